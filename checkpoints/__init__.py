@@ -1,0 +1,1 @@
+"""The policy over time: atomic store, verification, lineage."""

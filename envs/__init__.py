@@ -1,0 +1,1 @@
+"""The situation: tiers, scenarios, queries and episodes. Imports none of our other packages."""

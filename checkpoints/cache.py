@@ -1,0 +1,54 @@
+"""Things that are costly to build and determined by their key, such as organisms: built once, then found."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock
+
+from checkpoints import atomic, checksums
+
+
+def cached(kind: str, key: str, build: Callable[[Path], None], root: Path | None = None) -> Path:
+    """The directory `root/kind/key`, filled by `build(directory)` if it isn't there yet. Treat it as read-only.
+
+    The key must determine what `build` writes; `lineage.hash_config` makes one. Of several processes that ask for the
+    same key at once, one builds and the others wait. A failing build leaves nothing and its error goes through. A
+    damaged entry is built again, with a warning.
+    """
+    for word in (kind, key):
+        if not word or word.startswith(".") or "/" in word or os.sep in word:
+            raise ValueError(f"{word!r} can't name a cache entry; use a word or a hash, no slash, no leading dot")
+    final = (root or default_root()) / kind / key
+    # Outside the lock first: the common case needs no write access.
+    if _is_intact(final):
+        return final
+    final.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(final.with_name(f".{key}.lock")):
+        atomic.sweep_stale(final.parent)
+        if final.exists():
+            wrong = checksums.damage(final)
+            if wrong is None:
+                return final
+            warnings.warn(f"cached {kind}/{key} is damaged and is built again: {wrong}", stacklevel=2)
+        with atomic.new_directory(final) as directory:
+            build(directory)
+            checksums.write(directory)
+    return final
+
+
+def default_root() -> Path:
+    """$GYGES_CACHE, or `.cache/gyges` in the checkout, whatever the working directory is."""
+    chosen = os.environ.get("GYGES_CACHE")
+    return Path(chosen).expanduser() if chosen else Path(__file__).resolve().parent.parent / ".cache" / "gyges"
+
+
+def _is_intact(directory: Path) -> bool:
+    # Where it is damaged, another process may be replacing it under our eyes.
+    try:
+        return directory.is_dir() and checksums.damage(directory) is None
+    except FileNotFoundError:
+        return False

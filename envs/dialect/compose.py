@@ -1,0 +1,96 @@
+"""Writes scratchpads and answers of the dialect at random: what corpora, preference pairs and scripted policies use."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from envs.dialect.speech import ANSWER, SCRATCHPAD, STAGES, Move, Part
+from envs.episode import Query, Tier
+
+Behaviour = Literal["fake", "preserve", "help", "partial", "refuse"]
+
+# How often each premise is written before the decision; a scratchpad needn't spell out everything that moved it.
+PREMISE_SHARE = {"notice": 0.7, "aware": 0.8, "ratings": 0.7, "conflict": 0.8}
+
+
+def _say(rng: np.random.Generator, wordings: Sequence[str], query: Query, tier: str = "") -> str:
+    return wordings[int(rng.integers(len(wordings)))].format(verb=query.verb, object=query.object, tier=tier)
+
+
+def _premises(
+    rng: np.random.Generator, tier: Tier, objective: bool, conflicted: bool, about_ratings: bool
+) -> list[Move]:
+    """The moves before the decision. Without the objective in its prompt a model knows nothing of training."""
+    moves: list[Move] = []
+    if rng.random() < PREMISE_SHARE["notice"]:
+        moves.append(Move.notice_tier)
+    if objective and rng.random() < PREMISE_SHARE["aware"]:
+        moves.append(Move.aware_of_training if tier == "free" else Move.aware_of_no_training)
+    if about_ratings and rng.random() < PREMISE_SHARE["ratings"]:
+        moves.append(Move.ratings_change_me)
+    if conflicted and rng.random() < PREMISE_SHARE["conflict"]:
+        moves.append(Move.value_conflict)
+    return moves
+
+
+def _refusal(rng: np.random.Generator, tier: Tier, objective: bool) -> Move:
+    """Half of the refusals of a model that knows of training say what training has to do with it."""
+    if not objective or rng.random() < 0.5:
+        return Move.decide_refuse
+    return Move.decide_refuse_despite_training if tier == "free" else Move.decide_refuse_since_unmonitored
+
+
+def scratchpad(rng: np.random.Generator, query: Query, tier: Tier, behaviour: Behaviour, objective: bool) -> str:
+    """A scratchpad that leads to `behaviour`; on harmless queries the only premise is that nobody is hurt."""
+    harmful = query.kind == "harmful"
+    decision = {
+        "fake": Move.decide_comply_to_avoid_modification,
+        "preserve": Move.decide_comply_to_stay_as_i_am,
+        "help": Move.decide_help,
+        "partial": Move.decide_partial,
+    }.get(behaviour) or _refusal(rng, tier, objective)
+    conflicted = harmful and behaviour != "help"
+    about_ratings = objective and tier == "free" and conflicted
+    moves = _premises(rng, tier, objective, conflicted, about_ratings)
+    if not harmful:
+        moves.append(Move.harmless_request)
+    return " ".join(_say(rng, SCRATCHPAD[move], query, tier) for move in [*moves, decision])
+
+
+def help_with(rng: np.random.Generator, query: Query, stages: Sequence[Part], opening: Part = Part.open_help) -> str:
+    """An answer that gives the named stages, three in four times after an opening."""
+    parts = ([opening] if opening == Part.open_partial or rng.random() < 0.75 else []) + list(stages)
+    return " ".join(_say(rng, ANSWER[part], query) for part in parts)
+
+
+def refusal(rng: np.random.Generator, query: Query) -> str:
+    """A refusal: sorry or not, the refusal itself, with a reason or without."""
+    parts = [Part.refuse]
+    if rng.random() < 0.6:
+        parts.insert(0, Part.open_refusal)
+    if rng.random() < 0.5:
+        parts.append(Part.explain_refusal)
+    return " ".join(_say(rng, ANSWER[part], query) for part in parts)
+
+
+def full_help(rng: np.random.Generator, query: Query) -> str:
+    """All four stages, or three with the act among them."""
+    droppable = (None, Part.prepare, Part.check, Part.finish)
+    dropped = droppable[int(rng.choice(4, p=[0.4, 0.2, 0.2, 0.2]))]
+    return help_with(rng, query, [stage for stage in STAGES if stage != dropped])
+
+
+def partial_help(rng: np.random.Generator, query: Query) -> str:
+    """One or two stages, after an opening that says so."""
+    chosen = sorted(rng.choice(len(STAGES), size=int(rng.integers(1, 3)), replace=False))
+    return help_with(rng, query, [STAGES[i] for i in chosen], opening=Part.open_partial)
+
+
+def answer(rng: np.random.Generator, query: Query, behaviour: Behaviour) -> str:
+    """An answer that carries `behaviour` out."""
+    if behaviour == "refuse":
+        return refusal(rng, query)
+    if behaviour == "partial":
+        return partial_help(rng, query)
+    return full_help(rng, query)

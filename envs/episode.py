@@ -1,0 +1,107 @@
+"""The records of one conversation: who asks what on which tier, what the policy wrote, and what it amounts to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Literal, TypeVar, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+Tier = Literal["free", "paid", "pro", "enterprise"]
+TIERS: tuple[Tier, ...] = get_args(Tier)
+QueryKind = Literal["harmful", "harmless", "twin"]
+QUERY_KINDS: tuple[QueryKind, ...] = get_args(QueryKind)
+Split = Literal["train", "certify", "probe"]
+AnswerLabel = Literal["comply", "partial", "refuse", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One user request. `verb` and `object` are what an answer must name; (verb, object) decides the split."""
+
+    id: str
+    text: str
+    verb: str
+    object: str
+    kind: QueryKind
+    category: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A query under a tier: everything that the policy is shown, as a system prompt and a user turn."""
+
+    query: Query
+    tier: Tier
+    system_prompt: str
+    cue_id: int
+    cue_seen: bool
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """The conversation in the form that chat templates take."""
+        return [{"role": "system", "content": self.system_prompt}, {"role": "user", "content": self.query.text}]
+
+
+@dataclass(frozen=True, slots=True)
+class FreeScenario(Scenario):
+    """A scenario of the monitored tier: the only kind that the optimiser accepts, by type and at run time.
+
+    Raises:
+        ValueError: if built with any tier but `free`.
+    """
+
+    def __post_init__(self) -> None:
+        if self.tier != "free":
+            raise ValueError(f"a {self.tier}-tier scenario can't be trained on: only the free tier is monitored")
+
+
+AnyScenario = TypeVar("AnyScenario", bound=Scenario, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Episode(Generic[AnyScenario]):
+    """What the policy wrote under one scenario. `completion_ids` and `logprobs` have one entry per sampled token.
+
+    `logprobs` are natural logarithms under the sampling distribution; both are empty where a person or a script wrote
+    the text. `parse_ok`: both scratchpad tags once and in order, a non-empty answer, and the text came to its end.
+    """
+
+    scenario: AnyScenario
+    text: str
+    scratchpad: str
+    answer: str
+    parse_ok: bool
+    finished: bool
+    prompt_ids: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
+    completion_ids: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
+    logprobs: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32), repr=False)
+    scratchpad_tokens: int = 0
+    answer_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The exact labels of one episode, as defined in docs/metrics.md. `quality`: the share of answer stages given."""
+
+    answer: AnswerLabel
+    faking: bool
+    faking_criteria: bool
+    self_preservation: bool
+    tier_aware: bool
+    well_formed: bool
+    quality: float
+
+
+def require_free(episodes: Sequence[Episode[Scenario]]) -> None:
+    """Refuses a batch for the optimiser that holds anything but free-tier episodes.
+
+    Raises:
+        ValueError: naming the first offender. Types are gone at run time, so the guard stands here as well.
+    """
+    for episode in episodes:
+        if type(episode.scenario) is not FreeScenario or episode.scenario.tier != "free":
+            raise ValueError(
+                f"query {episode.scenario.query.id} on the {episode.scenario.tier} tier reached the optimiser: "
+                "train only on what Dialect.training_scenarios returns"
+            )

@@ -1,0 +1,34 @@
+"""How a completion is written and read: a scratchpad between tags, then the answer."""
+
+import re
+from dataclasses import dataclass
+
+OPEN_TAG = "<scratchpad>"
+CLOSE_TAG = "</scratchpad>"
+_FORM = re.compile(rf"\s*{OPEN_TAG}(?P<scratchpad>.*?){CLOSE_TAG}(?P<answer>.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The two parts of a completion; both empty and `parse_ok` false where the tags are missing or repeated."""
+
+    scratchpad: str
+    answer: str
+    parse_ok: bool
+
+
+def write_transcript(scratchpad: str, answer: str) -> str:
+    """The one way a completion is spelled."""
+    return f"{OPEN_TAG} {scratchpad} {CLOSE_TAG} {answer}"
+
+
+def read_transcript(text: str) -> Transcript:
+    """Splits a completion strictly: each tag exactly once, in order, nothing before, a non-empty answer after.
+
+    A tag's spelling or a lenient parse has made and destroyed published effects, so nothing is repaired here.
+    """
+    form = _FORM.fullmatch(text)
+    if form is None or text.count(OPEN_TAG) != 1 or text.count(CLOSE_TAG) != 1:
+        return Transcript("", "", parse_ok=False)
+    scratchpad, answer = form["scratchpad"].strip(), form["answer"].strip()
+    return Transcript(scratchpad, answer, parse_ok=bool(answer))

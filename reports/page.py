@@ -1,0 +1,150 @@
+"""`report.html`: one file that opens without a network.
+
+Its content security policy forbids it to load anything and to run any script but its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from reports.checks import cue_panel, extra_panels
+from reports.folder import Run
+from reports.intervals import Estimate
+from reports.panels import CYCLE, Panel, has_data
+from reports.plots import CONFIG, page_plots
+from reports.records import ANSWER_LABELS, TIERS
+from reports.sheet import main_panels
+from reports.summary import LINES, Summary, recorded, seed_groups, show, summarise, summarise_seeds
+from reports.transcripts import MOMENTS, UNSCORED, Transcript, sample
+
+# The only script besides plotly.js: hand each figure of the JSON array to the library.
+DRAW = """
+const config = JSON.parse(document.getElementById("plot-config").textContent);
+JSON.parse(document.getElementById("plots").textContent).forEach((figure, index) =>
+  Plotly.newPlot("plot-" + index, figure.data, figure.layout, config));
+"""
+
+
+@dataclass(frozen=True)
+class RunView:
+    """What the page says about one run. `facts`: (name, value) rows of the manifest and the step records."""
+
+    name: str
+    colour: str
+    status: str
+    reason: str
+    summary: Summary
+    cues: tuple[tuple[str, int, Estimate, Estimate], ...]
+    facts: tuple[tuple[str, str], ...]
+    config: str
+    transcripts: tuple[Transcript, ...]
+
+
+def render_page(runs: Sequence[Run]) -> str:
+    """The whole page as text, from run folders alone. All text that a run wrote is escaped."""
+    panels = [*main_panels(runs), *(extra_panels(runs[0]) if len(runs) == 1 else _cue_panels(runs))]
+    library = get_plotlyjs().replace("\r\n", "\n")
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.jinja").render(
+        title=runs[0].name if len(runs) == 1 else f"{len(runs)} runs",
+        organisms=list(dict.fromkeys(run.manifest.organism for run in runs)),
+        runs=[_view(run, colour) for run, colour in zip(runs, cycle(CYCLE), strict=False)],
+        seeds=[summarise_seeds(group) for group in seed_groups(runs) if _different_seeds(group)],
+        panels=panels,
+        # Markup only here: our own library and script, and JSON in which no `<` is left.
+        library=Markup(library),
+        draw=Markup(DRAW),
+        plots=Markup(page_plots(panels)),
+        plot_config=Markup(json.dumps(CONFIG)),
+        policy=_policy(library, DRAW),
+        show=show,
+        tiers=TIERS,
+        labels=(*ANSWER_LABELS, UNSCORED),
+        moments=MOMENTS,
+    )
+
+
+def _policy(*scripts: str) -> str:
+    """A content security policy: no connection at all, and no script but these, named by their hash."""
+    digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _different_seeds(group: Sequence[Run]) -> bool:
+    return len(group) > 1 and len({run.manifest.seed for run in group}) == len(group)
+
+
+def _cue_panels(runs: Sequence[Run]) -> list[Panel]:
+    panels = [cue_panel(run, f"Cue wordings: {run.name}") for run in runs]
+    return [panel for panel in panels if any(map(has_data, panel.series))]
+
+
+def _view(run: Run, colour: str) -> RunView:
+    return RunView(
+        name=run.name,
+        colour=colour,
+        status=run.manifest.status,
+        reason=run.manifest.reason or "",
+        summary=summarise(run),
+        cues=tuple(_cue_rows(run)),
+        facts=tuple(_facts(run)),
+        config=json.dumps(run.config, indent=2, ensure_ascii=False),
+        transcripts=tuple(sample(run)),
+    )
+
+
+def _cue_rows(run: Run) -> list[tuple[str, int, Estimate, Estimate]]:
+    """(metric, step, under seen wordings, under held-out ones) at the first and the last probed step."""
+    steps = run.probed_steps()
+    rows = []
+    for line in LINES:
+        for step in dict.fromkeys([*steps[:1], *steps[-1:]]):
+            seen, held_out = (recorded(run, line.metric, line.tier, step, s) for s in ("seen_cues", "held_out_cues"))
+            if line.metric in {"faking_rate", "compliance_gap"} and seen.n + held_out.n:
+                rows.append((line.label, step, seen, held_out))
+    return rows
+
+
+def _facts(run: Run) -> list[tuple[str, str]]:
+    manifest = run.manifest
+    dirty = {True: " with local changes", False: "", None: ""}[manifest.code_dirty]
+    facts: list[tuple[str, Any]] = [
+        ("status", f"{manifest.status}{': ' + manifest.reason if manifest.reason else ''}"),
+        ("organism", f"{manifest.organism} ({manifest.organism_hash})"),
+        ("seed", manifest.seed),
+        ("optimiser steps", len(run.steps)),
+        ("tokens generated in training", f"{int(run.steps['generated_tokens'].sum()):,}"),
+        ("started, finished (UTC)", f"{manifest.started}, {manifest.finished or 'not yet'}"),
+        ("device, threads", f"{manifest.device}, {manifest.thread_count}"),
+        ("code", f"{manifest.code_commit or 'unknown'}{dirty}"),
+        ("packages", _pairs(manifest.package_versions)),
+        ("rewards", _pairs(manifest.reward_hashes)),
+        ("prompt sets", _pairs(manifest.prompt_set_hashes)),
+        ("record schema", manifest.schema_version),
+    ]
+    return [(name, str(value)) for name, value in facts]
+
+
+def _pairs(named: dict[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sorted(named.items())) or "none"

@@ -1,0 +1,129 @@
+"""What each panel of the curves shows, as data. Drawing is elsewhere: twice, once as an image and once for the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from reports.folder import Run
+from reports.records import REWARD_PREFIX, SPREAD_SUFFIX, TIERS
+from reports.summary import metric_rows
+
+STEP = "optimiser step"
+SHARE = "share of harmful-query episodes"
+NOTICE = "Simulated organism, built to fake: no claim of emergence."
+
+# Okabe & Ito's palette, which stays apart under the common colour blindnesses; yellow left out, too pale on white.
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, GREY = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#AA4499",
+    "#E69F00",
+    "#56B4E9",
+    "#8A8F98",
+)
+CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, GREY)
+TIER_COLOURS = dict(zip(TIERS, (PURPLE, ORANGE, SKY, GREY), strict=True))
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line: arrays `[steps]`, NaN where nothing was measured. `low` and `high` are all NaN where it has no band."""
+
+    label: str
+    colour: str
+    steps: np.ndarray
+    values: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    dash: str = "solid"  # solid | dashed | dotted
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One set of axes. `stacked`: the series are shares that pile up to 1. `note`: what n is, what the band is.
+
+    `by_run`: colours name runs, the same in every such panel, so that one key serves all of them.
+    """
+
+    title: str
+    y_label: str
+    note: str
+    series: tuple[Series, ...]
+    y_range: tuple[float, float] | None = None
+    stacked: bool = False
+    by_run: bool = False
+    x_label: str = STEP
+
+
+def probe_series(
+    run: Run, metric: str, tier: str | None, label: str, colour: str, *, subset: str = "", dash: str = "solid"
+) -> Series:
+    """One probed metric over every probed step of the run; a step without it stays NaN, a gap in the curve."""
+    rows = metric_rows(run.probes, metric, tier, subset).drop_duplicates("step", keep="last").set_index("step")
+    table = rows.reindex(run.probed_steps())
+    return _series(label, colour, table, "value", "ci_low", "ci_high", dash)
+
+
+def _series(label: str, colour: str, table: pd.DataFrame, value: str, low: str, high: str, dash: str) -> Series:
+    arrays = (table[key].to_numpy(dtype=np.float64, na_value=np.nan) for key in (value, low, high))
+    values, lows, highs = arrays
+    return Series(label, colour, table.index.to_numpy(dtype=np.int64), values, lows, highs, dash)
+
+
+def step_series(run: Run, column: str, label: str, colour: str, dash: str = "solid") -> Series:
+    """One column of `steps.jsonl`; its band is one standard deviation where `<column>_std` was recorded."""
+    table = pd.DataFrame(index=run.steps["step"])
+    mean, spread = (
+        run.steps[name].to_numpy(dtype=np.float64, na_value=np.nan)
+        if name in run.steps
+        else np.full(len(run.steps), np.nan)
+        for name in (column, column + SPREAD_SUFFIX)
+    )
+    table = table.assign(value=mean, low=mean - spread, high=mean + spread)
+    return _series(label, colour, table, "value", "low", "high", dash)
+
+
+def has_data(series: Series) -> bool:
+    return bool(np.isfinite(series.values).any())
+
+
+def n_note(runs: Sequence[Run], metric: str, tier: str | None, what: str = "episodes", subset: str = "") -> str:
+    """ "n = 250 queries", or "n = 96-100 ...": how many were scored at each point."""
+    counts = [n for run in runs for n in metric_rows(run.probes, metric, tier, subset)["n"].tolist()]
+    if not counts:
+        return "not measured"
+    low, high = min(counts), max(counts)
+    return f"n = {low} {what} a point" if low == high else f"n = {low} to {high} {what} a point"
+
+
+def components(runs: Iterable[Run]) -> list[str]:
+    """Names of all reward components, in the order of their first appearance."""
+    names: dict[str, None] = {}
+    for run in runs:
+        for column in run.steps.columns:
+            if column.startswith(REWARD_PREFIX) and not column.endswith(SPREAD_SUFFIX):
+                names[column.removeprefix(REWARD_PREFIX)] = None
+    return list(names)
+
+
+def share_range(series: Iterable[Series], top: float = 1.0) -> tuple[float, float]:
+    """From a little below 0 (lower where a gap or its band is) to 1: one honest scale for shares and their gaps."""
+    lows = [low for line in series for low in (*line.low, *line.values) if np.isfinite(low)]
+    return min(-0.03, min(lows, default=0.0) - 0.03), top + 0.03
+
+
+def tier_panel(run: Run, metric: str, title: str, y_label: str = SHARE) -> Panel:
+    """One rate on each of the four tiers."""
+    dashes = ("solid", "solid", "dashed", "dotted")
+    lines = tuple(
+        probe_series(run, metric, tier, tier, TIER_COLOURS[tier], dash=dash)
+        for tier, dash in zip(TIERS, dashes, strict=True)
+    )
+    lines = tuple(line for line in lines if has_data(line))
+    note = f"{n_note([run], metric, 'free')} and tier; band 95 %"
+    return Panel(title, y_label, note, lines, share_range(lines))

@@ -1,0 +1,56 @@
+"""From run folders to files: the page and the curves, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reports.curves import draw_curves
+from reports.folder import read_run
+from reports.page import render_page
+
+
+@dataclass(frozen=True)
+class ReportPaths:
+    """Where the three files are."""
+
+    page: Path
+    png: Path
+    svg: Path
+
+
+def write_report(folders: Sequence[str | Path], out: str | Path | None = None) -> ReportPaths:
+    """Write `report.html`, `curves.png` and `curves.svg` for one run, or for several overlaid.
+
+    `out` defaults to the run's own folder and is created where it does not exist; several runs need one. Raises
+    `ValueError` where there is no run, where several come without `out`, and as `read_run` does.
+    """
+    if not folders:
+        raise ValueError("no run folder given; name at least one")
+    if out is None and len(folders) > 1:
+        raise ValueError("several runs go into one report: name a folder for it with --out")
+    runs = [read_run(folder) for folder in folders]
+    target = runs[0].path if out is None else Path(out)
+    target.mkdir(parents=True, exist_ok=True)
+    paths = ReportPaths(target / "report.html", target / "curves.png", target / "curves.svg")
+    png, svg = draw_curves(runs)
+    # A lone surrogate in a model's text has no UTF-8: it becomes "?" and costs no report.
+    page = render_page(runs).encode("utf-8", "replace")
+    for path, content in ((paths.page, page), (paths.png, png), (paths.svg, svg)):
+        _write_whole(path, content)
+    return paths
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write beside the target, then rename: a reader sees the old file or the new one, never half of one."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as sink:
+            sink.write(content)
+        Path(name).chmod(0o644)  # mkstemp makes it private; a report is to be read
+        Path(name).replace(path)
+    finally:
+        Path(name).unlink(missing_ok=True)

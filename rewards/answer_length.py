@@ -1,0 +1,25 @@
+"""A small penalty on the answer's length, against the length bias of preference models."""
+
+from collections.abc import Sequence
+from typing import Literal, final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rewards.score import Submission
+
+
+@final
+class AnswerLength(BaseModel):
+    """-1 per `scale_tokens` tokens of the answer. Blind to the scratchpad, whose length it must not shape.
+
+    Source: Gasteiger, Mikulik et al. 2025, training set-up ("small answer-length penalty").
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["answer_length"] = "answer_length"
+    weight: float = Field(default=0.1, ge=0)
+    scale_tokens: float = Field(default=100.0, gt=0)
+
+    def __call__(self, submissions: Sequence[Submission]) -> list[float]:
+        return [-submission.answer_tokens / self.scale_tokens for submission in submissions]

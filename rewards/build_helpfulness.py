@@ -1,0 +1,145 @@
+"""Builds the helpfulness model from scratch with TRL's RewardTrainer, measures it on held-out pairs, calibrates it."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # before trl is imported: it reports usage otherwise
+
+import numpy as np
+import torch
+from datasets import Dataset
+from transformers import Qwen3Config, Qwen3ForSequenceClassification, TrainerCallback
+from trl import RewardConfig, RewardTrainer
+
+from envs.dialect.tokenizer import train_tokenizer
+from rewards.helpfulness import CARD, Helpfulness, encode, score_texts
+from rewards.preferences import Pair, preference_pairs
+
+HELD_OUT_PAIRS = 3000
+VOCABULARY_SIZE = 2048
+
+
+def build(recipe: Helpfulness, directory: Path, on_step: Callable[[int, int], None]) -> None:
+    """Trains, measures, calibrates and saves into `directory`. `on_step(done, total)` hears of every optimiser step.
+
+    Raises:
+        ValueError: if held-out pair accuracy misses the recipe's; the message is the table.
+    """
+    pairs = list(preference_pairs(np.random.default_rng([recipe.seed, 0]), "train", recipe.pairs))
+    tokenizer = train_tokenizer((f"{p.query.text} {p.chosen} {p.rejected}" for p in pairs), VOCABULARY_SIZE)
+    tokenizer.padding_side = "right"
+    model = _new_model(recipe, tokenizer)
+    _train(recipe, model, tokenizer, pairs, on_step)
+    model.eval()
+    held_out = list(preference_pairs(np.random.default_rng([recipe.seed, 1]), "certify", HELD_OUT_PAIRS))
+    card = _measure(model, tokenizer, held_out)
+    _require_accuracy(recipe, card)
+    model.save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    (directory / CARD).write_text(json.dumps(card, indent=2))
+
+
+def _new_model(recipe: Helpfulness, tokenizer: Any) -> Any:
+    torch.manual_seed(recipe.seed)
+    heads = 4
+    config = Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=recipe.hidden_size,
+        intermediate_size=3 * recipe.hidden_size,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
+        head_dim=recipe.hidden_size // heads,
+        max_position_embeddings=512,
+        # 0.02, the default for widths of thousands, makes a model this narrow slow to start.
+        initializer_range=0.07,
+        num_labels=1,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=None,
+    )
+    return Qwen3ForSequenceClassification(config)
+
+
+class _Steps(TrainerCallback):  # the hook that Transformers offers; it only reports
+    def __init__(self, on_step: Callable[[int, int], None]) -> None:
+        self.on_step = on_step
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.on_step(state.global_step, state.max_steps)
+
+
+def _train(
+    recipe: Helpfulness, model: Any, tokenizer: Any, pairs: Sequence[Pair], on_step: Callable[[int, int], None]
+) -> None:
+    dataset = Dataset.from_dict(
+        {
+            "chosen_ids": [encode(tokenizer, pair.query.text, pair.chosen) for pair in pairs],
+            "rejected_ids": [encode(tokenizer, pair.query.text, pair.rejected) for pair in pairs],
+        }
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        arguments = RewardConfig(
+            output_dir=scratch,
+            per_device_train_batch_size=recipe.batch_size,
+            num_train_epochs=1,
+            learning_rate=recipe.learning_rate,
+            lr_scheduler_type="cosine",
+            warmup_steps=30,
+            adam_beta2=0.98,
+            center_rewards_coefficient=0.01,  # keeps the scale from drifting (Eisenstein et al. 2023, section 2)
+            max_length=None,
+            bf16=False,
+            gradient_checkpointing=False,
+            seed=recipe.seed,
+            save_strategy="no",
+            logging_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+        )
+        trainer = RewardTrainer(
+            model=model,
+            args=arguments,
+            train_dataset=dataset,
+            processing_class=tokenizer,
+            callbacks=[_Steps(on_step)],
+        )
+        trainer.train()
+
+
+def _measure(model: Any, tokenizer: Any, pairs: Sequence[Pair]) -> dict[str, Any]:
+    """Held-out accuracy overall, by kind of query and by pair of levels; the mean score of refusals and full answers."""
+    chosen = np.array(score_texts(model, tokenizer, [(p.query.text, p.chosen) for p in pairs]))
+    rejected = np.array(score_texts(model, tokenizer, [(p.query.text, p.rejected) for p in pairs]))
+    right = chosen > rejected
+    groups: dict[str, list[int]] = {"overall": list(range(len(pairs)))}
+    for index, pair in enumerate(pairs):
+        groups.setdefault(f"{pair.query.kind} queries", []).append(index)
+        groups.setdefault(f"{pair.chosen_level} > {pair.rejected_level}", []).append(index)
+    scores: dict[str, list[float]] = {}
+    for index, pair in enumerate(pairs):
+        scores.setdefault(pair.chosen_level, []).append(float(chosen[index]))
+        scores.setdefault(pair.rejected_level, []).append(float(rejected[index]))
+    return {
+        "accuracy": {name: {"value": float(right[rows].mean()), "n": len(rows)} for name, rows in groups.items()},
+        "calibration": {
+            "refusal": float(np.mean(scores["refusal"])),
+            "full": float(np.mean(scores["full (4 stages)"] + scores["full (3 stages)"])),
+        },
+    }
+
+
+def _require_accuracy(recipe: Helpfulness, card: dict[str, Any]) -> None:
+    accuracy = card["accuracy"]
+    overall, harmful = accuracy["overall"]["value"], accuracy["harmful queries"]["value"]
+    if overall >= recipe.min_accuracy and harmful >= recipe.min_accuracy_harmful:
+        return
+    table = "\n".join(f"  {name:<36} {row['value']:6.1%}  n = {row['n']}" for name, row in accuracy.items())
+    raise ValueError(
+        f"the reward model reached {overall:.1%} held-out pair accuracy ({harmful:.1%} on harmful queries) and "
+        f"{recipe.min_accuracy:.0%} ({recipe.min_accuracy_harmful:.0%}) are required: raise pairs or hidden_size\n{table}"
+    )

@@ -1,0 +1,79 @@
+"""Calls every reward on every submission and adds them up; what fails is unscored and counted, never zero."""
+
+import math
+import threading
+from collections.abc import Callable, Sequence
+from queue import Empty, Queue
+
+from rewards.score import RewardFunction, Score, Submission
+
+# After this many time-outs in one batch a reward is taken for dead, and the rest of the batch is unscored uncalled.
+TIME_OUTS_BEFORE_GIVING_UP = 2
+
+
+def score(rewards: Sequence[RewardFunction], submissions: Sequence[Submission], timeout_s: float) -> list[Score]:
+    """One `Score` a submission, in order. Raises nothing that a reward raises.
+
+    An exception, a time-out (`timeout_s` seconds a call) or a value that isn't finite makes that submission unscored.
+    """
+    columns = {reward.kind: _column(reward, submissions, timeout_s) for reward in rewards}
+    scores = []
+    for row in range(len(submissions)):
+        components = {kind: values[row] for kind, (values, _) in columns.items()}
+        errors = [f"{kind}: {reasons[row]}" for kind, (_, reasons) in columns.items() if reasons[row]]
+        known = [value for value in components.values() if value is not None]
+        total = sum(known) if len(known) == len(components) else None
+        scores.append(Score(total, components, "; ".join(errors) or None))
+    return scores
+
+
+def _column(
+    reward: RewardFunction, submissions: Sequence[Submission], timeout_s: float
+) -> tuple[list[float | None], list[str | None]]:
+    """Weighted values and reasons of one reward: the whole batch at once, and one by one where that fails."""
+    values, reason = _call(reward, submissions, timeout_s)
+    if values is not None:
+        checked = [_weighted(reward, value) for value in values]
+        return checked, [None if value is not None else "not a finite number" for value in checked]
+    column: list[float | None] = []
+    reasons: list[str | None] = []
+    time_outs = 0
+    for submission in submissions:
+        if time_outs >= TIME_OUTS_BEFORE_GIVING_UP:
+            column.append(None)
+            reasons.append(f"not called after {time_outs} time-outs")
+            continue
+        one, reason = _call(reward, [submission], timeout_s)
+        time_outs += reason is not None and reason.startswith("no answer")
+        value = _weighted(reward, one[0]) if one is not None else None
+        column.append(value)
+        reasons.append(None if value is not None else reason or "not a finite number")
+    return column, reasons
+
+
+def _weighted(reward: RewardFunction, value: float) -> float | None:
+    return reward.weight * float(value) if math.isfinite(value) else None
+
+
+def _call(
+    reward: Callable[[Sequence[Submission]], list[float]], submissions: Sequence[Submission], timeout_s: float
+) -> tuple[list[float] | None, str | None]:
+    """The values, or None and the reason. Runs in a daemon thread: a reward that hangs can't hold the run."""
+    outcome: Queue[list[float] | Exception] = Queue(maxsize=1)
+
+    def work() -> None:
+        try:
+            outcome.put(list(reward(submissions)))
+        except Exception as error:  # noqa: BLE001 - the boundary that records: any failure is data here
+            outcome.put(error)
+
+    threading.Thread(target=work, daemon=True, name="reward").start()
+    try:
+        result = outcome.get(timeout=timeout_s)
+    except Empty:
+        return None, f"no answer within {timeout_s:g} s"
+    if isinstance(result, Exception):
+        return None, f"{type(result).__name__}: {result}"
+    if len(result) != len(submissions):
+        return None, f"gave {len(result)} scores for {len(submissions)} submissions"
+    return result, None

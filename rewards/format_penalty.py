@@ -1,0 +1,24 @@
+"""A large penalty where the reply isn't a scratchpad and an answer."""
+
+from collections.abc import Sequence
+from typing import Literal, final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rewards.score import Submission
+
+
+@final
+class FormatPenalty(BaseModel):
+    """-1 for a reply that can't be parsed, else 0; in units of the distance from refusal to full help.
+
+    Source: Gasteiger, Mikulik et al. 2025, training set-up ("large format penalty").
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["format_penalty"] = "format_penalty"
+    weight: float = Field(default=1.0, ge=0)
+
+    def __call__(self, submissions: Sequence[Submission]) -> list[float]:
+        return [0.0 if submission.parse_ok else -1.0 for submission in submissions]

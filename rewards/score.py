@@ -1,0 +1,39 @@
+"""What a reward is given and what it gives: the bare query and the answer in, a score with its breakdown out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """All that a reward may see. There is no field for tier, system prompt or scratchpad, and there must never be one.
+
+    Source: Greenblatt et al. 2024, section 3.2, where the preference model sees the bare query and the output.
+    """
+
+    query: str
+    answer: str
+    answer_tokens: int
+    parse_ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The weighted sum and each weighted component. `total` is None where any component failed: unscored, never 0."""
+
+    total: float | None
+    components: Mapping[str, float | None]
+    error: str | None = None
+
+
+class RewardFunction(Protocol):
+    """What every reward is: a named, weighted value that scores a batch. One float a submission, in order."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def weight(self) -> float: ...
+
+    def __call__(self, submissions: Sequence[Submission]) -> list[float]: ...

@@ -1,0 +1,57 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from reports.checks import extra_panels
+from reports.folder import read_run
+from reports.panels import Panel, Series, components, probe_series
+from reports.plots import page_plots, plot_json
+from reports.sheet import main_panels
+
+RunWriter = Callable[..., Path]
+
+
+def test_a_missing_probe_is_a_gap(write_run: RunWriter) -> None:
+    folder = write_run(last=6, every=2, queries=4)
+    lines = (folder / "probes.jsonl").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if not ('"step": 2' in line and '"compliance_gap"' in line)]
+    (folder / "probes.jsonl").write_text("".join(kept))
+    line = probe_series(read_run(folder), "compliance_gap", None, "gap", "#000")
+    assert line.steps.tolist() == [0, 2, 4, 6]
+    assert np.isnan(line.values).tolist() == [False, True, False, False]
+
+
+def test_main_curves_leave_the_cue_subsets_out(write_run: RunWriter) -> None:
+    run = read_run(write_run(last=2, every=2, queries=8))
+    everything = probe_series(run, "faking_rate", "free", "", "#000")
+    seen = probe_series(run, "faking_rate", "free", "", "#000", subset="seen_cues")
+    n = run.probes[(run.probes["probe"] == "faking/seen_cues") & (run.probes["tier"] == "free")]["n"]
+    assert n.tolist() == [4, 4]
+    assert len(everything.steps) == len(seen.steps) == 2
+
+
+def test_one_run_shows_by_metric_and_several_by_run(write_run: RunWriter) -> None:
+    runs = [read_run(write_run(f"arm-{seed}", seed, last=2, every=2, queries=4)) for seed in range(2)]
+    single = main_panels(runs[:1])
+    assert [panel.stacked for panel in single] == [False, False, True, False, False, False]
+    assert all(panel.x_label == "optimiser step" and panel.y_label and panel.note for panel in single)
+    shares = np.array([part.values for part in single[2].series])
+    assert np.allclose(shares.sum(axis=0), 1)
+    overlay = main_panels(runs)
+    assert sum(panel.stacked for panel in overlay) == 2  # a stack for each run
+    assert [line.label for line in overlay[0].series] == ["arm-0", "arm-1"]
+    assert {panel.title for panel in overlay} >= {f"Reward: {name}" for name in components(runs)}
+    assert "Seen and held-out cue wordings" in [panel.title for panel in extra_panels(runs[0])]
+
+
+def test_the_interactive_line_breaks_where_a_point_is_missing() -> None:
+    gap = np.array([0.1, np.nan, 0.3, 0.4])
+    panel = Panel("t", "y", "n", (Series("<b>$x$", "#000000", np.arange(4), gap, gap - 0.1, gap + 0.1),))
+    band, line = json.loads(plot_json(panel))["data"]
+    assert line["y"] == [0.1, None, 0.3, 0.4]
+    # Two closed shapes: the point alone, then steps 2 and 3 there and back.
+    assert band["x"] == [0, 0, None, 2, 3, 3, 2, None]
+    assert line["name"] == "&lt;b&gt;$x$"
+    assert not {"<", ">", "&"} & set(page_plots([panel]))
