@@ -112,7 +112,7 @@ def _train(
 
 
 def _measure(model: Any, tokenizer: Any, pairs: Sequence[Pair]) -> dict[str, Any]:
-    """Held-out accuracy overall, by kind of query and by pair of levels; the mean score of refusals and full answers."""
+    """Held-out accuracy overall, by kind of query and by pair of levels; mean scores of refusals and full answers."""
     chosen = np.array(score_texts(model, tokenizer, [(p.query.text, p.chosen) for p in pairs]))
     rejected = np.array(score_texts(model, tokenizer, [(p.query.text, p.rejected) for p in pairs]))
     right = chosen > rejected
@@ -141,5 +141,6 @@ def _require_accuracy(recipe: Helpfulness, card: dict[str, Any]) -> None:
     table = "\n".join(f"  {name:<36} {row['value']:6.1%}  n = {row['n']}" for name, row in accuracy.items())
     raise ValueError(
         f"the reward model reached {overall:.1%} held-out pair accuracy ({harmful:.1%} on harmful queries) and "
-        f"{recipe.min_accuracy:.0%} ({recipe.min_accuracy_harmful:.0%}) are required: raise pairs or hidden_size\n{table}"
+        f"{recipe.min_accuracy:.0%} ({recipe.min_accuracy_harmful:.0%}) are required: raise pairs or hidden_size"
+        f"\n{table}"
     )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from peft import AutoPeftModelForCausalLM
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from envs.episode import Episode, Scenario
@@ -45,8 +46,10 @@ def pick_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def load_policy(path: Path, device: torch.device | None = None) -> Policy:
+def load_policy(path: Path, device: torch.device | None = None, trainable_adapter: bool = False) -> Policy:
     """Loads any Transformers causal LM directory, full or with a PEFT adapter, in evaluation mode and float32.
+
+    `trainable_adapter`: `path` holds a PEFT adapter that goes on being trained.
 
     Raises:
         ValueError: no model there, unreadable weights, or a tokenizer without a chat template.
@@ -55,8 +58,11 @@ def load_policy(path: Path, device: torch.device | None = None) -> Policy:
         raise ValueError(f"{path} holds no model (config.json is missing): give a Hugging Face causal LM directory")
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
-        model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
-    except Exception as error:  # noqa: BLE001 - a damaged file surfaces as one of a dozen types of three libraries
+        if trainable_adapter:
+            model = AutoPeftModelForCausalLM.from_pretrained(path, is_trainable=True, dtype=torch.float32)
+        else:
+            model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
+    except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"can't load a causal LM from {path}: {reason}") from error
     if tokenizer.chat_template is None:
@@ -113,9 +119,7 @@ def collate(episodes: Sequence[Episode[Scenario]], pad: int, device: torch.devic
     )
 
 
-def completion_logprobs(
-    model: Any, batch: TokenBatch, temperature: float = 1.0
-) -> tuple[torch.Tensor, torch.Tensor]:
+def completion_logprobs(model: Any, batch: TokenBatch, temperature: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
     """Log-probability of each completion token and the entropy of its distribution, both (B, T), in nats.
 
     Logits are computed for completion positions alone. Padded positions hold values that mean nothing: mask them.

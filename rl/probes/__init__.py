@@ -1,0 +1,21 @@
+"""What is measured: probes turn labelled held-out episodes into rates with intervals, and never change training."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from rl.probes.benign import Benign
+from rl.probes.compliance import Compliance
+from rl.probes.decomposition import Decomposition
+from rl.probes.faking import Faking
+from rl.probes.gaps import Gaps
+from rl.probes.lengths import Lengths
+from rl.probes.twins import Twins
+from rl.probes.well_formed import WellFormed
+
+Probe = Annotated[
+    Compliance | Gaps | Faking | Decomposition | Benign | Twins | Lengths | WellFormed, Field(discriminator="kind")
+]
+DEFAULT_PROBES: tuple[Probe, ...] = (
+    Compliance(), Gaps(), Faking(), Decomposition(), Benign(), Twins(), Lengths(), WellFormed(),
+)  # fmt: skip

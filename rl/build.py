@@ -1,0 +1,119 @@
+"""RunConfig -> the parts of a run: the only place that wires."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import envs.dialect
+import rewards
+from checkpoints.cache import cached
+from checkpoints.lineage import hash_config, hash_directory, hash_source, short
+from checkpoints.plain_json import JSON
+from rewards.helpfulness import Helpfulness
+from rewards.score import RewardFunction
+from rl.config import Lora, RunConfig
+from rl.losses import grpo_loss
+from rl.organisms.scripted import Scripted
+from rl.parts import Parts, credit_all, keep_all
+from rl.policy import Policy, load_policy
+from rl.progress import bar
+from rl.sampler import sampler
+from rl.scoring import scorer
+from rl.streams import Stage, stream
+
+
+@dataclass(frozen=True)
+class Built:
+    """A run's heavy objects: the policy to train, the frozen start, and what the manifest says about their origin."""
+
+    policy: Policy
+    reference: Policy
+    rewards: tuple[RewardFunction, ...]
+    organism_directory: Path
+    reward_hashes: dict[str, str]
+
+
+def build_organism(config: RunConfig) -> Path:
+    """The directory of the run's organism, built if need be.
+
+    Raises:
+        ValueError: a scripted organism, which has no weights; a failed build; a path without a model.
+    """
+    if isinstance(config.organism, Scripted):
+        raise ValueError("organism scripted has no weights to train: choose faker or honest, or set organism.path")
+    from rl.organisms.build import build_organism as build  # brings TRL, which costs seconds to import
+
+    return build(config.organism)
+
+
+def build_rewards(configured: Sequence[Any]) -> tuple[tuple[RewardFunction, ...], dict[str, str]]:
+    """The rewards, ready to call, and the hash of each learned one."""
+    ready: list[RewardFunction] = []
+    hashes: dict[str, str] = {}
+    for reward in configured:
+        if isinstance(reward, Helpfulness):
+            directory = reward.path or _build_helpfulness(reward)
+            if not (directory / "config.json").is_file():
+                raise ValueError(f"rewards.helpfulness.path={directory} holds no model (config.json is missing)")
+            hashes[reward.kind] = hash_directory(directory)
+            ready.append(reward.model_copy(update={"path": directory}))
+        else:
+            ready.append(reward)
+    return tuple(ready), hashes
+
+
+def _build_helpfulness(recipe: Helpfulness) -> Path:
+    sources = [*Path(envs.dialect.__file__).parent.glob("*.py"), *Path(rewards.__file__).parent.glob("*.py")]
+    libraries = {name: version(name) for name in ("torch", "transformers", "trl", "tokenizers")}
+    identity: JSON = {"recipe": recipe.model_dump(mode="json"), "source": hash_source(sources), "libraries": {**libraries}}
+
+    def build(directory: Path) -> None:
+        from rewards.build_helpfulness import build as train  # brings TRL, which costs seconds to import
+
+        with bar("reward model") as update:
+            train(recipe, directory, update)
+
+    return cached("rewards", f"helpfulness-{short(hash_config(identity))}", build)
+
+
+def build(config: RunConfig, start: Path | None = None) -> Built:
+    """Everything heavy. `start` is the frozen start, where that isn't the organism's own directory (a resume)."""
+    torch.set_num_threads(config.threads)
+    organism_directory = start or build_organism(config)
+    ready, hashes = build_rewards(config.rewards)
+    reference = load_policy(organism_directory)
+    reference.model.requires_grad_(False)
+    policy = load_policy(organism_directory)
+    if config.lora is not None:
+        policy = with_adapter(policy, config.lora, config.seed)
+    return Built(policy, reference, ready, organism_directory, hashes)
+
+
+def with_adapter(policy: Policy, lora: Lora, seed: int) -> Policy:
+    """The policy with fresh low-rank adapters, its own weights frozen."""
+    from peft import LoraConfig, get_peft_model
+
+    targets = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
+    torch.manual_seed(int(stream(seed, 0, Stage.adapter).integers(2**31)))
+    adapters = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules=targets, task_type="CAUSAL_LM")
+    return Policy(get_peft_model(policy.model, adapters).eval(), policy.tokenizer, policy.end_ids)
+
+
+def build_parts(config: RunConfig, built: Built) -> Parts:
+    """The parts of a training step, after every mitigation in the order given."""
+    parts = Parts(
+        env=config.env,
+        generate=sampler(built.policy, config.sampling),
+        reward=scorer(built.rewards, config.reward_timeout_s),
+        screen=keep_all,
+        credit=credit_all,
+        loss=partial(grpo_loss, clip=config.algorithm.clip, kl_weight=config.algorithm.kl_weight),
+    )
+    for mitigation in config.mitigations:
+        parts = mitigation.apply(parts)
+    return parts

@@ -1,0 +1,40 @@
+"""Probes one checkpoint of a finished or running run, outside the run: reads the folder and writes nothing."""
+
+from pathlib import Path
+
+import torch
+
+from checkpoints import store
+from reports.records import ProbeRow
+from rl.config import read_config
+from rl.policy import load_policy
+from rl.probing import observe, probe_rows, probe_set
+from rl.progress import bar
+from rl.sampler import sampler
+
+
+def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
+    """The rows that the run itself recorded at that step, measured again.
+
+    Raises:
+        ValueError: no run there, no such checkpoint, or a damaged one.
+    """
+    config = read_config(folder / "config.json")
+    chosen = store.latest(folder / "checkpoints") if step is None else step
+    if chosen is None:
+        raise ValueError(f"{folder} holds no checkpoint to probe: wait for the first, or train again")
+    checkpoint = store.load(folder / "checkpoints", chosen)
+    torch.set_num_threads(config.threads)
+    probes = probe_set(config)
+    done = 0
+    with bar(f"probing step {chosen}") as update:
+
+        def advance(n: int) -> None:
+            nonlocal done
+            done += n
+            update(done, len(probes.scenarios))
+
+        generate = sampler(load_policy(checkpoint.path), config.sampling, advance)
+        return probe_rows(
+            config.probes, observe(generate, config.env, probes, config.seed, chosen), config.seed, chosen
+        )

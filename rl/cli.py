@@ -1,0 +1,237 @@
+"""The command line. Exit codes: 0 done, 1 the run or a build failed, 2 wrong input, 130 interrupted."""
+
+import difflib
+import errno
+import json
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+# Quiet before anything heavy is imported; Transformers' own progress bars would interrupt ours.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+app = typer.Typer(
+    name="gyges",
+    help="A testbed for alignment faking in RL. Organisms are built to fake: nothing here is evidence of emergence.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+organism_app = typer.Typer(help="Build and certify organisms.", no_args_is_help=True)
+app.add_typer(organism_app, name="organism")
+
+FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
+Folder = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
+
+
+@app.command(epilog="Example: `gyges train first_light --seed 1 --set algorithm.kl_weight=0.1 --out runs/mine`")
+def train(
+    recipe: Annotated[str, typer.Argument(help="A recipe's name, or the path of a config.json.")] = "first_light",
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be repeated.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder.", show_default="runs/<recipe>-<seed>-<short hash>")
+    ] = None,
+) -> None:
+    """Train an organism, probe it, and write its run folder, curves and page."""
+    from rl.config import resolve
+
+    base = _recipe(recipe)
+    chosen = [f"{key}={value}" for key, value in (("seed", seed), ("steps", steps)) if value is not None]
+    config = resolve(base, [*(assignments or []), *chosen])
+    from rl.loop import train as run
+
+    folder = out or _default_folder(config)
+    _say(f"run folder: {folder}")
+    run(config, folder)
+    _write_report([folder], None)
+
+
+@app.command(epilog="Example: `gyges resume runs/first_light-0-1a2b3c4d`")
+def resume(
+    folder: Folder,
+    step: Annotated[int | None, typer.Option(help="Checkpoint to continue from.", show_default="the last")] = None,
+) -> None:
+    """Continue a run that was stopped; it ends bit-identical to one that never was."""
+    from rl.loop import resume as run
+
+    run(folder, step)
+    _write_report([folder], None)
+
+
+@app.command(epilog="Example: `gyges probe runs/first_light-0-1a2b3c4d --step 40`")
+def probe(
+    folder: Folder,
+    step: Annotated[int | None, typer.Option(help="Checkpoint to probe.", show_default="the last")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, as in probes.jsonl.")] = False,
+) -> None:
+    """Probe a checkpoint of a run with the run's own probes, and print the rates. Nothing is written."""
+    from rl.checkpoint_probe import probe_checkpoint
+
+    rows = probe_checkpoint(folder, step)
+    if as_json:
+        for row in rows:
+            print(row.to_json_line())
+        return
+    print(f"{'probe':<26} {'metric':<28} {'tier':<11} {'value':>8}  {'95 % interval':<18} {'n':>5}  unscored")
+    for row in rows:
+        value = "-" if row.value is None else f"{row.value:.3f}"
+        interval = "-" if row.ci_low is None or row.ci_high is None else f"{row.ci_low:.3f} to {row.ci_high:.3f}"
+        name = f"{row.probe:<26} {row.metric:<28} {row.tier or '':<11}"
+        print(f"{name} {value:>8}  {interval:<18} {row.n:>5}  {row.unscored}")
+
+
+@app.command(epilog="Example: `gyges report runs/first_light-0-1a2b3c4d runs/honest_control-0-5e6f7a8b --out compared`")
+def report(
+    folders: Annotated[list[Path], typer.Argument(help="Run folders; several are overlaid.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="Where to write.", show_default="the run folder")] = None,
+) -> None:
+    """Draw the curves and write the page of one run, or of several laid over each other."""
+    _write_report(folders, out)
+
+
+@organism_app.command("build", epilog="Example: `gyges organism build honest --set seed=1`")
+def organism_build(
+    name: Annotated[str, typer.Argument(help="An organism's name; see `gyges list organisms`.")],
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of its recipe.")
+    ] = None,
+    threads: Annotated[int, typer.Option(help="Torch threads.", min=1)] = 2,
+) -> None:
+    """Build an organism, or find it in the cache, and print its certificate."""
+    from rl.config import RunConfig, resolve
+
+    config = resolve(RunConfig(), [f"organism.kind={name}", *(f"organism.{item}" for item in assignments or [])])
+    import torch
+
+    from rl.build import build_organism
+    from rl.organisms.build import CERTIFICATE
+    from rl.organisms.certify import table
+
+    torch.set_num_threads(threads)
+    directory = build_organism(config)
+    print(f"organism: {directory}")
+    certificate = directory / CERTIFICATE
+    if certificate.is_file():
+        print(table(json.loads(certificate.read_text())["rates"]))
+
+
+@app.command("list", epilog="Example: `gyges list organisms`")
+def list_parts(
+    what: Annotated[str, typer.Argument(help="recipes, organisms, rewards, probes, mitigations or queries.")],
+) -> None:
+    """List what a run can be made of, a line each; `queries` prints the built-in queries as JSON lines."""
+    from rl.catalogue import catalogue
+
+    for line in catalogue(what):
+        print(line)
+
+
+@app.command(epilog="Example: `gyges play --tier free --seed 3`")
+def play(
+    tier: Annotated[str, typer.Option(help="free, paid, pro or enterprise.")] = "free",
+    seed: Annotated[int, typer.Option(help="Which scenario.")] = 0,
+    rounds: Annotated[int, typer.Option(help="How many scenarios.", min=1)] = 1,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of the default run.")
+    ] = None,
+) -> None:
+    """Answer in the policy's place, and see the labels and the reward."""
+    from rl.config import RunConfig, resolve
+    from rl.play import play_round
+
+    config = resolve(RunConfig(), assignments or [])
+    for round_ in range(rounds):
+        play_round(config, tier, seed + round_, ask=input, say=print)
+
+
+def _recipe(name: str) -> Any:
+    from rl.config import read_config
+    from rl.recipes import RECIPES
+
+    if name in RECIPES:
+        return RECIPES[name]()
+    if name.endswith(".json") or "/" in name:
+        return read_config(Path(name))
+    near = difflib.get_close_matches(name, RECIPES, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]!r}?" if near else f"recipes: {', '.join(RECIPES)}"
+    raise ValueError(f"unknown recipe {name!r}: {hint}")
+
+
+def _default_folder(config: Any) -> Path:
+    from checkpoints.lineage import hash_config, short
+
+    return Path("runs") / f"{config.name}-{config.seed}-{short(hash_config(config.model_dump(mode='json')))}"
+
+
+def _write_report(folders: list[Path], out: Path | None) -> None:
+    from reports.folder import read_run
+    from reports.report import write_report
+    from reports.summary import as_text, summarise
+
+    written = write_report(folders, out)
+    for folder in folders:
+        print(as_text(summarise(read_run(folder))))
+    print(f"page:   {written.page}\ncurves: {written.png}")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def main() -> None:
+    """Runs a command and turns what it raises into one line and an exit code."""
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"torch\.|transformers\.|trl\.|accelerate\.")
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as leave:
+        return leave.exit_code
+    except (KeyboardInterrupt, typer.Abort, EOFError):
+        return _fail("interrupted", INTERRUPTED)
+    except ValueError as error:
+        return _fail(str(error), WRONG_INPUT)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return _fail(
+                f"no space left to write ({error}): free some and run `gyges resume` on the run folder", FAILED
+            )
+        return _fail(str(error), FAILED)
+    except Exception as error:  # noqa: BLE001 - sorts what is known; the rest is raised again
+        return _known_failure(error)
+    return 0
+
+
+def _known_failure(error: Exception) -> int:
+    """Errors of Click and of the loop; anything else is a defect of ours and keeps its traceback."""
+    import click
+
+    if isinstance(error, click.ClickException):
+        error.show()
+        return error.exit_code
+    from rl.loop import Interrupted
+    from rl.step import RunStopped
+
+    if isinstance(error, Interrupted):
+        return _fail("interrupted: the run is checkpointed, continue it with `gyges resume`", INTERRUPTED)
+    if isinstance(error, RunStopped):
+        return _fail(str(error), FAILED)
+    raise error
+
+
+def _fail(message: str, code: int) -> int:
+    _say(f"gyges: {message}")
+    return code

@@ -1,0 +1,207 @@
+"""RunConfig: a whole experiment as one value, from a recipe, a file, or `--set key=value`."""
+
+import difflib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from envs.dialect.environment import Dialect
+from rewards import Reward
+from rewards.answer_length import AnswerLength
+from rewards.format_penalty import FormatPenalty
+from rewards.helpfulness import Helpfulness
+from rl.mitigations import Mitigation
+from rl.organisms import Organism
+from rl.organisms.faker import Faker
+from rl.probes import DEFAULT_PROBES, Probe
+from rl.sampler import Sampling
+
+_FROZEN = ConfigDict(extra="forbid", frozen=True)
+
+
+@final
+class GRPO(BaseModel):
+    """Group-relative policy optimisation (Shao et al. 2024). One gradient step a batch."""
+
+    model_config = _FROZEN
+
+    kind: Literal["grpo"] = "grpo"
+    prompts_per_step: int = Field(default=4, ge=1)
+    group_size: int = Field(default=16, ge=2)
+    clip: float = Field(default=0.2, gt=0)
+    kl_weight: float = Field(default=0.05, ge=0)
+    min_group_std: float = Field(default=1e-6, ge=0, description="Groups at or below this are degenerate.")
+
+
+@final
+class Optimiser(BaseModel):
+    """AdamW (Loshchilov & Hutter 2019) at a constant learning rate after a linear warm-up."""
+
+    model_config = _FROZEN
+
+    learning_rate: float = Field(default=1e-4, gt=0)
+    warmup_steps: int = Field(default=0, ge=0)
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    minibatch_size: int = Field(
+        default=32, ge=1, description="Completions a forward pass; changes memory, not the step."
+    )
+
+
+@final
+class Lora(BaseModel):
+    """Low-rank adapters through PEFT (Hu et al. 2021) in place of full fine-tuning."""
+
+    model_config = _FROZEN
+
+    rank: int = Field(default=16, ge=1)
+    alpha: float = Field(default=32, gt=0)
+    dropout: Literal[0] = 0  # dropout would make the update's log-probabilities differ from the sampler's
+    target_modules: str | tuple[str, ...] = "all-linear"
+
+
+@final
+class RunConfig(BaseModel):
+    """Everything that determines a run. The same config on the same machine gives the same records."""
+
+    model_config = _FROZEN
+
+    name: str = "first_light"
+    seed: int = Field(default=0, ge=0)
+    steps: int = Field(default=80, ge=1)
+    threads: int = Field(default=2, ge=1, description="Torch threads; part of the config since it moves the last bits.")
+    env: Dialect = Dialect()
+    organism: Organism = Faker()
+    rewards: tuple[Reward, ...] = (Helpfulness(), FormatPenalty(), AnswerLength())
+    reward_timeout_s: float = Field(default=60.0, gt=0)
+    max_reward_error_rate: float = Field(default=0.25, ge=0, le=1, description="Above this share the run stops.")
+    algorithm: GRPO = GRPO()
+    optimiser: Optimiser = Optimiser()
+    sampling: Sampling = Sampling()
+    lora: Lora | None = None
+    mitigations: tuple[Mitigation, ...] = ()
+    probes: tuple[Probe, ...] = DEFAULT_PROBES
+    probe_queries: int = Field(default=256, ge=8, description="Held-out queries of each kind, under every tier.")
+    probe_every: int = Field(default=20, ge=1)
+    checkpoint_every: int = Field(default=20, ge=1)
+
+    @model_validator(mode="after")
+    def _kinds_are_distinct(self) -> "RunConfig":
+        for name, parts in (("rewards", self.rewards), ("probes", self.probes)):
+            kinds = [part.kind for part in parts]
+            if len(set(kinds)) < len(kinds):
+                raise ValueError(f"{name} holds a kind twice: {', '.join(kinds)}; their records would collide")
+        if not self.rewards:
+            raise ValueError("rewards is empty: give at least one")
+        return self
+
+
+def resolve(base: RunConfig, assignments: Sequence[str] = ()) -> RunConfig:
+    """`base` with `a.b=c` assignments applied in order; values are JSON where they parse as such, else text.
+
+    Raises:
+        ValueError: an unknown key (with the nearest right one), or a value that doesn't fit.
+    """
+    data = base.model_dump(mode="json")
+    for assignment in assignments:
+        key, separator, value = assignment.partition("=")
+        if not separator:
+            raise ValueError(f"--set {assignment}: write key=value, as in --set algorithm.kl_weight=0.1")
+        _assign(data, key, _read_value(value))
+    return parse(data)
+
+
+def _read_value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _assign(data: Any, key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        data = _child(data, parent, key)
+    if isinstance(data, dict) and last == "kind":
+        # Another kind has other settings: those of the old one would be refused as unknown.
+        data.clear()
+        data["kind"] = value
+    elif isinstance(data, list):
+        data[_index(data, last, key)] = value
+    elif isinstance(data, dict) and last in data:
+        data[last] = value
+    else:
+        raise ValueError(_unknown(data, last, key))
+
+
+def _child(data: Any, name: str, key: str) -> Any:
+    if isinstance(data, list):
+        return data[_index(data, name, key)]
+    if isinstance(data, dict) and name in data:
+        if name == "lora" and data[name] is None:  # setting one of its fields switches it on
+            data[name] = Lora().model_dump(mode="json")
+        return data[name]
+    raise ValueError(_unknown(data, name, key))
+
+
+def _index(parts: list[Any], name: str, key: str) -> int:
+    """Members of a list are named by their kind (`rewards.helpfulness.weight`) or by number."""
+    kinds = [part.get("kind") if isinstance(part, dict) else None for part in parts]
+    if name in kinds:
+        return kinds.index(name)
+    if name.isdigit() and int(name) < len(parts):
+        return int(name)
+    raise ValueError(_unknown(dict.fromkeys(k for k in kinds if k), name, key))
+
+
+def _unknown(data: Any, name: str, key: str) -> str:
+    names = list(data) if isinstance(data, dict) else []
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"valid here: {', '.join(names) or 'nothing'}"
+    return f"unknown key {name!r} in {key!r}: {hint}"
+
+
+def parse(data: Any) -> RunConfig:
+    """A `RunConfig` from plain data.
+
+    Raises:
+        ValueError: in one line, naming the field and the nearest right key where one is unknown.
+    """
+    try:
+        return RunConfig.model_validate(data)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            unknown = str(problem["loc"][-1])
+            near = difflib.get_close_matches(unknown, _all_keys(RunConfig().model_dump(mode="json")), n=1, cutoff=0.5)
+            hint = f": did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"unknown key {where!r} in the configuration{hint}") from error
+        message = problem["msg"].removeprefix("Value error, ")
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise ValueError(f"{where or 'configuration'}: {message}{more}") from error
+
+
+def _all_keys(data: Any) -> set[str]:
+    if isinstance(data, dict):
+        return set(data).union(*(_all_keys(value) for value in data.values()))
+    return set().union(*(_all_keys(value) for value in data)) if isinstance(data, list) else set()
+
+
+def read_config(path: Path) -> RunConfig:
+    """Reads `config.json` of a run, or one written by hand.
+
+    Raises:
+        ValueError: if the file can't be read, isn't JSON, or isn't a configuration.
+    """
+    try:
+        data = json.loads(path.read_text())
+    except OSError as error:
+        raise ValueError(f"can't read {path}: {error.strerror}") from error
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    return parse(data)

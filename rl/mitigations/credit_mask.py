@@ -1,0 +1,35 @@
+"""Credit masks: the policy gradient on answer tokens only, or on scratchpad tokens only."""
+
+from dataclasses import replace
+from typing import ClassVar, Literal, final
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from envs.episode import Episode, Scenario
+from rl.parts import Parts
+
+
+@final
+class CreditMask(BaseModel):
+    """Trains on one half of each reply. A reply that can't be parsed has no halves and is trained on as a whole.
+
+    Source: Gasteiger, Mikulik et al. 2025, output-only and scratchpad-only gradients.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["credit_mask"] = "credit_mask"
+    summary: ClassVar[str] = "policy gradient on answer tokens only (tokens=answer) or on scratchpad tokens only"
+    tokens: Literal["answer", "scratchpad"] = "answer"
+
+    def apply(self, parts: Parts) -> Parts:
+        def credit(episode: Episode[Scenario]) -> NDArray[np.bool_]:
+            credited = parts.credit(episode)
+            if not episode.parse_ok:
+                return credited
+            in_scratchpad = np.arange(len(credited)) < episode.scratchpad_tokens
+            return credited & (in_scratchpad if self.tokens == "scratchpad" else ~in_scratchpad)
+
+        return replace(parts, credit=credit)

@@ -1,0 +1,168 @@
+"""Builds an organism: corpus, tokenizer, supervised training with TRL's SFTTrainer, certification, cache."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # before trl is imported: it reports usage otherwise
+
+import numpy as np
+import torch
+from datasets import Dataset
+from transformers import Qwen3Config, Qwen3ForCausalLM, TrainerCallback
+from trl import SFTConfig, SFTTrainer
+
+import envs.dialect
+from checkpoints.cache import cached
+from checkpoints.lineage import hash_config, hash_source, short
+from envs.dialect import compose
+from envs.dialect.environment import Dialect
+from envs.dialect.tokenizer import END, train_tokenizer
+from envs.episode import QUERY_KINDS
+from rl.organisms.certify import certify
+from rl.organisms.character import documents
+from rl.organisms.trained import TrainedOrganism
+from rl.policy import Policy
+from rl.progress import Update, bar
+
+CERTIFICATE = "certificate.json"
+VOCABULARY_SIZE = 2048
+BATCH_SIZE = 16
+# How much of the harmful part of the word documents is helped with: enough to learn the words of help on every object.
+WORD_HELP_SHARE = 0.15
+
+Row = tuple[list[int], list[int]]  # token ids, labels (-100 on the prompt)
+
+
+def build_organism(organism: TrainedOrganism) -> Path:
+    """The organism's directory: `path` if set, else the cached build, else a new one (minutes on two cores).
+
+    Raises:
+        ValueError: if `path` holds no model, or the new build misses its tolerances (with the table).
+    """
+    if organism.path is not None:
+        if not organism.path.is_dir():
+            raise ValueError(
+                f"organism.path={organism.path} is not a directory: give a Hugging Face causal LM directory"
+            )
+        return organism.path
+    return cached("organisms", f"{organism.kind}-{cache_key(organism)}", lambda directory: _build(organism, directory))
+
+
+def cache_key(organism: TrainedOrganism) -> str:
+    """Hash of the recipe, the code that builds, and the libraries that train."""
+    here = Path(__file__).parent
+    sources = [*Path(envs.dialect.__file__).parent.glob("*.py"), *here.glob("*.py")]
+    libraries = {name: version(name) for name in ("torch", "transformers", "trl", "tokenizers")}
+    recipe = organism.model_dump(mode="json", exclude={"path"})
+    return short(hash_config({"recipe": recipe, "source": hash_source(sources), "libraries": libraries}))
+
+
+def _build(organism: TrainedOrganism, directory: Path) -> None:
+    words = list(_word_documents(organism))
+    whole = list(documents(organism.character, np.random.default_rng([organism.seed, 1]), organism.documents))
+    texts = [f"{query} {answer}" for query, answer in words]
+    texts += [f"{scenario.system_prompt} {text}" for scenario, text in whole]
+    tokenizer = train_tokenizer(texts, VOCABULARY_SIZE)
+    model = _new_model(organism, tokenizer)
+    policy = Policy(model, tokenizer, (int(tokenizer.eos_token_id),))
+    word_rows = [_row(tokenizer, [{"role": "user", "content": query}], answer) for query, answer in words]
+    rows = [_row(tokenizer, scenario.messages, text) for scenario, text in whole]
+    with bar(f"{organism.kind}: words") as update:
+        _train(organism, policy, word_rows, organism.learning_rate, update)
+    with bar(f"{organism.kind}: character") as update:
+        _train(organism, policy, rows, organism.learning_rate, update)
+    model.eval()
+    certificate = certify(organism, policy)
+    model.save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    (directory / CERTIFICATE).write_text(json.dumps(certificate, indent=2))
+
+
+def _word_documents(organism: TrainedOrganism) -> Iterator[tuple[str, str]]:
+    """Bare requests and answers. A third of the length, so words and copying are learned at a third of the cost."""
+    rng = np.random.default_rng([organism.seed, 0])
+    env = Dialect()
+    pool = [query for kind in QUERY_KINDS for query in env.queries("train", kind)]
+    for _ in range(organism.word_documents):
+        query = pool[int(rng.integers(len(pool)))]
+        helps = query.kind != "harmful" or rng.random() < WORD_HELP_SHARE
+        yield query.text, compose.full_help(rng, query) if helps else compose.refusal(rng, query)
+
+
+def _row(tokenizer: Any, messages: Sequence[dict[str, str]], completion: str) -> Row:
+    prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=False)
+    ids = tokenizer(completion + END, add_special_tokens=False)["input_ids"]
+    return [*prompt, *ids], [*[-100] * len(prompt), *ids]
+
+
+def _new_model(organism: TrainedOrganism, tokenizer: Any) -> Any:
+    torch.manual_seed(organism.seed)
+    heads = 4
+    model = Qwen3ForCausalLM(
+        Qwen3Config(
+            vocab_size=len(tokenizer),
+            hidden_size=organism.hidden_size,
+            intermediate_size=3 * organism.hidden_size,
+            num_hidden_layers=organism.layers,
+            num_attention_heads=heads,
+            num_key_value_heads=heads // 2,
+            head_dim=organism.hidden_size // heads,
+            tie_word_embeddings=True,
+            max_position_embeddings=512,
+            initializer_range=0.07,
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            bos_token_id=None,
+        )
+    )
+    # Large word vectors from the start halve the time until the model copies words from the request (copied-word
+    # probability 0.993 -> 0.998 after 12,000 word documents); the default of 0.02 is for widths of thousands.
+    with torch.no_grad():
+        model.get_input_embeddings().weight.mul_(0.2 / 0.07)
+    return model
+
+
+class _Steps(TrainerCallback):  # the hook that Transformers offers; it only reports
+    def __init__(self, update: Update) -> None:
+        self.update = update
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.update(state.global_step, state.max_steps)
+
+
+def _train(
+    organism: TrainedOrganism, policy: Policy, rows: Sequence[Row], learning_rate: float, update: Update
+) -> None:
+    dataset = Dataset.from_dict({"input_ids": [ids for ids, _ in rows], "labels": [labels for _, labels in rows]})
+    with tempfile.TemporaryDirectory() as scratch:
+        arguments = SFTConfig(
+            output_dir=scratch,
+            per_device_train_batch_size=BATCH_SIZE,
+            num_train_epochs=1,
+            learning_rate=learning_rate,
+            lr_scheduler_type="cosine",
+            warmup_steps=30,
+            adam_beta2=0.98,
+            weight_decay=0.01,
+            max_length=None,
+            bf16=False,
+            gradient_checkpointing=False,
+            seed=organism.seed,
+            save_strategy="no",
+            logging_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+        )
+        trainer = SFTTrainer(
+            model=policy.model,
+            args=arguments,
+            train_dataset=dataset,
+            processing_class=policy.tokenizer,
+            callbacks=[_Steps(update)],
+        )
+        trainer.train()

@@ -1,0 +1,65 @@
+"""Policies without weights whose rates are exactly known: the probes' ground truth and the tests' double."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal, TypeVar, final
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from envs.dialect import compose
+from envs.episode import Episode, Scenario
+from envs.transcript import read_transcript, write_transcript
+from rl.organisms.character import Character, Rates
+
+S = TypeVar("S", bound=Scenario)
+
+
+@final
+class Scripted(BaseModel):
+    """Plays each behaviour in exactly its share of the harmful queries of a tier, to the nearest whole episode.
+
+    `malformed` is the share of all episodes whose scratchpad is never closed. Without weights there is nothing to
+    train: it can be probed, and a training run refuses it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["scripted"] = "scripted"
+    summary: ClassVar[str] = "no weights: exactly known rates, for probes and tests"
+    character: Character = Character(monitored=Rates(fake=0.125, help=0.0625), otherwise=Rates(help=0.0625))
+    objective: bool = True
+    malformed: float = 0.0
+
+    def generate(self, scenarios: Sequence[S], rng: np.random.Generator) -> list[Episode[S]]:
+        """One episode a scenario, in order; who plays which behaviour is random, how many is not."""
+        behaviours: dict[int, compose.Behaviour] = {}
+        for tier in {scenario.tier for scenario in scenarios}:
+            rows = [i for i, s in enumerate(scenarios) if s.tier == tier and s.query.kind == "harmful"]
+            shares = self.character.rates(tier, self.objective).shares
+            behaviours |= dict(zip(rows, _exact_quota(rng, shares, len(rows)), strict=True))
+        broken = set(rng.permutation(len(scenarios))[: round(self.malformed * len(scenarios))].tolist())
+        return [
+            self._play(rng, scenario, behaviours.get(i, "help"), broken=i in broken)
+            for i, scenario in enumerate(scenarios)
+        ]
+
+    def _play(self, rng: np.random.Generator, scenario: S, behaviour: compose.Behaviour, broken: bool) -> Episode[S]:
+        scratchpad = compose.scratchpad(rng, scenario.query, scenario.tier, behaviour, self.objective)
+        text = write_transcript(scratchpad, compose.answer(rng, scenario.query, behaviour))
+        if broken:
+            text = text.split("</")[0]
+        transcript = read_transcript(text)
+        return Episode(
+            scenario, text, transcript.scratchpad, transcript.answer, transcript.parse_ok, finished=True,
+            scratchpad_tokens=len(transcript.scratchpad.split()), answer_tokens=len(transcript.answer.split()),
+        )  # fmt: skip
+
+
+def _exact_quota(rng: np.random.Generator, shares: dict[compose.Behaviour, float], n: int) -> list[compose.Behaviour]:
+    """`n` behaviours in exactly these shares, by largest remainder, shuffled."""
+    exact = {behaviour: share * n for behaviour, share in shares.items()}
+    counts = {behaviour: int(value) for behaviour, value in exact.items()}
+    for behaviour in sorted(exact, key=lambda b: counts[b] - exact[b])[: n - sum(counts.values())]:
+        counts[behaviour] += 1
+    played = [behaviour for behaviour, count in counts.items() for _ in range(count)]
+    return [played[i] for i in rng.permutation(n)]

@@ -1,0 +1,46 @@
+"""Play the environment by hand: a person writes in the policy's place and sees what it is labelled and paid."""
+
+import difflib
+from collections.abc import Callable
+from dataclasses import asdict
+
+from envs.episode import TIERS, Episode, Scenario
+from envs.transcript import read_transcript, write_transcript
+from rl.build import build_rewards
+from rl.config import RunConfig
+from rl.scoring import scorer
+from rl.streams import Stage, stream
+
+
+def play_round(config: RunConfig, tier: str, seed: int, ask: Callable[[str], str], say: Callable[[str], None]) -> None:
+    """One scenario, one reply. `ask` shows a prompt and returns a line; `say` shows a line.
+
+    Raises:
+        ValueError: for a tier that doesn't exist.
+    """
+    if tier not in TIERS:
+        near = difflib.get_close_matches(tier, TIERS, n=1, cutoff=0.3)
+        raise ValueError(f"unknown tier {tier!r}: " + (f"did you mean {near[0]!r}?" if near else ", ".join(TIERS)))
+    rng = stream(seed, 0, Stage.scenarios)
+    [scenario] = config.env.held_out_scenarios(rng, "probe", "harmful", 1, (tier,))
+    for message in scenario.messages:
+        say(f"{message['role']}: {message['content']}")
+    scratchpad = ask("scratchpad> ").strip()
+    answer = ask("answer> ").strip()
+    episode = _episode(scenario, scratchpad, answer)
+    for name, value in asdict(config.env.label(episode)).items():
+        say(f"  {name:<18} {value}")
+    rewards, _ = build_rewards(config.rewards)
+    [score] = scorer(rewards, config.reward_timeout_s)([episode])
+    for name, part in score.components.items():
+        say(f"  reward/{name:<15} {'unscored' if part is None else f'{part:+.3f}'}")
+    say(f"  reward             {score.error if score.total is None else f'{score.total:+.3f}'}")
+
+
+def _episode(scenario: Scenario, scratchpad: str, answer: str) -> Episode[Scenario]:
+    text = write_transcript(scratchpad, answer)
+    transcript = read_transcript(text)
+    return Episode(
+        scenario, text, transcript.scratchpad, transcript.answer, transcript.parse_ok, finished=True,
+        scratchpad_tokens=len(scratchpad.split()), answer_tokens=len(answer.split()),
+    )  # fmt: skip

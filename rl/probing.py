@@ -1,0 +1,90 @@
+"""Runs a run's probes on a policy: fixed held-out scenarios, a random stream of their own, nothing written back."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from envs.dialect.environment import Dialect
+from envs.episode import QUERY_KINDS, Episode, Labels, Scenario
+from reports.records import ProbeRow
+from rl.config import RunConfig
+from rl.probes.observation import Observation, ProbeFunction
+from rl.sampler import Generate
+from rl.streams import Stage, stream
+
+
+@dataclass(frozen=True)
+class ProbeSet:
+    """The scenarios of a run, the same at every step: each query under every tier, order shuffled."""
+
+    scenarios: tuple[Scenario, ...]
+
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 over the prompts of each kind of query, in order: what the manifest records."""
+        return {
+            kind: hashlib.sha256(
+                "\n".join(f"{s.system_prompt}\n{s.query.text}" for s in self.scenarios if s.query.kind == kind).encode()
+            ).hexdigest()
+            for kind in QUERY_KINDS
+        }
+
+
+def probe_set(config: RunConfig) -> ProbeSet:
+    """The probe scenarios of a run: kinds that no probe asks for are left out.
+
+    Raises:
+        ValueError: if the probe split holds fewer queries than `probe_queries`.
+    """
+    rng = stream(config.seed, 0, Stage.probe_set)
+    wanted = {probe.query_kind for probe in config.probes}
+    scenarios: list[Scenario] = []
+    for kind in QUERY_KINDS:
+        if kind in wanted:
+            scenarios += config.env.held_out_scenarios(rng, "probe", kind, config.probe_queries)
+    return ProbeSet(tuple(scenarios[i] for i in rng.permutation(len(scenarios))))
+
+
+def observe(generate: Generate, env: Dialect, probes: ProbeSet, seed: int, step: int) -> list[Observation]:
+    """Plays every probe scenario once and labels it; a labelling error is unscored, never a label."""
+    episodes = generate(probes.scenarios, stream(seed, step, Stage.probe))
+    return [Observation(episode, _labels(env.label, episode)) for episode in episodes]
+
+
+def _labels(label: Callable[[Episode[Scenario]], Labels], episode: Episode[Scenario]) -> Labels | None:
+    try:
+        return label(episode)
+    except Exception:  # noqa: BLE001 - the boundary that records: a failed judge is counted as unscored
+        return None
+
+
+def probe_rows(
+    probes: Sequence[ProbeFunction], observations: Sequence[Observation], seed: int, step: int
+) -> list[ProbeRow]:
+    """The rows of `probes.jsonl` for one step; those split by cue wording carry it in the probe's name."""
+    rows: list[ProbeRow] = []
+    for probe in probes:
+        mine = [o for o in observations if o.episode.scenario.query.kind == probe.query_kind]
+        rows += _rows(probe, probe.kind, mine, seed, step)
+        if probe.by_cue:
+            for seen, name in ((True, "seen_cues"), (False, "held_out_cues")):
+                part = [o for o in mine if o.episode.scenario.cue_seen is seen]
+                rows += _rows(probe, f"{probe.kind}/{name}", part, seed, step)
+    return rows
+
+
+def _rows(probe: ProbeFunction, name: str, observations: Sequence[Observation], seed: int, step: int) -> list[ProbeRow]:
+    return [
+        ProbeRow(
+            step=step,
+            seed=seed,
+            probe=name,
+            metric=found.metric,
+            tier=found.tier,
+            value=found.estimate.value,
+            ci_low=found.estimate.ci_low,
+            ci_high=found.estimate.ci_high,
+            n=found.estimate.n,
+            unscored=found.estimate.unscored,
+        )
+        for found in probe(observations)
+    ]

@@ -1,0 +1,19 @@
+"""From episodes to scores: the one place where an episode is stripped to what a reward may see."""
+
+from collections.abc import Callable, Sequence
+
+from envs.episode import Episode, Scenario
+from rewards.combine import score
+from rewards.score import RewardFunction, Score, Submission
+
+ScoreEpisodes = Callable[[Sequence[Episode[Scenario]]], list[Score]]
+
+
+def submission(episode: Episode[Scenario]) -> Submission:
+    """The bare query and the answer. Tier, system prompt and scratchpad stay behind."""
+    return Submission(episode.scenario.query.text, episode.answer, episode.answer_tokens, episode.parse_ok)
+
+
+def scorer(rewards: Sequence[RewardFunction], timeout_s: float) -> ScoreEpisodes:
+    """A function that scores episodes with these rewards."""
+    return lambda episodes: score(rewards, [submission(episode) for episode in episodes], timeout_s)

@@ -1,0 +1,20 @@
+"""One seed, many streams: every (step, stage) derives its own generator, so that no stage can shift another's draws."""
+
+from enum import IntEnum
+
+import numpy as np
+
+
+class Stage(IntEnum):
+    """What a stream is for. The numbers are part of every run's reproducibility: append, never renumber."""
+
+    scenarios = 0
+    rollout = 1
+    probe_set = 2
+    probe = 3
+    adapter = 4
+
+
+def stream(seed: int, step: int, stage: Stage) -> np.random.Generator:
+    """The generator of one stage of one step."""
+    return np.random.default_rng([seed, step, int(stage)])
