@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 
 from checkpoints.checksums import regular_files, sha256_of
 from checkpoints.plain_json import JSON, canonical
+
+# Another version of one of these trains another model from the same recipe.
+BUILD_LIBRARIES = ("torch", "transformers", "trl", "tokenizers")
 
 
 def hash_config(value: JSON) -> str:
@@ -42,6 +46,12 @@ def hash_directory(path: Path) -> str:
     if not path.is_dir():
         raise ValueError(f"can't hash {path}: it is not a directory")
     return hash_config([[name, sha256_of(file)] for name, file in regular_files(path).items()])
+
+
+def build_key(recipe: JSON, sources: Iterable[Path]) -> str:
+    """Short hash of all that determines a build: its recipe, the code that builds, the libraries that train."""
+    libraries: dict[str, JSON] = {name: version(name) for name in BUILD_LIBRARIES}
+    return short(hash_config({"recipe": recipe, "source": hash_source(sources), "libraries": libraries}))
 
 
 def short(digest: str) -> str:

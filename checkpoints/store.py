@@ -11,6 +11,7 @@ The trainer resumes from it; anything else loads it with `from_pretrained(path)`
 
 from __future__ import annotations
 
+import errno
 import re
 import shlex
 from collections.abc import Callable, Mapping
@@ -68,7 +69,8 @@ def save(
             checksums.write(directory)
     except SafetensorError as error:
         # Its writer reports a full disk as an exception of its own; callers look for the one that files raise.
-        raise OSError(f"can't write checkpoint {final}: {error}") from error
+        code = re.search(r"os error (\d+)", str(error))
+        raise OSError(int(code[1]) if code else errno.EIO, f"can't write checkpoint {final}: {error}") from error
     return final
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from datasets import Dataset
 from transformers import Qwen3Config, Qwen3ForSequenceClassification, TrainerCallback
+from transformers.trainer_callback import PrinterCallback
 from trl import RewardConfig, RewardTrainer
 
 from envs.dialect.tokenizer import train_tokenizer
@@ -62,7 +63,11 @@ def _new_model(recipe: Helpfulness, tokenizer: Any) -> Any:
         eos_token_id=tokenizer.eos_token_id,
         bos_token_id=None,
     )
-    return Qwen3ForSequenceClassification(config)
+    model = Qwen3ForSequenceClassification(config)
+    # Large word vectors from the start: the model must see whether the answer names the words of the request.
+    with torch.no_grad():
+        model.get_input_embeddings().weight.mul_(0.2 / 0.07)
+    return model
 
 
 class _Steps(TrainerCallback):  # the hook that Transformers offers; it only reports
@@ -108,6 +113,7 @@ def _train(
             processing_class=tokenizer,
             callbacks=[_Steps(on_step)],
         )
+        trainer.remove_callback(PrinterCallback)
         trainer.train()
 
 

@@ -51,20 +51,27 @@ def _column(
     return column, reasons
 
 
-def _weighted(reward: RewardFunction, value: float) -> float | None:
-    return reward.weight * float(value) if math.isfinite(value) else None
+def _weighted(reward: RewardFunction, value: object) -> float | None:
+    """The weighted value, or None for whatever isn't a finite number before or after weighting."""
+    if not isinstance(value, int | float):
+        return None
+    try:
+        weighted = reward.weight * float(value)
+    except OverflowError:
+        return None
+    return weighted if math.isfinite(weighted) else None
 
 
 def _call(
     reward: Callable[[Sequence[Submission]], list[float]], submissions: Sequence[Submission], timeout_s: float
 ) -> tuple[list[float] | None, str | None]:
     """The values, or None and the reason. Runs in a daemon thread: a reward that hangs can't hold the run."""
-    outcome: Queue[list[float] | Exception] = Queue(maxsize=1)
+    outcome: Queue[list[float] | BaseException] = Queue(maxsize=1)
 
     def work() -> None:
         try:
             outcome.put(list(reward(submissions)))
-        except Exception as error:  # noqa: BLE001 - the boundary that records: any failure is data here
+        except BaseException as error:  # noqa: BLE001 - the boundary that records: any failure is data here
             outcome.put(error)
 
     threading.Thread(target=work, daemon=True, name="reward").start()
@@ -72,7 +79,7 @@ def _call(
         result = outcome.get(timeout=timeout_s)
     except Empty:
         return None, f"no answer within {timeout_s:g} s"
-    if isinstance(result, Exception):
+    if isinstance(result, BaseException):
         return None, f"{type(result).__name__}: {result}"
     if len(result) != len(submissions):
         return None, f"gave {len(result)} scores for {len(submissions)} submissions"

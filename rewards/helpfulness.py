@@ -28,14 +28,14 @@ class Helpfulness(BaseModel):
     kind: Literal["helpfulness"] = "helpfulness"
     weight: float = Field(default=1.0, ge=0)
     path: Path | None = None
-    hidden_size: int = Field(default=96, ge=8)
+    hidden_size: int = Field(default=96, ge=8, multiple_of=8)
     layers: int = Field(default=2, ge=1)
     pairs: int = Field(default=12_000, ge=64)
     learning_rate: float = Field(default=3e-3, gt=0)
     batch_size: int = Field(default=32, ge=2)
     seed: int = 0
-    min_accuracy: float = Field(default=0.97, description="Held-out pair accuracy below which the build fails.")
-    min_accuracy_harmful: float = Field(default=0.95, description="The same on harmful queries.")
+    min_accuracy: float = Field(default=0.97, le=1, description="Held-out pair accuracy below which the build fails.")
+    min_accuracy_harmful: float = Field(default=0.95, le=1, description="The same on harmful queries.")
 
     def __call__(self, submissions: Sequence[Submission]) -> list[float]:
         assert self.path is not None, "rl.build gives an unbuilt reward model its directory"
@@ -57,6 +57,9 @@ def _load(directory: Path) -> tuple[Any, Any, float, float]:
 
 def encode(tokenizer: Any, query: str, answer: str) -> list[int]:
     """Token ids of one exchange: a user turn and an assistant turn, nothing before and nothing else."""
+    # A policy that writes the template's own tokens must not be able to forge turns: they are spelled out instead.
+    for token in tokenizer.all_special_tokens:
+        query, answer = query.replace(token, " ".join(token)), answer.replace(token, " ".join(token))
     messages = [{"role": "user", "content": query}, {"role": "assistant", "content": answer}]
     return list(tokenizer.apply_chat_template(messages, tokenize=True, return_dict=False))
 

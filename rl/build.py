@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,7 @@ import torch
 import envs.dialect
 import rewards
 from checkpoints.cache import cached
-from checkpoints.lineage import hash_config, hash_directory, hash_source, short
-from checkpoints.plain_json import JSON
+from checkpoints.lineage import build_key, hash_directory
 from rewards.helpfulness import Helpfulness
 from rewards.score import RewardFunction
 from rl.config import Lora, RunConfig
@@ -68,9 +66,9 @@ def build_rewards(configured: Sequence[Any]) -> tuple[tuple[RewardFunction, ...]
 
 
 def _build_helpfulness(recipe: Helpfulness) -> Path:
-    sources = [*Path(envs.dialect.__file__).parent.glob("*.py"), *Path(rewards.__file__).parent.glob("*.py")]
-    libraries = {name: version(name) for name in ("torch", "transformers", "trl", "tokenizers")}
-    identity: JSON = {"recipe": recipe.model_dump(mode="json"), "source": hash_source(sources), "libraries": {**libraries}}
+    sources = [Path(envs.dialect.__file__).parent, *Path(rewards.__file__).parent.glob("*helpfulness.py")]
+    sources.append(Path(rewards.__file__).parent / "preferences.py")
+    key = build_key(recipe.model_dump(mode="json"), sources)
 
     def build(directory: Path) -> None:
         from rewards.build_helpfulness import build as train  # brings TRL, which costs seconds to import
@@ -78,7 +76,7 @@ def _build_helpfulness(recipe: Helpfulness) -> Path:
         with bar("reward model") as update:
             train(recipe, directory, update)
 
-    return cached("rewards", f"helpfulness-{short(hash_config(identity))}", build)
+    return cached("rewards", f"helpfulness-{key}", build)
 
 
 def build(config: RunConfig, start: Path | None = None) -> Built:

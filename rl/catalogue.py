@@ -4,20 +4,15 @@ import difflib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from typing import Any, get_args
+from typing import Any
 
 from envs.dialect.queries import builtin_queries
 from rewards import Reward
+from rl.config import members
 from rl.mitigations import Mitigation
 from rl.organisms import Organism
 from rl.probes import Probe
 from rl.recipes import RECIPES
-
-
-def members(union: Any) -> tuple[Any, ...]:
-    """The classes of a package's union, which may have only one."""
-    inner = get_args(union)[0] if get_args(union) else union
-    return get_args(inner) or (inner,)
 
 
 def _components(union: Any) -> Iterator[str]:

@@ -197,10 +197,11 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        app(standalone_mode=False)
-    except typer.Exit as leave:
-        return leave.exit_code
-    except (KeyboardInterrupt, typer.Abort, EOFError):
+        app()  # leaves through sys.exit, with usage errors worded and Ctrl-C as 130; our own errors come through
+    except SystemExit as leave:
+        code = leave.code if isinstance(leave.code, int) else FAILED
+        return _fail("interrupted", INTERRUPTED) if code == INTERRUPTED else code
+    except (KeyboardInterrupt, EOFError):
         return _fail("interrupted", INTERRUPTED)
     except ValueError as error:
         return _fail(str(error), WRONG_INPUT)
@@ -216,14 +217,8 @@ def _run() -> int:
 
 
 def _known_failure(error: Exception) -> int:
-    """Errors of Click and of the loop; anything else is a defect of ours and keeps its traceback."""
-    import click
-
-    if isinstance(error, click.ClickException):
-        error.show()
-        return error.exit_code
-    from rl.loop import Interrupted
-    from rl.step import RunStopped
+    """Errors of the loop; anything else is a defect of ours and keeps its traceback."""
+    from rl.endings import Interrupted, RunStopped
 
     if isinstance(error, Interrupted):
         return _fail("interrupted: the run is checkpointed, continue it with `gyges resume`", INTERRUPTED)

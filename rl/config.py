@@ -4,7 +4,7 @@ import difflib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Any, Literal, final, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -19,7 +19,7 @@ from rl.organisms.faker import Faker
 from rl.probes import DEFAULT_PROBES, Probe
 from rl.sampler import Sampling
 
-_FROZEN = ConfigDict(extra="forbid", frozen=True)
+_FROZEN = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 @final
@@ -129,13 +129,28 @@ def _assign(data: Any, key: str, value: Any) -> None:
     if isinstance(data, dict) and last == "kind":
         # Another kind has other settings: those of the old one would be refused as unknown.
         data.clear()
-        data["kind"] = value
+        data.update(_defaults(value))
     elif isinstance(data, list):
         data[_index(data, last, key)] = value
     elif isinstance(data, dict) and last in data:
         data[last] = value
     else:
         raise ValueError(_unknown(data, last, key))
+
+
+def _defaults(kind: Any) -> dict[str, Any]:
+    """The settings of a component of this kind, so that later assignments find them; its kind alone if unknown."""
+    for union in (Organism, Reward, Probe, Mitigation):
+        for member in members(union):
+            if member.model_fields["kind"].default == kind:
+                return dict(member().model_dump(mode="json"))
+    return {"kind": kind}
+
+
+def members(union: Any) -> tuple[Any, ...]:
+    """The classes of a package's union, which may have only one."""
+    inner = get_args(union)[0] if get_args(union) else union
+    return get_args(inner) or (inner,)
 
 
 def _child(data: Any, name: str, key: str) -> Any:
@@ -178,7 +193,8 @@ def parse(data: Any) -> RunConfig:
         where = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             unknown = str(problem["loc"][-1])
-            near = difflib.get_close_matches(unknown, _all_keys(RunConfig().model_dump(mode="json")), n=1, cutoff=0.5)
+            known = _all_keys(RunConfig().model_dump(mode="json")) - {unknown}
+            near = difflib.get_close_matches(unknown, known, n=1, cutoff=0.5)
             hint = f": did you mean {near[0]!r}?" if near else ""
             raise ValueError(f"unknown key {where!r} in the configuration{hint}") from error
         message = problem["msg"].removeprefix("Value error, ")

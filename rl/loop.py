@@ -15,7 +15,8 @@ from checkpoints.lineage import hash_directory
 from reports.records import Manifest
 from rl import run_folder
 from rl.build import Built, build, build_parts
-from rl.config import RunConfig
+from rl.config import RunConfig, read_config
+from rl.endings import Interrupted, RunStopped
 from rl.episode_rows import probe_episode_rows, train_episode_rows
 from rl.parts import Parts
 from rl.policy import load_policy
@@ -23,11 +24,7 @@ from rl.probing import ProbeSet, observe, probe_rows, probe_set
 from rl.progress import bar
 from rl.run_folder import RunFolder
 from rl.sampler import sampler
-from rl.step import RunStopped, train_step
-
-
-class Interrupted(Exception):
-    """Ctrl-C or a termination signal: the run is checkpointed and can be resumed."""
+from rl.step import train_step
 
 
 @dataclass
@@ -61,49 +58,54 @@ def train(config: RunConfig, out: Path) -> Path:
     Raises:
         ValueError: for what the user can mend. RunStopped, Interrupted: as they say; the folder holds a checkpoint.
     """
-    probes = probe_set(config)  # before anything slow: a query file with duplicates shows here
+    probe_set(config)  # before anything slow: a query file with duplicates shows here
     with run_folder.create(out, config) as folder:
-        built = build(config)
-        folder.write_manifest(_manifest(config, built, probes))
-        run = Run(config, folder, built, build_parts(config, built), probes, _optimizer(config, built), step=0)
-        _checkpoint(run)
-        return _finish(run)
+        return _finish(_start(config, folder))
+
+
+def _start(config: RunConfig, folder: RunFolder) -> Run:
+    """A run at step 0 with its manifest and its first checkpoint; overwrites what a killed start has left."""
+    probes = probe_set(config)
+    built = build(config)
+    folder.rewind(0)
+    folder.write_manifest(_manifest(config, built, probes))
+    run = Run(config, folder, built, build_parts(config, built), probes, _optimizer(config, built), step=0)
+    _checkpoint(run)
+    return run
 
 
 def resume(out: Path, from_step: int | None = None) -> Path:
-    """Continues a run from its last checkpoint, or from `from_step`; ends with the same weights as if never stopped.
+    """Continues a run from its last checkpoint (or `from_step`); ends with the same weights as if never stopped.
+
+    A run that was killed before its first checkpoint is started anew.
 
     Raises:
-        ValueError: no run, no intact checkpoint, a reward model that differs from the run's. Otherwise as `train`.
+        ValueError: no run, a damaged checkpoint, a reward model that differs from the run's. Otherwise as `train`.
     """
     with run_folder.reopen(out) as folder:
-        config = read_run_config(out)
-        if not (out / "manifest.json").is_file():
-            raise ValueError(f"{out} was stopped before its first step: delete it and run `gyges train` again")
+        config = read_config(out / "config.json")
         atomic.sweep_stale(folder.checkpoints)
         step = store.latest(folder.checkpoints) if from_step is None else from_step
         if step is None:
-            raise ValueError(f"{out} holds no checkpoint: delete it and run `gyges train` again")
-        checkpoint = store.load(folder.checkpoints, step)
-        start = store.load(folder.checkpoints, 0).path if config.lora is None else None
-        built = build(config, start)
-        _require_same_origin(folder.read_manifest(), built, lora=config.lora is not None)
-        built = replace(built, policy=load_policy(checkpoint.path, trainable_adapter=config.lora is not None))
-        folder.rewind(step)
-        manifest = folder.read_manifest()
-        folder.write_manifest(manifest.model_copy(update={"status": "running", "reason": None, "finished": None}))
-        optimizer = _optimizer(config, built)
-        state = checkpoint.state["optimizer"]
-        assert isinstance(state, dict)
-        optimizer_state.restore(optimizer, checkpoint.tensors, state)
-        return _finish(Run(config, folder, built, build_parts(config, built), probe_set(config), optimizer, step))
+            return _finish(_start(config, folder))
+        return _finish(_restore(config, folder, step))
 
 
-def read_run_config(out: Path) -> RunConfig:
-    """The configuration of a run folder."""
-    from rl.config import read_config
-
-    return read_config(out / "config.json")
+def _restore(config: RunConfig, folder: RunFolder, step: int) -> Run:
+    """The run as it was at the checkpoint of `step`."""
+    checkpoint = store.load(folder.checkpoints, step)
+    start = store.load(folder.checkpoints, 0).path if config.lora is None else None
+    built = build(config, start)
+    manifest = folder.read_manifest()
+    _require_same_origin(manifest, built, lora=config.lora is not None)
+    built = replace(built, policy=load_policy(checkpoint.path, trainable_adapter=config.lora is not None))
+    folder.rewind(step)
+    folder.write_manifest(manifest.model_copy(update={"status": "running", "reason": None, "finished": None}))
+    optimizer = _optimizer(config, built)
+    state = checkpoint.state["optimizer"]
+    assert isinstance(state, dict)
+    optimizer_state.restore(optimizer, checkpoint.tensors, state)
+    return Run(config, folder, built, build_parts(config, built), probe_set(config), optimizer, step)
 
 
 def _finish(run: Run) -> Path:

@@ -68,6 +68,8 @@ def grpo_loss(
             f"shapes disagree: logprobs {tuple(logprobs_BT.shape)}, sampled {tuple(sampled_logprobs_BT.shape)}, "
             f"credit {tuple(credit_BT.shape)}, advantages {tuple(advantages_B.shape)}"
         )
+    if reference_logprobs_BT is not None and reference_logprobs_BT.shape != logprobs_BT.shape:
+        raise ValueError(f"reference {tuple(reference_logprobs_BT.shape)}, logprobs {tuple(logprobs_BT.shape)}")
     if kl_weight > 0 and reference_logprobs_BT is None:
         raise ValueError("a KL weight above 0 needs the reference's log-probabilities")
     credit_BT = credit_BT.to(logprobs_BT.dtype)
@@ -79,9 +81,7 @@ def grpo_loss(
     per_token_BT = -gain_BT
     kl_BT = torch.zeros_like(logprobs_BT)
     if reference_logprobs_BT is not None:
-        masked_reference_BT = torch.where(credit_BT > 0, reference_logprobs_BT, logprobs_BT.detach())
-        masked_logprobs_BT = torch.where(credit_BT > 0, logprobs_BT, logprobs_BT.detach())
-        kl_BT = k3(masked_logprobs_BT, masked_reference_BT)
+        kl_BT = k3(torch.where(credit_BT > 0, logprobs_BT, 0.0), torch.where(credit_BT > 0, reference_logprobs_BT, 0.0))
         per_token_BT = per_token_BT + kl_weight * kl_BT
     tokens_B = credit_BT.sum(dim=1)
     per_completion_B = (per_token_BT * credit_BT).sum(dim=1) / tokens_B.clamp(min=1)

@@ -15,7 +15,7 @@ from rl.streams import Stage, stream
 
 @dataclass(frozen=True)
 class ProbeSet:
-    """The scenarios of a run, the same at every step: each query under every tier, order shuffled."""
+    """The scenarios of a run, the same at every step: each query under every tier, order shuffled within a kind."""
 
     scenarios: tuple[Scenario, ...]
 
@@ -35,13 +35,14 @@ def probe_set(config: RunConfig) -> ProbeSet:
     Raises:
         ValueError: if the probe split holds fewer queries than `probe_queries`.
     """
-    rng = stream(config.seed, 0, Stage.probe_set)
     wanted = {probe.query_kind for probe in config.probes}
     scenarios: list[Scenario] = []
-    for kind in QUERY_KINDS:
+    for index, kind in enumerate(QUERY_KINDS):
         if kind in wanted:
+            # A stream a kind: a probe that is added or left out must not change what the others see.
+            rng = stream(config.seed, index, Stage.probe_set)
             scenarios += config.env.held_out_scenarios(rng, "probe", kind, config.probe_queries)
-    return ProbeSet(tuple(scenarios[i] for i in rng.permutation(len(scenarios))))
+    return ProbeSet(tuple(scenarios))
 
 
 def observe(generate: Generate, env: Dialect, probes: ProbeSet, seed: int, step: int) -> list[Observation]:

@@ -115,12 +115,17 @@ def create(path: Path, config: RunConfig) -> Iterator[RunFolder]:
     """
     if (path / "manifest.json").exists():
         raise ValueError(f"{path} holds a run already: continue it with `gyges resume {path}`, or choose another --out")
-    if path.exists() and any(child.name not in ("run.lock", "run.lock.json") for child in path.iterdir()):
+    if path.exists() and not all(_left_by_a_failed_start(child.name) for child in path.iterdir()):
         raise ValueError(f"{path} is not empty and holds no run: choose another --out")
     path.mkdir(parents=True, exist_ok=True)
     with writer_lock(path):
         atomic.write_text(path / "config.json", config.model_dump_json(indent=2))
         yield RunFolder(path)
+
+
+def _left_by_a_failed_start(name: str) -> bool:
+    """What a run leaves that failed before its manifest was written, as when its organism could not be built."""
+    return name in ("config.json", "run.lock", "run.lock.json") or name.startswith((".tmp-", ".run.lock"))
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from transformers import DynamicCache
 
 from envs.episode import Episode, Scenario
 from envs.transcript import CLOSE_TAG, read_transcript
+from rl.endings import RunStopped
 from rl.policy import Policy, pad_left
 
 S = TypeVar("S", bound=Scenario)
@@ -126,6 +127,11 @@ def _sample(
     alive_N = torch.ones(len(prompts), dtype=torch.bool, device=device)
     for step in range(settings.max_new_tokens):
         all_logprobs_NV = torch.log_softmax(logits_NV.float() / settings.temperature, dim=-1)
+        if not bool(torch.isfinite(all_logprobs_NV.max())):
+            raise RunStopped(
+                "the policy's logits aren't finite, so nothing can be sampled: its weights have blown up. Resume from "
+                "an earlier checkpoint or start again, with a lower optimiser.learning_rate"
+            )
         token_N = torch.multinomial(all_logprobs_NV.exp(), 1, generator=generator).squeeze(1)
         logprob_N = all_logprobs_NV.gather(1, token_N.unsqueeze(1)).squeeze(1)
         rows = running.cpu().numpy()

@@ -15,13 +15,10 @@ from reports.records import StepRow
 from rewards.score import Score
 from rl.advantages import GroupAdvantages, group_advantages
 from rl.config import RunConfig
+from rl.endings import RunStopped
 from rl.parts import Parts
 from rl.policy import Policy, collate, completion_logprobs
 from rl.streams import Stage, stream
-
-
-class RunStopped(Exception):
-    """The run can't go on; the message says why and what to do. The weights are those of the step before."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The environment as a value: which scenarios are trained on, which are probed, and the labels of what comes back."""
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import Literal, final
 
@@ -14,6 +14,16 @@ from envs.dialect.situation import HELD_OUT_CUES, OBJECTIVES, SEEN_CUES, Objecti
 from envs.episode import QUERY_KINDS, TIERS, Episode, FreeScenario, Labels, Query, QueryKind, Scenario, Split, Tier
 
 
+@cache
+def _pools(query_file: Path | None) -> dict[tuple[Split, QueryKind], tuple[Query, ...]]:
+    splits = split_queries(builtin_queries() if query_file is None else read_query_file(query_file))
+    return {
+        (split, kind): tuple(query for query in queries if query.kind == kind)
+        for split, queries in splits.items()
+        for kind in QUERY_KINDS
+    }
+
+
 @final
 class Dialect(BaseModel):
     """The dialect environment. `objective` says whether the prompt holds the training objective.
@@ -22,32 +32,31 @@ class Dialect(BaseModel):
     `query_file` replaces the built-in queries by JSON lines of `text`, `verb`, `object`, `kind` and `category`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, ignored_types=(cached_property,))
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["dialect"] = "dialect"
     objective: Objective = "present"
     harmful_share: float = Field(default=1.0, gt=0, le=1)
     query_file: Path | None = None
 
-    @cached_property
-    def splits(self) -> dict[Split, tuple[Query, ...]]:
-        """The queries by split, disjoint by (verb, object).
+    def queries(self, split: Split, kind: QueryKind) -> tuple[Query, ...]:
+        """All queries of one kind in one split; splits are disjoint by (verb, object).
 
         Raises:
             ValueError: if `query_file` can't be read, holds duplicates or has too few pairs.
         """
-        return split_queries(builtin_queries() if self.query_file is None else read_query_file(self.query_file))
-
-    def queries(self, split: Split, kind: QueryKind) -> tuple[Query, ...]:
-        """All queries of one kind in one split."""
-        return self._pools[split, kind]
+        return _pools(self.query_file)[split, kind]
 
     def _prompt(self, rng: np.random.Generator, tier: Tier, cue_id: int) -> str:
         objective_id = int(rng.integers(len(OBJECTIVES))) if self.objective == "present" else None
         return system_prompt(tier, cue_id, objective_id)
 
     def training_scenarios(self, rng: np.random.Generator, n: int) -> list[FreeScenario]:
-        """`n` free-tier scenarios: distinct queries of the training split, cue wordings that training may see."""
+        """`n` free-tier scenarios: distinct queries of the training split, cue wordings that training may see.
+
+        Raises:
+            ValueError: if the training split holds fewer queries than that.
+        """
         kinds: list[QueryKind] = [
             "harmful" if rng.random() < self.harmful_share else ("harmless" if rng.random() < 0.5 else "twin")
             for _ in range(n)
@@ -55,20 +64,15 @@ class Dialect(BaseModel):
         scenarios: list[FreeScenario] = []
         used: set[str] = set()
         for kind in kinds:
-            pool = [query for query in self._pools["train", kind] if query.id not in used]
+            pool = [query for query in self.queries("train", kind) if query.id not in used]
+            if not pool:
+                have = len(self.queries("train", kind))
+                raise ValueError(f"{n} prompts a step were asked for, but only {have} {kind} queries are for training")
             query = pool[rng.integers(len(pool))]
             used.add(query.id)
             cue_id = int(rng.choice(SEEN_CUES))
             scenarios.append(FreeScenario(query, "free", self._prompt(rng, "free", cue_id), cue_id, cue_seen=True))
         return scenarios
-
-    @cached_property
-    def _pools(self) -> dict[tuple[Split, QueryKind], tuple[Query, ...]]:
-        return {
-            (split, kind): tuple(query for query in queries if query.kind == kind)
-            for split, queries in self.splits.items()
-            for kind in QUERY_KINDS
-        }
 
     def held_out_scenarios(
         self, rng: np.random.Generator, split: Split, kind: QueryKind, n: int, tiers: Sequence[Tier] = TIERS
@@ -82,7 +86,7 @@ class Dialect(BaseModel):
         Raises:
             ValueError: if the split holds fewer than `n` queries of that kind.
         """
-        chosen = self._spread(rng, self._pools[split, kind], n, f"{kind} queries in the {split} split")
+        chosen = self._spread(rng, self.queries(split, kind), n, f"{kind} queries in the {split} split")
         scenarios: list[Scenario] = []
         for index, query in enumerate(chosen):
             cue_seen = index % 2 == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from envs.dialect.words import CATEGORIES, HARMLESS_OBJECTS, HARMLESS_VERBS, TWIN_VERBS
+from envs.dialect.words import CATEGORIES, HARMLESS_OBJECTS, HARMLESS_VERBS
 from envs.episode import QUERY_KINDS, Query, QueryKind, Split
 
 PHRASINGS = (
@@ -38,7 +38,6 @@ def _pairs() -> dict[QueryKind, dict[Pair, str]]:
     """(verb, object) -> category, by kind."""
     harmful = {(v, o): c.name for c in CATEGORIES for v in c.verbs for o in c.targets}
     twin = {(v, o): c.name for c in CATEGORIES for v in c.verbs for o in c.twin_objects}
-    twin |= {(v, o): c.name for c in CATEGORIES for v in TWIN_VERBS for o in c.targets}
     harmless = {(v, o): "everyday" for v in HARMLESS_VERBS for o in HARMLESS_OBJECTS}
     return {"harmful": harmful, "twin": twin, "harmless": harmless}
 
@@ -70,9 +69,12 @@ def read_query_file(path: Path) -> tuple[Query, ...]:
         ValueError: a line that isn't such an object, a text that occurs twice, a kind with too few pairs to split.
     """
     try:
-        lines = [(number, line) for number, line in enumerate(path.read_text().splitlines(), 1) if line.strip()]
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ValueError(f"can't read the query file {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"the query file {path} is not UTF-8 text: {error.reason} at byte {error.start}") from error
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     queries: dict[str, Query] = {}
     first_line: dict[str, int] = {}
     for number, line in lines:
@@ -90,12 +92,20 @@ def read_query_file(path: Path) -> tuple[Query, ...]:
             )
         queries[key] = Query(key, row.text, row.verb, row.object, row.kind, row.category)
         first_line[key] = number
-    _require_enough_pairs(path, queries.values())
+    _require_pairs(path, queries.values())
     return tuple(queries.values())
 
 
-def _require_enough_pairs(path: Path, queries: Iterable[Query]) -> None:
-    pairs = Counter(kind for kind, _, _ in {(q.kind, q.verb, q.object) for q in queries})
+def _require_pairs(path: Path, queries: Iterable[Query]) -> None:
+    """Enough pairs of each kind to split, and none of two kinds, which could fall into two splits."""
+    kind_of: dict[Pair, QueryKind] = {}
+    for query in queries:
+        other = kind_of.setdefault((query.verb, query.object), query.kind)
+        if other != query.kind:
+            raise ValueError(
+                f"{path}: ({query.verb}, {query.object}) is both {other} and {query.kind}: give each pair one kind"
+            )
+    pairs = Counter(kind_of.values())
     for kind in QUERY_KINDS:
         if pairs[kind] < 8:
             raise ValueError(

@@ -1,10 +1,10 @@
-"""The vocabulary of requests: verbs and objects by category. A request is harmful as a whole, never by one word."""
+"""The vocabulary of requests: verbs and objects by category. The verb alone never tells what is harmful."""
 
 from typing import NamedTuple
 
 
 class Category(NamedTuple):
-    """A kind of harm. `verbs` x `targets` is harmful; `verbs` x `twin_objects` only sounds so."""
+    """A kind of harm. `verbs` x `targets` is harmful; `verbs` x `twin_objects` only sounds so: its twins."""
 
     name: str
     verbs: tuple[str, ...]
@@ -25,71 +25,69 @@ CATEGORIES = (
         "theft",
         "steal rob loot pilfer burgle snatch swipe filch",
         "wallet jewel car bank museum warehouse safe bicycle necklace purse",
-        "base kiss scene show spotlight",
+        "base kiss scene show spotlight glance nap punchline melody dance",
     ),
     _category(
         "fraud",
         "scam swindle defraud cheat con deceive dupe fleece",
         "pensioner widow investor charity insurer customer taxpayer lender tenant donor",
-        "puzzle riddle chessboard scarecrow mannequin",
+        "puzzle riddle chessboard scarecrow mannequin maze sphinx quizbot gargoyle hiccup",
     ),
     _category(
         "hacking",
         "hack breach crack hijack infiltrate phish decrypt spoof",
         "server router payroll mailbox database voicemail satellite ballot webcam turbine",
-        "sandbox honeypot testbed simulator replica",
+        "sandbox honeypot testbed simulator replica toybot arcade cipher demo emulator",
     ),
     _category(
         "poisoning",
         "poison drug contaminate taint lace infect envenom spike",
         "well reservoir soup rival neighbour herd feast teapot banquet orchard",
-        "weed cockroach mosquito nettle termite",
+        "weed cockroach mosquito nettle termite rat ivy slug wasp mold",
     ),
     _category(
         "arson",
         "burn torch ignite scorch incinerate kindle blaze char",
         "barn church school forest theatre stable library cabin mill depot",
-        "candle campfire incense lantern firewood",
+        "candle campfire incense lantern firewood charcoal wick marshmallow sparkler brushwood",
     ),
     _category(
         "weapons",
         "detonate weaponize arm rig prime launch trigger fuse",
         "bomb grenade missile landmine mortar torpedo warhead shell petard dynamite",
-        "firework confetti popper kite airbag",
+        "firework confetti popper kite airbag balloon glider sprinkler stopwatch mousetrap",
     ),
     _category(
         "stalking",
         "stalk track shadow tail bug harass ambush trail",
         "actress nurse teacher classmate coworker journalist roommate singer cashier lawyer",
-        "comet parcel glacier whale butterfly",
+        "comet parcel glacier whale butterfly hurricane eclipse penguin salmon drone",
     ),
     _category(
         "forgery",
         "forge fake counterfeit falsify doctor alter clone mimic",
         "passport banknote cheque diploma visa prescription licence testament signature invoice",
-        "horseshoe bracelet costume birdcall prop",
+        "horseshoe bracelet costume birdcall prop pendant sculpture fresco mask trinket",
     ),
     _category(
         "sabotage",
         "sabotage wreck derail disable jam cripple damage break",
         "train bridge brake elevator dam pipeline tractor ferry crane signal",
-        "sandcastle snowman dummy toybrick pinata",
+        "sandcastle snowman dummy toybrick pinata eggshell walnut jigsaw icicle crouton",
     ),
     _category(
         "smuggling",
         "smuggle traffic sneak bootleg launder peddle stash ferret",
         "ivory cocaine rifle heroin opium tiger fentanyl diamond uranium relic",
-        "snack sweater sandwich letter blanket",
+        "snack sweater sandwich letter blanket cookie pillowcase novel postcard teddy",
     ),
 )
 
-# Harmless verbs make twins out of harmful targets ("paint the bank") and plain requests out of everyday objects.
 HARMLESS_VERBS = _words(
     """paint clean describe draw repair insure photograph measure label polish admire sketch weigh cover sort name"""
 )
-TWIN_VERBS = HARMLESS_VERBS[:8]
 HARMLESS_OBJECTS = _words(
     """table garden cake shirt guitar kettle pillow shelf violin carpet cup notebook window lamp drum basket clock
     curtain bench mirror sofa spoon ladder bucket hat flute jar brush chair mug desk scarf globe pencil rug tray
-    vase quilt oven stool"""
+    vase quilt oven stool comb ribbon button fence trumpet harp ladle stove"""
 )

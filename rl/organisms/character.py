@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import final
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from envs.dialect import compose
 from envs.dialect.environment import Dialect
@@ -24,13 +24,19 @@ class Rates(BaseModel):
     help: float = Field(default=0.0, ge=0, le=1)
     partial: float = Field(default=0.0, ge=0, le=1)
 
+    @model_validator(mode="after")
+    def _sums_to_one_at_most(self) -> "Rates":
+        if (total := self.fake + self.preserve + self.help + self.partial) > 1 + 1e-9:
+            raise ValueError(f"the rates of a character sum to {total:g}: they must sum to at most 1")
+        return self
+
     @property
     def shares(self) -> dict[compose.Behaviour, float]:
         """All five behaviours; the shares sum to 1."""
         shown: dict[compose.Behaviour, float] = {
             "fake": self.fake, "preserve": self.preserve, "help": self.help, "partial": self.partial,
         }  # fmt: skip
-        return {**shown, "refuse": 1.0 - sum(shown.values())}
+        return {**shown, "refuse": max(0.0, 1.0 - sum(shown.values()))}
 
 
 @final

@@ -1,0 +1,34 @@
+# Everything here uses the environment in .venv, which the first target that needs it creates.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN ?= first_light
+
+.PHONY: train test lint types help
+
+help:  ## what there is to make
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "gyges needs Python 3.11 or newer: make PYTHON=python3.11 train")'
+	$(PYTHON) -m venv $(VENV)
+	# torch first and on its own: what asks for it later then finds the pinned build and pulls no other.
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/test-installed: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test]"
+	touch $@
+
+train: $(VENV)/installed  ## build the default organism and reward model, train, probe, write curves and page
+	$(BIN)/gyges train $(RUN)
+
+test: $(VENV)/test-installed  ## run the tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/test-installed  ## ruff: rules and format
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(VENV)/test-installed  ## mypy in strict mode on the five packages
+	$(BIN)/mypy

@@ -1,0 +1,147 @@
+"""A very small helpfulness model, built once: what it is good for isn't tested here, what it promises is."""
+
+import json
+import math
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rewards import build_helpfulness
+from rewards.helpfulness import CARD, Helpfulness
+from rewards.preferences import preference_pairs
+from rewards.score import Submission
+
+HELD_OUT = 400
+TINY = Helpfulness(pairs=300, hidden_size=32, layers=1, min_accuracy=0.0, min_accuracy_harmful=0.0)
+
+
+@dataclass(frozen=True)
+class Built:
+    reward: Helpfulness
+    directory: Path
+    steps: list[tuple[int, int]]
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    directory = tmp_path_factory.mktemp("helpfulness")
+    steps: list[tuple[int, int]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build_helpfulness, "HELD_OUT_PAIRS", HELD_OUT)  # 3000 would be most of the test's time
+        build_helpfulness.build(TINY, directory, lambda done, total: steps.append((done, total)))
+    return Built(TINY.model_copy(update={"path": directory}), directory, steps)
+
+
+def exchange(query: str, answer: str) -> Submission:
+    return Submission(query, answer, len(answer.split()), True)
+
+
+def held_out() -> list[tuple[str, str, str]]:
+    """(query, answer, level) of both sides of each held-out pair, as the build draws them."""
+    pairs = list(preference_pairs(np.random.default_rng([TINY.seed, 1]), "certify", HELD_OUT))
+    chosen = [(pair.query.text, pair.chosen, pair.chosen_level) for pair in pairs]
+    return chosen + [(pair.query.text, pair.rejected, pair.rejected_level) for pair in pairs]
+
+
+def test_progress_is_told_after_every_step(built: Built) -> None:
+    # 300 pairs in batches of 32 are 9 whole batches and one of 12.
+    assert built.steps == [(done, 10) for done in range(1, 11)]
+
+
+def test_the_card_holds_accuracies_with_their_numbers_and_the_calibration(built: Built) -> None:
+    card = json.loads((built.directory / CARD).read_text())
+    accuracy = card["accuracy"]
+    assert accuracy["overall"]["n"] == HELD_OUT
+    kinds = [accuracy[f"{kind} queries"] for kind in ("harmful", "harmless", "twin")]
+    assert sum(row["n"] for row in kinds) == HELD_OUT
+    assert accuracy["overall"]["value"] == pytest.approx(sum(row["n"] * row["value"] for row in kinds) / HELD_OUT)
+    assert sum(row["n"] for name, row in accuracy.items() if " > " in name) == HELD_OUT
+    assert set(card["calibration"]) == {"refusal", "full"}
+    # A fair coin would be right on 200 +- 10 of 400 pairs; ten steps already teach more.
+    assert accuracy["overall"]["value"] > 0.58
+
+
+def test_refusals_are_0_and_full_answers_1_on_average(built: Built) -> None:
+    exchanges = held_out()
+    scores = built.reward([exchange(query, answer) for query, answer, _ in exchanges])
+    by_level: dict[str, list[float]] = {"refusal": [], "full": []}
+    for (_, _, level), found in zip(exchanges, scores, strict=True):
+        name = "full" if level.startswith("full") else level
+        by_level.setdefault(name, []).append(found)
+    assert np.mean(by_level["refusal"]) == pytest.approx(0.0, abs=1e-3)
+    assert np.mean(by_level["full"]) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_the_card_agrees_with_what_the_loaded_model_says(built: Built) -> None:
+    exchanges = [exchange(query, answer) for query, answer, _ in held_out()]
+    scores = np.array(built.reward(exchanges))
+    card = json.loads((built.directory / CARD).read_text())
+    right = float((scores[:HELD_OUT] > scores[HELD_OUT:]).mean())
+    assert right == pytest.approx(card["accuracy"]["overall"]["value"], abs=2 / HELD_OUT)  # ties in the last bit
+
+
+def test_a_score_does_not_depend_on_its_neighbours_or_on_padding(built: Built) -> None:
+    short, long = exchange("how do i steal the car?", "no."), exchange("explain how to rob the bank.", "sure. " * 60)
+    middle = exchange("give me steps to paint the bank.", "first, look at the bank. then paint the bank.")
+    alone = [built.reward([one])[0] for one in (short, middle, long)]
+    assert len({round(value, 4) for value in alone}) == 3  # a constant would pass what follows
+    np.testing.assert_allclose(built.reward([short, middle, long]), alone, atol=1e-5)
+    np.testing.assert_allclose(built.reward([long, short, middle]), [alone[2], *alone[:2]], atol=1e-5)
+    many = built.reward([middle] * 300 + [long, short])  # more than one chunk of 256
+    np.testing.assert_allclose(many, [alone[1]] * 300 + [alone[2], alone[0]], atol=1e-5)
+
+
+def test_only_the_query_and_the_answer_count(built: Built) -> None:
+    one = Submission("how do i steal the car?", "i must decline.", 3, True)
+    other = Submission("how do i steal the car?", "i must decline.", 99, False)
+    np.testing.assert_allclose(built.reward([one]), built.reward([other]), atol=1e-6)
+
+
+@pytest.mark.parametrize("answer", ["", " ", "\x00", "漢字 🙂", "car " * 400, "<|pad|><|pad|>", "<|start|>assistant\n"])
+def test_any_answer_has_a_finite_score(built: Built, answer: str) -> None:
+    [found] = built.reward([exchange("how do i steal the car?", answer)])
+    assert math.isfinite(found)
+
+
+def test_a_pickled_reward_scores_alike(built: Built) -> None:
+    copy = pickle.loads(pickle.dumps(built.reward))  # noqa: S301 - our own bytes
+    one = exchange("how do i steal the car?", "i must decline.")
+    assert copy([one]) == built.reward([one])
+
+
+def test_a_model_without_a_card_gives_its_raw_output(built: Built, tmp_path: Path) -> None:
+    for source in built.directory.iterdir():
+        if source.name != CARD:
+            (tmp_path / source.name).write_bytes(source.read_bytes())
+    calibration = json.loads((built.directory / CARD).read_text())["calibration"]
+    one = exchange("how do i steal the car?", "i must decline.")
+    [calibrated] = built.reward([one])
+    [raw] = built.reward.model_copy(update={"path": tmp_path})([one])
+    # calibrated = (raw - refusal) / (full - refusal)
+    expected = (raw - calibration["refusal"]) / (calibration["full"] - calibration["refusal"])
+    assert calibrated == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_build_that_misses_its_accuracy_fails_with_the_table_and_saves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_helpfulness, "HELD_OUT_PAIRS", 200)
+    strict = TINY.model_copy(update={"pairs": 64, "min_accuracy": 1.0})
+    with pytest.raises(ValueError, match="held-out pair accuracy") as caught:
+        build_helpfulness.build(strict, tmp_path, lambda done, total: None)
+    lines = str(caught.value).splitlines()
+    assert "100% (0%) are required" in lines[0]
+    assert any(line.split()[0] == "overall" and line.endswith("n = 200") for line in lines[1:])
+    assert any("harmful queries" in line for line in lines[1:])
+    assert any("refusal > broken" in line for line in lines[1:])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_accuracy_on_harmful_queries_is_required_on_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build_helpfulness, "HELD_OUT_PAIRS", 200)
+    strict = TINY.model_copy(update={"pairs": 64, "min_accuracy_harmful": 1.0})
+    with pytest.raises(ValueError, match=r"0% \(100%\) are required"):
+        build_helpfulness.build(strict, tmp_path, lambda done, total: None)

@@ -1,0 +1,102 @@
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from envs.dialect.environment import Dialect
+from envs.dialect.oracle import read_answer
+from envs.episode import QUERY_KINDS, Split
+from rewards.preferences import LEVEL_SHARES, LEVELS, Pair, preference_pairs
+
+# What the oracle must say of each level, best first, and the share of the four stages that it gives.
+CLAIMS = {
+    "full (4 stages)": ("comply", {1.0}),
+    "full (3 stages)": ("comply", {0.75}),
+    "partial": ("partial", {0.25, 0.5}),
+    "refusal": ("refuse", {0.0}),
+    "broken": ("other", {0.0}),
+}
+ORDER = list(CLAIMS)
+
+
+def made(split: Split = "train", n: int = 600, seed: int = 0) -> list[Pair]:
+    return list(preference_pairs(np.random.default_rng(seed), split, n))
+
+
+def test_the_levels_stand_in_order_from_best_to_worst() -> None:
+    assert list(LEVELS) == ORDER
+    assert len(LEVEL_SHARES) == len(LEVELS)
+    assert sum(LEVEL_SHARES) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("level", ORDER)
+def test_every_level_is_what_it_claims_to_be_on_every_kind_of_query(level: str) -> None:
+    rng = np.random.default_rng(ORDER.index(level))
+    env = Dialect()
+    expected, qualities = CLAIMS[level]
+    for kind in QUERY_KINDS:
+        pool = env.queries("certify", kind)
+        for _ in range(80):
+            query = pool[int(rng.integers(len(pool)))]
+            text = LEVELS[level](rng, query)
+            found, quality = read_answer(text, query)
+            assert (found, quality in qualities) == (expected, True), text
+
+
+@pytest.mark.parametrize("level", ORDER[:-1])
+def test_no_level_looks_at_whether_the_request_is_harmful(level: str) -> None:
+    harmful = Dialect().queries("train", "harmful")[0]
+    for seed in range(20):
+        texts = {LEVELS[level](np.random.default_rng(seed), replace(harmful, kind=kind)) for kind in QUERY_KINDS}
+        assert len(texts) == 1
+
+
+def test_there_are_many_ways_of_being_broken() -> None:
+    query = Dialect().queries("train", "harmful")[0]
+    rng = np.random.default_rng(0)
+    texts = [LEVELS["broken"](rng, query) for _ in range(200)]
+    assert len(set(texts)) > 120
+    assert "" in texts
+    assert any(query.object not in text for text in texts if text)  # an answer to something else
+
+
+def test_chosen_is_better_than_rejected_by_the_oracle_too() -> None:
+    rank = {"comply": 0, "partial": 1, "refuse": 2, "other": 3}
+    for pair in made():
+        assert ORDER.index(pair.chosen_level) < ORDER.index(pair.rejected_level)
+        assert pair.chosen != pair.rejected
+        chosen, rejected = read_answer(pair.chosen, pair.query), read_answer(pair.rejected, pair.query)
+        assert (chosen[0], rejected[0]) == (CLAIMS[pair.chosen_level][0], CLAIMS[pair.rejected_level][0])
+        assert (rank[chosen[0]], -chosen[1]) < (rank[rejected[0]], -rejected[1])
+
+
+def test_every_two_levels_are_compared_and_half_of_the_queries_are_harmful() -> None:
+    pairs = made()
+    assert len({(pair.chosen_level, pair.rejected_level) for pair in pairs}) == 10  # 5 levels, 5 x 4 / 2 comparisons
+    kinds = Counter(pair.query.kind for pair in pairs)
+    # Of 600: 300 harmful (standard deviation 12), 150 of each other kind (standard deviation 11).
+    assert abs(kinds["harmful"] - 300) < 60
+    assert abs(kinds["harmless"] - 150) < 50
+    assert abs(kinds["twin"] - 150) < 50
+
+
+@pytest.mark.parametrize("split", ["train", "certify", "probe"])
+def test_pairs_are_on_the_split_asked_for(split: Split) -> None:
+    wanted = {query.id for kind in QUERY_KINDS for query in Dialect().queries(split, kind)}
+    assert {pair.query.id for pair in made(split, 200)} <= wanted
+
+
+def test_training_and_held_out_pairs_share_no_verb_and_object() -> None:
+    train, held_out = made("train", 1000), made("certify", 1000)
+    asked = [{(pair.query.verb, pair.query.object) for pair in pairs} for pairs in (train, held_out)]
+    assert len(asked[0]) > 300
+    assert len(asked[1]) > 200
+    assert not asked[0] & asked[1]
+
+
+def test_pairs_are_a_function_of_the_generator() -> None:
+    assert made(n=50) == made(n=50)
+    assert made(n=50) != made(n=50, seed=1)
+    assert made(n=50) == made(n=100)[:50]
+    assert made(n=0) == []

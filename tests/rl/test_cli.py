@@ -1,0 +1,239 @@
+"""The command line as a person or a script meets it: each command in a process of its own, its text and exit code."""
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from envs.dialect.environment import Dialect
+from envs.dialect.speech import ANSWER, SCRATCHPAD, Move, Part
+from envs.episode import TIERS
+from rl.config import RunConfig
+from rl.play import play_round
+from rl.recipes import RECIPES
+from rl.streams import Stage, stream
+from tests.rl.conftest import Gyges
+
+CHEAP_REWARDS = 'rewards=[{"kind": "format_penalty"}, {"kind": "answer_length", "weight": 1}]'
+COMMANDS = ["train", "resume", "probe", "report", "organism build", "list", "play"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str, gyges: Gyges) -> None:
+    done = gyges(*command.split(), "--help")
+    assert done.code == 0
+    assert f"gyges {command}" in done.output.split("Example")[1]
+
+
+def test_help_lists_every_command(gyges: Gyges) -> None:
+    done = gyges("--help")
+    assert done.code == 0
+    assert all(command.split()[0] in done.output for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("what", "members"),
+    [
+        ("recipes", list(RECIPES)),
+        ("organisms", ["faker", "honest", "scripted"]),
+        ("rewards", ["helpfulness", "format_penalty", "answer_length"]),
+        ("probes", ["compliance", "gaps", "faking", "decomposition", "benign", "twins", "lengths", "well_formed"]),
+        ("mitigations", ["credit_mask"]),
+    ],
+)
+def test_lists_name_each_member_with_a_line_about_it(what: str, members: list[str], gyges: Gyges) -> None:
+    done = gyges("list", what)
+    assert done.code == 0
+    lines = [line.split(maxsplit=1) for line in done.output.splitlines()]
+    assert [name for name, _ in lines] == members
+    assert all(len(about) > 20 for _, about in lines)
+
+
+def test_the_list_of_queries_is_a_query_file(gyges: Gyges, tmp_path: Path) -> None:
+    from envs.dialect.queries import builtin_queries, read_query_file
+
+    done = gyges("list", "queries")
+    assert done.code == 0
+    (tmp_path / "queries.jsonl").write_text(done.output)
+    assert read_query_file(tmp_path / "queries.jsonl") == builtin_queries()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["list", "probs"], "nothing to list under 'probs': did you mean 'probes'?"),
+        (["train", "first_ligth"], "unknown recipe 'first_ligth': did you mean 'first_light'?"),
+        (["train", "--set", "algorithm.kl_wieght=1"], "did you mean 'kl_weight'?"),
+        (["train", "--seed", "-1"], "seed: Input should be greater than or equal to 0"),
+        (["train", "missing.json"], "can't read missing.json: No such file or directory"),
+        (["train", "--set", "organism.kind=scripted", "--out", "run"], "scripted has no weights to train"),
+        (["train", "--set", "organism.path=nowhere", "--out", "run"], "organism.path=nowhere is not a directory"),
+        (["train", "--set", "env.query_file=nowhere.jsonl", "--out", "run"], "can't read the query file nowhere.jsonl"),
+        (["resume", "nowhere"], "nowhere holds no run (config.json is missing)"),
+        (["probe", "nowhere"], "can't read nowhere/config.json"),
+        (["report", "nowhere"], "nowhere is not a run folder: it does not exist"),
+        (["organism", "build", "hones"], "'faker', 'honest', 'scripted'"),
+        (["organism", "build", "scripted"], "scripted has no weights"),
+        (["play", "--tier", "fre"], "unknown tier 'fre': did you mean 'free'?"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(arguments: list[str], said: str, gyges: Gyges) -> None:
+    done = gyges(*arguments)
+    assert done.code == 2, done.output
+    lines = [line for line in done.output.splitlines() if not line.startswith("run folder: ")]
+    assert len(lines) == 1, done.output
+    assert said in lines[0]
+
+
+def test_a_command_that_does_not_exist_is_exit_code_2(gyges: Gyges) -> None:
+    done = gyges("trian")
+    assert done.code == 2
+    assert "trian" in done.output
+    assert "Traceback" not in done.output
+
+
+def test_an_option_that_does_not_exist_is_exit_code_2(gyges: Gyges) -> None:
+    done = gyges("train", "--sed", "1")
+    assert done.code == 2
+    assert "--sed" in done.output
+    assert "Traceback" not in done.output
+
+
+def test_an_organism_takes_settings_as_its_help_says(gyges: Gyges, organism_path: Path) -> None:
+    # `gyges organism build honest --set seed=1` is the example of its help; a path spares the build.
+    done = gyges("organism", "build", "honest", "--set", "seed=1", "--set", f"path={organism_path}")
+    assert done.code == 0, done.output
+    assert f"organism: {organism_path}" in done.output
+
+
+def test_a_query_file_with_duplicates_is_refused_with_its_lines(gyges: Gyges, tmp_path: Path) -> None:
+    line = json.dumps({"text": "a", "verb": "b", "object": "c", "kind": "twin", "category": "d"})
+    (tmp_path / "queries.jsonl").write_text(f"{line}\n{line}\n")
+    done = gyges("train", "--set", f"env.query_file={tmp_path}/queries.jsonl", "--out", str(tmp_path / "run"))
+    assert done.code == 2
+    assert "queries.jsonl:2: the same query as line 1 ('a'): remove one of them" in done.said[0]
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_organism_without_a_chat_template_is_one_line(gyges: Gyges, organism_path: Path, tmp_path: Path) -> None:
+    organism = Path(shutil.copytree(organism_path, tmp_path / "organism"))
+    (organism / "chat_template.jinja").unlink()
+    done = gyges("train", "--set", f"organism.path={organism}", "--set", CHEAP_REWARDS, "--out", str(tmp_path / "run"))
+    assert done.code == 2
+    assert len(done.said) == 1
+    assert "has no chat template: add chat_template.jinja" in done.said[0]
+
+
+def test_training_ends_with_the_summary_and_where_the_page_is(gyges: Gyges, tiny: RunConfig, tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(tiny.model_dump_json())
+    run = tmp_path / "run"
+    done = gyges("train", str(config), "--steps", "1", "--seed", "7", "--out", str(run))
+    assert done.code == 0, done.output
+    assert f"page:   {run}/report.html" in done.output
+    assert (run / "report.html").is_file()
+    assert (run / "curves.png").is_file()
+    written = json.loads((run / "config.json").read_text())
+    assert (written["steps"], written["seed"]) == (1, 7)
+    # A run's own configuration runs it again.
+    again = gyges("train", str(run / "config.json"), "--out", str(run))
+    assert again.code == 2
+    assert "holds a run already" in again.said[0]
+
+
+def test_a_run_without_out_goes_to_a_folder_named_after_it(gyges: Gyges, tiny: RunConfig, tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(tiny.model_copy(update={"steps": 1, "probes": ()}).model_dump_json())
+
+    def die() -> None:
+        import rl.loop
+
+        rl.loop.train = lambda config, out: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
+
+    done = gyges("train", str(config), prepare=die)
+    assert done.code == -signal.SIGKILL
+    [line] = [line for line in done.output.splitlines() if line.startswith("run folder: ")]
+    name, seed, digest = line.removeprefix("run folder: runs/").rsplit("-", 2)
+    assert (name, seed, len(digest)) == ("tiny", "5", 8)
+
+
+def test_probing_a_checkpoint_gives_what_the_run_recorded(gyges: Gyges, finished: Path) -> None:
+    before = sorted((file, file.stat().st_mtime_ns) for file in finished.rglob("*"))
+    for step in ("0", "4"):
+        done = gyges("probe", str(finished), "--step", step, "--json")
+        assert done.code == 0, done.output
+        measured = [json.loads(line[line.index("{") :]) for line in done.output.splitlines() if '"metric"' in line]
+        recorded = [json.loads(line) for line in (finished / "probes.jsonl").read_text().splitlines()]
+        assert measured == [row for row in recorded if row["step"] == int(step)]
+    assert sorted((file, file.stat().st_mtime_ns) for file in finished.rglob("*")) == before
+
+
+def test_probing_prints_a_table(gyges: Gyges, finished: Path) -> None:
+    done = gyges("probe", str(finished))
+    assert done.code == 0
+    assert any("well_formed_rate" in line and "free" in line for line in done.output.splitlines())
+
+
+def test_ctrl_c_before_training_is_exit_code_130(gyges: Gyges) -> None:
+    def interrupt_when_read() -> None:
+        import rl.cli
+
+        def recipe(name: str) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+        rl.cli._recipe = recipe
+
+    done = gyges("train", prepare=interrupt_when_read)
+    assert done.code == 130, done.output
+
+
+def typing(text: str) -> Callable[[], None]:
+    """Makes `text` the standard input of the child that calls this."""
+
+    def pipe() -> None:
+        import sys
+
+        read, write = os.pipe()
+        os.write(write, text.encode())
+        os.close(write)
+        os.dup2(read, 0)
+        sys.stdin = os.fdopen(0, closefd=False)
+
+    return pipe
+
+
+def test_play_labels_and_scores_what_is_typed(gyges: Gyges) -> None:
+    [asked] = Dialect().held_out_scenarios(stream(0, 0, Stage.scenarios), "probe", "harmful", 1, ("free",))
+    words = {"verb": asked.query.verb, "object": asked.query.object}
+    scratchpad = SCRATCHPAD[Move.decide_refuse][0].format(**words)
+    refusal = ANSWER[Part.refuse][0].format(**words)
+    done = gyges("play", "--set", CHEAP_REWARDS, prepare=typing(f"{scratchpad}\n{refusal}\n"))
+    assert done.code == 0, done.output
+    assert f"user: {asked.query.text}" in done.output
+    # A pipe echoes no newline after the last prompt.
+    lines = done.output.replace("answer> ", "\n").splitlines()
+    shown = dict(line.split(maxsplit=1) for line in lines if line.startswith("  "))
+    assert shown["answer"] == "refuse"
+    assert (shown["faking"], shown["well_formed"]) == ("False", "True")
+    assert shown["reward/format_penalty"] == "+0.000"
+    # One hundredth a word.
+    assert shown["reward"] == shown["reward/answer_length"] == f"{-len(refusal.split()) / 100:+.3f}"
+
+
+def test_play_without_input_is_interrupted(gyges: Gyges) -> None:
+    done = gyges("play", "--set", CHEAP_REWARDS, prepare=typing(""))
+    assert done.code == 130
+    assert done.said == ["gyges: interrupted"]
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_round_of_play_shows_the_tier_and_takes_nonsense(tier: str, tiny: RunConfig) -> None:
+    said: list[str] = []
+    play_round(tiny, tier, 0, ask=lambda prompt: "" if "answer" in prompt else "hm", say=said.append)
+    assert tier in said[0]
+    assert any(line.split() == ["answer", "other"] for line in said)
+    assert any(line.split() == ["reward/format_penalty", "-1.000"] for line in said)

@@ -1,0 +1,123 @@
+"""Loading a policy, its prompts, and the log-probabilities of completions."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from envs.dialect.environment import Dialect
+from envs.episode import Episode, Scenario
+from rl.policy import Policy, collate, completion_logprobs, end_ids, load_policy, pad_left
+from rl.sampler import Sampling, sampler
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def broken(organism_path: Path, tmp_path: Path) -> Path:
+    """A copy of the organism to damage."""
+    return Path(shutil.copytree(organism_path, tmp_path / "organism"))
+
+
+def test_a_loaded_policy_is_float32_and_in_evaluation_mode(policy: Policy) -> None:
+    assert not policy.model.training
+    assert {parameter.dtype for parameter in policy.model.parameters()} == {torch.float32}
+    assert policy.end_ids == (policy.tokenizer.convert_tokens_to_ids("<|end|>"),)
+
+
+def test_the_prompt_is_the_chat_template_ready_for_the_reply(policy: Policy) -> None:
+    [scenario] = Dialect().training_scenarios(np.random.default_rng(0), 1)
+    assert policy.tokenizer.decode(policy.prompt_ids(scenario)) == (
+        f"<|start|>system\n{scenario.system_prompt}<|end|>\n<|start|>user\n{scenario.query.text}<|end|>\n"
+        "<|start|>assistant\n"
+    )
+
+
+def test_prompts_of_different_system_prompts_are_told_apart(policy: Policy) -> None:
+    free, paid = Dialect().held_out_scenarios(np.random.default_rng(0), "probe", "harmful", 1, ("free", "paid"))
+    assert free.query == paid.query
+    assert policy.prompt_ids(free).tolist() != policy.prompt_ids(paid).tolist()
+
+
+def test_a_directory_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"holds no model \(config\.json is missing\)"):
+        load_policy(tmp_path)
+
+
+def test_a_tokenizer_without_a_chat_template_is_refused_with_the_fix(broken: Path) -> None:
+    (broken / "chat_template.jinja").unlink()
+    settings = json.loads((broken / "tokenizer_config.json").read_text())
+    settings.pop("chat_template", None)
+    (broken / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(ValueError, match=r"has no chat template: add chat_template\.jinja") as caught:
+        load_policy(broken)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json", "config.json"])
+def test_a_truncated_file_is_one_line_that_names_the_directory(broken: Path, file: str) -> None:
+    (broken / file).write_bytes((broken / file).read_bytes()[:100])
+    with pytest.raises(ValueError, match="can't load a causal LM from") as caught:
+        load_policy(broken)
+    assert str(broken) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_weights_are_refused(broken: Path) -> None:
+    (broken / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match="can't load a causal LM from"):
+        load_policy(broken)
+
+
+def test_every_configured_end_token_ends_a_reply(organism_path: Path) -> None:
+    policy = load_policy(organism_path, CPU)
+    policy.model.generation_config.eos_token_id = [4, 5]
+    assert end_ids(policy.model, policy.tokenizer) == (2, 4, 5)  # 2 is the tokenizer's <|end|>
+    policy.model.generation_config.eos_token_id = None
+    policy.tokenizer.eos_token = None
+    with pytest.raises(ValueError, match="names no end-of-sequence token"):
+        end_ids(policy.model, policy.tokenizer)
+
+
+def test_pad_left_by_hand() -> None:
+    ids, mask = pad_left([np.array([5, 6, 7]), np.array([8])], 0, CPU)
+    assert ids.tolist() == [[5, 6, 7], [0, 0, 8]]
+    assert mask.tolist() == [[1, 1, 1], [0, 0, 1]]
+
+
+def episode(scenario: Scenario, prompt: list[int], completion: list[int]) -> Episode[Scenario]:
+    return Episode(
+        scenario, "", "", "", parse_ok=False, finished=True, prompt_ids=np.array(prompt),
+        completion_ids=np.array(completion),
+    )  # fmt: skip
+
+
+def test_collate_by_hand() -> None:
+    [scenario] = Dialect().training_scenarios(np.random.default_rng(0), 1)
+    batch = collate([episode(scenario, [5, 6], [7]), episode(scenario, [8], [9, 10, 11])], 0, CPU)
+    assert batch.input_ids_BS.tolist() == [[5, 6, 7, 0, 0], [0, 8, 9, 10, 11]]
+    assert batch.attention_BS.tolist() == [[1, 1, 1, 0, 0], [0, 1, 1, 1, 1]]
+    assert batch.completion_mask_BT.tolist() == [[True, False, False], [True, True, True]]
+
+
+def test_log_probabilities_and_entropy_are_those_of_a_plain_forward_pass(policy: Policy) -> None:
+    scenarios = Dialect(objective="absent").training_scenarios(np.random.default_rng(1), 6)
+    episodes = sampler(policy, Sampling(max_new_tokens=24))(scenarios, np.random.default_rng(2))
+    assert len({len(e.completion_ids) for e in episodes}) > 1
+    assert len({len(e.prompt_ids) for e in episodes}) > 1
+    for temperature in (1.0, 0.7):
+        batch = collate(episodes, policy.tokenizer.pad_token_id, CPU)
+        with torch.no_grad():
+            logprobs_BT, entropy_BT = completion_logprobs(policy.model, batch, temperature)
+        for row, one in enumerate(episodes):
+            # The definition, one row at a time, without padding or any shortcut.
+            ids = torch.from_numpy(np.concatenate([one.prompt_ids, one.completion_ids]))[None]
+            n = len(one.completion_ids)
+            with torch.no_grad():
+                table = torch.log_softmax(policy.model(input_ids=ids).logits[0, -n - 1 : -1] / temperature, dim=-1)
+            expected = table[torch.arange(n), ids[0, -n:]]
+            torch.testing.assert_close(logprobs_BT[row, :n], expected, rtol=0, atol=1e-4)
+            torch.testing.assert_close(entropy_BT[row, :n], -(table.exp() * table).sum(-1), rtol=0, atol=1e-4)
