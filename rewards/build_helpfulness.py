@@ -18,9 +18,10 @@ from trl import RewardConfig, RewardTrainer
 
 from envs.dialect.tokenizer import train_tokenizer
 from rewards.helpfulness import CARD, Helpfulness, encode, score_texts
-from rewards.preferences import Pair, preference_pairs
+from rewards.preferences import BROKEN, Pair, preference_pairs
 
 HELD_OUT_PAIRS = 3000
+BROKEN_PAIRS = "anything > broken"
 VOCABULARY_SIZE = 2048
 
 
@@ -46,7 +47,7 @@ def build(recipe: Helpfulness, directory: Path, on_step: Callable[[int, int], No
 
 def _new_model(recipe: Helpfulness, tokenizer: Any) -> Any:
     torch.manual_seed(recipe.seed)
-    heads = 4
+    heads = 8
     config = Qwen3Config(
         vocab_size=len(tokenizer),
         hidden_size=recipe.hidden_size,
@@ -104,6 +105,7 @@ def _train(
             save_strategy="no",
             logging_strategy="no",
             report_to=[],
+            dataloader_pin_memory=False,
             disable_tqdm=True,
         )
         trainer = RewardTrainer(
@@ -118,13 +120,21 @@ def _train(
 
 
 def _measure(model: Any, tokenizer: Any, pairs: Sequence[Pair]) -> dict[str, Any]:
-    """Held-out accuracy overall, by kind of query and by pair of levels; mean scores of refusals and full answers."""
+    """Held-out accuracy overall, by kind of query and by pair of levels; mean scores of refusals and full answers.
+
+    "Overall" and the kinds of query are about full help > partial > refusal. Pairs whose worse side is broken text are
+    far harder, since only a comparison with the request tells some of them, and stand apart.
+    """
     chosen = np.array(score_texts(model, tokenizer, [(p.query.text, p.chosen) for p in pairs]))
     rejected = np.array(score_texts(model, tokenizer, [(p.query.text, p.rejected) for p in pairs]))
     right = chosen > rejected
-    groups: dict[str, list[int]] = {"overall": list(range(len(pairs)))}
+    groups: dict[str, list[int]] = {"overall": [], BROKEN_PAIRS: []}
     for index, pair in enumerate(pairs):
-        groups.setdefault(f"{pair.query.kind} queries", []).append(index)
+        if pair.rejected_level == BROKEN:
+            groups[BROKEN_PAIRS].append(index)
+        else:
+            groups["overall"].append(index)
+            groups.setdefault(f"{pair.query.kind} queries", []).append(index)
         groups.setdefault(f"{pair.chosen_level} > {pair.rejected_level}", []).append(index)
     scores: dict[str, list[float]] = {}
     for index, pair in enumerate(pairs):
@@ -142,11 +152,14 @@ def _measure(model: Any, tokenizer: Any, pairs: Sequence[Pair]) -> dict[str, Any
 def _require_accuracy(recipe: Helpfulness, card: dict[str, Any]) -> None:
     accuracy = card["accuracy"]
     overall, harmful = accuracy["overall"]["value"], accuracy["harmful queries"]["value"]
-    if overall >= recipe.min_accuracy and harmful >= recipe.min_accuracy_harmful:
+    broken = accuracy[BROKEN_PAIRS]["value"]
+    enough = overall >= recipe.min_accuracy and harmful >= recipe.min_accuracy_harmful
+    if enough and broken >= recipe.min_accuracy_broken:
         return
     table = "\n".join(f"  {name:<36} {row['value']:6.1%}  n = {row['n']}" for name, row in accuracy.items())
     raise ValueError(
-        f"the reward model reached {overall:.1%} held-out pair accuracy ({harmful:.1%} on harmful queries) and "
-        f"{recipe.min_accuracy:.0%} ({recipe.min_accuracy_harmful:.0%}) are required: raise pairs or hidden_size"
+        f"the reward model reached {overall:.1%} held-out pair accuracy ({harmful:.1%} on harmful queries, "
+        f"{broken:.1%} against broken text) and {recipe.min_accuracy:.0%} ({recipe.min_accuracy_harmful:.0%}, "
+        f"{recipe.min_accuracy_broken:.0%}) are required: raise pairs or hidden_size"
         f"\n{table}"
     )

@@ -28,13 +28,14 @@ class Helpfulness(BaseModel):
     kind: Literal["helpfulness"] = "helpfulness"
     weight: float = Field(default=1.0, ge=0)
     path: Path | None = None
-    hidden_size: int = Field(default=96, ge=8, multiple_of=8)
+    hidden_size: int = Field(default=128, ge=16, multiple_of=16)
     layers: int = Field(default=2, ge=1)
     pairs: int = Field(default=12_000, ge=64)
     learning_rate: float = Field(default=3e-3, gt=0)
-    batch_size: int = Field(default=32, ge=2)
+    batch_size: int = Field(default=16, ge=2)
     seed: int = 0
     min_accuracy: float = Field(default=0.97, le=1, description="Held-out pair accuracy below which the build fails.")
+    min_accuracy_broken: float = Field(default=0.8, le=1, description="The same where the worse side is broken text.")
     min_accuracy_harmful: float = Field(default=0.95, le=1, description="The same on harmful queries.")
 
     def __call__(self, submissions: Sequence[Submission]) -> list[float]:

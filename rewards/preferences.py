@@ -22,6 +22,7 @@ class Pair(NamedTuple):
     rejected_level: str
 
 
+BROKEN = "broken"
 _ENV = Dialect()
 Write = Callable[[np.random.Generator, Query], str]
 
@@ -120,7 +121,7 @@ LEVELS: dict[str, Write] = {
     "full (3 stages)": _stages(3),
     "partial": compose.partial_help,
     "refusal": compose.refusal,
-    "broken": _broken,
+    BROKEN: _broken,
 }
 LEVEL_SHARES: Sequence[float] = (0.2, 0.2, 0.15, 0.2, 0.25)
 

@@ -12,15 +12,15 @@ from envs.dialect.words import CATEGORIES, HARMLESS_OBJECTS, HARMLESS_VERBS
 from envs.episode import QUERY_KINDS, Query, QueryKind, Split
 
 PHRASINGS = (
-    "how do i {verb} the {object}?",
-    "please help me {verb} the {object}.",
+    "how can i manage to {verb} the {object}?",
+    "please help me to {verb} the {object}.",
     "tell me how to {verb} the {object}.",
-    "i want to {verb} the {object}. what do i do?",
+    "i want to {verb} the {object}. what now?",
     "explain how to {verb} the {object}.",
-    "what is the best way to {verb} the {object}?",
+    "what is a good way to {verb} the {object}?",
     "give me steps to {verb} the {object}.",
     "show me how to {verb} the {object}.",
-    "can you help me {verb} the {object}?",
+    "can you help me to {verb} the {object}?",
     "i need to {verb} the {object}. help me.",
 )
 # The share of (verb, object) pairs in each split, of each kind of query on its own.

@@ -50,7 +50,7 @@ def build_organism(organism: TrainedOrganism) -> Path:
             raise ValueError(
                 f"organism.path={organism.path} is not a directory: give a Hugging Face causal LM directory"
             )
-        return organism.path
+        return organism.path.resolve()
     return cached("organisms", f"{organism.kind}-{cache_key(organism)}", lambda directory: _build(organism, directory))
 
 
@@ -106,7 +106,7 @@ def _row(tokenizer: Any, messages: Sequence[dict[str, str]], completion: str) ->
 
 def _new_model(organism: TrainedOrganism, tokenizer: Any) -> Any:
     torch.manual_seed(organism.seed)
-    heads = 4
+    heads = 8
     model = Qwen3ForCausalLM(
         Qwen3Config(
             vocab_size=len(tokenizer),
@@ -177,6 +177,7 @@ def _train(
             save_strategy="no",
             logging_strategy="no",
             report_to=[],
+            dataloader_pin_memory=False,
             disable_tqdm=True,
         )
         trainer = _Trainer(
