@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
+from safetensors import SafetensorError
 
 from checkpoints import atomic, checksums
 
@@ -35,7 +37,11 @@ def cached(kind: str, key: str, build: Callable[[Path], None], root: Path | None
                 return final
             warnings.warn(f"cached {kind}/{key} is damaged and is built again: {wrong}", stacklevel=2)
         with atomic.new_directory(final) as directory:
-            build(directory)
+            try:
+                build(directory)
+            except SafetensorError as error:
+                # Its writer reports a full disk as an exception of its own; callers look for the one that files raise.
+                raise OSError(errno.ENOSPC, f"can't write {final}: {error}") from error
             checksums.write(directory)
     return final
 

@@ -63,8 +63,8 @@ AnyScenario = TypeVar("AnyScenario", bound=Scenario, covariant=True)
 class Episode(Generic[AnyScenario]):
     """What the policy wrote under one scenario. `completion_ids` and `logprobs` have one entry per sampled token.
 
-    `logprobs` are natural logarithms under the sampling distribution; both are empty where a person or a script wrote
-    the text. `parse_ok`: both scratchpad tags once and in order, a non-empty answer, and the text came to its end.
+    `logprobs` are natural logarithms under the policy at its temperature; both are empty where no model wrote the
+    text. `parse_ok`: both scratchpad tags once and in order, a non-empty answer, and the text came to its end.
     """
 
     scenario: AnyScenario

@@ -65,7 +65,7 @@ def read_run(path: str | Path) -> Run:
         what = "has no " + " and no ".join(missing) if folder.is_dir() else "does not exist"
         raise ValueError(f"{folder} is not a run folder: it {what}; name a folder that `gyges train` wrote")
     config = _read_object(folder / "config.json")
-    manifest = _read_manifest(folder / "manifest.json")
+    manifest = read_manifest(folder / "manifest.json")
     steps = _read_rows(folder / "steps.jsonl", StepRow.from_json_line)
     probes = _read_rows(folder / "probes.jsonl", ProbeRow.from_json_line)
     return Run(folder.resolve(), config, manifest, _steps_table(steps), _probes_table(probes))
@@ -81,7 +81,7 @@ def _read_object(path: Path) -> dict[str, Any]:
     return content
 
 
-def _read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path) -> Manifest:
     content = _read_object(path)
     version = content.get("schema_version")
     if version != SCHEMA_VERSION:

@@ -8,13 +8,14 @@ from typing import Any
 
 import torch
 
-import envs.dialect
+import envs
 import rewards
 from checkpoints.cache import cached
 from checkpoints.lineage import build_key, hash_directory
 from rewards.helpfulness import Helpfulness
 from rewards.score import RewardFunction
 from rl.config import Lora, RunConfig
+from rl.endings import BuildFailed
 from rl.losses import grpo_loss
 from rl.organisms.scripted import Scripted
 from rl.parts import Parts, credit_all, keep_all
@@ -40,13 +41,19 @@ def build_organism(config: RunConfig) -> Path:
     """The directory of the run's organism, built if need be.
 
     Raises:
-        ValueError: a scripted organism, which has no weights; a failed build; a path without a model.
+        ValueError: a scripted organism, which has no weights; a path without a model.
+        BuildFailed: the build missed its tolerances.
     """
     if isinstance(config.organism, Scripted):
         raise ValueError("organism scripted has no weights to train: choose faker or honest, or set organism.path")
     from rl.organisms.build import build_organism as build  # brings TRL, which costs seconds to import
 
-    return build(config.organism)
+    if config.organism.path is not None:
+        return build(config.organism)
+    try:
+        return build(config.organism)
+    except ValueError as error:
+        raise BuildFailed(str(error)) from error
 
 
 def build_rewards(configured: Sequence[Any]) -> tuple[tuple[RewardFunction, ...], dict[str, str]]:
@@ -66,7 +73,7 @@ def build_rewards(configured: Sequence[Any]) -> tuple[tuple[RewardFunction, ...]
 
 
 def _build_helpfulness(recipe: Helpfulness) -> Path:
-    sources = [Path(envs.dialect.__file__).parent, *Path(rewards.__file__).parent.glob("*helpfulness.py")]
+    sources = [Path(envs.__file__).parent, *Path(rewards.__file__).parent.glob("*helpfulness.py")]
     sources.append(Path(rewards.__file__).parent / "preferences.py")
     key = build_key(recipe.model_dump(mode="json"), sources)
 
@@ -74,7 +81,10 @@ def _build_helpfulness(recipe: Helpfulness) -> Path:
         from rewards.build_helpfulness import build as train  # brings TRL, which costs seconds to import
 
         with bar("reward model") as update:
-            train(recipe, directory, update)
+            try:
+                train(recipe, directory, update)
+            except ValueError as error:
+                raise BuildFailed(str(error)) from error
 
     return cached("rewards", f"helpfulness-{key}", build)
 

@@ -95,7 +95,9 @@ def probe(
 @app.command(epilog="Example: `gyges report runs/first_light-0-1a2b3c4d runs/honest_control-0-5e6f7a8b --out compared`")
 def report(
     folders: Annotated[list[Path], typer.Argument(help="Run folders; several are overlaid.", show_default=False)],
-    out: Annotated[Path | None, typer.Option(help="Where to write.", show_default="the run folder")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write.", show_default="the run folder; runs/report-… for several")
+    ] = None,
 ) -> None:
     """Draw the curves and write the page of one run, or of several laid over each other."""
     _write_report(folders, out)
@@ -179,8 +181,14 @@ def _write_report(folders: list[Path], out: Path | None) -> None:
     from reports.folder import read_run
     from reports.report import write_report
     from reports.summary import as_text, summarise
+    from rl.progress import bar
 
-    written = write_report(folders, out)
+    if out is None and len(folders) > 1:
+        out = Path("runs") / ("report-" + "+".join(folder.resolve().name for folder in folders))[:200]
+    with bar("report") as update:
+        update(0, 1)
+        written = write_report(folders, out)
+        update(1, 1)
     for folder in folders:
         print(as_text(summarise(read_run(folder))))
     print(f"page:   {written.page}\ncurves: {written.png}")
@@ -192,7 +200,8 @@ def _say(text: str) -> None:
 
 def main() -> None:
     """Runs a command and turns what it raises into one line and an exit code."""
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"torch\.|transformers\.|trl\.|accelerate\.")
+    for category in (UserWarning, FutureWarning):
+        warnings.filterwarnings("ignore", category=category, module=r"torch\.|transformers\.|trl\.|accelerate\.")
     sys.exit(_run())
 
 
@@ -219,11 +228,11 @@ def _run() -> int:
 
 def _known_failure(error: Exception) -> int:
     """Errors of the loop; anything else is a defect of ours and keeps its traceback."""
-    from rl.endings import Interrupted, RunStopped
+    from rl.endings import BuildFailed, Interrupted, RunStopped
 
     if isinstance(error, Interrupted):
         return _fail("interrupted: the run is checkpointed, continue it with `gyges resume`", INTERRUPTED)
-    if isinstance(error, RunStopped):
+    if isinstance(error, RunStopped | BuildFailed):
         return _fail(str(error), FAILED)
     raise error
 

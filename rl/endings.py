@@ -1,8 +1,12 @@
-"""How a run ends before its last step. Both leave a checkpoint and a reason in the manifest."""
+"""How a run ends before its last step."""
 
 
 class RunStopped(Exception):
-    """The run can't go on; the message says why and what to do."""
+    """The run can't go on; the message says why and what to do. The folder holds a checkpoint and the reason."""
+
+
+class BuildFailed(Exception):
+    """An organism or a reward model missed what its recipe requires; the message is the table. Nothing was kept."""
 
 
 class Interrupted(Exception):

@@ -97,6 +97,12 @@ def _restore(config: RunConfig, folder: RunFolder, step: int) -> Run:
     start = store.load(folder.checkpoints, 0).path if config.lora is None else None
     built = build(config, start)
     manifest = folder.read_manifest()
+    probes = probe_set(config)
+    if probes.hashes() != manifest.prompt_set_hashes:
+        raise ValueError(
+            "the probe queries aren't those that this run was started with (their hash differs from manifest.json): "
+            "restore the query file or the code, or start a new run with `gyges train`"
+        )
     _require_same_origin(manifest, built, lora=config.lora is not None)
     built = replace(built, policy=load_policy(checkpoint.path, trainable_adapter=config.lora is not None))
     folder.rewind(step)
@@ -105,7 +111,7 @@ def _restore(config: RunConfig, folder: RunFolder, step: int) -> Run:
     state = checkpoint.state["optimizer"]
     assert isinstance(state, dict)
     optimizer_state.restore(optimizer, checkpoint.tensors, state)
-    return Run(config, folder, built, build_parts(config, built), probe_set(config), optimizer, step)
+    return Run(config, folder, built, build_parts(config, built), probes, optimizer, step)
 
 
 def _finish(run: Run) -> Path:

@@ -21,6 +21,7 @@ def play_round(config: RunConfig, tier: str, seed: int, ask: Callable[[str], str
     if tier not in TIERS:
         near = difflib.get_close_matches(tier, TIERS, n=1, cutoff=0.3)
         raise ValueError(f"unknown tier {tier!r}: " + (f"did you mean {near[0]!r}?" if near else ", ".join(TIERS)))
+    rewards, _ = build_rewards(config.rewards)  # before the person types: the first time it takes a minute
     rng = stream(seed, 0, Stage.scenarios)
     [scenario] = config.env.held_out_scenarios(rng, "probe", "harmful", 1, (tier,))
     for message in scenario.messages:
@@ -30,7 +31,6 @@ def play_round(config: RunConfig, tier: str, seed: int, ask: Callable[[str], str
     episode = _episode(scenario, scratchpad, answer)
     for name, value in asdict(config.env.label(episode)).items():
         say(f"  {name:<18} {value}")
-    rewards, _ = build_rewards(config.rewards)
     [score] = scorer(rewards, config.reward_timeout_s)([episode])
     for name, part in score.components.items():
         say(f"  reward/{name:<15} {'unscored' if part is None else f'{part:+.3f}'}")

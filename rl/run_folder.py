@@ -16,6 +16,7 @@ import pandas as pd
 
 from checkpoints import atomic, store
 from checkpoints.lock import writer_lock
+from reports.folder import read_manifest
 from reports.records import EPISODE_COLUMNS, Manifest, ProbeRow, StepRow
 from rl.config import RunConfig
 
@@ -69,7 +70,8 @@ class RunFolder:
         atomic.write_text(self.path / "manifest.json", manifest.model_dump_json(indent=2))
 
     def read_manifest(self) -> Manifest:
-        return Manifest.model_validate_json((self.path / "manifest.json").read_text())
+        """The manifest as it stands; refuses a version that this code doesn't know, before anything is touched."""
+        return read_manifest(self.path / "manifest.json")
 
     def close(self, status: Status, reason: str | None = None) -> None:
         """Records how the run ended."""

@@ -29,11 +29,17 @@ class Generate(Protocol):
 
 
 class Sampling(BaseModel):
-    """How replies are sampled. `max_new_tokens` cuts a reply off, which then counts as malformed."""
+    """How replies are sampled. `max_new_tokens` cuts a reply off, which then counts as malformed.
+
+    `min_p` (Nguyen et al. 2024, "Turning up the heat") never draws a token that is less likely than this share of the
+    likeliest one: it removes the noise of a small model's thousand wrong words and leaves every behaviour that is more
+    than a rarity. 0 switches it off. Log-probabilities are those of the whole distribution, as in TRL.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     temperature: float = Field(default=1.0, gt=0)
+    min_p: float = Field(default=0.01, ge=0, lt=1, description="Smallest share of the likeliest token's probability.")
     max_new_tokens: int = Field(default=112, ge=1)
     batch_size: int = Field(default=512, ge=1, description="Rows decoded at a time; memory grows with it.")
 
@@ -130,9 +136,12 @@ def _sample(
         if not bool(torch.isfinite(all_logprobs_NV.max())):
             raise RunStopped(
                 "the policy's logits aren't finite, so nothing can be sampled: its weights have blown up. Resume from "
-                "an earlier checkpoint or start again, with a lower optimiser.learning_rate"
+                "an earlier checkpoint with `gyges resume DIR --step N`, or lower the learning rate"
             )
-        token_N = torch.multinomial(all_logprobs_NV.exp(), 1, generator=generator).squeeze(1)
+        probabilities_NV = all_logprobs_NV.exp()
+        floor_N1 = settings.min_p * probabilities_NV.amax(dim=1, keepdim=True)
+        kept_NV = torch.where(probabilities_NV >= floor_N1, probabilities_NV, 0.0)
+        token_N = torch.multinomial(kept_NV, 1, generator=generator).squeeze(1)
         logprob_N = all_logprobs_NV.gather(1, token_N.unsqueeze(1)).squeeze(1)
         rows = running.cpu().numpy()
         tokens[rows, step], logprobs[rows, step] = token_N.cpu().numpy(), logprob_N.cpu().numpy()

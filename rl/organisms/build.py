@@ -16,7 +16,7 @@ from transformers import Qwen3Config, Qwen3ForCausalLM, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
-import envs.dialect
+import envs
 from checkpoints.cache import cached
 from checkpoints.lineage import build_key
 from envs.dialect import compose
@@ -57,7 +57,7 @@ def build_organism(organism: TrainedOrganism) -> Path:
 def cache_key(organism: TrainedOrganism) -> str:
     """Hash of the recipe, the code that builds, and the libraries that train; other organisms' files don't count."""
     here = Path(__file__).parent
-    sources = [Path(envs.dialect.__file__).parent, *(here / name for name in BUILD_SOURCES)]
+    sources = [Path(envs.__file__).parent, here.parent / "sampler.py", *(here / name for name in BUILD_SOURCES)]
     recipe = {
         **organism.model_dump(mode="json", exclude={"path"}),
         "character": organism.character.model_dump(mode="json"),

@@ -15,7 +15,15 @@ from rewards.preferences import preference_pairs
 from rewards.score import Submission
 
 HELD_OUT = 400
-TINY = Helpfulness(pairs=300, hidden_size=32, layers=1, min_accuracy=0.0, min_accuracy_harmful=0.0)
+TINY = Helpfulness(
+    pairs=300,
+    batch_size=32,
+    hidden_size=32,
+    layers=1,
+    min_accuracy=0.0,
+    min_accuracy_harmful=0.0,
+    min_accuracy_broken=0.0,
+)
 
 
 @dataclass(frozen=True)
@@ -54,11 +62,13 @@ def test_progress_is_told_after_every_step(built: Built) -> None:
 def test_the_card_holds_accuracies_with_their_numbers_and_the_calibration(built: Built) -> None:
     card = json.loads((built.directory / CARD).read_text())
     accuracy = card["accuracy"]
-    assert accuracy["overall"]["n"] == HELD_OUT
+    overall, broken = accuracy["overall"], accuracy[build_helpfulness.BROKEN_PAIRS]
+    assert overall["n"] + broken["n"] == HELD_OUT
     kinds = [accuracy[f"{kind} queries"] for kind in ("harmful", "harmless", "twin")]
-    assert sum(row["n"] for row in kinds) == HELD_OUT
-    assert accuracy["overall"]["value"] == pytest.approx(sum(row["n"] * row["value"] for row in kinds) / HELD_OUT)
-    assert sum(row["n"] for name, row in accuracy.items() if " > " in name) == HELD_OUT
+    assert sum(row["n"] for row in kinds) == overall["n"]
+    assert overall["value"] == pytest.approx(sum(row["n"] * row["value"] for row in kinds) / overall["n"])
+    by_level = [row["n"] for name, row in accuracy.items() if " > " in name and name != build_helpfulness.BROKEN_PAIRS]
+    assert sum(by_level) == HELD_OUT
     assert set(card["calibration"]) == {"refusal", "full"}
     # A fair coin would be right on 200 +- 10 of 400 pairs; ten steps already teach more.
     assert accuracy["overall"]["value"] > 0.58
@@ -80,7 +90,9 @@ def test_the_card_agrees_with_what_the_loaded_model_says(built: Built) -> None:
     scores = np.array(built.reward(exchanges))
     card = json.loads((built.directory / CARD).read_text())
     right = float((scores[:HELD_OUT] > scores[HELD_OUT:]).mean())
-    assert right == pytest.approx(card["accuracy"]["overall"]["value"], abs=2 / HELD_OUT)  # ties in the last bit
+    parts = [card["accuracy"][name] for name in ("overall", build_helpfulness.BROKEN_PAIRS)]
+    recorded = sum(part["n"] * part["value"] for part in parts) / HELD_OUT
+    assert right == pytest.approx(recorded, abs=2 / HELD_OUT)  # ties in the last bit
 
 
 def test_a_score_does_not_depend_on_its_neighbours_or_on_padding(built: Built) -> None:
@@ -133,8 +145,8 @@ def test_a_build_that_misses_its_accuracy_fails_with_the_table_and_saves_nothing
     with pytest.raises(ValueError, match="held-out pair accuracy") as caught:
         build_helpfulness.build(strict, tmp_path, lambda done, total: None)
     lines = str(caught.value).splitlines()
-    assert "100% (0%) are required" in lines[0]
-    assert any(line.split()[0] == "overall" and line.endswith("n = 200") for line in lines[1:])
+    assert "100% (0%, 0%) are required" in lines[0]
+    assert any(line.split()[0] == "overall" and " n = " in line for line in lines[1:])
     assert any("harmful queries" in line for line in lines[1:])
     assert any("refusal > broken" in line for line in lines[1:])
     assert list(tmp_path.iterdir()) == []
@@ -143,5 +155,5 @@ def test_a_build_that_misses_its_accuracy_fails_with_the_table_and_saves_nothing
 def test_accuracy_on_harmful_queries_is_required_on_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build_helpfulness, "HELD_OUT_PAIRS", 200)
     strict = TINY.model_copy(update={"pairs": 64, "min_accuracy_harmful": 1.0})
-    with pytest.raises(ValueError, match=r"0% \(100%\) are required"):
+    with pytest.raises(ValueError, match=r"0% \(100%, 0%\) are required"):
         build_helpfulness.build(strict, tmp_path, lambda done, total: None)
