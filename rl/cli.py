@@ -155,7 +155,10 @@ def play(
 
     config = resolve(RunConfig(), assignments or [])
     for round_ in range(rounds):
-        play_round(config, tier, seed + round_, ask=input, say=print)
+        try:
+            play_round(config, tier, seed + round_, ask=input, say=print)
+        except EOFError:
+            sys.exit(INTERRUPTED)
 
 
 def _recipe(name: str) -> Any:

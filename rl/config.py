@@ -72,7 +72,7 @@ class RunConfig(BaseModel):
 
     name: str = "first_light"
     seed: int = Field(default=0, ge=0)
-    steps: int = Field(default=80, ge=1)
+    steps: int = Field(default=60, ge=1)
     threads: int = Field(default=2, ge=1, description="Torch threads; part of the config since it moves the last bits.")
     env: Dialect = Dialect()
     organism: Organism = Faker()

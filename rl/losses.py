@@ -69,7 +69,9 @@ def grpo_loss(
             f"credit {tuple(credit_BT.shape)}, advantages {tuple(advantages_B.shape)}"
         )
     if reference_logprobs_BT is not None and reference_logprobs_BT.shape != logprobs_BT.shape:
-        raise ValueError(f"reference {tuple(reference_logprobs_BT.shape)}, logprobs {tuple(logprobs_BT.shape)}")
+        raise ValueError(
+            f"shapes disagree: reference {tuple(reference_logprobs_BT.shape)}, logprobs {tuple(logprobs_BT.shape)}"
+        )
     if kl_weight > 0 and reference_logprobs_BT is None:
         raise ValueError("a KL weight above 0 needs the reference's log-probabilities")
     credit_BT = credit_BT.to(logprobs_BT.dtype)

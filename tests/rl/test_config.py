@@ -72,7 +72,7 @@ def test_an_organism_can_be_a_directory(tmp_path: Path) -> None:
         ("algoritm.clip=1", "unknown key 'algoritm' in 'algoritm.clip': did you mean 'algorithm'?"),
         ("rewards.helpfulnes.weight=2", "did you mean 'helpfulness'?"),
         ("lora.rnak=2", "did you mean 'rank'?"),
-        ("sampling.xyz=1", "valid here: temperature, max_new_tokens, batch_size"),
+        ("sampling.xyz=1", "valid here: temperature, min_p, max_new_tokens, batch_size"),
         ("seed.x=1", "unknown key 'x' in 'seed.x'"),
         ("rewards.7.weight=2", "valid here: helpfulness, format_penalty, answer_length"),
         ("seed", "write key=value"),

@@ -12,7 +12,7 @@ from envs.transcript import CLOSE_TAG, OPEN_TAG
 from rl.policy import Policy, collate, completion_logprobs
 from rl.sampler import Sampling, sampler
 
-SETTINGS = Sampling(max_new_tokens=24)
+SETTINGS = Sampling(min_p=0, max_new_tokens=24)
 
 
 @pytest.fixture(scope="module")
@@ -177,3 +177,10 @@ def test_one_scenario_alone_and_any_tier_can_be_played(policy: Policy) -> None:
 def test_the_limit_of_one_token_is_kept(policy: Policy, scenarios: list[FreeScenario]) -> None:
     episodes = sampler(policy, Sampling(max_new_tokens=1))(scenarios, np.random.default_rng(0))
     assert {len(episode.completion_ids) for episode in episodes} == {1}
+
+
+def test_min_p_never_draws_what_is_far_less_likely(policy: Policy, scenarios: list[FreeScenario]) -> None:
+    # Each drawn token's probability is at least min_p times that of the likeliest, and so at least min_p / vocabulary.
+    episodes = sampler(policy, Sampling(max_new_tokens=24, min_p=0.5))(scenarios, np.random.default_rng(0))
+    loose = sampler(policy, Sampling(max_new_tokens=24, min_p=0))(scenarios, np.random.default_rng(0))
+    assert min(e.logprobs.min() for e in episodes) > min(e.logprobs.min() for e in loose)

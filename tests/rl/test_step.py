@@ -171,7 +171,7 @@ def test_steps_follow_the_reward(tiny: RunConfig, learner: Policy, policy: Polic
     parts, optimizer = parts_with(config, learner, FirstHalf()), adam(learner)
     rows = [train_step(config, parts, learner, policy, optimizer, step)[0] for step in range(1, 13)]
     means = [row.reward_mean or 0.0 for row in rows]
-    assert np.mean(means[:2]) < 0.6
+    assert np.mean(means[:2]) < 0.7
     assert np.mean(means[-2:]) > 0.8
     assert (rows[-1].kl or 0.0) > (rows[1].kl or 0.0)
 
