@@ -158,6 +158,7 @@ def play(
         try:
             play_round(config, tier, seed + round_, ask=input, say=print)
         except EOFError:
+            print()  # the prompt's line ends here
             sys.exit(INTERRUPTED)
 
 
