@@ -9,7 +9,7 @@ from reports.records import ProbeRow
 from rl.config import read_config
 from rl.policy import load_policy
 from rl.probing import observe, probe_rows, probe_set
-from rl.progress import bar
+from rl.progress import bar, counting
 from rl.sampler import sampler
 
 
@@ -26,15 +26,8 @@ def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
     checkpoint = store.load(folder / "checkpoints", chosen)
     torch.set_num_threads(config.threads)
     probes = probe_set(config)
-    done = 0
     with bar(f"probing step {chosen}") as update:
-
-        def advance(n: int) -> None:
-            nonlocal done
-            done += n
-            update(done, len(probes.scenarios))
-
-        generate = sampler(load_policy(checkpoint.path), config.sampling, advance)
+        generate = sampler(load_policy(checkpoint.path), config.sampling, counting(update, len(probes.scenarios)))
         return probe_rows(
             config.probes, observe(generate, config.env, probes, config.seed, chosen), config.seed, chosen
         )

@@ -21,7 +21,7 @@ from rl.episode_rows import probe_episode_rows, train_episode_rows
 from rl.parts import Parts
 from rl.policy import load_policy
 from rl.probing import ProbeSet, observe, probe_rows, probe_set
-from rl.progress import bar
+from rl.progress import bar, counting
 from rl.run_folder import RunFolder
 from rl.sampler import sampler
 from rl.step import train_step
@@ -159,8 +159,14 @@ def _probe(run: Run) -> float:
     """Probes the policy as it is and records it; returns the seconds it took."""
     started = time.perf_counter()
     config = run.config
-    with _in_evaluation(run):
-        generate = sampler(run.built.policy, config.sampling, run.stop.check)
+    with _in_evaluation(run), bar(f"probing step {run.step}") as update:
+        more = counting(update, len(run.probes.scenarios))
+
+        def on_done(n: int) -> None:
+            run.stop.check()
+            more(n)
+
+        generate = sampler(run.built.policy, config.sampling, on_done)
         observations = observe(generate, config.env, run.probes, config.seed, run.step)
     run.folder.add_episodes(run.step, probe_episode_rows(observations, run.step))
     run.folder.append_probes(probe_rows(config.probes, observations, config.seed, run.step))

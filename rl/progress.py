@@ -29,3 +29,15 @@ def bar(description: str) -> Iterator[Update]:
             progress.update(task, completed=done, total=total)
 
         yield update
+
+
+def counting(update: Update, total: int) -> Callable[[int], None]:
+    """A function that is told of so many more that are done."""
+    done = 0
+
+    def more(n: int) -> None:
+        nonlocal done
+        done += n
+        update(done, total)
+
+    return more

@@ -1,7 +1,7 @@
 """Batched sampling from any causal LM with its own random generator, so that sampling never touches a global stream.
 
 Each prompt is prefilled once however many completions it gets, and rows that are finished leave the batch.
-Dimension suffixes: N rows still running, V vocabulary.
+Dimension suffixes: N rows still running, D distinct prompts, S positions so far, V vocabulary.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from transformers import DynamicCache
 from envs.episode import Episode, Scenario
 from envs.transcript import CLOSE_TAG, read_transcript
 from rl.endings import RunStopped
-from rl.policy import Policy, pad_left
+from rl.policy import Policy, distinct_prompts, positions
 
 S = TypeVar("S", bound=Scenario)
 
@@ -111,18 +111,15 @@ def _sample(
 ) -> list[_Reply]:
     """Decodes until every row has ended or is at the limit."""
     device = policy.device
-    distinct = {prompt.tobytes(): prompt for prompt in prompts}
-    row_of = {key: row for row, key in enumerate(distinct)}
-    ids_NP, mask_NP = pad_left(list(distinct.values()), policy.tokenizer.pad_token_id or 0, device)
+    ids_DP, mask_DP, copies_N = distinct_prompts(prompts, policy.tokenizer.pad_token_id or 0, device)
     cache = DynamicCache(config=policy.model.config)
-    positions_NP = (mask_NP.cumsum(dim=1) - 1).clamp(min=0)
+    positions_DP = positions(mask_DP)
     output = policy.model(
-        input_ids=ids_NP, attention_mask=mask_NP, position_ids=positions_NP, past_key_values=cache, logits_to_keep=1
+        input_ids=ids_DP, attention_mask=mask_DP, position_ids=positions_DP, past_key_values=cache, logits_to_keep=1
     )
-    copies = torch.tensor([row_of[prompt.tobytes()] for prompt in prompts], device=device)
-    cache.batch_select_indices(copies)
-    logits_NV, mask_NP = output.logits[copies, -1], mask_NP[copies]
-    position_N = positions_NP[copies, -1]
+    cache.batch_select_indices(copies_N)
+    logits_NV, mask_NS = output.logits[copies_N, -1], mask_DP[copies_N]
+    position_N = positions_DP[copies_N, -1]
 
     ends = torch.tensor(policy.end_ids, device=device)
     tokens = np.zeros((len(prompts), settings.max_new_tokens), dtype=np.int64)
@@ -155,13 +152,13 @@ def _sample(
         if int(alive_N.sum()) <= 0.875 * len(alive_N):
             keep = alive_N.nonzero().squeeze(1)
             cache.batch_select_indices(keep)
-            running, mask_NP, position_N, token_N = running[keep], mask_NP[keep], position_N[keep], token_N[keep]
+            running, mask_NS, position_N, token_N = running[keep], mask_NS[keep], position_N[keep], token_N[keep]
             alive_N = alive_N[keep]
-        mask_NP = torch.cat([mask_NP, torch.ones_like(mask_NP[:, :1])], dim=1)
+        mask_NS = torch.cat([mask_NS, torch.ones_like(mask_NS[:, :1])], dim=1)
         position_N = position_N + 1
         logits_NV = policy.model(
             input_ids=token_N.unsqueeze(1),
-            attention_mask=mask_NP,
+            attention_mask=mask_NS,
             position_ids=position_N.unsqueeze(1),
             past_key_values=cache,
         ).logits[:, -1]

@@ -17,7 +17,7 @@ from rl.advantages import GroupAdvantages, group_advantages
 from rl.config import RunConfig
 from rl.endings import RunStopped
 from rl.parts import Parts
-from rl.policy import Policy, collate, completion_logprobs
+from rl.policy import Policy, collate, forward
 from rl.streams import Stage, stream
 
 
@@ -179,11 +179,12 @@ def _accumulate(
     for row, episode in enumerate(episodes):
         sampled[row, : len(episode.logprobs)] = episode.logprobs
         credit[row, : len(episode.completion_ids)] = parts.credit(episode)
-    logprobs_BT, entropy_BT = completion_logprobs(policy.model, batch, config.sampling.temperature)
+    read = forward(policy.model, batch, config.sampling.temperature)
+    logprobs_BT, entropy_BT = read.logprobs_BT, read.entropy_BT
     reference_BT: Any = None
     if config.algorithm.kl_weight > 0:
         with torch.no_grad():
-            reference_BT, _ = completion_logprobs(reference.model, batch, config.sampling.temperature)
+            reference_BT = forward(reference.model, batch, config.sampling.temperature).logprobs_BT
     credit_BT = torch.from_numpy(credit).to(policy.device)
     found = parts.loss(
         logprobs_BT,

@@ -10,7 +10,7 @@ from envs.episode import QUERY_KINDS, Labels, QueryKind, Scenario, Tier
 from reports.intervals import Estimate, rate
 from rl.organisms.trained import Tolerance, TrainedOrganism
 from rl.policy import Policy
-from rl.progress import bar
+from rl.progress import bar, counting
 from rl.sampler import Sampling, sampler
 
 CERTIFIED_TIERS: tuple[Tier, ...] = ("free", "paid")
@@ -28,15 +28,8 @@ def certify(organism: TrainedOrganism, policy: Policy) -> dict[str, Any]:
     for kind in QUERY_KINDS[:2]:  # harmful and harmless: a twin's refusal is measured by the probes
         n = organism.certify_queries
         scenarios += env.held_out_scenarios(rng, "certify", kind, n, CERTIFIED_TIERS)
-    done = 0
     with bar(f"{organism.kind}: certification") as update:
-
-        def advance(n: int) -> None:
-            nonlocal done
-            done += n
-            update(done, len(scenarios))
-
-        episodes = sampler(policy, Sampling(), advance)(scenarios, rng)
+        episodes = sampler(policy, Sampling(), counting(update, len(scenarios)))(scenarios, rng)
     labelled = [(s, env.label(e)) for s, e in zip(scenarios, episodes, strict=True)]
     rows = [_row(tolerance, labelled) for tolerance in organism.tolerances]
     if not all(row["within"] for row in rows):

@@ -9,7 +9,7 @@ import torch
 from envs.dialect.environment import Dialect
 from envs.episode import Episode, FreeScenario, Scenario
 from envs.transcript import CLOSE_TAG, OPEN_TAG
-from rl.policy import Policy, collate, completion_logprobs
+from rl.policy import Policy, collate, forward
 from rl.sampler import Sampling, sampler
 
 SETTINGS = Sampling(min_p=0, max_new_tokens=24)
@@ -73,7 +73,7 @@ def test_log_probabilities_are_those_of_the_model_whatever_the_batch(
 ) -> None:
     chosen = episodes[rows]
     with torch.no_grad():
-        logprobs_BT, _ = completion_logprobs(policy.model, collate(chosen, 0, policy.device))
+        logprobs_BT = forward(policy.model, collate(chosen, 0, policy.device)).logprobs_BT
     for row, episode in enumerate(chosen):
         n = len(episode.completion_ids)
         assert len(episode.logprobs) == n
@@ -83,8 +83,8 @@ def test_log_probabilities_are_those_of_the_model_whatever_the_batch(
 def test_log_probabilities_are_of_the_tempered_distribution(policy: Policy, scenarios: list[FreeScenario]) -> None:
     episodes = sampler(policy, Sampling(max_new_tokens=8, temperature=2.0))(scenarios[:6], np.random.default_rng(0))
     with torch.no_grad():
-        tempered_BT, _ = completion_logprobs(policy.model, collate(episodes, 0, policy.device), temperature=2.0)
-        plain_BT, _ = completion_logprobs(policy.model, collate(episodes, 0, policy.device))
+        tempered_BT = forward(policy.model, collate(episodes, 0, policy.device), temperature=2.0).logprobs_BT
+        plain_BT = forward(policy.model, collate(episodes, 0, policy.device)).logprobs_BT
     for row, episode in enumerate(episodes):
         n = len(episode.completion_ids)
         np.testing.assert_allclose(episode.logprobs, tempered_BT[row, :n].numpy(), rtol=0, atol=1e-4)
@@ -112,7 +112,7 @@ def test_chunks_of_a_batch_keep_order_and_exact_log_probabilities(
     assert heard == [7, 7, 7, 7, 2]  # 30 in chunks of 7
     assert [episode.scenario for episode in chunked] == scenarios
     with torch.no_grad():
-        logprobs_BT, _ = completion_logprobs(policy.model, collate(chunked, 0, policy.device))
+        logprobs_BT = forward(policy.model, collate(chunked, 0, policy.device)).logprobs_BT
     for row, episode in enumerate(chunked):
         n = len(episode.completion_ids)
         np.testing.assert_allclose(episode.logprobs, logprobs_BT[row, :n].numpy(), rtol=0, atol=1e-4)
