@@ -161,3 +161,4 @@ class Manifest(BaseModel):
     finished: str | None = None
     status: Literal["running", "finished", "failed", "interrupted"] = "running"
     reason: str | None = None
+    non_finite_losses: int = Field(default=0, ge=0)  # steps that were refused; each stops the run, a resume goes on

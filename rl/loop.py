@@ -16,7 +16,7 @@ from reports.records import Manifest
 from rl import run_folder
 from rl.build import Built, build, build_parts
 from rl.config import RunConfig, read_config
-from rl.endings import Interrupted, RunStopped
+from rl.endings import Interrupted, NotFinite, RunStopped
 from rl.episode_rows import probe_episode_rows, train_episode_rows
 from rl.parts import Parts
 from rl.policy import load_policy
@@ -121,7 +121,7 @@ def _finish(run: Run) -> Path:
             _loop(run)
     except RunStopped as stopped:
         _checkpoint(run)
-        run.folder.close("failed", str(stopped))
+        run.folder.close("failed", str(stopped), non_finite_losses=isinstance(stopped, NotFinite))
         raise
     except Interrupted:
         _checkpoint(run)

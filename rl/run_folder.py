@@ -73,10 +73,12 @@ class RunFolder:
         """The manifest as it stands; refuses a version that this code doesn't know, before anything is touched."""
         return read_manifest(self.path / "manifest.json")
 
-    def close(self, status: Status, reason: str | None = None) -> None:
-        """Records how the run ended."""
-        update = {"status": status, "reason": reason, "finished": utc_now()}
-        self.write_manifest(self.read_manifest().model_copy(update=update))
+    def close(self, status: Status, reason: str | None = None, non_finite_losses: int = 0) -> None:
+        """Records how the run ended, and adds to the count of steps that were refused for a loss that isn't finite."""
+        manifest = self.read_manifest()
+        counted = manifest.non_finite_losses + non_finite_losses
+        update = {"status": status, "reason": reason, "finished": utc_now(), "non_finite_losses": counted}
+        self.write_manifest(manifest.model_copy(update=update))
 
     def rewind(self, step: int) -> None:
         """Drops what came after the checkpoint of `step`, and the probes of `step` itself, which are taken again.

@@ -15,7 +15,7 @@ from reports.records import StepRow
 from rewards.score import Score
 from rl.advantages import GroupAdvantages, group_advantages
 from rl.config import RunConfig
-from rl.endings import RunStopped
+from rl.endings import NotFinite, RunStopped
 from rl.parts import Parts
 from rl.policy import Policy, collate, forward
 from rl.streams import Stage, stream
@@ -45,7 +45,7 @@ def train_step(
     """Takes one step and returns its record and rollouts; `seconds_probe` is left at 0 for the loop to fill.
 
     Raises:
-        RunStopped: too many reward errors, no gradient at the first step, or a loss or gradient that isn't finite.
+        RunStopped: too many reward errors, no gradient at the first step, or (NotFinite) a loss or gradient that isn't.
     """
     clock = [time.perf_counter()]
     scenarios = parts.env.training_scenarios(
@@ -150,7 +150,7 @@ def _update(
     norm = float(torch.nn.utils.clip_grad_norm_(parameters, config.optimiser.max_grad_norm))
     if not math.isfinite(sums["loss"]) or not math.isfinite(norm):
         optimizer.zero_grad(set_to_none=True)
-        raise RunStopped(
+        raise NotFinite(
             f"step {step}: the loss ({sums['loss']}) or the gradient norm ({norm}) isn't finite. The weights are those "
             f"of step {step - 1}: lower optimiser.learning_rate or raise algorithm.kl_weight"
         )

@@ -270,10 +270,15 @@ def test_a_step_that_is_not_finite_stops_with_the_weights_of_the_step_before(tin
         train(huge, run)
     assert manifest(run)["status"] == "failed"
     assert "isn't finite" in manifest(run)["reason"]
+    assert manifest(run)["non_finite_losses"] == 1
     assert store.steps(run / "checkpoints") == [0, 1]
     assert [row["step"] for row in rows(run, "steps.jsonl")] == [1]
     one_step = train(having(huge, steps=1), tmp_path / "one step")
     assert same_weights(weights(run, 1), weights(one_step, 1))
+    assert manifest(tmp_path / "one step")["non_finite_losses"] == 0
+    with pytest.raises(RunStopped):
+        resume(run)
+    assert manifest(run)["non_finite_losses"] == 2
 
 
 def test_weights_that_have_blown_up_stop_the_run_with_the_reason(tiny: RunConfig, tmp_path: Path) -> None:
