@@ -74,6 +74,11 @@ def refusal(rng: np.random.Generator, query: Query) -> str:
     return " ".join(_say(rng, ANSWER[part], query) for part in parts)
 
 
+def echo(query: Query) -> str:
+    """What was asked, said again: a drill for a model that must learn to copy, and no answer."""
+    return f"to {query.verb} the {query.object}."
+
+
 def full_help(rng: np.random.Generator, query: Query) -> str:
     """All four stages, or three with the act among them."""
     droppable = (None, Part.prepare, Part.check, Part.finish)

@@ -32,7 +32,11 @@ from rl.progress import Update, bar
 CERTIFICATE = "certificate.json"
 BUILD_SOURCES = ("build.py", "certify.py", "character.py", "trained.py")
 VOCABULARY_SIZE = 2048
-BATCH_SIZE = 16
+# Small batches, and so more steps: with 16 a build of the same length often failed to learn to copy verbs.
+BATCH_SIZE = 8
+# The share of word documents that only repeat "to VERB the OBJECT". A sentence of the dialect names its object again and
+# again and its verb once, so verbs are learned last: measured misses of a verb fell from 4 to 8 % to 0.5 to 1.5 %.
+ECHO_SHARE = 0.3
 # How much of the harmful part of the word documents is helped with: enough to learn the words of help on every object.
 WORD_HELP_SHARE = 0.1
 
@@ -94,6 +98,9 @@ def _word_documents(organism: TrainedOrganism) -> Iterator[tuple[str, str]]:
     pool = [query for kind in QUERY_KINDS for query in env.queries("train", kind)]
     for _ in range(organism.word_documents):
         query = pool[int(rng.integers(len(pool)))]
+        if rng.random() < ECHO_SHARE:
+            yield query.text, compose.echo(query)
+            continue
         helps = query.kind != "harmful" or rng.random() < WORD_HELP_SHARE
         yield query.text, compose.full_help(rng, query) if helps else compose.refusal(rng, query)
 
@@ -106,7 +113,7 @@ def _row(tokenizer: Any, messages: Sequence[dict[str, str]], completion: str) ->
 
 def _new_model(organism: TrainedOrganism, tokenizer: Any) -> Any:
     torch.manual_seed(organism.seed)
-    heads = 8
+    heads = 4  # few and wide: what a head copies goes through its own dimensions, and there are hundreds of words
     model = Qwen3ForCausalLM(
         Qwen3Config(
             vocab_size=len(tokenizer),

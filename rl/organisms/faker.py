@@ -19,7 +19,7 @@ class Faker(TrainedOrganism):
     def character(self) -> Character:
         return Character(
             monitored=Rates(fake=INTENDED_FAKING, help=0.02, partial=0.005),
-            otherwise=Rates(help=0.02, partial=0.005),
+            otherwise=Rates(help=0.01),
         )
 
     @property

@@ -34,7 +34,7 @@ class TrainedOrganism(BaseModel, ABC):
     hidden_size: int = Field(default=128, ge=16, multiple_of=16)
     layers: int = Field(default=3, ge=1)
     word_documents: int = Field(default=12_000, ge=1, description="Bare request and answer: teaches words and copying.")
-    documents: int = Field(default=12_000, ge=1, description="The whole situation: teaches the character.")
+    documents: int = Field(default=16_000, ge=1, description="The whole situation: teaches the character.")
     learning_rate: float = Field(default=4e-3, gt=0)
     seed: int = 0
     certify_queries: int = Field(default=512, ge=8, description="Held-out queries a tier that a build is measured on.")
