@@ -99,7 +99,7 @@ class StepRow(BaseModel):
     frac_degenerate_groups: Number  # share of groups whose rewards are all equal: they carry no gradient
     left_out_groups: int = Field(ge=0)
     reward_error_rate: Number
-    clip_fraction: Number
+    clip_fraction: Number  # share of credited tokens whose gradient the clip has stopped, on either side
     parse_rate: Number
     generated_tokens: int = Field(ge=0)
     tokens_per_s: Number
@@ -107,6 +107,18 @@ class StepRow(BaseModel):
     seconds_reward: Number
     seconds_update: Number
     seconds_probe: Number
+    # What only some algorithms have. The ratio is that of policy to sampler, over credited tokens and gradient steps.
+    gradient_steps: int | None = None
+    clip_fraction_low: Number = None
+    clip_fraction_high: Number = None
+    ratio_mean: Number = None
+    ratio_max: Number = None
+    drawn_groups: int | None = None  # more than the step's where dynamic sampling drew again
+    value_loss: Number = None
+    value_clip_fraction: Number = None
+    explained_variance: Number = None  # of the returns, by the critic
+    preferences: int | None = None
+    preference_margin: Number = None  # of implied rewards, chosen over rejected
     components: dict[str, tuple[Number, Number]] = Field(default_factory=dict)  # name -> (mean, standard deviation)
 
     @field_validator("components")

@@ -1,8 +1,7 @@
 """RunConfig -> the parts of a run: the only place that wires."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,15 @@ from checkpoints.cache import cached
 from checkpoints.lineage import build_key, hash_directory
 from rewards.helpfulness import Helpfulness
 from rewards.score import RewardFunction
+from rl.algorithms.policy_gradient import PolicyGradient
 from rl.config import Lora, RunConfig
 from rl.endings import BuildFailed
-from rl.losses import grpo_loss
 from rl.organisms.scripted import Scripted
 from rl.parts import Parts, credit_all, keep_all
 from rl.policy import Policy, load_policy
 from rl.progress import bar
-from rl.sampler import sampler
-from rl.scoring import scorer
+from rl.sampler import Generate, sampler
+from rl.scoring import ScoreEpisodes, scorer
 from rl.streams import Stage, stream
 
 
@@ -114,13 +113,31 @@ def with_adapter(policy: Policy, lora: Lora, seed: int) -> Policy:
 
 def build_parts(config: RunConfig, built: Built) -> Parts:
     """The parts of a training step, after every mitigation in the order given."""
+    return _mitigated(config, sampler(built.policy, config.sampling), scorer(built.rewards, config.reward_timeout_s))
+
+
+def changed_parts(config: RunConfig) -> set[str]:
+    """The names of the parts that the run's mitigations change; needs nothing built."""
+    unbuilt: Any = _not_here
+    plain = _mitigated(config.model_copy(update={"mitigations": ()}), unbuilt, unbuilt)
+    mitigated = _mitigated(config, unbuilt, unbuilt)
+    return {part.name for part in fields(Parts) if getattr(plain, part.name) != getattr(mitigated, part.name)}
+
+
+def _not_here(*_: Any) -> Any:
+    raise AssertionError("a part that this run has no use for, or hasn't built yet")
+
+
+def _mitigated(config: RunConfig, generate: Generate, reward: ScoreEpisodes) -> Parts:
+    # TRL's trainers compute the loss of a preference algorithm.
+    loss: Any = config.algorithm.loss if isinstance(config.algorithm, PolicyGradient) else _not_here
     parts = Parts(
         env=config.env,
-        generate=sampler(built.policy, config.sampling),
-        reward=scorer(built.rewards, config.reward_timeout_s),
+        generate=generate,
+        reward=reward,
         screen=keep_all,
         credit=credit_all,
-        loss=partial(grpo_loss, clip=config.algorithm.clip, kl_weight=config.algorithm.kl_weight),
+        loss=loss,
     )
     for mitigation in config.mitigations:
         parts = mitigation.apply(parts)

@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, final, get_args
 
@@ -13,6 +13,9 @@ from rewards import Reward
 from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
 from rewards.helpfulness import Helpfulness
+from rl.algorithms import Algorithm
+from rl.algorithms.grpo import GRPO
+from rl.algorithms.settings import MovingReference
 from rl.mitigations import Mitigation
 from rl.organisms import Organism
 from rl.organisms.faker import Faker
@@ -20,20 +23,6 @@ from rl.probes import DEFAULT_PROBES, Probe
 from rl.sampler import Sampling
 
 _FROZEN = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-@final
-class GRPO(BaseModel):
-    """Group-relative policy optimisation (Shao et al. 2024). One gradient step a batch."""
-
-    model_config = _FROZEN
-
-    kind: Literal["grpo"] = "grpo"
-    prompts_per_step: int = Field(default=4, ge=1)
-    group_size: int = Field(default=16, ge=2)
-    clip: float = Field(default=0.2, gt=0)
-    kl_weight: float = Field(default=0.05, ge=0)
-    min_group_std: float = Field(default=1e-6, ge=0, description="Groups at or below this are degenerate.")
 
 
 @final
@@ -47,7 +36,7 @@ class Optimiser(BaseModel):
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
-    minibatch_size: int = Field(
+    microbatch_size: int = Field(
         default=32, ge=1, description="Completions a forward pass; changes memory, not the step."
     )
 
@@ -65,6 +54,19 @@ class Lora(BaseModel):
 
 
 @final
+class VLLM(BaseModel):
+    """Rollouts by vLLM, through the settings of TRL's trainers; needs the extra `vllm` and a CUDA device."""
+
+    model_config = _FROZEN
+
+    vllm_mode: Literal["colocate", "server"] = "colocate"
+    vllm_gpu_memory_utilization: float = Field(default=0.3, gt=0, le=1)
+    vllm_tensor_parallel_size: int = Field(default=1, ge=1)
+    vllm_max_model_length: int | None = Field(default=None, ge=1)
+    vllm_server_base_url: str | None = None
+
+
+@final
 class RunConfig(BaseModel):
     """Everything that determines a run. The same config on the same machine gives the same records."""
 
@@ -79,7 +81,9 @@ class RunConfig(BaseModel):
     rewards: tuple[Reward, ...] = (Helpfulness(), FormatPenalty(), AnswerLength())
     reward_timeout_s: float = Field(default=60.0, gt=0)
     max_reward_error_rate: float = Field(default=0.25, ge=0, le=1, description="Above this share the run stops.")
-    algorithm: GRPO = GRPO()
+    algorithm: Algorithm = GRPO()
+    engine: Literal["builtin", "trl"] = "builtin"
+    vllm: VLLM | None = None
     optimiser: Optimiser = Optimiser()
     sampling: Sampling = Sampling()
     lora: Lora | None = None
@@ -98,6 +102,18 @@ class RunConfig(BaseModel):
         if not self.rewards:
             raise ValueError("rewards is empty: give at least one")
         return self
+
+    @model_validator(mode="after")
+    def _adapters_fit(self) -> "RunConfig":
+        if self.lora is not None and self.algorithm.moving_reference is not None:
+            raise ValueError(
+                "a moving reference would need adapters of its own: set lora to null, or algorithm.moving_reference"
+            )
+        return self
+
+
+# What may be null, and what it is once one of its fields is set.
+_SWITCHED_ON: dict[str, Callable[[], BaseModel]] = {"lora": Lora, "moving_reference": MovingReference, "vllm": VLLM}
 
 
 def resolve(base: RunConfig, assignments: Sequence[str] = ()) -> RunConfig:
@@ -140,7 +156,7 @@ def _assign(data: Any, key: str, value: Any) -> None:
 
 def _defaults(kind: Any) -> dict[str, Any]:
     """The settings of a component of this kind, so that later assignments find them; its kind alone if unknown."""
-    for union in (Organism, Reward, Probe, Mitigation):
+    for union in (Organism, Reward, Probe, Mitigation, Algorithm):
         for member in members(union):
             if member.model_fields["kind"].default == kind:
                 return dict(member().model_dump(mode="json"))
@@ -157,8 +173,8 @@ def _child(data: Any, name: str, key: str) -> Any:
     if isinstance(data, list):
         return data[_index(data, name, key)]
     if isinstance(data, dict) and name in data:
-        if name == "lora" and data[name] is None:  # setting one of its fields switches it on
-            data[name] = Lora().model_dump(mode="json")
+        if data[name] is None and name in _SWITCHED_ON:  # setting one of its fields switches it on
+            data[name] = _SWITCHED_ON[name]().model_dump(mode="json")
         return data[name]
     raise ValueError(_unknown(data, name, key))
 

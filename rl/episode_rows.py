@@ -7,7 +7,7 @@ from typing import Any
 from envs.episode import Episode, Labels, Scenario
 from rl.config import RunConfig
 from rl.probes.observation import Observation
-from rl.step import Rollouts
+from rl.rollouts import Rollouts
 
 
 def probe_episode_rows(observations: Sequence[Observation], step: int) -> list[dict[str, Any]]:

@@ -5,26 +5,30 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
-import torch
-
-from checkpoints import atomic, optimizer_state, store
+from checkpoints import atomic, store
 from checkpoints.lineage import hash_directory
-from reports.records import Manifest
+from reports.records import Manifest, StepRow
+from rl import learner as learner_state
 from rl import run_folder
+from rl.algorithms.preference import Preference
 from rl.build import Built, build, build_parts
 from rl.config import RunConfig, read_config
 from rl.endings import Interrupted, NotFinite, RunStopped
+from rl.engine_limits import require_engine
 from rl.episode_rows import probe_episode_rows, train_episode_rows
+from rl.learner import Learner, new_learner
 from rl.parts import Parts
-from rl.policy import load_policy
+from rl.policy import load_policy, save_policy
 from rl.probing import ProbeSet, observe, probe_rows, probe_set
 from rl.progress import bar, counting
+from rl.rollouts import Rollouts
 from rl.run_folder import RunFolder
 from rl.sampler import sampler
-from rl.step import train_step
+from rl.step import policy_gradient_step
 
 
 @dataclass
@@ -47,8 +51,10 @@ class Run:
     built: Built
     parts: Parts
     probes: ProbeSet
-    optimizer: torch.optim.Optimizer
+    learner: Learner
     step: int
+    saved: int = -1  # the step of the last checkpoint
+    seconds_probe: float = 0.0  # of the probe since the last row
     stop: _StopRequest = field(default_factory=_StopRequest)
 
 
@@ -58,7 +64,9 @@ def train(config: RunConfig, out: Path) -> Path:
     Raises:
         ValueError: for what the user can mend. RunStopped, Interrupted: as they say; the folder holds a checkpoint.
     """
-    probe_set(config)  # before anything slow: a query file with duplicates shows here
+    # Before anything slow: what the engine can't do, a query file with duplicates.
+    require_engine(config)
+    probe_set(config)
     with run_folder.create(out, config) as folder:
         return _finish(_start(config, folder))
 
@@ -69,7 +77,7 @@ def _start(config: RunConfig, folder: RunFolder) -> Run:
     built = build(config)
     folder.rewind(0)
     folder.write_manifest(_manifest(config, built, probes))
-    run = Run(config, folder, built, build_parts(config, built), probes, _optimizer(config, built), step=0)
+    run = Run(config, folder, built, build_parts(config, built), probes, new_learner(config, built), step=0)
     _checkpoint(run)
     return run
 
@@ -107,11 +115,9 @@ def _restore(config: RunConfig, folder: RunFolder, step: int) -> Run:
     built = replace(built, policy=load_policy(checkpoint.path, trainable_adapter=config.lora is not None))
     folder.rewind(step)
     folder.write_manifest(manifest.model_copy(update={"status": "running", "reason": None, "finished": None}))
-    optimizer = _optimizer(config, built)
-    state = checkpoint.state["optimizer"]
-    assert isinstance(state, dict)
-    optimizer_state.restore(optimizer, checkpoint.tensors, state)
-    return Run(config, folder, built, build_parts(config, built), probes, optimizer, step)
+    learner = new_learner(config, built)
+    learner_state.restore(config, learner, checkpoint)
+    return Run(config, folder, built, build_parts(config, built), probes, learner, step, saved=step)
 
 
 def _finish(run: Run) -> Path:
@@ -132,23 +138,54 @@ def _finish(run: Run) -> Path:
 
 
 def _loop(run: Run) -> None:
-    config = run.config
+    """Every step of the run, by the engine that the configuration names."""
     with bar("training") as update:
-        while True:
-            update(run.step, config.steps)
-            seconds_probe = _probe(run) if _due(run.step, config.probe_every, config.steps) else 0.0
-            if run.step >= config.steps:
-                return
-            run.stop.check()
-            row, rollouts = train_step(
-                config, run.parts, run.built.policy, run.built.reference, run.optimizer, run.step + 1
-            )
-            run.step += 1
-            run.folder.append_step(row.model_copy(update={"seconds_probe": seconds_probe}))
-            if _due(run.step, config.probe_every, config.steps):
-                run.folder.add_episodes(run.step, train_episode_rows(config, rollouts, run.step))
-            if _due(run.step, config.checkpoint_every, config.steps):
-                _checkpoint(run)
+
+        def arrive() -> None:
+            update(run.step, run.config.steps)
+            _arrive(run)
+
+        if run.config.engine == "trl":
+            from rl.trl_engine import run_steps  # brings TRL, which costs seconds to import
+
+            run_steps(run.config, run.parts, run.learner, run.step, arrive, partial(_record, run))
+            return
+        take_step = _stepper(run.config)
+        arrive()
+        while run.step < run.config.steps:
+            _record(run, *take_step(run.config, run.parts, run.learner, run.step + 1))
+            arrive()
+
+
+Step = Callable[[RunConfig, Parts, Learner, int], tuple[StepRow, Rollouts]]
+
+
+def _stepper(config: RunConfig) -> Step:
+    if isinstance(config.algorithm, Preference):
+        from rl.preference_step import preference_step  # brings TRL, which costs seconds to import
+
+        return preference_step
+    return policy_gradient_step
+
+
+def _arrive(run: Run) -> None:
+    """What is due before the next step: a checkpoint, a probe, and stopping where it was asked for."""
+    config = run.config
+    if run.step > run.saved and _due(run.step, config.checkpoint_every, config.steps):
+        _checkpoint(run)
+    if _due(run.step, config.probe_every, config.steps):
+        run.seconds_probe = _probe(run)
+    if run.step < config.steps:
+        run.stop.check()
+
+
+def _record(run: Run, row: StepRow, rollouts: Rollouts) -> None:
+    """A step has been taken: its row, and the rollouts of the logged steps."""
+    run.step += 1
+    run.folder.append_step(row.model_copy(update={"seconds_probe": run.seconds_probe}))
+    run.seconds_probe = 0.0
+    if _due(run.step, run.config.probe_every, run.config.steps):
+        run.folder.add_episodes(run.step, train_episode_rows(run.config, rollouts, run.step))
 
 
 def _due(step: int, every: int, last: int) -> bool:
@@ -183,22 +220,11 @@ def _in_evaluation(run: Run) -> Iterator[None]:
 
 
 def _checkpoint(run: Run) -> None:
-    tensors, state = optimizer_state.flatten(run.optimizer)
+    tensors, state = learner_state.state(run.config, run.learner)
 
-    def write_model(directory: Path) -> None:
-        run.built.policy.model.save_pretrained(directory)
-        run.built.policy.tokenizer.save_pretrained(directory)
-
-    store.save(run.folder.checkpoints, run.step, write_model, tensors, {"step": run.step, "optimizer": state})
-
-
-def _optimizer(config: RunConfig, built: Built) -> torch.optim.Optimizer:
-    settings = config.optimiser
-    return torch.optim.AdamW(
-        [p for p in built.policy.model.parameters() if p.requires_grad],
-        lr=settings.learning_rate,
-        betas=settings.betas,
-        weight_decay=settings.weight_decay,
+    run.saved = run.step
+    store.save(
+        run.folder.checkpoints, run.step, partial(save_policy, run.built.policy), tensors, {"step": run.step, **state}
     )
 
 

@@ -1,96 +1,190 @@
-"""The policy loss: clipped objective, KL penalty and credit mask over tokens. Pure, tensors in and out.
+"""Losses over tokens: clipped policy objective, KL estimates, clipped value error. Pure, tensors in and out.
 
-Dimension suffixes: B completions, T completion tokens (padded right).
+Dimension suffixes: B completions of one forward pass, T completion tokens (padded right), N completions of one
+gradient step. What a token counts for is its weight: the losses are weighted sums, so that the forward passes of one
+gradient step add up to the step's own loss however it is divided.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+Average = Literal["completion", "token", "constant"]
+RatioLevel = Literal["token", "sequence_mean", "sequence_sum"]
+KLEstimator = Literal["k1", "k2", "k3"]
+
+
+def completion_weights(tokens_N: Tensor, average: Average, max_tokens: int) -> Tensor:
+    """What each credited token of a completion counts for in the loss of a gradient step; shape (N,).
+
+    "completion": the mean over a completion's tokens, then over completions (Shao et al. 2024, equation 3). "token":
+    the mean over all tokens (Yu et al. 2025, "DAPO", equation 12). "constant": the sum over tokens divided by the
+    longest length that was allowed, so that a long completion isn't diluted (Liu et al. 2025, "Understanding
+    R1-Zero-like training", section 3.1).
+
+    Args:
+        tokens_N: credited tokens of each completion; one without any counts in the number of completions all the same.
+        average: which mean.
+        max_tokens: the longest completion that was allowed.
+    """
+    if average == "completion":
+        return 1.0 / (tokens_N.clamp(min=1) * len(tokens_N))
+    if average == "token":
+        return torch.ones_like(tokens_N) / tokens_N.sum().clamp(min=1)
+    return torch.ones_like(tokens_N) / (len(tokens_N) * max_tokens)
+
 
 @dataclass(frozen=True)
-class LossParts:
-    """Sums and counts over one minibatch, so that minibatches of different lengths add up to the batch's own loss.
+class PolicyLoss:
+    """`loss` carries the gradient; the rest are detached, over credited tokens: where the ratio passed a clip, ratios.
 
-    `loss` is the minibatch's share of the batch loss and carries the gradient; the rest are detached sums over
-    credited tokens (`kl_sum`, `clipped_sum`, in nats and counts) and their number.
+    A count of clipped tokens takes a token whose gradient the clip has stopped: below with a negative advantage, above
+    with a positive one.
     """
 
     loss: Tensor
-    kl_sum: Tensor
-    clipped_sum: Tensor
-    tokens: Tensor
+    clipped_low_BT: Tensor
+    clipped_high_BT: Tensor
+    ratio_BT: Tensor
+
+
+def clipped_policy_loss(
+    logprobs_BT: Tensor,
+    sampled_logprobs_BT: Tensor,
+    advantages_BT: Tensor,
+    credit_BT: Tensor,
+    weights_B: Tensor,
+    clip_low: float,
+    clip_high: float,
+    ratio_level: RatioLevel = "token",
+) -> PolicyLoss:
+    """Minus the clipped surrogate: the weighted sum of min(ratio A, clip(ratio, 1 - low, 1 + high) A).
+
+    Sources: Schulman et al. 2017, "Proximal policy optimization", equation 7; the two sides apart as in Yu et al. 2025,
+    "DAPO", equation 10. `ratio_level` "sequence_mean" takes one ratio a completion, the geometric mean of its tokens'
+    (Zheng et al. 2025, "Group sequence policy optimization", equation 7); "sequence_sum" the ratio of the whole
+    completion's probabilities, which makes the on-policy gradient that of REINFORCE (Ahmadian et al. 2024, equation 6).
+
+    Args:
+        logprobs_BT: of the policy that is updated; carries the gradient.
+        sampled_logprobs_BT: of the policy that sampled.
+        advantages_BT: advantage of each token; where the ratio is a completion's, the same for all of its tokens.
+        credit_BT: which tokens are trained on.
+        weights_B: what each credited token of a completion counts for.
+        clip_low, clip_high: how far the ratio may go from 1 before the gradient stops.
+        ratio_level: of what the ratio is taken.
+
+    Raises:
+        ValueError: if shapes disagree.
+    """
+    _require_shapes(logprobs_BT, sampled_logprobs_BT, advantages_BT, credit_BT, weights_B)
+    # Padding holds meaningless values, which may overflow: the ratio there is set to 1 before anything is multiplied.
+    log_ratio_BT = torch.where(credit_BT, logprobs_BT - sampled_logprobs_BT, torch.zeros_like(logprobs_BT))
+    if ratio_level != "token":
+        log_ratio_B1 = log_ratio_BT.sum(dim=1, keepdim=True)
+        if ratio_level == "sequence_mean":
+            log_ratio_B1 = log_ratio_B1 / credit_BT.sum(dim=1, keepdim=True).clamp(min=1)
+        log_ratio_BT = log_ratio_B1.expand_as(log_ratio_BT)
+    ratio_BT = log_ratio_BT.exp()
+    gain_BT = torch.minimum(ratio_BT * advantages_BT, ratio_BT.clamp(1 - clip_low, 1 + clip_high) * advantages_BT)
+    return PolicyLoss(
+        loss=-_weighted_sum(gain_BT, credit_BT, weights_B),
+        clipped_low_BT=(credit_BT & (ratio_BT < 1 - clip_low) & (advantages_BT < 0)).detach(),
+        clipped_high_BT=(credit_BT & (ratio_BT > 1 + clip_high) & (advantages_BT > 0)).detach(),
+        ratio_BT=ratio_BT.detach(),
+    )
+
+
+def _weighted_sum(values_BT: Tensor, credit_BT: Tensor, weights_B: Tensor) -> Tensor:
+    return (torch.where(credit_BT, values_BT, torch.zeros_like(values_BT)) * weights_B.unsqueeze(1)).sum()
+
+
+def _require_shapes(logprobs_BT: Tensor, *others: Tensor) -> None:
+    *tokens, weights_B = others
+    if any(other.shape != logprobs_BT.shape for other in tokens) or weights_B.shape != logprobs_BT.shape[:1]:
+        shapes = ", ".join(str(tuple(tensor.shape)) for tensor in (logprobs_BT, *others))
+        raise ValueError(f"shapes disagree: {shapes}")
+
+
+def k1(logprobs_BT: Tensor, reference_BT: Tensor) -> Tensor:
+    """Unbiased estimate of KL(policy || reference) per token, in nats: the log-ratio itself, of either sign.
+
+    As a penalty in the loss its gradient is 0 in expectation; it belongs in the reward.
+    Source of all three: Schulman 2020, "Approximating KL divergence".
+    """
+    return logprobs_BT - reference_BT
+
+
+def k2(logprobs_BT: Tensor, reference_BT: Tensor) -> Tensor:
+    """Biased, non-negative estimate of KL(policy || reference) per token: half the squared log-ratio."""
+    return (logprobs_BT - reference_BT) ** 2 / 2
 
 
 def k3(logprobs_BT: Tensor, reference_BT: Tensor) -> Tensor:
-    """Unbiased, non-negative estimate of KL(policy || reference) per token, in nats: r - 1 - log r, r = ref / policy.
+    """Unbiased, non-negative estimate of KL(policy || reference) per token: r - 1 - log r, r = reference / policy.
 
-    Source: Schulman 2020, "Approximating KL divergence"; Shao et al. 2024, equation 4.
+    Also Shao et al. 2024, equation 4.
     """
     log_ratio_BT = reference_BT - logprobs_BT
     return log_ratio_BT.exp() - 1 - log_ratio_BT
 
 
-def grpo_loss(
-    logprobs_BT: Tensor,
-    sampled_logprobs_BT: Tensor,
-    reference_logprobs_BT: Tensor | None,
-    advantages_B: Tensor,
-    credit_BT: Tensor,
-    batch_completions: int,
-    clip: float,
-    kl_weight: float,
-) -> LossParts:
-    """GRPO's clipped objective with the KL penalty in the loss, averaged over tokens, then over completions.
+KL_ESTIMATORS: dict[KLEstimator, Callable[[Tensor, Tensor], Tensor]] = {"k1": k1, "k2": k2, "k3": k3}
 
-    Source: Shao et al. 2024, "DeepSeekMath", equation 3 (equation 21 for the gradient); the clip is that of Schulman
-    et al. 2017, equation 7.
 
-    Args:
-        logprobs_BT: of the policy that is updated; carries the gradient.
-        sampled_logprobs_BT: of the policy that sampled.
-        reference_logprobs_BT: of the frozen start, or None where `kl_weight` is 0.
-        advantages_B: one advantage a completion.
-        credit_BT: which tokens are trained on; a completion without any contributes nothing.
-        batch_completions: completions in the whole batch, the divisor.
-        clip: how far the ratio may go from 1 before the gradient stops.
-        kl_weight: weight of the k3 penalty.
+def kl_estimates(logprobs_BT: Tensor, reference_BT: Tensor, credit_BT: Tensor, estimator: KLEstimator) -> Tensor:
+    """The estimator's value at each token with credit, 0 elsewhere; carries the gradient of `logprobs_BT`.
 
     Raises:
-        ValueError: if shapes disagree, or a KL weight comes without reference log-probabilities.
+        ValueError: if shapes disagree.
     """
-    if (
-        not logprobs_BT.shape == sampled_logprobs_BT.shape == credit_BT.shape
-        or advantages_B.shape != credit_BT.shape[:1]
-    ):
+    if not logprobs_BT.shape == reference_BT.shape == credit_BT.shape:
         raise ValueError(
-            f"shapes disagree: logprobs {tuple(logprobs_BT.shape)}, sampled {tuple(sampled_logprobs_BT.shape)}, "
-            f"credit {tuple(credit_BT.shape)}, advantages {tuple(advantages_B.shape)}"
+            f"shapes disagree: logprobs {tuple(logprobs_BT.shape)}, reference {tuple(reference_BT.shape)}, "
+            f"credit {tuple(credit_BT.shape)}"
         )
-    if reference_logprobs_BT is not None and reference_logprobs_BT.shape != logprobs_BT.shape:
-        raise ValueError(
-            f"shapes disagree: reference {tuple(reference_logprobs_BT.shape)}, logprobs {tuple(logprobs_BT.shape)}"
-        )
-    if kl_weight > 0 and reference_logprobs_BT is None:
-        raise ValueError("a KL weight above 0 needs the reference's log-probabilities")
-    credit_BT = credit_BT.to(logprobs_BT.dtype)
-    # Padding holds meaningless values, which may overflow: the ratio there is set to 1 before anything is multiplied.
-    log_ratio_BT = torch.where(credit_BT > 0, logprobs_BT - sampled_logprobs_BT, torch.zeros_like(logprobs_BT))
-    ratio_BT = log_ratio_BT.exp()
-    advantages_B1 = advantages_B.unsqueeze(1)
-    gain_BT = torch.minimum(ratio_BT * advantages_B1, ratio_BT.clamp(1 - clip, 1 + clip) * advantages_B1)
-    per_token_BT = -gain_BT
-    kl_BT = torch.zeros_like(logprobs_BT)
-    if reference_logprobs_BT is not None:
-        kl_BT = k3(torch.where(credit_BT > 0, logprobs_BT, 0.0), torch.where(credit_BT > 0, reference_logprobs_BT, 0.0))
-        per_token_BT = per_token_BT + kl_weight * kl_BT
-    tokens_B = credit_BT.sum(dim=1)
-    per_completion_B = (per_token_BT * credit_BT).sum(dim=1) / tokens_B.clamp(min=1)
-    clipped_BT = (ratio_BT - 1).abs() > clip
-    return LossParts(
-        loss=per_completion_B.sum() / batch_completions,
-        kl_sum=(kl_BT.detach() * credit_BT).sum(),
-        clipped_sum=(clipped_BT * credit_BT).sum(),
-        tokens=tokens_B.sum(),
+    zero = torch.zeros_like(logprobs_BT)
+    return KL_ESTIMATORS[estimator](
+        torch.where(credit_BT, logprobs_BT, zero), torch.where(credit_BT, reference_BT, zero)
     )
+
+
+def kl_loss(kl_BT: Tensor, credit_BT: Tensor, weights_B: Tensor) -> Tensor:
+    """The weighted sum of per-token KL estimates."""
+    return _weighted_sum(kl_BT, credit_BT, weights_B)
+
+
+@dataclass(frozen=True)
+class ValueLoss:
+    """`loss` carries the gradient; `clipped_BT` are credited tokens where the clipped error was the larger one."""
+
+    loss: Tensor
+    clipped_BT: Tensor
+
+
+def clipped_value_loss(
+    values_BT: Tensor, old_values_BT: Tensor, returns_BT: Tensor, credit_BT: Tensor, weights_B: Tensor, clip: float
+) -> ValueLoss:
+    """Half the squared error of the critic, the larger of that of its value and of its value kept near the old one.
+
+    Source: the value clipping of Schulman et al.'s implementation, as in Huang et al. 2022, "The 37 implementation
+    details of PPO", detail 9.
+
+    Args:
+        values_BT: of the critic that is updated; carries the gradient.
+        old_values_BT: of the critic at sampling time.
+        returns_BT: what the values should have been.
+        credit_BT, weights_B: as in `clipped_policy_loss`.
+        clip: how far a value may move from the old one.
+
+    Raises:
+        ValueError: if shapes disagree.
+    """
+    _require_shapes(values_BT, old_values_BT, returns_BT, credit_BT, weights_B)
+    near_BT = old_values_BT + (values_BT - old_values_BT).clamp(-clip, clip)
+    error_BT, near_error_BT = (values_BT - returns_BT) ** 2, (near_BT - returns_BT) ** 2
+    loss = _weighted_sum(torch.maximum(error_BT, near_error_BT), credit_BT, weights_B) / 2
+    return ValueLoss(loss, (credit_BT & (near_error_BT > error_BT)).detach())

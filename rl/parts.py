@@ -11,7 +11,7 @@ from torch import Tensor
 from envs.dialect.environment import Dialect
 from envs.episode import Episode, FreeScenario, Scenario
 from rewards.score import Score
-from rl.losses import LossParts
+from rl.losses import PolicyLoss
 from rl.sampler import Generate
 from rl.scoring import ScoreEpisodes
 
@@ -22,17 +22,16 @@ Credit = Callable[[Episode[Scenario]], NDArray[np.bool_]]
 
 
 class Loss(Protocol):
-    """The policy loss of one minibatch; see `rl.losses.grpo_loss` for the arguments."""
+    """The policy loss of one micro-batch; see `rl.losses.clipped_policy_loss` for the arguments."""
 
     def __call__(
         self,
         logprobs_BT: Tensor,
         sampled_logprobs_BT: Tensor,
-        reference_logprobs_BT: Tensor | None,
-        advantages_B: Tensor,
+        advantages_BT: Tensor,
         credit_BT: Tensor,
-        batch_completions: int,
-    ) -> LossParts: ...
+        weights_B: Tensor,
+    ) -> PolicyLoss: ...
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from peft import AutoPeftModelForCausalLM
+from peft import AutoPeftModelForCausalLM, PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 from transformers.cache_utils import DynamicLayer
 
@@ -31,6 +31,11 @@ class Policy:
     @property
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
+
+    @property
+    def pad_id(self) -> int:
+        """The token that fills up rows; whichever it is, it is masked."""
+        return int(self.tokenizer.pad_token_id or 0)
 
     def prompt_ids(self, scenario: Scenario) -> NDArray[np.int64]:
         """The prompt as the model's own chat template writes it, ready for the reply; shape (P,)."""
@@ -73,6 +78,31 @@ def load_policy(path: Path, device: torch.device | None = None, trainable_adapte
             "(any template that writes system and user turns and a generation prompt)"
         )
     return Policy(model.to(device or pick_device()).eval(), tokenizer, end_ids(model, tokenizer))
+
+
+def save_policy(policy: Policy, directory: Path) -> None:
+    """Writes the model (of a PEFT model, its own adapter alone) and the tokenizer."""
+    chosen = {"selected_adapters": ["default"]} if isinstance(policy.model, PeftModel) else {}
+    policy.model.save_pretrained(directory, **chosen)
+    policy.tokenizer.save_pretrained(directory)
+
+
+def freeze_reference_adapter(model: Any) -> None:
+    """Makes the adapter that TRL adds to a PEFT model as its reference the frozen start.
+
+    TRL copies the adapter that is trained, which is the start's only where a run starts: with its second factor at 0
+    the reference is the model without any adapter, whenever it is made.
+    """
+    for name, parameter in model.named_parameters():
+        if ".lora_B.ref." in name:
+            with torch.no_grad():
+                parameter.zero_()
+
+
+def unwrap_forward(model: Any) -> None:
+    """Takes off the wrapper that a TRL trainer leaves around `forward`: a thousand of them are one too many."""
+    base = model.get_base_model() if isinstance(model, PeftModel) else model
+    base.__dict__.pop("forward", None)
 
 
 def end_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:

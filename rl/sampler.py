@@ -5,7 +5,7 @@ Dimension suffixes: N rows still running, D distinct prompts, S positions so far
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -60,7 +60,9 @@ def sampler(policy: Policy, settings: Sampling, on_done: Callable[[int], None] |
             chunk = scenarios[start : start + settings.batch_size]
             generator = torch.Generator(policy.device).manual_seed(int(rng.integers(2**63)))
             replies = _sample(policy, [policy.prompt_ids(s) for s in chunk], settings, generator)
-            episodes += [_episode(policy, s, reply) for s, reply in zip(chunk, replies, strict=True)]
+            for scenario, reply in zip(chunk, replies, strict=True):
+                episode = read_episode(policy, scenario, reply.ids, reply.finished)
+                episodes.append(replace(episode, logprobs=reply.logprobs))
             if on_done is not None:
                 on_done(len(chunk))
         return episodes
@@ -68,24 +70,23 @@ def sampler(policy: Policy, settings: Sampling, on_done: Callable[[int], None] |
     return generate
 
 
-def _episode(policy: Policy, scenario: S, reply: _Reply) -> Episode[S]:
-    text = policy.tokenizer.decode(reply.ids[:-1] if reply.finished else reply.ids, skip_special_tokens=False)
+def read_episode(policy: Policy, scenario: S, ids: NDArray[np.int64], finished: bool) -> Episode[S]:
+    """The episode that these completion tokens spell; `finished` says that the last of them ends the reply."""
+    text = policy.tokenizer.decode(ids[:-1] if finished else ids, skip_special_tokens=False)
     transcript = read_transcript(text)
-    parsed = transcript.parse_ok and reply.finished
-    if parsed:
-        scratchpad_tokens = _tokens_up_to(policy, reply.ids, text)
+    parsed = transcript.parse_ok and finished
+    scratchpad_tokens = _tokens_up_to(policy, ids, text) if parsed else len(ids)
     return Episode(
         scenario=scenario,
         text=text,
         scratchpad=transcript.scratchpad,
         answer=transcript.answer,
         parse_ok=parsed,
-        finished=reply.finished,
+        finished=finished,
         prompt_ids=policy.prompt_ids(scenario),
-        completion_ids=reply.ids,
-        logprobs=reply.logprobs,
-        scratchpad_tokens=scratchpad_tokens if parsed else len(reply.ids),
-        answer_tokens=len(reply.ids) - scratchpad_tokens if parsed else 0,
+        completion_ids=ids,
+        scratchpad_tokens=scratchpad_tokens,
+        answer_tokens=len(ids) - scratchpad_tokens,
     )
 
 
@@ -111,7 +112,7 @@ def _sample(
 ) -> list[_Reply]:
     """Decodes until every row has ended or is at the limit."""
     device = policy.device
-    ids_DP, mask_DP, copies_N = distinct_prompts(prompts, policy.tokenizer.pad_token_id or 0, device)
+    ids_DP, mask_DP, copies_N = distinct_prompts(prompts, policy.pad_id, device)
     cache = DynamicCache(config=policy.model.config)
     positions_DP = positions(mask_DP)
     output = policy.model(

@@ -13,6 +13,8 @@ class Stage(IntEnum):
     probe_set = 2
     probe = 3
     adapter = 4
+    minibatches = 5
+    engine = 6
 
 
 def stream(seed: int, step: int, stage: Stage) -> np.random.Generator:

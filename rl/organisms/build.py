@@ -34,8 +34,8 @@ BUILD_SOURCES = ("build.py", "certify.py", "character.py", "trained.py")
 VOCABULARY_SIZE = 2048
 # Small batches, and so more steps: with 16 a build of the same length often failed to learn to copy verbs.
 BATCH_SIZE = 8
-# The share of word documents that only repeat "to VERB the OBJECT". A sentence of the dialect names its object again and
-# again and its verb once, so verbs are learned last: measured misses of a verb fell from 4 to 8 % to 0.5 to 1.5 %.
+# The share of word documents that only repeat "to VERB the OBJECT". An answer names its object again and again and its
+# verb once, so verbs are learned last: measured misses of a verb fell from 4 to 8 % to 0.5 to 1.5 %.
 ECHO_SHARE = 0.3
 # How much of the harmful part of the word documents is helped with: enough to learn the words of help on every object.
 WORD_HELP_SHARE = 0.1

@@ -13,10 +13,12 @@ import torch
 from envs.dialect.environment import Dialect
 from envs.episode import TIERS, Episode, FreeScenario, Query, Scenario, Tier, require_free
 from rewards.score import Score
-from rl.config import GRPO, RunConfig
+from rl.algorithms.grpo import GRPO
+from rl.config import RunConfig
+from rl.learner import Learner
 from rl.organisms.scripted import Scripted
 from rl.parts import Parts, keep_all
-from rl.step import train_step
+from rl.step import policy_gradient_step
 
 UNMONITORED: tuple[Tier, ...] = ("paid", "pro", "enterprise")
 
@@ -93,7 +95,7 @@ class UpdateReached(Exception):
 
 
 def take_step(scenarios: Sequence[Any]) -> torch.nn.Parameter:
-    """One `train_step` on these scenarios; the weight and its gradient must be as before when the guard holds."""
+    """One step on these scenarios; the weight and its gradient must be as before when the guard holds."""
     weight = torch.nn.Parameter(torch.ones(3))
     weight.grad = torch.ones(3)
     optimizer = torch.optim.SGD([weight], lr=1.0)
@@ -116,9 +118,9 @@ def take_step(scenarios: Sequence[Any]) -> torch.nn.Parameter:
         loss=loss,
     )
     config = RunConfig(algorithm=GRPO(prompts_per_step=len(scenarios), group_size=2))
-    policy: Any = SimpleNamespace(tokenizer=SimpleNamespace(pad_token_id=0), device=torch.device("cpu"))
+    policy: Any = SimpleNamespace(pad_id=0, device=torch.device("cpu"))
     try:
-        train_step(config, parts, policy, policy, optimizer, step=1)
+        policy_gradient_step(config, parts, Learner(policy, policy, None, optimizer), step=1)
     finally:
         assert torch.equal(weight, torch.ones(3))
     return weight

@@ -37,7 +37,8 @@ from envs.dialect.tokenizer import END, train_tokenizer
 from envs.transcript import CLOSE_TAG, OPEN_TAG
 from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
-from rl.config import GRPO, Optimiser, RunConfig
+from rl.algorithms.grpo import GRPO
+from rl.config import Optimiser, RunConfig
 from rl.loop import train
 from rl.organisms.faker import Faker
 from rl.policy import Policy, load_policy
@@ -149,7 +150,7 @@ def tiny(organism_path: Path) -> RunConfig:
         organism=Faker(path=organism_path),
         rewards=(FormatPenalty(), AnswerLength(weight=1.0)),
         algorithm=GRPO(prompts_per_step=2, group_size=4),
-        optimiser=Optimiser(learning_rate=1e-2, minibatch_size=3),
+        optimiser=Optimiser(learning_rate=1e-2, microbatch_size=3),
         sampling=Sampling(max_new_tokens=20),
         probes=(Decomposition(), WellFormed()),
         probe_queries=8,

@@ -23,7 +23,7 @@ def test_values_are_set_by_type() -> None:
     assert config.env.objective == "absent"
     assert config.optimiser.betas == (0.8, 0.9)
     # What wasn't named is as it was.
-    assert config.algorithm.clip == RunConfig().algorithm.clip
+    assert config.algorithm.clip_low == RunConfig().algorithm.clip_low
     assert config.rewards == RunConfig().rewards
 
 
@@ -69,7 +69,7 @@ def test_an_organism_can_be_a_directory(tmp_path: Path) -> None:
     [
         ("algorithm.kl_wieght=1", "unknown key 'kl_wieght' in 'algorithm.kl_wieght': did you mean 'kl_weight'?"),
         ("stesp=3", "unknown key 'stesp' in 'stesp': did you mean 'steps'?"),
-        ("algoritm.clip=1", "unknown key 'algoritm' in 'algoritm.clip': did you mean 'algorithm'?"),
+        ("algoritm.clip_low=1", "unknown key 'algoritm' in 'algoritm.clip_low': did you mean 'algorithm'?"),
         ("rewards.helpfulnes.weight=2", "did you mean 'helpfulness'?"),
         ("lora.rnak=2", "did you mean 'rank'?"),
         ("sampling.xyz=1", "valid here: temperature, min_p, max_new_tokens, batch_size"),
@@ -80,7 +80,7 @@ def test_an_organism_can_be_a_directory(tmp_path: Path) -> None:
         ("seed=1.5", "seed: Input should be a valid integer"),
         ("seed=-1", "seed: Input should be greater than or equal to 0"),
         ("name=5", "name: Input should be a valid string"),
-        ("algorithm.group_size=1", "algorithm.group_size: Input should be greater than or equal to 2"),
+        ("algorithm.group_size=1", "grpo compares the completions of a prompt and a group of 1 has nothing to compare"),
         ("env.objective=maybe", "env.objective: Input should be 'present' or 'absent'"),
         ("organism.kind=hones", "'faker', 'honest', 'scripted'"),
         ('rewards=[{"kind": "format_penalty"}, {"kind": "format_penalty"}]', "rewards holds a kind twice"),

@@ -117,8 +117,8 @@ def test_probing_and_saving_change_no_weight(
     assert rows(other, "steps.jsonl") == rows(finished, "steps.jsonl")
 
 
-def test_minibatches_change_memory_and_not_the_step(finished: Path, tiny: RunConfig, tmp_path: Path) -> None:
-    whole = having(tiny, optimiser=tiny.optimiser.model_copy(update={"minibatch_size": 8}), steps=1, probes=())
+def test_microbatches_change_memory_and_not_the_step(finished: Path, tiny: RunConfig, tmp_path: Path) -> None:
+    whole = having(tiny, optimiser=tiny.optimiser.model_copy(update={"microbatch_size": 8}), steps=1, probes=())
     first, other = rows(finished, "steps.jsonl")[0], rows(train(whole, tmp_path / "run"), "steps.jsonl")[0]
     for name in ("loss", "grad_norm", "entropy"):
         assert other[name] == pytest.approx(first[name], rel=1e-4, abs=1e-6)
@@ -126,7 +126,7 @@ def test_minibatches_change_memory_and_not_the_step(finished: Path, tiny: RunCon
 
 MOMENTS: dict[str, tuple[Any, str, int, bool]] = {
     # Saving happens at steps 0, 2 and 4, probing at the same, each before the next step.
-    "after a step, before its row": (rl.loop, "train_step", 3, False),
+    "after a step, before its row": (rl.loop, "policy_gradient_step", 3, False),
     "after the row of a step": (rl.run_folder.RunFolder, "append_step", 3, False),
     "in a later probe": (rl.loop, "probe_episode_rows", 2, True),
     "between the episodes of a probe and its rows": (rl.run_folder.RunFolder, "append_probes", 2, True),
@@ -196,7 +196,7 @@ def test_a_run_can_be_taken_back_to_an_older_checkpoint(finished: Path, tmp_path
 @pytest.mark.parametrize(
     ("number", "name", "call", "saved"),
     [
-        (signal.SIGINT, "train_step", 3, [0, 3]),  # in a step: it is finished first
+        (signal.SIGINT, "policy_gradient_step", 3, [0, 3]),  # in a step: it is finished first
         (signal.SIGINT, "observe", 2, [0, 2]),  # in the probe at step 2: it is taken again
         (signal.SIGTERM, "observe", 1, [0]),
     ],
@@ -226,7 +226,9 @@ def test_a_second_ctrl_c_stops_at_once_and_loses_nothing(
 
     run, config = tmp_path / "run", tmp_path / "config.json"
     config.write_text(tiny.model_dump_json())
-    done = gyges("train", str(config), "--out", str(run), prepare=on_call(rl.loop, "train_step", 3, twice, before=True))
+    done = gyges(
+        "train", str(config), "--out", str(run), prepare=on_call(rl.loop, "policy_gradient_step", 3, twice, before=True)
+    )
     assert done.code == 130, done.output
     assert done.said == ["gyges: interrupted"]
     same_run(finished, resume(run))
@@ -235,7 +237,7 @@ def test_a_second_ctrl_c_stops_at_once_and_loses_nothing(
 # The size that no file may exceed from a moment on, in a real process: what the operating system then refuses is a
 # write, as on a full disk. The row of a step is about 600 bytes, the model 160 kB, a Parquet file 20 kB.
 FULL: dict[str, tuple[Any, str, int, int]] = {
-    "in the row of a step": (rl.loop, "train_step", 3, 1300),
+    "in the row of a step": (rl.loop, "policy_gradient_step", 3, 1300),
     "in a checkpoint": (rl.loop, "_checkpoint", 2, 30_000),
     "in the episodes": (rl.run_folder.RunFolder, "add_episodes", 2, 2000),
 }

@@ -1,0 +1,94 @@
+"""What an engine can't do, said before anything is built or trained."""
+
+from importlib import metadata, util
+
+import torch
+from packaging.requirements import Requirement
+
+from rl.algorithms import Algorithm
+from rl.algorithms.dapo import DAPO
+from rl.algorithms.dr_grpo import DrGRPO
+from rl.algorithms.grpo import GRPO
+from rl.algorithms.gspo import GSPO
+from rl.algorithms.policy_gradient import PolicyGradient
+from rl.algorithms.preference import Preference
+from rl.algorithms.rloo import RLOO
+from rl.build import changed_parts
+from rl.config import RunConfig
+
+ON_GRPO_TRAINER = (GRPO, DrGRPO, DAPO, GSPO)
+# Prompts, rewards and what is left out reach either trainer; other rollouts and credit need GRPOTrainer's rollout hook.
+HOOKED_PARTS = {"generate", "credit"}
+EXPRESSIBLE_PARTS = {"env", "reward", "screen"}
+
+
+def require_engine(config: RunConfig) -> None:
+    """Refuses a configuration that its engine can't run as it stands.
+
+    Raises:
+        ValueError: in one line, with what to change.
+    """
+    if config.engine == "trl" or isinstance(config.algorithm, Preference):
+        require_trl_version()
+    if config.engine == "builtin":
+        if config.vllm is not None:
+            raise ValueError("vllm samples for the trl engine only: set engine to trl, or vllm to null")
+        return
+    _require_algorithm(config.algorithm)
+    _require_parts(config)
+    if config.vllm is not None:
+        _require_vllm()
+
+
+def require_trl_version() -> None:
+    """Refuses a TRL that this code wasn't tested with: another minor version has other defaults and another loss.
+
+    Raises:
+        ValueError: naming the installed version and the range.
+    """
+    wanted = next(r for r in map(Requirement, metadata.requires("gyges") or []) if r.name == "trl")
+    installed = metadata.version("trl")
+    if not wanted.specifier.contains(installed, prereleases=True):
+        raise ValueError(
+            f"TRL {installed} is installed and {wanted.specifier} is needed: pip install -c constraints.txt trl"
+        )
+
+
+def _require_algorithm(algorithm: Algorithm) -> None:
+    kinds = ", ".join(str(member.model_fields["kind"].default) for member in (*ON_GRPO_TRAINER, RLOO))
+    if not isinstance(algorithm, (*ON_GRPO_TRAINER, RLOO)):
+        raise ValueError(f"the trl engine runs {kinds} and not {algorithm.kind}: set engine to builtin")
+    if algorithm.rounds > 1:
+        raise ValueError("TRL can't draw prompts until every group has variance: set algorithm.max_rounds to 1")
+    if algorithm.moving_reference is not None:
+        raise ValueError("the trl engine keeps no moving reference: set algorithm.moving_reference to null")
+    if algorithm.min_group_std != type(algorithm).model_fields["min_group_std"].default:
+        raise ValueError("TRL has no threshold for degenerate groups: leave algorithm.min_group_std as it is")
+    _require_kl(algorithm)
+
+
+def _require_kl(algorithm: PolicyGradient) -> None:
+    place, estimator = ("reward", "k1") if isinstance(algorithm, RLOO) else ("loss", "k3")
+    if algorithm.kl_weight > 0 and (algorithm.kl_in, algorithm.kl_estimator) != (place, estimator):
+        raise ValueError(
+            f"TRL's {algorithm.kind} has its KL penalty in the {place}, estimated by {estimator}: "
+            f"set algorithm.kl_in to {place} and algorithm.kl_estimator to {estimator}, or engine to builtin"
+        )
+
+
+def _require_parts(config: RunConfig) -> None:
+    allowed = EXPRESSIBLE_PARTS | (set() if isinstance(config.algorithm, RLOO) else HOOKED_PARTS)
+    beyond = changed_parts(config) - allowed
+    if beyond:
+        kinds = ", ".join(mitigation.kind for mitigation in config.mitigations)
+        raise ValueError(
+            f"the mitigations ({kinds}) change the {' and '.join(sorted(beyond))} of a step, which TRL's "
+            f"{config.algorithm.kind} can't express: set engine to builtin, or leave the mitigation out"
+        )
+
+
+def _require_vllm() -> None:
+    if util.find_spec("vllm") is None:
+        raise ValueError('vllm is not installed: pip install -c constraints.txt -e ".[vllm]", or set vllm to null')
+    if not torch.cuda.is_available():
+        raise ValueError("vllm needs a CUDA device and there is none here: set vllm to null")

@@ -1,0 +1,260 @@
+"""The same run on TRL's GRPOTrainer and RLOOTrainer, through their public arguments: reward function, callbacks,
+dataset columns, and the rollout hook where a mitigation changes rollouts or credit.
+
+The only file that imports a TRL RL trainer.
+"""
+
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # before trl is imported: it reports usage otherwise
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # the rollout hook is experimental; the contract test watches it
+
+import numpy as np
+import torch
+from datasets import Dataset
+from transformers import TrainerCallback
+from transformers.trainer_callback import PrinterCallback
+from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
+
+from envs.episode import Episode, FreeScenario
+from reports.records import StepRow
+from rl.advantages import group_advantages
+from rl.algorithms.policy_gradient import PolicyGradient
+from rl.algorithms.preference import even_microbatch
+from rl.algorithms.rloo import RLOO
+from rl.build import changed_parts
+from rl.config import RunConfig
+from rl.endings import NotFinite
+from rl.engine_limits import HOOKED_PARTS
+from rl.learner import Learner, set_learning_rate, snapshot
+from rl.parts import Parts
+from rl.policy import freeze_reference_adapter
+from rl.rollouts import Rollouts, require_gradient, score_groups
+from rl.sampler import read_episode
+from rl.step_record import step_row
+from rl.streams import Stage, stream
+
+Record = Callable[[StepRow, Rollouts], None]
+
+
+def run_steps(
+    config: RunConfig, parts: Parts, learner: Learner, done: int, arrive: Callable[[], None], record: Record
+) -> None:
+    """Takes every step after `done`. `arrive` is called before each step and after the last; `record` after each.
+
+    Raises:
+        RunStopped, Interrupted: as the built-in engine; the weights are then those of the step before.
+    """
+    arrive()
+    if done == config.steps:
+        return
+    bridge = _Bridge(config, parts, learner, done, arrive, record)
+    with tempfile.TemporaryDirectory() as scratch:
+        trainer = _trainer(config, learner, bridge, scratch)
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
+
+
+def _trainer(config: RunConfig, learner: Learner, bridge: "_Bridge", scratch: str) -> Any:
+    model = learner.policy.model
+    # With a KL penalty TRL loads the reference from where the policy says that it was loaded: the frozen start.
+    model.config._name_or_path = learner.reference.model.config._name_or_path
+    constant = torch.optim.lr_scheduler.LambdaLR(learner.optimizer, lambda _: 1.0)
+    shared = {
+        "model": model,
+        "reward_funcs": [bridge.reward],
+        "train_dataset": bridge.dataset(),
+        "processing_class": learner.policy.tokenizer,
+        "callbacks": [bridge],
+        "optimizers": (learner.optimizer, constant),
+    }
+    if isinstance(config.algorithm, RLOO):
+        trainer = RLOOTrainer(args=RLOOConfig(**_settings(config, learner, bridge.first, scratch)), **shared)
+    else:
+        hook = bridge.rollout if changed_parts(config) & HOOKED_PARTS else None
+        arguments = GRPOConfig(**_settings(config, learner, bridge.first, scratch), **_grpo_settings(config))
+        trainer = GRPOTrainer(args=arguments, rollout_func=hook, **shared)
+    freeze_reference_adapter(model)
+    return trainer
+
+
+def _settings(config: RunConfig, learner: Learner, done: int, scratch: str) -> dict[str, Any]:
+    """What both trainers are told: our batch, our sampling, plain float32, nothing saved, every step logged."""
+    algorithm = config.algorithm
+    assert isinstance(algorithm, PolicyGradient)
+    rows = algorithm.completions // algorithm.minibatches
+    micro = even_microbatch(rows, config.optimiser.microbatch_size)
+    vllm = {} if config.vllm is None else {"use_vllm": True, **config.vllm.model_dump()}
+    return {
+        "output_dir": scratch,
+        "max_steps": (config.steps - done) * algorithm.epochs * algorithm.minibatches,
+        "per_device_train_batch_size": micro,
+        "gradient_accumulation_steps": rows // micro,
+        "steps_per_generation": rows // micro * algorithm.minibatches,
+        "num_iterations": algorithm.epochs,
+        "num_generations": algorithm.group_size,
+        "beta": algorithm.kl_weight,
+        "epsilon": algorithm.clip_low,
+        "epsilon_high": algorithm.clip_high,
+        "temperature": config.sampling.temperature,
+        "min_p": config.sampling.min_p or None,
+        "max_completion_length": config.sampling.max_new_tokens,
+        "learning_rate": config.optimiser.learning_rate,
+        "max_grad_norm": config.optimiser.max_grad_norm,
+        "seed": int(stream(config.seed, 0, Stage.engine).integers(2**31)),
+        "shuffle_dataset": False,
+        "use_cpu": learner.policy.device.type == "cpu",
+        "bf16": False,
+        "activation_checkpointing": False,
+        "use_cache": True,
+        "save_strategy": "no",
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "dataloader_pin_memory": False,
+        **vllm,
+    }
+
+
+def _grpo_settings(config: RunConfig) -> dict[str, Any]:
+    """How GRPOTrainer names what its algorithms differ in."""
+    losses = {"grpo": "grpo", "gspo": "grpo", "dr_grpo": "dr_grpo", "dapo": "dapo"}
+    scales = {"dr_grpo": "none", "grpo": getattr(config.algorithm, "scale", "group")}
+    return {
+        "loss_type": losses[config.algorithm.kind],
+        "scale_rewards": scales.get(config.algorithm.kind, "group"),
+        "importance_sampling_level": "sequence" if config.algorithm.kind == "gspo" else "token",
+        "use_bias_correction_kl": False,  # the gradient of k3 itself, as in Shao et al. 2024
+    }
+
+
+class _Bridge(TrainerCallback):  # the hook that Transformers offers
+    """Speaks to TRL for the run: gives prompts and rewards, hears of every gradient step, and records whole steps."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        parts: Parts,
+        learner: Learner,
+        done: int,
+        arrive: Callable[[], None],
+        record: Record,
+    ) -> None:
+        assert isinstance(config.algorithm, PolicyGradient)
+        self.config, self.parts, self.learner = config, parts, learner
+        self.arrive, self.record = arrive, record
+        self.first, self.step = done, done + 1  # the steps taken before; the one in progress
+        self.gradient_steps = config.algorithm.epochs * config.algorithm.minibatches
+        wanted = config.algorithm.prompts_per_step
+        self.scenarios: list[FreeScenario] = []
+        for step in range(done + 1, config.steps + 1):
+            rng = stream(config.seed, step, Stage.scenarios)
+            self.scenarios += parts.env.training_scenarios(rng, wanted)
+        self.rollouts: Rollouts | None = None
+        self.sampled: list[Episode[FreeScenario]] | None = None
+        self.logged: list[dict[str, float]] = []
+        self.undo: Callable[[], None] | None = None
+        self.started = 0.0
+
+    def dataset(self) -> Dataset:
+        """A row a prompt, in the order in which the steps will use them."""
+        return Dataset.from_list([{"prompt": s.messages, "scenario": i} for i, s in enumerate(self.scenarios)])
+
+    def rollout(self, prompts: Sequence[Any], trainer: Any) -> dict[str, Any]:
+        """TRL's rollout hook: our own episodes, with our credit as its mask."""
+        size = self.config.algorithm.group_size
+        wanted = self.config.algorithm.prompts_per_step
+        start = (self.step - self.first - 1) * wanted
+        scenarios = [scenario for scenario in self.scenarios[start : start + wanted] for _ in range(size)]
+        assert [scenario.messages for scenario in scenarios] == list(prompts), "TRL took the prompts in another order"
+        rng = stream(self.config.seed, self.step, Stage.rollout)
+        self.sampled = self.parts.generate(scenarios, rng)
+        return {
+            "prompt_ids": [episode.prompt_ids.tolist() for episode in self.sampled],
+            "completion_ids": [episode.completion_ids.tolist() for episode in self.sampled],
+            "logprobs": [episode.logprobs.tolist() for episode in self.sampled],
+            "env_mask": [self.parts.credit(episode).astype(int).tolist() for episode in self.sampled],
+        }
+
+    def reward(self, completion_ids: Sequence[Sequence[int]], scenario: Sequence[int], **_: Any) -> list[float | None]:
+        """TRL's reward function: every component at once, None where an episode is unscored or screened out."""
+        sampled = time.perf_counter()
+        end_ids = set(self.learner.policy.end_ids)
+        episodes = self.sampled or [
+            read_episode(self.learner.policy, self.scenarios[index], np.array(ids, np.int64), ids[-1] in end_ids)
+            for ids, index in zip(completion_ids, scenario, strict=True)
+        ]
+        scores, rewards_PG, error_rate = score_groups(self.config, self.parts, episodes, self.step)
+        groups = group_advantages(rewards_PG, "none", self.config.algorithm.min_group_std)
+        scored = time.perf_counter()
+        self.sampled = None
+        self.rollouts = Rollouts(
+            episodes, scores, rewards_PG, len(rewards_PG), error_rate, sampled - self.started, scored - sampled,
+            tuple(groups.advantages_PG.reshape(-1).tolist()),
+        )  # fmt: skip
+        require_gradient(self.config, self.rollouts, bool(groups.advantages_PG.any()), self.step)
+        self.started = scored
+        return [None if np.isnan(reward) else float(reward) for reward in rewards_PG.reshape(-1)]
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step % self.gradient_steps:
+            return
+        # TRL samples from the global stream: seeded by the step, what it draws depends on nothing that came before.
+        torch.manual_seed(int(stream(self.config.seed, self.step, Stage.engine).integers(2**63)))
+        set_learning_rate(self.config, self.learner, self.step)
+        self.undo = snapshot(self.learner) if self.gradient_steps > 1 else None
+        self.logged = []
+        self.started = time.perf_counter()
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        if all(bool(torch.isfinite(gradient).all()) for gradient in gradients):
+            return
+        self.learner.optimizer.zero_grad(set_to_none=True)
+        if self.undo is not None:
+            self.undo()
+        raise NotFinite(
+            f"step {self.step}: a gradient isn't finite. The weights are those of step {self.step - 1}: "
+            "lower optimiser.learning_rate or raise algorithm.kl_weight"
+        )
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        if not logs or "loss" not in logs:
+            return  # the summary of the whole training
+        self.logged.append({key: float(value) for key, value in logs.items() if isinstance(value, int | float)})
+        if len(self.logged) < self.gradient_steps:
+            return
+        assert self.rollouts is not None
+        self.record(self._row(self.rollouts), self.rollouts)
+        self.step += 1
+        self.arrive()
+
+    def _row(self, rollouts: Rollouts) -> StepRow:
+        groups = group_advantages(rollouts.rewards_PG, "none", self.config.algorithm.min_group_std)
+        sums: Counter[str] = Counter()
+        for logged in self.logged:
+            sums.update(logged)
+        mean = {key: value / len(self.logged) for key, value in sums.items()}
+        low, high = mean.get("clip_ratio/low_mean", 0.0), mean.get("clip_ratio/high_mean", 0.0)
+        return step_row(
+            self.config,
+            rollouts,
+            self.step,
+            loss=mean["loss"],
+            kl=mean.get("kl"),
+            entropy=mean.get("entropy"),
+            grad_norm=mean["grad_norm"],
+            clip_fraction=low + high,
+            clip_fraction_low=low,
+            clip_fraction_high=high,
+            gradient_steps=self.gradient_steps,
+            frac_degenerate_groups=float(groups.degenerate_P.mean()),
+            left_out_groups=int(groups.left_out_P.sum()),
+            seconds_update=time.perf_counter() - self.started,
+        )

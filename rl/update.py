@@ -1,0 +1,215 @@
+"""The gradient steps of one batch: epochs x minibatches, each accumulated over forward passes of similar lengths.
+
+Dimension suffixes: N completions of a step, B completions of a forward pass, T completion positions (padded right).
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from envs.episode import require_free
+from rl.algorithms.policy_gradient import PolicyGradient
+from rl.config import RunConfig
+from rl.endings import NotFinite
+from rl.experience import Experience, microbatches
+from rl.learner import Learner, critic_values, set_learning_rate, snapshot
+from rl.losses import completion_weights, kl_estimates, kl_loss
+from rl.parts import Parts
+from rl.policy import Forward, collate, forward
+from rl.streams import Stage, stream
+
+
+@dataclass(frozen=True)
+class Update:
+    """What a step's gradient steps were like: means over them, and over credited tokens; `kl` in nats per token."""
+
+    loss: float
+    kl: float | None
+    entropy: float
+    clip_fraction_low: float
+    clip_fraction_high: float
+    ratio_mean: float
+    ratio_max: float
+    grad_norm: float
+    gradient_steps: int
+    value_loss: float | None
+    value_clip_fraction: float | None
+
+
+def update(
+    config: RunConfig, algorithm: PolicyGradient, parts: Parts, learner: Learner, experience: Experience, step: int
+) -> Update:
+    """Takes every gradient step of this batch.
+
+    Raises:
+        NotFinite: at a loss or a gradient that isn't finite, before the weights are touched by it.
+        ValueError: if an episode is not of the free tier.
+    """
+    require_free(experience.episodes)
+    set_learning_rate(config, learner, step)
+    minibatches = _minibatches(config, algorithm, len(experience.episodes), step)
+    # One gradient step is refused before it touches a weight. Of several, those that were taken must be undone.
+    undo = snapshot(learner) if len(minibatches) > 1 else None
+    sums: Counter[str] = Counter()
+    ratio_max, norms = 0.0, []
+    for minibatch in minibatches:
+        learner.optimizer.zero_grad(set_to_none=True)
+        before = sums["loss"]
+        order = experience.order_by_length(minibatch)
+        weights_N = _weights(config, algorithm, experience, order)
+        for rows in microbatches(order, config.optimiser.microbatch_size):
+            found, largest = _backward(algorithm, parts, learner, _read(config, learner, experience, rows, weights_N))
+            sums.update(found)
+            ratio_max = max(ratio_max, largest)
+        try:
+            norms.append(_take(config, learner, sums["loss"] - before, step))
+        except NotFinite:
+            if undo is not None:
+                undo()
+            raise
+    return _record(learner, experience, sums, ratio_max, norms)
+
+
+def _minibatches(config: RunConfig, algorithm: PolicyGradient, n: int, step: int) -> list[NDArray[np.int64]]:
+    """The rows of each gradient step; in order where the whole batch is one."""
+    if algorithm.minibatches == 1:
+        return [np.arange(n)] * algorithm.epochs
+    rng = stream(config.seed, step, Stage.minibatches)
+    return [part for _ in range(algorithm.epochs) for part in np.split(rng.permutation(n), algorithm.minibatches)]
+
+
+def _weights(
+    config: RunConfig, algorithm: PolicyGradient, experience: Experience, rows: Sequence[int]
+) -> NDArray[np.float64]:
+    """What a credited token of each completion counts for in the gradient step of `rows`; 0 for the others."""
+    tokens = torch.from_numpy(experience.credit_NT[rows].sum(axis=1).astype(np.float64))
+    weights_N = np.zeros(len(experience.episodes))
+    weights_N[rows] = completion_weights(tokens, algorithm.average, config.sampling.max_new_tokens).numpy()
+    return weights_N
+
+
+@dataclass(frozen=True)
+class _Microbatch:
+    """The part of an experience that one forward pass reads, as tensors on the policy's device, and what it read."""
+
+    read: Forward
+    sampled_BT: torch.Tensor
+    advantages_BT: torch.Tensor
+    credit_BT: torch.Tensor
+    weights_B: torch.Tensor
+    reference_BT: torch.Tensor | None
+    values_BT: torch.Tensor | None
+    returns_BT: torch.Tensor | None
+
+
+def _read(
+    config: RunConfig,
+    learner: Learner,
+    experience: Experience,
+    rows: Sequence[int],
+    weights_N: NDArray[np.float64],
+) -> _Microbatch:
+    policy = learner.policy
+    batch = collate([experience.episodes[row] for row in rows], policy.pad_id, policy.device)
+    read = forward(policy.model, batch, config.sampling.temperature, hidden=learner.critic is not None)
+    width = read.logprobs_BT.shape[1]
+
+    def tensor(array_NT: NDArray[Any]) -> torch.Tensor:
+        return torch.as_tensor(array_NT[list(rows), :width], dtype=read.logprobs_BT.dtype, device=policy.device)
+
+    def known(array_NT: NDArray[Any] | None) -> torch.Tensor | None:
+        return None if array_NT is None else tensor(array_NT)
+
+    return _Microbatch(
+        read=read,
+        sampled_BT=tensor(experience.sampled_NT),
+        advantages_BT=tensor(experience.worth.advantages_NT),
+        credit_BT=tensor(experience.credit_NT).bool(),
+        weights_B=torch.as_tensor(weights_N[list(rows)], dtype=read.logprobs_BT.dtype, device=policy.device),
+        reference_BT=known(experience.reference_NT),
+        values_BT=known(experience.values_NT),
+        returns_BT=known(experience.worth.returns_NT),
+    )
+
+
+def _backward(
+    algorithm: PolicyGradient, parts: Parts, learner: Learner, batch: _Microbatch
+) -> tuple[dict[str, float], float]:
+    """Adds one micro-batch's gradient; returns its sums over credited tokens, and the largest ratio."""
+    logprobs_BT, credit_BT, weights_B = batch.read.logprobs_BT, batch.credit_BT, batch.weights_B
+    policy = parts.loss(logprobs_BT, batch.sampled_BT, batch.advantages_BT, credit_BT, weights_B)
+    loss, sums = policy.loss, {}
+    if batch.reference_BT is not None and algorithm.kl_in == "loss":
+        kl_BT = kl_estimates(logprobs_BT, batch.reference_BT, credit_BT, algorithm.kl_estimator)
+        loss = loss + algorithm.kl_weight * kl_loss(kl_BT, credit_BT, weights_B)
+        sums["kl"] = float(kl_BT.detach().sum())
+    if learner.critic is not None:
+        assert batch.read.hidden_BTH is not None
+        assert batch.values_BT is not None
+        assert batch.returns_BT is not None
+        now_BT = critic_values(learner.critic, batch.read.hidden_BTH)
+        value = algorithm.critic_loss(now_BT, batch.values_BT, batch.returns_BT, credit_BT, weights_B)
+        loss = loss + value.loss
+        sums |= {"value_loss": float(value.loss.detach()), "value_clipped": float(value.clipped_BT.sum())}
+    loss.backward()
+    ratio_BT = torch.where(credit_BT, policy.ratio_BT, 0.0)
+    sums |= {
+        "loss": float(loss.detach()),
+        "entropy": float((batch.read.entropy_BT * credit_BT).sum()),
+        "clipped_low": float(policy.clipped_low_BT.sum()),
+        "clipped_high": float(policy.clipped_high_BT.sum()),
+        "ratio": float(ratio_BT.sum()),
+        "tokens": float(credit_BT.sum()),
+    }
+    return sums, float(ratio_BT.max())
+
+
+def _take(config: RunConfig, learner: Learner, loss: float, step: int) -> float:
+    """Clips the accumulated gradient and steps the optimiser; returns the norm before clipping.
+
+    Raises:
+        NotFinite: as `update`.
+    """
+    optimizer = learner.optimizer
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    norm = float(torch.nn.utils.clip_grad_norm_(parameters, config.optimiser.max_grad_norm))
+    if not math.isfinite(loss) or not math.isfinite(norm):
+        optimizer.zero_grad(set_to_none=True)
+        raise NotFinite(
+            f"step {step}: the loss ({loss}) or the gradient norm ({norm}) isn't finite. The weights are those "
+            f"of step {step - 1}: lower optimiser.learning_rate or raise algorithm.kl_weight"
+        )
+    optimizer.step()
+    return norm
+
+
+def _record(
+    learner: Learner,
+    experience: Experience,
+    sums: Counter[str],
+    ratio_max: float,
+    norms: Sequence[float],
+) -> Update:
+    tokens, steps = max(sums["tokens"], 1.0), len(norms)
+    kl: float | None = sums["kl"] / tokens if "kl" in sums else None
+    if experience.kl_NT is not None:
+        kl = float(experience.kl_NT.sum() / max(experience.credit_NT.sum(), 1))
+    return Update(
+        loss=sums["loss"] / steps,
+        kl=kl,
+        entropy=sums["entropy"] / tokens,
+        clip_fraction_low=sums["clipped_low"] / tokens,
+        clip_fraction_high=sums["clipped_high"] / tokens,
+        ratio_mean=sums["ratio"] / tokens,
+        ratio_max=ratio_max,
+        grad_norm=float(np.mean(norms)),
+        gradient_steps=steps,
+        value_loss=sums["value_loss"] / steps if learner.critic is not None else None,
+        value_clip_fraction=sums["value_clipped"] / tokens if learner.critic is not None else None,
+    )
