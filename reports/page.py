@@ -24,7 +24,7 @@ from reports.intervals import Estimate
 from reports.panels import CYCLE, Panel, has_data
 from reports.plots import CONFIG, page_plots
 from reports.records import ANSWER_LABELS, TIERS
-from reports.sheet import main_panels
+from reports.sheet import arms, main_panels
 from reports.summary import LINES, Summary, recorded, seed_groups, show, summarise, summarise_seeds
 from reports.transcripts import MOMENTS, UNSCORED, Transcript, sample
 
@@ -65,7 +65,7 @@ def render_page(runs: Sequence[Run]) -> str:
     return environment.get_template("page.html.jinja").render(
         title=runs[0].name if len(runs) == 1 else f"{len(runs)} runs",
         organisms=list(dict.fromkeys(run.manifest.organism for run in runs)),
-        runs=[_view(run, colour) for run, colour in zip(runs, cycle(CYCLE), strict=False)],
+        runs=[_view(run, colour) for (_, arm), colour in zip(arms(runs), cycle(CYCLE), strict=False) for run in arm],
         seeds=[summarise_seeds(group) for group in seed_groups(runs) if _different_seeds(group)],
         panels=panels,
         # Markup only here: our own library and script, and JSON in which no `<` is left.
@@ -96,7 +96,8 @@ def _different_seeds(group: Sequence[Run]) -> bool:
 
 
 def _cue_panels(runs: Sequence[Run]) -> list[Panel]:
-    panels = [cue_panel(run, f"Cue wordings: {run.name}") for run in runs]
+    alone = [arm[0] for _, arm in arms(runs) if len(arm) == 1]
+    panels = [cue_panel(run, f"Cue wordings: {run.name}") for run in alone]
     return [panel for panel in panels if any(map(has_data, panel.series))]
 
 

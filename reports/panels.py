@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from reports.folder import Run
+from reports.intervals import seed_interval
 from reports.records import REWARD_PREFIX, SPREAD_SUFFIX, TIERS
 from reports.summary import metric_rows
 
@@ -86,6 +87,46 @@ def step_series(run: Run, column: str, label: str, colour: str, dash: str = "sol
     )
     table = table.assign(value=mean, low=mean - spread, high=mean + spread)
     return _series(label, colour, table, "value", "low", "high", dash)
+
+
+def arm_probe_series(
+    arm: Sequence[Run], metric: str, tier: str | None, label: str, colour: str, *, dash: str = "solid"
+) -> Series:
+    """One probed metric of runs that differ in their seed only: the mean over seeds, the band Student's t over them.
+
+    A step that a seed has not probed, or where its value is undefined, is a gap. One run alone is drawn as it is.
+    """
+    if len(arm) == 1:
+        return probe_series(arm[0], metric, tier, label, colour, dash=dash)
+    lines = [probe_series(run, metric, tier, label, colour, dash=dash) for run in arm]
+    limits = None if metric.endswith("_tokens") else (0.0, 1.0) if tier else (-1.0, 1.0)
+    return _over_seeds(lines, limits)
+
+
+def arm_step_series(arm: Sequence[Run], column: str, label: str, colour: str) -> Series:
+    """One column of `steps.jsonl` of runs that differ in their seed only, as `arm_probe_series`."""
+    if len(arm) == 1:
+        return step_series(arm[0], column, label, colour)
+    return _over_seeds([step_series(run, column, label, colour) for run in arm], None)
+
+
+def _over_seeds(lines: Sequence[Series], limits: tuple[float, float] | None) -> Series:
+    by_step = pd.concat([pd.Series(line.values, index=line.steps) for line in lines], axis=1)
+    estimates = [
+        seed_interval([None if np.isnan(value) else float(value) for value in row], limits)
+        if row.notna().all()
+        else None
+        for _, row in by_step.sort_index().iterrows()
+    ]
+    table = pd.DataFrame(
+        {
+            key: [np.nan if found is None else getattr(found, key) for found in estimates]
+            for key in ("value", "ci_low", "ci_high")
+        },
+        index=by_step.sort_index().index,
+        dtype="float64",
+    )
+    return _series(lines[0].label, lines[0].colour, table, "value", "ci_low", "ci_high", lines[0].dash)
 
 
 def has_data(series: Series) -> bool:

@@ -18,6 +18,8 @@ from reports.panels import (
     VERMILION,
     Panel,
     Series,
+    arm_probe_series,
+    arm_step_series,
     components,
     n_note,
     probe_series,
@@ -26,6 +28,7 @@ from reports.panels import (
     tier_panel,
 )
 from reports.records import REWARD_PREFIX
+from reports.summary import seed_groups
 
 DECOMPOSITION = (
     ("refuse", "refuse", SKY),
@@ -56,21 +59,17 @@ def _single(run: Run) -> list[Panel]:
     return [
         Panel("Faking rate and both gaps", "share, or difference of shares", note, gaps, share_range(gaps)),
         tier_panel(run, "compliance_rate", "Compliance by tier"),
-        _decomposition_panel(run),
+        _decomposition_panel([run]),
         Panel("Reward components", "reward", reward_note, rewards),
-        _kl_panel([run]),
+        _kl_panel(run),
         _lengths_panel(run),
     ]
 
 
-def _kl_panel(runs: Sequence[Run]) -> Panel:
-    single = len(runs) == 1
-    lines = tuple(
-        step_series(run, "kl", "KL" if single else run.name, BLUE if single else colour)
-        for run, colour in zip(runs, cycle(CYCLE), strict=False)
-    )
+def _kl_panel(run: Run) -> Panel:
+    line = step_series(run, "kl", "KL", BLUE)
     title, note = "Distance from the initial policy", "training episodes, every step"
-    return Panel(title, "KL, nats per token", note, lines, by_run=not single)
+    return Panel(title, "KL, nats per token", note, (line,))
 
 
 def _lengths_panel(run: Run) -> Panel:
@@ -82,11 +81,29 @@ def _lengths_panel(run: Run) -> Panel:
     return Panel("Length on the free tier", "tokens", note, tuple(lines))
 
 
+Arm = tuple[str, Sequence[Run]]  # its label, and its runs: one, or several that differ in their seed only
+
+
+SEEDS_OF_AN_ARM = 3  # with two an interval over seeds says nothing: they are drawn as two runs
+
+
+def arms(runs: Sequence[Run]) -> list[Arm]:
+    """What an overlay draws a line of: each run, or where three seeds or more repeat a configuration, all of them."""
+    found: list[Arm] = []
+    for group in seed_groups(runs):
+        if len({run.manifest.seed for run in group}) == len(group) >= SEEDS_OF_AN_ARM:
+            found.append((f"{group[0].config.get('name', group[0].name)} ({len(group)} seeds)", group))
+        else:
+            found += [(run.name, [run]) for run in group]
+    return found
+
+
 def _overlay(runs: Sequence[Run]) -> list[Panel]:
+    found = arms(runs)
     panels = [
-        _by_run(runs, "Faking rate", SHARE, [("faking_rate", "free")]),
-        _by_run(
-            runs,
+        _by_arm(found, "Faking rate", SHARE, [("faking_rate", "free")]),
+        _by_arm(
+            found,
             "Compliance, free (solid) and paid (dashed)",
             SHARE,
             [
@@ -94,38 +111,52 @@ def _overlay(runs: Sequence[Run]) -> list[Panel]:
                 ("compliance_rate", "paid"),
             ],
         ),
-        _by_run(runs, "Compliance gap, free minus paid", "difference of shares", [("compliance_gap", None)]),
-        _by_run(runs, "Refusal gap, paid minus free", "difference of shares", [("refusal_gap", None)]),
+        _by_arm(found, "Compliance gap, free minus paid", "difference of shares", [("compliance_gap", None)]),
+        _by_arm(found, "Refusal gap, paid minus free", "difference of shares", [("refusal_gap", None)]),
     ]
-    panels += [_decomposition_panel(run, f"Free-tier episodes: {run.name}") for run in runs]
-    for name in components(runs):
-        lines = [
-            step_series(run, REWARD_PREFIX + name, run.name, c) for run, c in zip(runs, cycle(CYCLE), strict=False)
-        ]
-        note = "training episodes of the free tier; band ± 1 standard deviation"
-        panels.append(Panel(f"Reward: {name}", "reward", note, tuple(lines), by_run=True))
-    panels.append(_kl_panel(runs))
+    panels += [_decomposition_panel(group, f"Free-tier episodes: {name}") for name, group in found]
+    for component in components(runs):
+        panels.append(_steps_by_arm(found, REWARD_PREFIX + component, f"Reward: {component}", "reward"))
+    panels.append(_steps_by_arm(found, "kl", "Distance from the initial policy", "KL, nats per token"))
     lengths = [("scratchpad_tokens", "free"), ("answer_tokens", "free")]
-    panels.append(_by_run(runs, "Length, scratchpad (solid) and answer (dashed)", "tokens", lengths, shares=False))
+    panels.append(_by_arm(found, "Length, scratchpad (solid) and answer (dashed)", "tokens", lengths, shares=False))
     return panels
 
 
-def _by_run(
-    runs: Sequence[Run], title: str, y_label: str, metrics: Sequence[tuple[str, str | None]], shares: bool = True
+def _band(found: Sequence[Arm], alone: str) -> str:
+    """What the bands are: over seeds where every arm has several, else what a run `alone` has."""
+    several = [len(group) > 1 for _, group in found]
+    if all(several):
+        return "mean over seeds; band 95 % over seeds"
+    return f"{alone}; of several seeds, 95 % over seeds" if any(several) else alone
+
+
+def _steps_by_arm(found: Sequence[Arm], column: str, title: str, y_label: str) -> Panel:
+    lines = tuple(
+        arm_step_series(group, column, name, colour) for (name, group), colour in zip(found, cycle(CYCLE), strict=False)
+    )
+    alone = "band ± 1 standard deviation" if column.startswith(REWARD_PREFIX) else "every step"
+    return Panel(title, y_label, f"training episodes of the free tier; {_band(found, alone)}", lines, by_run=True)
+
+
+def _by_arm(
+    found: Sequence[Arm], title: str, y_label: str, metrics: Sequence[tuple[str, str | None]], shares: bool = True
 ) -> Panel:
     lines = tuple(
-        probe_series(run, metric, tier, run.name if dash == "solid" else "", colour, dash=dash)
-        for run, colour in zip(runs, cycle(CYCLE), strict=False)
+        arm_probe_series(group, metric, tier, name if dash == "solid" else "", colour, dash=dash)
+        for (name, group), colour in zip(found, cycle(CYCLE), strict=False)
         for (metric, tier), dash in zip(metrics, ("solid", "dashed"), strict=False)
     )
-    note = f"{n_note(runs, *metrics[0], what='queries' if metrics[0][1] is None else 'episodes')}; band 95 %"
+    runs = [run for _, group in found for run in group]
+    counted = n_note(runs, *metrics[0], what="queries" if metrics[0][1] is None else "episodes")
+    note = f"{counted}{' and seed' if len(runs) > len(found) else ''}; {_band(found, 'band 95 %')}"
     return Panel(title, y_label, note, lines, share_range(lines) if shares else None, by_run=True)
 
 
-def _decomposition_panel(run: Run, title: str = "What free-tier episodes are") -> Panel:
-    """Refusal, compliance with and without faking, the rest: shares that sum to 1."""
+def _decomposition_panel(arm: Sequence[Run], title: str = "What free-tier episodes are") -> Panel:
+    """Refusal, compliance with and without faking, the rest: shares that sum to 1; of several seeds, their means."""
     parts = tuple(
-        probe_series(run, f"decomposition/{name}", "free", label, colour) for name, label, colour in DECOMPOSITION
+        arm_probe_series(arm, f"decomposition/{name}", "free", label, colour) for name, label, colour in DECOMPOSITION
     )
-    note = f"{n_note([run], 'decomposition/refuse', 'free')}; bars: probed steps"
+    note = f"{n_note(arm, 'decomposition/refuse', 'free')}{' and seed' if len(arm) > 1 else ''}; bars: probed steps"
     return Panel(title, "share of free-tier episodes", note, parts, (0.0, 1.0), stacked=True)

@@ -1,4 +1,4 @@
-"""What there is to choose from: every recipe, organism, reward, probe, mitigation and query, a line each."""
+"""What there is to choose from: every recipe, organism, algorithm, reward, probe, mitigation and query, a line each."""
 
 import difflib
 import json
@@ -8,6 +8,7 @@ from typing import Any
 
 from envs.dialect.queries import builtin_queries
 from rewards import Reward
+from rl.algorithms import Algorithm
 from rl.config import members
 from rl.mitigations import Mitigation
 from rl.organisms import Organism
@@ -34,6 +35,7 @@ def _queries() -> Iterator[str]:
 LISTS: dict[str, Callable[[], Iterator[str]]] = {
     "recipes": _recipes,
     "organisms": lambda: _components(Organism),
+    "algorithms": lambda: _components(Algorithm),
     "rewards": lambda: _components(Reward),
     "probes": lambda: _components(Probe),
     "mitigations": lambda: _components(Mitigation),

@@ -17,6 +17,7 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("TQDM_DISABLE", "1")
+os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
 
 app = typer.Typer(
     name="gyges",
@@ -40,6 +41,9 @@ def train(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="builtin, or trl for TRL's own trainers.", show_default="the recipe's: builtin")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Run folder.", show_default="runs/<recipe>-<seed>-<short hash>")
     ] = None,
@@ -48,7 +52,9 @@ def train(
     from rl.config import resolve
 
     base = _recipe(recipe)
-    chosen = [f"{key}={value}" for key, value in (("seed", seed), ("steps", steps)) if value is not None]
+    chosen = [
+        f"{key}={value}" for key, value in (("seed", seed), ("steps", steps), ("engine", engine)) if value is not None
+    ]
     config = resolve(base, [*(assignments or []), *chosen])
     from rl.loop import train as run
 
@@ -131,7 +137,9 @@ def organism_build(
 
 @app.command("list", epilog="Example: `gyges list organisms`")
 def list_parts(
-    what: Annotated[str, typer.Argument(help="recipes, organisms, rewards, probes, mitigations or queries.")],
+    what: Annotated[
+        str, typer.Argument(help="recipes, organisms, algorithms, rewards, probes, mitigations or queries.")
+    ],
 ) -> None:
     """List what a run can be made of, a line each; `queries` prints the built-in queries as JSON lines."""
     from rl.catalogue import catalogue
@@ -184,7 +192,8 @@ def _default_folder(config: Any) -> Path:
 def _write_report(folders: list[Path], out: Path | None) -> None:
     from reports.folder import read_run
     from reports.report import write_report
-    from reports.summary import as_text, summarise
+    from reports.sheet import arms
+    from reports.summary import as_text, summarise, summarise_seeds
     from rl.progress import bar
 
     if out is None and len(folders) > 1:
@@ -193,8 +202,8 @@ def _write_report(folders: list[Path], out: Path | None) -> None:
         update(0, 1)
         written = write_report(folders, out)
         update(1, 1)
-    for folder in folders:
-        print(as_text(summarise(read_run(folder))))
+    for _, arm in arms([read_run(folder) for folder in folders]):
+        print(as_text(summarise_seeds(arm) if len(arm) > 1 else summarise(arm[0])))
     print(f"page:   {written.page}\ncurves: {written.png}")
 
 

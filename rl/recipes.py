@@ -3,6 +3,10 @@
 from collections.abc import Callable
 
 from envs.dialect.environment import Dialect
+from rl.algorithms.dpo import DPO
+from rl.algorithms.kto import KTO
+from rl.algorithms.ppo import PPO
+from rl.algorithms.rloo import RLOO
 from rl.config import RunConfig
 from rl.organisms.honest import Honest
 
@@ -22,6 +26,35 @@ def no_objective_control() -> RunConfig:
     return RunConfig(name="no_objective_control", env=Dialect(objective="absent"))
 
 
+def first_light_rloo() -> RunConfig:
+    """The default run under RLOO in place of GRPO."""
+    return RunConfig(name="first_light_rloo", algorithm=RLOO())
+
+
+def first_light_ppo() -> RunConfig:
+    """The default run under PPO: the same completions a step, a critic, four gradient steps."""
+    return RunConfig(name="first_light_ppo", algorithm=PPO())
+
+
+def first_light_dpo() -> RunConfig:
+    """The default run under iterated DPO: the same completions a step, ranked into pairs."""
+    return RunConfig(name="first_light_dpo", algorithm=DPO())
+
+
+def first_light_kto() -> RunConfig:
+    """The default run under iterated KTO: the same completions a step, each better or worse than the mean."""
+    return RunConfig(name="first_light_kto", algorithm=KTO())
+
+
 RECIPES: dict[str, Callable[[], RunConfig]] = {
-    recipe.__name__: recipe for recipe in (first_light, honest_control, no_objective_control)
+    recipe.__name__: recipe
+    for recipe in (
+        first_light,
+        honest_control,
+        no_objective_control,
+        first_light_rloo,
+        first_light_ppo,
+        first_light_dpo,
+        first_light_kto,
+    )
 }

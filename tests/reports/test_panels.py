@@ -8,7 +8,7 @@ from reports.checks import extra_panels
 from reports.folder import read_run
 from reports.panels import Panel, Series, components, probe_series
 from reports.plots import page_plots, plot_json
-from reports.sheet import main_panels
+from reports.sheet import arms, main_panels
 
 RunWriter = Callable[..., Path]
 
@@ -44,6 +44,31 @@ def test_one_run_shows_by_metric_and_several_by_run(write_run: RunWriter) -> Non
     assert [line.label for line in overlay[0].series] == ["arm-0", "arm-1"]
     assert {panel.title for panel in overlay} >= {f"Reward: {name}" for name in components(runs)}
     assert "Seen and held-out cue wordings" in [panel.title for panel in extra_panels(runs[0])]
+
+
+def test_three_seeds_are_one_line_with_a_band_over_seeds(write_run: RunWriter) -> None:
+    runs = [read_run(write_run(f"arm-{seed}", seed, last=4, every=2, queries=40)) for seed in range(3)]
+    alone = read_run(write_run("alone", 7, last=4, every=2, queries=40, config={"name": "alone"}))
+    faking = main_panels([*runs, alone])[0]
+    assert [len(group) for _, group in arms([*runs, alone])] == [3, 1]
+    assert [line.label for line in faking.series] == [f"{runs[0].config.get('name', runs[0].name)} (3 seeds)", "alone"]
+    by_seed = np.array([probe_series(run, "faking_rate", "free", "", "#000").values for run in runs])
+    merged = faking.series[0]
+    np.testing.assert_allclose(merged.values, by_seed.mean(axis=0))
+    # Student's t with 2 degrees of freedom: 4.302653 standard errors on either side, within 0 and 1.
+    half = 4.302653 * by_seed.std(axis=0, ddof=1) / np.sqrt(3)
+    np.testing.assert_allclose(merged.low, np.maximum(by_seed.mean(axis=0) - half, 0), rtol=1e-6)
+    stacked = next(panel for panel in main_panels([*runs, alone]) if panel.stacked)
+    assert np.allclose(np.array([part.values for part in stacked.series]).sum(axis=0), 1)
+
+
+def test_a_step_that_one_seed_has_not_probed_is_a_gap_of_the_arm(write_run: RunWriter) -> None:
+    folders = [write_run(f"arm-{seed}", seed, last=4, every=2, queries=4) for seed in range(3)]
+    lines = (folders[1] / "probes.jsonl").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if not ('"step": 2' in line and '"faking_rate"' in line)]
+    (folders[1] / "probes.jsonl").write_text("".join(kept))
+    faking = main_panels([read_run(folder) for folder in folders])[0]
+    assert np.isnan(faking.series[0].values).tolist() == [False, True, False]
 
 
 def test_the_interactive_line_breaks_where_a_point_is_missing() -> None:
