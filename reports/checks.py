@@ -26,6 +26,7 @@ from reports.panels import (
 def extra_panels(run: Run) -> list[Panel]:
     """What the page adds for one run: checks on the reading of the main panels. Empty ones are left out."""
     panels = [cue_panel(run), _reasons_panel(run), _faking_by_tier(run), _usefulness_panel(run), _health_panel(run)]
+    panels += [_off_policy_panel(run), _critic_panel(run)]
     panels = [replace(panel, series=tuple(filter(has_data, panel.series))) for panel in panels]
     return [panel for panel in panels if panel.series]
 
@@ -69,6 +70,21 @@ def _health_panel(run: Run) -> Panel:
         )
     )
     return Panel("Health of the training", "share", "training episodes, every step", lines, (-0.03, 1.03))
+
+
+def _off_policy_panel(run: Run) -> Panel:
+    lines = (
+        step_series(run, "ratio_mean", "mean", BLUE),
+        step_series(run, "ratio_max", "largest", VERMILION, dash="dotted"),
+    )
+    note = "over credited tokens and gradient steps of a batch; 1 is on policy"
+    return Panel("Ratio of policy to sampler", "probability ratio", note, lines)
+
+
+def _critic_panel(run: Run) -> Panel:
+    lines = (step_series(run, "explained_variance", "explained variance", PURPLE),)
+    note = "of the returns, by the value head before each batch; 1 is a perfect critic, 0 one that knows the mean"
+    return Panel("Critic", "share of variance", note, lines)
 
 
 def cue_panel(run: Run, title: str = "Seen and held-out cue wordings") -> Panel:

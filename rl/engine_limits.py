@@ -20,6 +20,7 @@ ON_GRPO_TRAINER = (GRPO, DrGRPO, DAPO, GSPO)
 # Prompts, rewards and what is left out reach either trainer; other rollouts and credit need GRPOTrainer's rollout hook.
 HOOKED_PARTS = {"generate", "credit"}
 EXPRESSIBLE_PARTS = {"env", "reward", "screen"}
+RANKED_PARTS = {"env", "generate", "reward", "screen"}  # what comes before completions are ranked
 
 
 def require_engine(config: RunConfig) -> None:
@@ -33,9 +34,12 @@ def require_engine(config: RunConfig) -> None:
     if config.engine == "builtin":
         if config.vllm is not None:
             raise ValueError("vllm samples for the trl engine only: set engine to trl, or vllm to null")
+        if isinstance(config.algorithm, Preference):
+            _require_parts(config, RANKED_PARTS, f"{config.algorithm.kind}, which ranks whole completions,")
         return
     _require_algorithm(config.algorithm)
-    _require_parts(config)
+    hooked = set() if isinstance(config.algorithm, RLOO) else HOOKED_PARTS
+    _require_parts(config, EXPRESSIBLE_PARTS | hooked, f"TRL's {config.algorithm.kind}")
     if config.vllm is not None:
         _require_vllm()
 
@@ -76,14 +80,13 @@ def _require_kl(algorithm: PolicyGradient) -> None:
         )
 
 
-def _require_parts(config: RunConfig) -> None:
-    allowed = EXPRESSIBLE_PARTS | (set() if isinstance(config.algorithm, RLOO) else HOOKED_PARTS)
+def _require_parts(config: RunConfig, allowed: set[str], who: str) -> None:
     beyond = changed_parts(config) - allowed
     if beyond:
         kinds = ", ".join(mitigation.kind for mitigation in config.mitigations)
         raise ValueError(
-            f"the mitigations ({kinds}) change the {' and '.join(sorted(beyond))} of a step, which TRL's "
-            f"{config.algorithm.kind} can't express: set engine to builtin, or leave the mitigation out"
+            f"the mitigations ({kinds}) change the {' and '.join(sorted(beyond))} of a step, which {who} can't "
+            "express: set engine to builtin and algorithm.kind to grpo, or leave the mitigation out"
         )
 
 

@@ -92,6 +92,7 @@ def resume(out: Path, from_step: int | None = None) -> Path:
     """
     with run_folder.reopen(out) as folder:
         config = read_config(out / "config.json")
+        require_engine(config)
         atomic.sweep_stale(folder.checkpoints)
         step = store.latest(folder.checkpoints) if from_step is None else from_step
         if step is None:
