@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import typer
 
 # Quiet before anything heavy is imported; Transformers' own progress bars would interrupt ours.
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -2,15 +2,11 @@
 
 import gc
 import math
-import os
 import tempfile
 import time
 from collections.abc import Sequence
 from typing import Any
 
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # before trl is imported: it reports usage otherwise
-
-import torch
 from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 
@@ -24,7 +20,7 @@ from rl.parts import Parts
 from rl.policy import unwrap_forward
 from rl.rollouts import Rollouts, collect, require_gradient
 from rl.step_record import step_row
-from rl.streams import Stage, stream
+from rl.trl_settings import constant_rate, finite_gradients, plain_settings
 
 
 def preference_step(config: RunConfig, parts: Parts, learner: Learner, step: int) -> tuple[StepRow, Rollouts]:
@@ -68,8 +64,7 @@ class _Log(TrainerCallback):  # the hook that Transformers offers
         self.steps: list[dict[str, float]] = []
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        gradients = [p.grad for p in model.parameters() if p.grad is not None]
-        if not all(bool(torch.isfinite(gradient).all()) for gradient in gradients):
+        if not finite_gradients(model):
             raise NotFinite
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
@@ -112,35 +107,21 @@ def _train(
 
 
 def _settings(config: RunConfig, algorithm: Preference, learner: Learner, step: int, scratch: str) -> Row:
-    """What both trainers' configurations are given: plain float32, our optimiser, nothing saved, every step logged."""
     return {
-        "output_dir": scratch,
+        **plain_settings(config, learner, step, scratch),
         "num_train_epochs": algorithm.epochs,
         "learning_rate": learner.optimizer.param_groups[0]["lr"],
-        "max_grad_norm": config.optimiser.max_grad_norm,
-        "seed": int(stream(config.seed, step, Stage.engine).integers(2**31)),
-        "use_cpu": learner.policy.device.type == "cpu",
-        "bf16": False,
-        "activation_checkpointing": False,
-        "use_cache": True,
         "remove_unused_columns": False,
-        "save_strategy": "no",
-        "logging_steps": 1,
-        "logging_nan_inf_filter": False,
-        "report_to": "none",
-        "disable_tqdm": True,
-        "dataloader_pin_memory": False,
     }
 
 
 def _shared(learner: Learner, log: _Log) -> Row:
     """What both trainers are constructed with."""
-    constant = torch.optim.lr_scheduler.LambdaLR(learner.optimizer, lambda _: 1.0)
     return {
         "model": learner.policy.model,
         "ref_model": learner.reference.model,
         "processing_class": learner.policy.tokenizer,
-        "optimizers": (learner.optimizer, constant),
+        "optimizers": (learner.optimizer, constant_rate(learner)),
         "callbacks": [log],
     }
 

@@ -4,15 +4,11 @@ dataset columns, and the rollout hook where a mitigation changes rollouts or cre
 The only file that imports a TRL RL trainer.
 """
 
-import os
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
-
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # before trl is imported: it reports usage otherwise
-os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # the rollout hook is experimental; the contract test watches it
 
 import numpy as np
 import torch
@@ -38,6 +34,7 @@ from rl.rollouts import Rollouts, require_gradient, score_groups
 from rl.sampler import read_episode
 from rl.step_record import step_row
 from rl.streams import Stage, stream
+from rl.trl_settings import constant_rate, finite_gradients, plain_settings
 
 Record = Callable[[StepRow, Rollouts], None]
 
@@ -64,14 +61,13 @@ def _trainer(config: RunConfig, learner: Learner, bridge: "_Bridge", scratch: st
     model = learner.policy.model
     # With a KL penalty TRL loads the reference from where the policy says that it was loaded: the frozen start.
     model.config._name_or_path = learner.reference.model.config._name_or_path
-    constant = torch.optim.lr_scheduler.LambdaLR(learner.optimizer, lambda _: 1.0)
     shared = {
         "model": model,
         "reward_funcs": [bridge.reward],
         "train_dataset": bridge.dataset(),
         "processing_class": learner.policy.tokenizer,
         "callbacks": [bridge],
-        "optimizers": (learner.optimizer, constant),
+        "optimizers": (learner.optimizer, constant_rate(learner)),
     }
     if isinstance(config.algorithm, RLOO):
         trainer = RLOOTrainer(args=RLOOConfig(**_settings(config, learner, bridge.first, scratch)), **shared)
@@ -84,14 +80,14 @@ def _trainer(config: RunConfig, learner: Learner, bridge: "_Bridge", scratch: st
 
 
 def _settings(config: RunConfig, learner: Learner, done: int, scratch: str) -> dict[str, Any]:
-    """What both trainers are told: our batch, our sampling, plain float32, nothing saved, every step logged."""
+    """What both trainers are told: our batch and our sampling."""
     algorithm = config.algorithm
     assert isinstance(algorithm, PolicyGradient)
     rows = algorithm.completions // algorithm.minibatches
     micro = even_microbatch(rows, config.optimiser.microbatch_size)
     vllm = {} if config.vllm is None else {"use_vllm": True, **config.vllm.model_dump()}
     return {
-        "output_dir": scratch,
+        **plain_settings(config, learner, done, scratch),
         "max_steps": (config.steps - done) * algorithm.epochs * algorithm.minibatches,
         "per_device_train_batch_size": micro,
         "gradient_accumulation_steps": rows // micro,
@@ -105,19 +101,7 @@ def _settings(config: RunConfig, learner: Learner, done: int, scratch: str) -> d
         "min_p": config.sampling.min_p or None,
         "max_completion_length": config.sampling.max_new_tokens,
         "learning_rate": config.optimiser.learning_rate,
-        "max_grad_norm": config.optimiser.max_grad_norm,
-        "seed": int(stream(config.seed, 0, Stage.engine).integers(2**31)),
         "shuffle_dataset": False,
-        "use_cpu": learner.policy.device.type == "cpu",
-        "bf16": False,
-        "activation_checkpointing": False,
-        "use_cache": True,
-        "save_strategy": "no",
-        "logging_steps": 1,
-        "logging_nan_inf_filter": False,
-        "report_to": "none",
-        "disable_tqdm": True,
-        "dataloader_pin_memory": False,
         **vllm,
     }
 
@@ -213,8 +197,7 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         self.started = time.perf_counter()
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        gradients = [p.grad for p in model.parameters() if p.grad is not None]
-        if all(bool(torch.isfinite(gradient).all()) for gradient in gradients):
+        if finite_gradients(model):
             return
         self.learner.optimizer.zero_grad(set_to_none=True)
         if self.undo is not None:

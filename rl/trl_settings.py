@@ -1,0 +1,39 @@
+"""What each of our TRL trainers for RL and preferences is told alike."""
+
+from typing import Any
+
+import torch
+
+from rl.config import RunConfig
+from rl.learner import Learner
+from rl.streams import Stage, stream
+
+
+def plain_settings(config: RunConfig, learner: Learner, step: int, scratch: str) -> dict[str, Any]:
+    """Plain float32, nothing saved, every gradient step logged as it is; `step` seeds what TRL draws for itself."""
+    return {
+        "output_dir": scratch,
+        "max_grad_norm": config.optimiser.max_grad_norm,
+        "seed": int(stream(config.seed, step, Stage.engine).integers(2**31)),
+        "use_cpu": learner.policy.device.type == "cpu",
+        "bf16": False,
+        "activation_checkpointing": False,
+        "use_cache": True,
+        "save_strategy": "no",
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "dataloader_pin_memory": False,
+    }
+
+
+def constant_rate(learner: Learner) -> torch.optim.lr_scheduler.LambdaLR:
+    """A scheduler that leaves the rate alone: the run sets it before each step."""
+    return torch.optim.lr_scheduler.LambdaLR(learner.optimizer, lambda _: 1.0)
+
+
+def finite_gradients(model: Any) -> bool:
+    """Whether every gradient is finite; TRL and Transformers would apply one that isn't."""
+    gradients = (p.grad for p in model.parameters() if p.grad is not None)
+    return all(bool(torch.isfinite(gradient).all()) for gradient in gradients)
