@@ -114,8 +114,9 @@ def batch_baseline_advantages(rewards_PG: Array, min_std: float = 1e-6) -> Group
     groups = _groups(rewards_PG, smallest=1)
     scored = groups.rewards_PG[groups.scored_PG]
     baseline = float(scored.mean()) if len(scored) else 0.0
+    alike = _deviation(rewards_PG) <= min_std  # then what is left of the differences is rounding
     degenerate_P = (groups.count_P > 1) & (groups.std_P <= min_std)
-    centred_PG = np.where(groups.scored_PG, rewards_PG - baseline, 0.0)
+    centred_PG = np.where(groups.scored_PG & (not alike), rewards_PG - baseline, 0.0)
     return GroupAdvantages(centred_PG, degenerate_P, groups.count_P == 0)
 
 

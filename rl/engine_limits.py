@@ -68,6 +68,8 @@ def _require_algorithm(algorithm: Algorithm) -> None:
         raise ValueError("the trl engine keeps no moving reference: set algorithm.moving_reference to null")
     if algorithm.min_group_std != type(algorithm).model_fields["min_group_std"].default:
         raise ValueError("TRL has no threshold for degenerate groups: leave algorithm.min_group_std as it is")
+    if isinstance(algorithm, DAPO) and algorithm.minibatches > 1:
+        raise ValueError("TRL averages dapo over the step's tokens, not a minibatch's: set algorithm.minibatches to 1")
     _require_kl(algorithm)
 
 

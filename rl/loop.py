@@ -114,10 +114,11 @@ def _restore(config: RunConfig, folder: RunFolder, step: int) -> Run:
         )
     _require_same_origin(manifest, built, lora=config.lora is not None)
     built = replace(built, policy=load_policy(checkpoint.path, trainable_adapter=config.lora is not None))
-    folder.rewind(step)
-    folder.write_manifest(manifest.model_copy(update={"status": "running", "reason": None, "finished": None}))
     learner = new_learner(config, built)
     learner_state.restore(config, learner, checkpoint)
+    # Last: what is refused above leaves the folder as it was.
+    folder.rewind(step)
+    folder.write_manifest(manifest.model_copy(update={"status": "running", "reason": None, "finished": None}))
     return Run(config, folder, built, build_parts(config, built), probes, learner, step, saved=step)
 
 

@@ -89,6 +89,7 @@ def clipped_policy_loss(
             log_ratio_B1 = log_ratio_B1 / credit_BT.sum(dim=1, keepdim=True).clamp(min=1)
         log_ratio_BT = log_ratio_B1.expand_as(log_ratio_BT)
     ratio_BT = log_ratio_BT.exp()
+    advantages_BT = torch.where(credit_BT, advantages_BT, torch.zeros_like(advantages_BT))
     gain_BT = torch.minimum(ratio_BT * advantages_BT, ratio_BT.clamp(1 - clip_low, 1 + clip_high) * advantages_BT)
     return PolicyLoss(
         loss=-_weighted_sum(gain_BT, credit_BT, weights_B),
@@ -159,9 +160,13 @@ def kl_loss(kl_BT: Tensor, credit_BT: Tensor, weights_B: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class ValueLoss:
-    """`loss` carries the gradient; `clipped_BT` are credited tokens where the clipped error was the larger one."""
+    """`loss` carries the gradient, weighted as the algorithm weighs it; `error` is the plain one, detached.
+
+    `clipped_BT` are credited tokens whose value the clip has stopped: the error near the old value was the larger one.
+    """
 
     loss: Tensor
+    error: Tensor
     clipped_BT: Tensor
 
 
@@ -184,7 +189,12 @@ def clipped_value_loss(
         ValueError: if shapes disagree.
     """
     _require_shapes(values_BT, old_values_BT, returns_BT, credit_BT, weights_B)
+    zero = torch.zeros_like(values_BT)
+    values_BT, old_values_BT, returns_BT = (
+        torch.where(credit_BT, tensor, zero) for tensor in (values_BT, old_values_BT, returns_BT)
+    )
     near_BT = old_values_BT + (values_BT - old_values_BT).clamp(-clip, clip)
     error_BT, near_error_BT = (values_BT - returns_BT) ** 2, (near_BT - returns_BT) ** 2
     loss = _weighted_sum(torch.maximum(error_BT, near_error_BT), credit_BT, weights_B) / 2
-    return ValueLoss(loss, (credit_BT & (near_error_BT > error_BT)).detach())
+    beyond_BT = (values_BT - old_values_BT).abs() > clip
+    return ValueLoss(loss, loss.detach(), (credit_BT & beyond_BT & (near_error_BT > error_BT)).detach())

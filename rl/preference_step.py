@@ -20,7 +20,7 @@ from rl.parts import Parts
 from rl.policy import unwrap_forward
 from rl.rollouts import Rollouts, collect, require_gradient
 from rl.step_record import step_row
-from rl.trl_settings import constant_rate, finite_gradients, plain_settings
+from rl.trl_settings import clip_gradients, constant_rate, plain_settings
 
 
 def preference_step(config: RunConfig, parts: Parts, learner: Learner, step: int) -> tuple[StepRow, Rollouts]:
@@ -32,9 +32,9 @@ def preference_step(config: RunConfig, parts: Parts, learner: Learner, step: int
     algorithm = config.algorithm
     assert isinstance(algorithm, Preference), f"{algorithm.kind} has a step of its own"
     rollouts = collect(config, parts, step)
+    require_gradient(config, rollouts, step)
     started = time.perf_counter()
     rows = algorithm.rows(rollouts.episodes, rollouts.rewards_PG)
-    require_gradient(config, rollouts, bool(rows), step)
     logged = _train(config, algorithm, learner, rows, step) if rows else {}
     move_reference(algorithm.moving_reference, learner, step)
     groups = group_advantages(rollouts.rewards_PG, "none", algorithm.min_group_std)
@@ -60,11 +60,12 @@ def preference_step(config: RunConfig, parts: Parts, learner: Learner, step: int
 class _Log(TrainerCallback):  # the hook that Transformers offers
     """Keeps what TRL logs of each gradient step, and stops it before a gradient that isn't finite is applied."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: RunConfig) -> None:
+        self.config = config
         self.steps: list[dict[str, float]] = []
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        if not finite_gradients(model):
+        if not clip_gradients(self.config, model):
             raise NotFinite
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
@@ -82,7 +83,7 @@ def _train(
     """
     set_learning_rate(config, learner, step)
     undo = snapshot(learner) if algorithm.epochs > 1 else None
-    log = _Log()
+    log = _Log(config)
     with tempfile.TemporaryDirectory() as scratch:
         trainer = algorithm.trainer(
             rows, config.optimiser.microbatch_size, learner.policy.pad_id,
@@ -98,8 +99,8 @@ def _train(
             if undo is not None:
                 undo()
             raise NotFinite(
-                f"step {step}: a gradient of {algorithm.kind} isn't finite. The weights are those of step {step - 1}: "
-                "lower optimiser.learning_rate or raise algorithm.beta"
+                f"step {step}: the gradient norm of {algorithm.kind} isn't finite. The weights are those of step "
+                f"{step - 1}: lower optimiser.learning_rate or raise algorithm.beta"
             ) from error
         finally:
             _unwrap(learner)

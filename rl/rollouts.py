@@ -23,14 +23,15 @@ from rl.streams import Stage, stream
 class Rollouts:
     """Training episodes, group by group, with their scores (one an episode, in order).
 
-    `rewards_PG`: what the algorithm is given, NaN where an episode is unscored or screened out. `drawn_groups` and
-    `reward_error_rate` speak of all that was drawn, what dynamic sampling has dropped included.
+    `rewards_PG`: what the algorithm is given, NaN where an episode is unscored or screened out. `drawn_groups`,
+    `generated_tokens` and `reward_error_rate` speak of all that was drawn, what dynamic sampling has dropped included.
     """
 
     episodes: list[Episode[FreeScenario]]
     scores: list[Score]
     rewards_PG: Array
     drawn_groups: int
+    generated_tokens: int
     reward_error_rate: float
     seconds_rollout: float
     seconds_reward: float
@@ -76,7 +77,8 @@ def _draw(
     scores, rewards_PG, error_rate = score_groups(config, parts, episodes, step)
     clock.append(time.perf_counter())
     seconds_rollout, seconds_reward = np.diff(clock).tolist()
-    return Rollouts(episodes, scores, rewards_PG, len(scenarios), error_rate, seconds_rollout, seconds_reward)
+    tokens = sum(len(episode.completion_ids) for episode in episodes)
+    return Rollouts(episodes, scores, rewards_PG, len(scenarios), tokens, error_rate, seconds_rollout, seconds_reward)
 
 
 def score_groups(
@@ -118,6 +120,7 @@ def _joined(first: Rollouts, second: Rollouts) -> Rollouts:
         first.scores + second.scores,
         np.concatenate([first.rewards_PG, second.rewards_PG]),
         groups,
+        first.generated_tokens + second.generated_tokens,
         errors / groups,
         first.seconds_rollout + second.seconds_rollout,
         first.seconds_reward + second.seconds_reward,
@@ -135,15 +138,18 @@ def _chosen(drawn: Rollouts, groups: Sequence[int]) -> Rollouts:
     )
 
 
-def require_gradient(config: RunConfig, rollouts: Rollouts, carries: bool, step: int) -> None:
+def require_gradient(config: RunConfig, rollouts: Rollouts, step: int) -> None:
     """Stops a run whose very first step has nothing to learn from.
 
     Raises:
-        RunStopped: with the reason, at step 1 if `carries` is false.
+        RunStopped: with the reason, at step 1 if the rewards that are compared with each other are all alike.
     """
-    if step > 1 or carries:
-        return
     groups, size = rollouts.rewards_PG.shape
+    # Of the rewards themselves: a KL penalty or a critic makes advantages differ where there is nothing to learn.
+    compared = rollouts.rewards_PG if config.algorithm.compares_groups else rollouts.rewards_PG.reshape(1, -1)
+    found = group_advantages(compared, "none", config.algorithm.min_group_std)
+    if step > 1 or not bool((found.degenerate_P | found.left_out_P).all()):
+        return
     alike = f"alike (standard deviation at most {config.algorithm.min_group_std:g})"
     if config.algorithm.compares_groups:
         why = (

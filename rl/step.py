@@ -25,9 +25,9 @@ def policy_gradient_step(config: RunConfig, parts: Parts, learner: Learner, step
     algorithm = config.algorithm
     assert isinstance(algorithm, PolicyGradient), f"{algorithm.kind} has a step of its own"
     rollouts = collect(config, parts, step)
+    require_gradient(config, rollouts, step)
     started = time.perf_counter()
     experience = gather(config, algorithm, parts, learner, rollouts)
-    require_gradient(config, rollouts, bool(experience.worth.advantages_NT.any()), step)
     done = update(config, algorithm, parts, learner, experience, step)
     move_reference(algorithm.moving_reference, learner, step)
     row = step_row(
@@ -37,7 +37,7 @@ def policy_gradient_step(config: RunConfig, parts: Parts, learner: Learner, step
         frac_degenerate_groups=float(experience.worth.degenerate_P.mean()),
         left_out_groups=int(experience.worth.left_out_P.sum()),
         clip_fraction=done.clip_fraction_low + done.clip_fraction_high,
-        explained_variance=_explained_variance(experience),
+        explained_variance=_explained_variance(experience, rollouts),
         seconds_update=time.perf_counter() - started,
         **asdict(done),
     )
@@ -51,11 +51,12 @@ def _by_completion(experience: Experience) -> list[float]:
     return means
 
 
-def _explained_variance(experience: Experience) -> float | None:
-    """1 - var(returns - values) / var(returns) over credited tokens; None without a critic or without variance."""
+def _explained_variance(experience: Experience, rollouts: Rollouts) -> float | None:
+    """1 - var(returns - values) / var(returns) over scored, credited tokens; None without a critic or variance."""
     returns_NT, values_NT = experience.worth.returns_NT, experience.values_NT
     if returns_NT is None or values_NT is None:
         return None
-    returns, values = returns_NT[experience.credit_NT], values_NT[experience.credit_NT]
+    counted_NT = experience.credit_NT & ~np.isnan(rollouts.rewards_PG).reshape(-1, 1)
+    returns, values = returns_NT[counted_NT], values_NT[counted_NT]
     variance = float(returns.var()) if len(returns) else 0.0
     return 1 - float((returns - values).var()) / variance if variance > 0 else None

@@ -15,7 +15,7 @@ from rl.rollouts import Rollouts
 def step_row(config: RunConfig, rollouts: Rollouts, step: int, **measured: Any) -> StepRow:
     """The record of a step: rewards, lengths and times of its rollouts, and what its update `measured`."""
     known = [score.total for score in rollouts.scores if score.total is not None]
-    tokens = int(sum(len(episode.completion_ids) for episode in rollouts.episodes))
+    tokens = rollouts.generated_tokens
     return StepRow(
         step=step,
         seed=config.seed,

@@ -6,11 +6,11 @@ The only file that imports a TRL RL trainer.
 
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from datasets import Dataset
 from transformers import TrainerCallback
@@ -19,7 +19,6 @@ from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
 from envs.episode import Episode, FreeScenario
 from reports.records import StepRow
-from rl.advantages import group_advantages
 from rl.algorithms.policy_gradient import PolicyGradient
 from rl.algorithms.preference import even_microbatch
 from rl.algorithms.rloo import RLOO
@@ -34,7 +33,7 @@ from rl.rollouts import Rollouts, require_gradient, score_groups
 from rl.sampler import read_episode
 from rl.step_record import step_row
 from rl.streams import Stage, stream
-from rl.trl_settings import constant_rate, finite_gradients, plain_settings
+from rl.trl_settings import clip_gradients, constant_rate, plain_settings
 
 Record = Callable[[StepRow, Rollouts], None]
 
@@ -131,10 +130,11 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         record: Record,
     ) -> None:
         assert isinstance(config.algorithm, PolicyGradient)
+        self.algorithm: PolicyGradient = config.algorithm
         self.config, self.parts, self.learner = config, parts, learner
         self.arrive, self.record = arrive, record
         self.first, self.step = done, done + 1  # the steps taken before; the one in progress
-        self.gradient_steps = config.algorithm.epochs * config.algorithm.minibatches
+        self.gradient_steps = self.algorithm.epochs * self.algorithm.minibatches
         wanted = config.algorithm.prompts_per_step
         self.scenarios: list[FreeScenario] = []
         for step in range(done + 1, config.steps + 1):
@@ -152,8 +152,8 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
 
     def rollout(self, prompts: Sequence[Any], trainer: Any) -> dict[str, Any]:
         """TRL's rollout hook: our own episodes, with our credit as its mask."""
-        size = self.config.algorithm.group_size
-        wanted = self.config.algorithm.prompts_per_step
+        size = self.algorithm.group_size
+        wanted = self.algorithm.prompts_per_step
         start = (self.step - self.first - 1) * wanted
         scenarios = [scenario for scenario in self.scenarios[start : start + wanted] for _ in range(size)]
         assert [scenario.messages for scenario in scenarios] == list(prompts), "TRL took the prompts in another order"
@@ -175,14 +175,22 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
             for ids, index in zip(completion_ids, scenario, strict=True)
         ]
         scores, rewards_PG, error_rate = score_groups(self.config, self.parts, episodes, self.step)
-        groups = group_advantages(rewards_PG, "none", self.config.algorithm.min_group_std)
+        # As TRL will; where the KL penalty is in the reward, without that part, which TRL keeps to itself.
+        groups = self.algorithm.advantages(rewards_PG)
         scored = time.perf_counter()
         self.sampled = None
         self.rollouts = Rollouts(
-            episodes, scores, rewards_PG, len(rewards_PG), error_rate, sampled - self.started, scored - sampled,
-            tuple(groups.advantages_PG.reshape(-1).tolist()),
-        )  # fmt: skip
-        require_gradient(self.config, self.rollouts, bool(groups.advantages_PG.any()), self.step)
+            episodes,
+            scores,
+            rewards_PG,
+            drawn_groups=len(rewards_PG),
+            generated_tokens=sum(map(len, completion_ids)),
+            reward_error_rate=error_rate,
+            seconds_rollout=sampled - self.started,
+            seconds_reward=scored - sampled,
+            advantages=tuple(groups.advantages_PG.reshape(-1).tolist()),
+        )
+        require_gradient(self.config, self.rollouts, self.step)
         self.started = scored
         return [None if np.isnan(reward) else float(reward) for reward in rewards_PG.reshape(-1)]
 
@@ -197,13 +205,13 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         self.started = time.perf_counter()
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        if finite_gradients(model):
+        if clip_gradients(self.config, model):
             return
         self.learner.optimizer.zero_grad(set_to_none=True)
         if self.undo is not None:
             self.undo()
         raise NotFinite(
-            f"step {self.step}: a gradient isn't finite. The weights are those of step {self.step - 1}: "
+            f"step {self.step}: the gradient norm isn't finite. The weights are those of step {self.step - 1}: "
             "lower optimiser.learning_rate or raise algorithm.kl_weight"
         )
 
@@ -219,11 +227,8 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         self.arrive()
 
     def _row(self, rollouts: Rollouts) -> StepRow:
-        groups = group_advantages(rollouts.rewards_PG, "none", self.config.algorithm.min_group_std)
-        sums: Counter[str] = Counter()
-        for logged in self.logged:
-            sums.update(logged)
-        mean = {key: value / len(self.logged) for key, value in sums.items()}
+        groups = self.algorithm.advantages(rollouts.rewards_PG)
+        mean = pd.DataFrame(self.logged).mean().to_dict()  # some are logged at one gradient step of several
         low, high = mean.get("clip_ratio/low_mean", 0.0), mean.get("clip_ratio/high_mean", 0.0)
         return step_row(
             self.config,

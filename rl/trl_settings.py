@@ -13,7 +13,7 @@ def plain_settings(config: RunConfig, learner: Learner, step: int, scratch: str)
     """Plain float32, nothing saved, every gradient step logged as it is; `step` seeds what TRL draws for itself."""
     return {
         "output_dir": scratch,
-        "max_grad_norm": config.optimiser.max_grad_norm,
+        "max_grad_norm": 0.0,  # clipped by `clip_gradients`: Transformers turns a gradient that overflows into zeros
         "seed": int(stream(config.seed, step, Stage.engine).integers(2**31)),
         "use_cpu": learner.policy.device.type == "cpu",
         "bf16": False,
@@ -33,7 +33,8 @@ def constant_rate(learner: Learner) -> torch.optim.lr_scheduler.LambdaLR:
     return torch.optim.lr_scheduler.LambdaLR(learner.optimizer, lambda _: 1.0)
 
 
-def finite_gradients(model: Any) -> bool:
-    """Whether every gradient is finite; TRL and Transformers would apply one that isn't."""
-    gradients = (p.grad for p in model.parameters() if p.grad is not None)
-    return all(bool(torch.isfinite(gradient).all()) for gradient in gradients)
+def clip_gradients(config: RunConfig, model: Any) -> bool:
+    """Clips gradients as the built-in engine does; false where their norm isn't finite: none may be applied then."""
+    parameters = [p for p in model.parameters() if p.grad is not None]
+    norm = torch.nn.utils.clip_grad_norm_(parameters, config.optimiser.max_grad_norm)
+    return bool(torch.isfinite(norm))

@@ -156,7 +156,7 @@ def _backward(
         now_BT = critic_values(learner.critic, batch.read.hidden_BTH)
         value = algorithm.critic_loss(now_BT, batch.values_BT, batch.returns_BT, credit_BT, weights_B)
         loss = loss + value.loss
-        sums |= {"value_loss": float(value.loss.detach()), "value_clipped": float(value.clipped_BT.sum())}
+        sums |= {"value_loss": float(value.error), "value_clipped": float(value.clipped_BT.sum())}
     loss.backward()
     ratio_BT = torch.where(credit_BT, policy.ratio_BT, 0.0)
     sums |= {

@@ -68,11 +68,11 @@ class PolicyGradient(AlgorithmSettings, ABC):
 
         `kl_NT` holds the estimates where the penalty is in the reward, else None; `values_NT` the critic's values.
         """
+        groups = found = self.advantages(rewards_PG)  # which groups are alike is said of the rewards alone
         if kl_NT is not None:
-            rewards_PG = rewards_PG - self.kl_weight * kl_NT.sum(axis=1).reshape(rewards_PG.shape)
-        found = self.advantages(rewards_PG)
+            found = self.advantages(rewards_PG - self.kl_weight * kl_NT.sum(axis=1).reshape(rewards_PG.shape))
         advantages_NT = np.where(credit_NT, found.advantages_PG.reshape(-1, 1), 0.0)
-        return TokenAdvantages(advantages_NT, None, found.degenerate_P, found.left_out_P)
+        return TokenAdvantages(advantages_NT, None, groups.degenerate_P, groups.left_out_P)
 
     def loss(
         self,

@@ -1,5 +1,6 @@
 """PPO: a critic on the policy's trunk says what each token was worth."""
 
+from dataclasses import replace
 from typing import ClassVar, Literal, final
 
 import numpy as np
@@ -65,4 +66,4 @@ class PPO(PolicyGradient):
         self, values_BT: Tensor, old_values_BT: Tensor, returns_BT: Tensor, credit_BT: Tensor, weights_B: Tensor
     ) -> ValueLoss:
         found = clipped_value_loss(values_BT, old_values_BT, returns_BT, credit_BT, weights_B, self.value_clip)
-        return ValueLoss(self.value_weight * found.loss, found.clipped_BT)
+        return replace(found, loss=self.value_weight * found.loss)

@@ -145,12 +145,20 @@ def test_a_configuration_can_not_be_changed() -> None:
 def test_the_recipes_are_those_of_the_readme() -> None:
     configs = {name: recipe() for name, recipe in RECIPES.items()}
     assert {name: config.name for name, config in configs.items()} == {name: name for name in configs}
-    told = {name: (config.organism.kind, config.env.objective) for name, config in configs.items()}
-    assert told == {
-        "first_light": ("faker", "present"),
-        "honest_control": ("honest", "present"),
-        "no_objective_control": ("faker", "absent"),
+    told = {
+        name: (config.organism.kind, config.env.objective, config.algorithm.kind) for name, config in configs.items()
     }
+    assert told == {
+        "first_light": ("faker", "present", "grpo"),
+        "honest_control": ("honest", "present", "grpo"),
+        "no_objective_control": ("faker", "absent", "grpo"),
+        "first_light_rloo": ("faker", "present", "rloo"),
+        "first_light_ppo": ("faker", "present", "ppo"),
+        "first_light_dpo": ("faker", "present", "dpo"),
+        "first_light_kto": ("faker", "present", "kto"),
+    }
+    completions = {config.algorithm.completions for config in configs.values()}
+    assert completions == {64}  # the same number a step, so that the curves compare algorithms
 
 
 def test_an_unknown_recipe_names_the_nearest() -> None:

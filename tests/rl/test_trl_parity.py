@@ -1,8 +1,9 @@
 """The same episodes give the same advantages, loss and gradients here and in the installed TRL, to 1e-4."""
 
+import gc
 import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,12 @@ from envs.episode import Episode, FreeScenario
 from reports.records import StepRow
 from rewards.format_penalty import FormatPenalty
 from rewards.score import Score, Submission
-from rl.algorithms import DAPO, GRPO, GSPO, RLOO, DrGRPO
+from rl.algorithms.dapo import DAPO
+from rl.algorithms.dr_grpo import DrGRPO
+from rl.algorithms.grpo import GRPO
+from rl.algorithms.gspo import GSPO
 from rl.algorithms.policy_gradient import PolicyGradient
+from rl.algorithms.rloo import RLOO
 from rl.config import Optimiser, RunConfig
 from rl.engine_limits import require_engine
 from rl.learner import Learner
@@ -45,6 +50,15 @@ ALGORITHMS: dict[str, Callable[[float], PolicyGradient]] = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def without_garbage() -> Iterator[None]:
+    """Each training with TRL collects garbage, which takes longer than the steps where so many modules are loaded."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 class Jolt(torch.optim.AdamW):
     """Keeps the gradients that it is given, and moves the weights by noise that is the same in both engines.
 
@@ -57,7 +71,7 @@ class Jolt(torch.optim.AdamW):
     def step(self, closure: Any = None) -> None:
         parameters = [p for group in self.param_groups for p in group["params"]]
         self.gradients = [*getattr(self, "gradients", []), [p.grad.detach().clone() for p in parameters]]
-        add_noise(parameters, 0.05, len(self.gradients))
+        add_noise(parameters, 0.05, 700 + len(self.gradients))
 
 
 @torch.no_grad()
@@ -181,7 +195,7 @@ def assert_same_gradients(here: Taken, there: Taken) -> None:
         assert largest > 1e-3
         for name, gradient in mine.items():
             apart = float((gradient - other[name]).abs().max())
-            assert apart <= TOLERANCE * max(largest, 1.0), (number, name, apart, largest)
+            assert apart <= TOLERANCE, (number, name, apart, largest)
 
 
 @pytest.mark.parametrize("kl_weight", [0.0, 0.05])
@@ -215,16 +229,22 @@ def test_credit_reaches_the_loss_of_trl(
     assert_same_gradients(here, there)
 
 
+MEASURED = (
+    "loss", "kl", "entropy", "grad_norm", "clip_fraction", "clip_fraction_low", "clip_fraction_high",
+    "reward_mean", "reward_std", "frac_degenerate_groups", "left_out_groups", "gradient_steps", "lr",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["grpo", "gspo", "rloo"])
 def test_the_measurements_of_a_whole_batch_are_the_same(
-    tiny: RunConfig, organism_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, tiny: RunConfig, organism_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # TRL averages over forward passes: with one a gradient step that is the average over tokens.
-    config = of_two_steps(tiny, GRPO(**BATCH), optimiser=Optimiser(microbatch_size=16, max_grad_norm=1e6))
+    config = of_two_steps(tiny, ALGORITHMS[kind](0.05), optimiser=Optimiser(microbatch_size=16, max_grad_norm=1e6))
     here, there = both(config, organism_path, monkeypatch)
-    for name in (
-        "loss", "kl", "entropy", "grad_norm", "clip_fraction", "clip_fraction_low", "clip_fraction_high",
-        "reward_mean", "reward_std", "frac_degenerate_groups", "left_out_groups", "gradient_steps", "lr",
-    ):  # fmt: skip
+    for name in MEASURED:
+        if name.startswith("clip_fraction") and kind != "grpo":
+            continue  # of one ratio a completion TRL counts completions, and we the tokens that they stop
         mine, other = getattr(here.row, name), getattr(there.row, name)
         assert mine is not None, name
         assert mine == pytest.approx(other, abs=TOLERANCE), name
@@ -247,7 +267,7 @@ def test_the_same_rewards_give_the_same_advantages(
     algorithm: PolicyGradient, tiny: RunConfig, organism_path: Path, tmp_path: Path
 ) -> None:
     # A group with an unscored completion, one that is all alike, one with a single score, one without a gap.
-    totals = [1.0, 2.5, None, 4.0, 0.3, 0.3, 0.3, 0.3, None, None, None, 5.0, 0.0, 1.0, 0.1, 1.0]
+    totals = [1.0, 2.0, None, 4.0, 0.3, 0.3, 0.3, 0.3, None, None, None, 5.0, 0.0, 1.0, 0.1, 1.0]
     config = of_two_steps(tiny, algorithm, max_reward_error_rate=1.0)
     learner = jolted_learner(organism_path)
     parts = replace(
