@@ -36,7 +36,10 @@ class PPO(PolicyGradient):
     epochs: int = Field(default=2, ge=1)
     minibatches: int = Field(default=2, ge=1)
     discount: float = Field(default=1.0, gt=0, le=1, description="Gamma: a reward one token later counts this much.")
-    trace: float = Field(default=0.95, ge=0, le=1, description="Lambda of the generalised advantage estimate.")
+    # With an outcome reward and a critic that knows nothing yet, lambda < 1 leaves early tokens a vanishing part of it,
+    # and whitening makes that a penalty on them whatever was earned (Yuan et al. 2025, "What's behind PPO's collapse in
+    # long-CoT?", section 3): at 0.95 the scratchpads of the first-light run fell apart.
+    trace: float = Field(default=1.0, ge=0, le=1, description="Lambda of the generalised advantage estimate.")
     value_weight: float = Field(default=0.1, gt=0, description="Weight of the value error in the loss.")
     value_clip: float = Field(default=0.2, gt=0)
     whiten: bool = Field(default=True, description="Advantages to mean 0 and deviation 1 over the step's tokens.")
