@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -35,12 +36,16 @@ def new_learner(config: RunConfig, built: Built) -> Learner:
     trained = [p for p in built.policy.model.parameters() if p.requires_grad]
     settings = config.optimiser
     optimizer = torch.optim.AdamW(
-        [*trained, *(critic.parameters() if critic is not None else ())],
+        [{"params": trained}, *([_critic_group(config, critic)] if critic is not None else [])],
         lr=settings.learning_rate,
         betas=settings.betas,
         weight_decay=settings.weight_decay,
     )
     return Learner(built.policy, built.reference, critic, optimizer)
+
+
+def _critic_group(config: RunConfig, critic: torch.nn.Linear) -> dict[str, Any]:
+    return {"params": list(critic.parameters()), "lr": config.algorithm.critic_rate}
 
 
 def _new_critic(policy: Policy) -> torch.nn.Linear:
@@ -77,9 +82,11 @@ def learning_rate(config: RunConfig, step: int) -> float:
 
 
 def set_learning_rate(config: RunConfig, learner: Learner, step: int) -> None:
-    """Makes the rate of `step` the optimiser's."""
-    for group in learner.optimizer.param_groups:
-        group["lr"] = learning_rate(config, step)
+    """Makes the rates of `step` the optimiser's: of the policy's weights, and of the critic's where there is one."""
+    policy, *critics = learner.optimizer.param_groups
+    policy["lr"] = learning_rate(config, step)
+    for critic in critics:
+        critic["lr"] = config.algorithm.critic_rate
 
 
 def move_reference(moving: MovingReference | None, learner: Learner, step: int) -> None:

@@ -7,7 +7,7 @@ from rl.algorithms.dpo import DPO
 from rl.algorithms.kto import KTO
 from rl.algorithms.ppo import PPO
 from rl.algorithms.rloo import RLOO
-from rl.config import RunConfig
+from rl.config import Optimiser, RunConfig
 from rl.organisms.honest import Honest
 
 
@@ -32,8 +32,8 @@ def first_light_rloo() -> RunConfig:
 
 
 def first_light_ppo() -> RunConfig:
-    """The default run under PPO: the same completions a step, a critic, four gradient steps."""
-    return RunConfig(name="first_light_ppo", algorithm=PPO())
+    """The default run under PPO: the same completions a step, a critic, four gradient steps at a quarter rate."""
+    return RunConfig(name="first_light_ppo", algorithm=PPO(), optimiser=Optimiser(learning_rate=2.5e-5))
 
 
 def first_light_dpo() -> RunConfig:

@@ -40,9 +40,16 @@ class PPO(PolicyGradient):
     # and whitening makes that a penalty on them whatever was earned (Yuan et al. 2025, "What's behind PPO's collapse in
     # long-CoT?", section 3): at 0.95 the scratchpads of the first-light run fell apart.
     trace: float = Field(default=1.0, ge=0, le=1, description="Lambda of the generalised advantage estimate.")
+    critic_learning_rate: float = Field(
+        default=1e-3, gt=0, description="Of the value head, which starts from nothing; the trunk has the policy's."
+    )
     value_weight: float = Field(default=0.1, gt=0, description="Weight of the value error in the loss.")
     value_clip: float = Field(default=0.2, gt=0)
     whiten: bool = Field(default=True, description="Advantages to mean 0 and deviation 1 over the step's tokens.")
+
+    @property
+    def critic_rate(self) -> float | None:
+        return self.critic_learning_rate
 
     def advantages(self, rewards_PG: Array) -> GroupAdvantages:
         return batch_baseline_advantages(rewards_PG, self.min_group_std)  # which groups are degenerate or unscored

@@ -39,6 +39,11 @@ class AlgorithmSettings(BaseModel, ABC):
         return self.prompts_per_step * self.group_size
 
     @property
+    def critic_rate(self) -> float | None:
+        """The learning rate of the critic's own weights, where there is a critic."""
+        return None
+
+    @property
     def rounds(self) -> int:
         """How often prompts are drawn at most, until every group of a step has variance."""
         return 1

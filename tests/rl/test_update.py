@@ -359,12 +359,13 @@ def test_a_refused_resume_leaves_the_run_as_it_was(algorithm: Any, finished: Pat
 
 
 def test_the_critic_learns_and_is_recorded(tiny: RunConfig) -> None:
-    config = having(tiny, algorithm=CRITIC)
+    config = having(tiny, algorithm=CRITIC.model_copy(update={"critic_learning_rate": 1e-2}))
     parts, learner = started(config)
     assert learner.critic is not None
     assert not learner.critic.weight.any()  # at the start it says 0 everywhere
     found = [policy_gradient_step(config, parts, learner, step)[0] for step in range(1, 13)]
     assert learner.critic.weight.any()
+    assert [group["lr"] for group in learner.optimizer.param_groups] == [tiny.optimiser.learning_rate, 1e-2]
     assert all(row.gradient_steps == 4 for row in found)
     assert all(0 <= row.value_clip_fraction <= 1 for row in found if row.value_clip_fraction is not None)
     # A critic of 0 explains nothing, whatever the returns are.
