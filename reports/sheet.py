@@ -124,11 +124,11 @@ def _overlay(runs: Sequence[Run]) -> list[Panel]:
 
 
 def _band(found: Sequence[Arm], alone: str) -> str:
-    """What the bands are: over seeds where every arm has several, else what a run `alone` has."""
+    """What lines and bands are: over seeds where every arm has several, else what a run `alone` has."""
     several = [len(group) > 1 for _, group in found]
     if all(several):
-        return "mean over seeds; band 95 % over seeds"
-    return f"{alone}; of several seeds, 95 % over seeds" if any(several) else alone
+        return "mean and 95 % over seeds"
+    return f"{alone}, or 95 % over seeds" if any(several) else alone
 
 
 def _steps_by_arm(found: Sequence[Arm], column: str, title: str, y_label: str) -> Panel:
@@ -136,7 +136,7 @@ def _steps_by_arm(found: Sequence[Arm], column: str, title: str, y_label: str) -
         arm_step_series(group, column, name, colour) for (name, group), colour in zip(found, cycle(CYCLE), strict=False)
     )
     alone = "band ± 1 standard deviation" if column.startswith(REWARD_PREFIX) else "every step"
-    return Panel(title, y_label, f"training episodes of the free tier; {_band(found, alone)}", lines, by_run=True)
+    return Panel(title, y_label, f"training episodes; {_band(found, alone)}", lines, by_run=True)
 
 
 def _by_arm(
