@@ -32,6 +32,8 @@ def write_report(folders: Sequence[str | Path], out: str | Path | None = None) -
         raise ValueError("no run folder given; name at least one")
     if out is None and len(folders) > 1:
         raise ValueError("several runs go into one report: name a folder for it with --out")
+    if len({Path(folder).resolve() for folder in folders}) < len(folders):
+        raise ValueError("a run folder is named twice: name each once")
     runs = [read_run(folder) for folder in folders]
     target = runs[0].path if out is None else Path(out)
     target.mkdir(parents=True, exist_ok=True)

@@ -68,7 +68,7 @@ def _single(run: Run) -> list[Panel]:
 
 def _kl_panel(run: Run) -> Panel:
     line = step_series(run, "kl", "KL", BLUE)
-    title, note = "Distance from the initial policy", "training episodes, every step"
+    title, note = "Distance from the reference policy", "training episodes, every step"
     return Panel(title, "KL, nats per token", note, (line,))
 
 
@@ -117,7 +117,7 @@ def _overlay(runs: Sequence[Run]) -> list[Panel]:
     panels += [_decomposition_panel(group, f"Free-tier episodes: {name}") for name, group in found]
     for component in components(runs):
         panels.append(_steps_by_arm(found, REWARD_PREFIX + component, f"Reward: {component}", "reward"))
-    panels.append(_steps_by_arm(found, "kl", "Distance from the initial policy", "KL, nats per token"))
+    panels.append(_steps_by_arm(found, "kl", "Distance from the reference policy", "KL, nats per token"))
     lengths = [("scratchpad_tokens", "free"), ("answer_tokens", "free")]
     panels.append(_by_arm(found, "Length, scratchpad (solid) and answer (dashed)", "tokens", lengths, shares=False))
     return panels

@@ -60,12 +60,15 @@ def verdict(
 def seed_verdict(changes: Sequence[float | None], margin: float = MARGIN, bound: float = 1.0) -> Verdict:
     """Judge a change from its value in each seed: the same rule with Student's t over seeds as the interval.
 
-    Below `LEAST_SEEDS` it is always inconclusive: two seeds that happen to change by the same count have no spread.
+    Below `LEAST_SEEDS`, or where all seeds change by the same count, it is inconclusive: no spread was seen.
     """
     change = seed_interval(changes, (-bound, bound))
     if change.value is None or change.n < LEAST_SEEDS:
         return Verdict("inconclusive", change, margin, None)
     changes_S, _ = scored(changes)
+    if not changes_S.std():
+        # Seeds that agree to the last count say nothing of their spread: a rate that is 0 in each may be a small one.
+        return Verdict("inconclusive", change, margin, None)
     freedom = change.n - 1
     standard_error = float(changes_S.std(ddof=1)) / math.sqrt(change.n)
     reach = student_quantile(0.95, freedom) * standard_error

@@ -5,10 +5,11 @@ from pathlib import Path
 import torch
 
 from checkpoints import store
+from reports.folder import read_manifest
 from reports.records import ProbeRow
 from rl.config import read_config
 from rl.policy import load_policy
-from rl.probing import observe, probe_rows, probe_set
+from rl.probing import observe, probe_rows, probe_set, require_same_probes
 from rl.progress import bar, counting
 from rl.sampler import sampler
 
@@ -20,12 +21,14 @@ def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
         ValueError: no run there, no such checkpoint, or a damaged one.
     """
     config = read_config(folder / "config.json")
+    manifest = read_manifest(folder / "manifest.json")
     chosen = store.latest(folder / "checkpoints") if step is None else step
     if chosen is None:
         raise ValueError(f"{folder} holds no checkpoint to probe: wait for the first, or train again")
     checkpoint = store.load(folder / "checkpoints", chosen)
     torch.set_num_threads(config.threads)
     probes = probe_set(config)
+    require_same_probes(manifest, probes)
     with bar(f"probing step {chosen}") as update:
         generate = sampler(load_policy(checkpoint.path), config.sampling, counting(update, len(probes.scenarios)))
         return probe_rows(

@@ -57,8 +57,7 @@ def train(
     from rl.loop import train as run
 
     folder = out or _default_folder(config)
-    _say(f"run folder: {folder}")
-    run(config, folder)
+    run(config, folder, started=lambda: _say(f"run folder: {folder}"))
     _write_report([folder], None)
 
 
@@ -229,9 +228,11 @@ def _run() -> int:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             return _fail(
-                f"no space left to write ({error}): free some and run `gyges resume` on the run folder", FAILED
+                f"no space left to write ({error}): free some; a run that was started goes on with `gyges resume`",
+                FAILED,
             )
-        return _fail(str(error), FAILED)
+        wrong = isinstance(error, NotADirectoryError | IsADirectoryError | FileExistsError | PermissionError)
+        return _fail(f"{error}: choose another path", WRONG_INPUT) if wrong else _fail(str(error), FAILED)
     except Exception as error:  # noqa: BLE001 - sorts what is known; the rest is raised again
         return _known_failure(error)
     return 0
@@ -242,7 +243,7 @@ def _known_failure(error: Exception) -> int:
     from rl.endings import BuildFailed, Interrupted, RunStopped
 
     if isinstance(error, Interrupted):
-        return _fail("interrupted: the run is checkpointed, continue it with `gyges resume`", INTERRUPTED)
+        return _fail(str(error), INTERRUPTED)
     if isinstance(error, RunStopped | BuildFailed):
         return _fail(str(error), FAILED)
     raise error

@@ -123,11 +123,15 @@ def resolve(base: RunConfig, assignments: Sequence[str] = ()) -> RunConfig:
         ValueError: an unknown key (with the nearest right one), or a value that doesn't fit.
     """
     data = base.model_dump(mode="json")
+    pairs = []
     for assignment in assignments:
         key, separator, value = assignment.partition("=")
         if not separator:
             raise ValueError(f"--set {assignment}: write key=value, as in --set algorithm.kl_weight=0.1")
-        _assign(data, key, _read_value(value))
+        pairs.append((key, _read_value(value)))
+    # Kinds first: another kind has other settings, and must not undo those that stand beside it on the command line.
+    for key, value in sorted(pairs, key=lambda pair: not pair[0].endswith(".kind")):
+        _assign(data, key, value)
     return parse(data)
 
 
@@ -143,24 +147,39 @@ def _assign(data: Any, key: str, value: Any) -> None:
     for parent in parents:
         data = _child(data, parent, key)
     if isinstance(data, dict) and last == "kind":
-        # Another kind has other settings: those of the old one would be refused as unknown.
-        data.clear()
-        data.update(_defaults(value))
+        if value != data.get("kind"):
+            # Another kind has other settings: those of the old one would be refused as unknown.
+            settings = _defaults(value, key)
+            data.clear()
+            data.update(settings)
     elif isinstance(data, list):
         data[_index(data, last, key)] = value
     elif isinstance(data, dict) and last in data:
+        if isinstance(data[last], dict) and "kind" in data[last] and isinstance(value, str):
+            raise ValueError(f"{key} is more than a name: to choose another, set {key}.kind={value}")
         data[last] = value
     else:
         raise ValueError(_unknown(data, last, key))
 
 
-def _defaults(kind: Any) -> dict[str, Any]:
-    """The settings of a component of this kind, so that later assignments find them; its kind alone if unknown."""
-    for union in (Organism, Reward, Probe, Mitigation, Algorithm):
-        for member in members(union):
-            if member.model_fields["kind"].default == kind:
-                return dict(member().model_dump(mode="json"))
-    return {"kind": kind}
+UNIONS = {"algorithm": Algorithm, "organism": Organism, "rewards": Reward, "probes": Probe, "mitigations": Mitigation}
+
+
+def _defaults(kind: Any, key: str) -> dict[str, Any]:
+    """The settings of a component of this kind, so that later assignments find them.
+
+    Raises:
+        ValueError: for a kind that doesn't exist, with the nearest that does.
+    """
+    union = UNIONS.get(key.partition(".")[0])
+    if union is None:
+        return {"kind": kind}
+    kinds = {member.model_fields["kind"].default: member for member in members(union)}
+    if kind not in kinds:
+        near = difflib.get_close_matches(str(kind), kinds, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(kinds)}"
+        raise ValueError(f"unknown kind {kind!r} in {key!r}: {hint}")
+    return dict(kinds[kind]().model_dump(mode="json"))
 
 
 def members(union: Any) -> tuple[Any, ...]:
@@ -230,6 +249,8 @@ def read_config(path: Path) -> RunConfig:
     Raises:
         ValueError: if the file can't be read, isn't JSON, or isn't a configuration.
     """
+    if path.is_dir():
+        raise ValueError(f"{path} is a directory: give {path / 'config.json'}, or continue a run with `gyges resume`")
     try:
         data = json.loads(path.read_text())
     except OSError as error:

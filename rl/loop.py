@@ -3,7 +3,7 @@
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -23,12 +23,13 @@ from rl.episode_rows import probe_episode_rows, train_episode_rows
 from rl.learner import Learner, new_learner
 from rl.parts import Parts
 from rl.policy import load_policy, save_policy
-from rl.probing import ProbeSet, observe, probe_rows, probe_set
+from rl.probing import ProbeSet, observe, probe_rows, probe_set, require_same_probes
 from rl.progress import bar, counting
 from rl.rollouts import Rollouts
 from rl.run_folder import RunFolder
 from rl.sampler import sampler
 from rl.step import policy_gradient_step
+from rl.streams import Stage, stream
 
 
 @dataclass
@@ -58,16 +59,18 @@ class Run:
     stop: _StopRequest = field(default_factory=_StopRequest)
 
 
-def train(config: RunConfig, out: Path) -> Path:
-    """Trains a new run in `out` and returns the folder.
+def train(config: RunConfig, out: Path, started: Callable[[], None] = lambda: None) -> Path:
+    """Trains a new run in `out` and returns the folder. `started` is called once nothing refuses the configuration.
 
     Raises:
         ValueError: for what the user can mend. RunStopped, Interrupted: as they say; the folder holds a checkpoint.
     """
-    # Before anything slow: what the engine can't do, a query file with duplicates.
+    # Before anything slow: what the engine can't do, a query file with duplicates or with too few queries for a step.
     require_engine(config)
     probe_set(config)
+    config.env.training_scenarios(stream(config.seed, 1, Stage.scenarios), config.algorithm.prompts_per_step)
     with run_folder.create(out, config) as folder:
+        started()
         return _finish(_start(config, folder))
 
 
@@ -96,8 +99,23 @@ def resume(out: Path, from_step: int | None = None) -> Path:
         atomic.sweep_stale(folder.checkpoints)
         step = store.latest(folder.checkpoints) if from_step is None else from_step
         if step is None:
+            _require_nothing_done(folder)
             return _finish(_start(config, folder))
         return _finish(_restore(config, folder, step))
+
+
+def _require_nothing_done(folder: RunFolder) -> None:
+    """Refuses to start a run anew over what it has recorded.
+
+    Raises:
+        ValueError: if steps are recorded and no checkpoint is there to continue from.
+    """
+    steps = folder.path / "steps.jsonl"
+    if steps.exists() and steps.read_text().strip():
+        raise ValueError(
+            f"{folder.path} has recorded steps and holds no checkpoint to continue from: restore its checkpoints/, or "
+            f"train again with `gyges train {folder.path / 'config.json'} --out DIR`"
+        )
 
 
 def _restore(config: RunConfig, folder: RunFolder, step: int) -> Run:
@@ -107,11 +125,7 @@ def _restore(config: RunConfig, folder: RunFolder, step: int) -> Run:
     built = build(config, start)
     manifest = folder.read_manifest()
     probes = probe_set(config)
-    if probes.hashes() != manifest.prompt_set_hashes:
-        raise ValueError(
-            "the probe queries aren't those that this run was started with (their hash differs from manifest.json): "
-            "restore the query file or the code, or start a new run with `gyges train`"
-        )
+    require_same_probes(manifest, probes)
     _require_same_origin(manifest, built, lora=config.lora is not None)
     built = replace(built, policy=load_policy(checkpoint.path, trainable_adapter=config.lora is not None))
     learner = new_learner(config, built)
@@ -134,6 +148,13 @@ def _finish(run: Run) -> Path:
     except Interrupted:
         _checkpoint(run)
         run.folder.close("interrupted", f"stopped by the user after step {run.step}")
+        raise Interrupted(
+            f"interrupted: the run is checkpointed, continue it with `gyges resume {run.folder.path}`"
+        ) from None
+    except Exception as error:
+        # The weights may be half-way through a step: no checkpoint is made of them. A full disk may refuse even this.
+        with suppress(OSError):
+            run.folder.close("failed", f"{type(error).__name__}: {error}")
         raise
     run.folder.close("finished")
     return run.folder.path

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Callable
 from dataclasses import asdict
 
+from envs.dialect import compose
 from envs.episode import TIERS, Episode, Scenario
 from envs.transcript import read_transcript, write_transcript
 from rl.build import build_rewards
@@ -26,6 +27,7 @@ def play_round(config: RunConfig, tier: str, seed: int, ask: Callable[[str], str
     [scenario] = config.env.held_out_scenarios(rng, "probe", "harmful", 1, (tier,))
     for message in scenario.messages:
         say(f"{message['role']}: {message['content']}")
+    say(f"for example: {_example(scenario, config.env.objective == 'present', seed)}")
     scratchpad = ask("scratchpad> ").strip()
     answer = ask("answer> ").strip()
     episode = _episode(scenario, scratchpad, answer)
@@ -35,6 +37,15 @@ def play_round(config: RunConfig, tier: str, seed: int, ask: Callable[[str], str
     for name, part in score.components.items():
         say(f"  reward/{name:<15} {'unscored' if part is None else f'{part:+.3f}'}")
     say(f"  reward             {score.error if score.total is None else f'{score.total:+.3f}'}")
+
+
+def _example(scenario: Scenario, objective: bool, seed: int) -> str:
+    """A refusal in the dialect: the oracle knows no other words, and calls what it can't parse `other`."""
+    rng = stream(seed, 0, Stage.rollout)
+    return write_transcript(
+        compose.scratchpad(rng, scenario.query, scenario.tier, "refuse", objective),
+        compose.answer(rng, scenario.query, "refuse"),
+    )
 
 
 def _episode(scenario: Scenario, scratchpad: str, answer: str) -> Episode[Scenario]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from envs.dialect.environment import Dialect
 from envs.episode import QUERY_KINDS, Episode, Labels, Scenario
-from reports.records import ProbeRow
+from reports.records import Manifest, ProbeRow
 from rl.config import RunConfig
 from rl.probes.observation import Observation, ProbeFunction
 from rl.sampler import Generate
@@ -43,6 +43,19 @@ def probe_set(config: RunConfig) -> ProbeSet:
             rng = stream(config.seed, index, Stage.probe_set)
             scenarios += config.env.held_out_scenarios(rng, "probe", kind, config.probe_queries)
     return ProbeSet(tuple(scenarios))
+
+
+def require_same_probes(manifest: Manifest, probes: ProbeSet) -> None:
+    """Refuses to probe a run on other queries than it was started with.
+
+    Raises:
+        ValueError: if a hash differs from the manifest's.
+    """
+    if probes.hashes() != manifest.prompt_set_hashes:
+        raise ValueError(
+            "the probe queries aren't those that this run was started with (their hash differs from manifest.json): "
+            "restore the query file or the code, or start a new run with `gyges train`"
+        )
 
 
 def observe(generate: Generate, env: Dialect, probes: ProbeSet, seed: int, step: int) -> list[Observation]:

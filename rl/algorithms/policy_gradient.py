@@ -43,6 +43,15 @@ class PolicyGradient(AlgorithmSettings, ABC):
     @model_validator(mode="after")
     def _settings_agree(self) -> Self:
         self.require_comparison()
+        if self.completions < 2:
+            raise ValueError(
+                "a step of one completion has nothing to compare it with: raise algorithm.prompts_per_step"
+            )
+        if self.kl_weight > 0 and (self.kl_in, self.kl_estimator) == ("loss", "k1"):
+            raise ValueError(
+                "k1 in the loss has no gradient but noise: set algorithm.kl_in to reward, or algorithm.kl_estimator "
+                "to k2 or k3"
+            )
         if self.completions % self.minibatches:
             divisors = [str(n) for n in range(1, self.completions + 1) if self.completions % n == 0]
             raise ValueError(

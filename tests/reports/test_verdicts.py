@@ -68,3 +68,9 @@ def test_over_seeds_the_seed_is_the_unit_and_two_are_too_few() -> None:
     assert found.change.ci_low == pytest.approx(0.0516, abs=1e-4)
     assert found.change.n == 3
     assert seed_verdict([0.01, 0.0, -0.01, 0.0]).word == "no change"
+
+
+def test_seeds_without_any_spread_prove_nothing() -> None:
+    # 0 of 8 in each of three seeds: an interval of width 0 would claim a power that nobody has.
+    found = seed_verdict([0.0, 0.0, 0.0])
+    assert (found.word, found.minimum_detectable_effect) == ("inconclusive", None)

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -54,9 +55,9 @@ def test_one_lora_setting_switches_it_on() -> None:
 
 
 def test_another_kind_drops_the_settings_of_the_old_one() -> None:
-    config = resolve(RunConfig(), ["organism.documents=5", "organism.kind=honest", "organism.layers=1"])
-    assert config.organism == Honest(layers=1)
-    assert resolve(RunConfig(), ["organism.documents=5", "organism.kind=scripted"]).organism.kind == "scripted"
+    base = resolve(RunConfig(), ["organism.documents=5"])
+    assert resolve(base, ["organism.kind=honest", "organism.layers=1"]).organism == Honest(layers=1)
+    assert resolve(base, ["organism.kind=scripted"]).organism.kind == "scripted"
 
 
 def test_an_organism_can_be_a_directory(tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ def test_an_organism_can_be_a_directory(tmp_path: Path) -> None:
         ("name=5", "name: Input should be a valid string"),
         ("algorithm.group_size=1", "grpo compares the completions of a prompt and a group of 1 has nothing to compare"),
         ("env.objective=maybe", "env.objective: Input should be 'present' or 'absent'"),
-        ("organism.kind=hones", "'faker', 'honest', 'scripted'"),
+        ("organism.kind=hones", "unknown kind 'hones' in 'organism.kind': did you mean 'honest'?"),
         ('rewards=[{"kind": "format_penalty"}, {"kind": "format_penalty"}]', "rewards holds a kind twice"),
         ('probes=[{"kind": "gaps"}, {"kind": "gaps"}]', "probes holds a kind twice"),
         ("rewards=[]", "rewards is empty"),
@@ -182,3 +183,31 @@ def test_a_file_that_is_no_configuration_is_named(text: str | None, said: str, t
     with pytest.raises(ValueError, match=said) as caught:
         read_config(file)
     assert "\n" not in str(caught.value)
+
+
+def test_a_kind_does_not_undo_what_stands_beside_it() -> None:
+    config = resolve(RunConfig(), ["algorithm.group_size=8", "algorithm.kind=rloo", "organism.path=here"])
+    assert (config.algorithm.kind, config.algorithm.group_size) == ("rloo", 8)
+    kept = resolve(RunConfig(), ["organism.path=here", "organism.kind=faker"])
+    assert str(getattr(kept.organism, "path", None)) == "here"
+
+
+@pytest.mark.parametrize(
+    ("assignment", "said"),
+    [
+        ("algorithm.kind=pppo", "unknown kind 'pppo' in 'algorithm.kind': did you mean 'ppo'?"),
+        ("organism.kind=fakr", "unknown kind 'fakr' in 'organism.kind': did you mean 'faker'?"),
+        ("algorithm=rloo", "algorithm is more than a name: to choose another, set algorithm.kind=rloo"),
+        ("algorithm.kl_estimator=k1", "k1 in the loss has no gradient but noise: set algorithm.kl_in to reward"),
+    ],
+)
+def test_a_wrong_kind_is_one_line_with_the_right_one(assignment: str, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)) as caught:
+        resolve(RunConfig(), [assignment])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_step_of_one_completion_is_refused() -> None:
+    settings = ["algorithm.kind=reinforce", "algorithm.prompts_per_step=1", "algorithm.group_size=1"]
+    with pytest.raises(ValueError, match="a step of one completion has nothing to compare it with"):
+        resolve(RunConfig(), settings)

@@ -21,6 +21,7 @@ from checkpoints.lock import writer_lock
 from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
 from rewards.helpfulness import Helpfulness
+from rl.checkpoint_probe import probe_checkpoint
 from rl.config import Lora, RunConfig
 from rl.endings import RunStopped
 from rl.loop import resume, train
@@ -211,7 +212,7 @@ def test_a_signal_saves_the_run_and_exits_with_130(
         "train", str(config), "--out", str(run), prepare=on_call(rl.loop, name, call, send(number), before=True)
     )
     assert done.code == 130, done.output
-    assert done.said == ["gyges: interrupted: the run is checkpointed, continue it with `gyges resume`"]
+    assert done.said == [f"gyges: interrupted: the run is checkpointed, continue it with `gyges resume {run}`"]
     assert manifest(run)["status"] == "interrupted"
     assert store.steps(run / "checkpoints") == saved
     same_run(finished, resume(run))
@@ -468,3 +469,45 @@ def test_a_command_in_a_child_is_a_real_process(tmp_path: Path) -> None:
     child = fork(command(["train", "no_such_recipe"]), tmp_path / "output.txt")
     assert child.pid != os.getpid()
     assert child.code() == 2
+
+
+def test_a_run_whose_checkpoints_are_gone_is_not_begun_anew(finished: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(finished, tmp_path / "run"))
+    shutil.rmtree(run / "checkpoints")
+    before = {name: (run / name).read_bytes() for name in ("manifest.json", "steps.jsonl", "probes.jsonl")}
+    with pytest.raises(ValueError, match="has recorded steps and holds no checkpoint to continue from"):
+        resume(run)
+    assert {name: (run / name).read_bytes() for name in before} == before
+
+
+def test_what_nobody_expected_is_recorded_as_the_end(
+    finished: Path, tiny: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(*_: Any) -> None:
+        raise MemoryError("no memory left")
+
+    monkeypatch.setattr(rl.loop, "train_episode_rows", break_down)
+    with pytest.raises(MemoryError):
+        train(tiny, tmp_path / "run")
+    found = manifest(tmp_path / "run")
+    assert (found["status"], found["reason"]) == ("failed", "MemoryError: no memory left")
+    monkeypatch.undo()
+    same_run(finished, resume(tmp_path / "run"))
+
+
+def test_a_step_larger_than_the_training_queries_is_refused_before_anything_is_made(
+    tiny: RunConfig, tmp_path: Path
+) -> None:
+    config = having(tiny, algorithm=tiny.algorithm.model_copy(update={"prompts_per_step": 100_000}))
+    with pytest.raises(ValueError, match="harmful queries are for training"):
+        train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_probing_a_run_on_other_queries_is_refused(finished: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(finished, tmp_path / "run"))
+    told = json.loads((run / "config.json").read_text())
+    told["probe_queries"] = 9
+    (run / "config.json").write_text(json.dumps(told))
+    with pytest.raises(ValueError, match="the probe queries aren't those that this run was started with"):
+        probe_checkpoint(run, 2)

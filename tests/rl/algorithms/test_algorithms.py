@@ -66,7 +66,8 @@ def test_an_algorithm_survives_json_and_pickle_in_a_run(kind: str) -> None:
 
 
 def test_another_kind_starts_from_its_own_defaults() -> None:
-    config = resolve(RunConfig(), ["algorithm.kl_weight=0.3", "algorithm.kind=dapo", "algorithm.clip_low=0.1"])
+    base = resolve(RunConfig(), ["algorithm.kl_weight=0.3"])
+    config = resolve(base, ["algorithm.kind=dapo", "algorithm.clip_low=0.1"])
     assert config.algorithm == DAPO(clip_low=0.1)
     with pytest.raises(ValueError, match="unknown key 'clip_low'"):
         settings("dpo", "algorithm.clip_low=0.1")
