@@ -270,7 +270,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     ),
     "kl of grpo by k2": (["engine=trl", "algorithm.kl_estimator=k2"], "set algorithm.kl_in to loss and .* to k3"),
     "kl of rloo in the loss": (
-        ["engine=trl", "algorithm.kind=rloo", "algorithm.kl_in=loss"],
+        ["engine=trl", "algorithm.kind=rloo", "algorithm.kl_in=loss", "algorithm.kl_estimator=k3"],
         "TRL's rloo has its KL penalty in the reward, estimated by k1",
     ),
     "credit for rloo": (
