@@ -19,6 +19,7 @@ from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
 from envs.episode import Episode, FreeScenario
 from reports.records import StepRow
+from rl.algorithms.grpo import GRPO
 from rl.algorithms.policy_gradient import PolicyGradient
 from rl.algorithms.preference import even_microbatch
 from rl.algorithms.rloo import RLOO
@@ -108,10 +109,10 @@ def _settings(config: RunConfig, learner: Learner, done: int, scratch: str) -> d
 def _grpo_settings(config: RunConfig) -> dict[str, Any]:
     """How GRPOTrainer names what its algorithms differ in."""
     losses = {"grpo": "grpo", "gspo": "grpo", "dr_grpo": "dr_grpo", "dapo": "dapo"}
-    scales = {"dr_grpo": "none", "grpo": getattr(config.algorithm, "scale", "group")}
+    scale = config.algorithm.scale if isinstance(config.algorithm, GRPO) else "group"
     return {
         "loss_type": losses[config.algorithm.kind],
-        "scale_rewards": scales.get(config.algorithm.kind, "group"),
+        "scale_rewards": "none" if config.algorithm.kind == "dr_grpo" else scale,
         "importance_sampling_level": "sequence" if config.algorithm.kind == "gspo" else "token",
         "use_bias_correction_kl": False,  # the gradient of k3 itself, as in Shao et al. 2024
     }
@@ -195,11 +196,12 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         return [None if np.isnan(reward) else float(reward) for reward in rewards_PG.reshape(-1)]
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        # At each gradient step: after one, the scheduler puts the rate back to that without a warm-up.
+        set_learning_rate(self.config, self.learner, self.step)
         if state.global_step % self.gradient_steps:
             return
         # TRL samples from the global stream: seeded by the step, what it draws depends on nothing that came before.
         torch.manual_seed(int(stream(self.config.seed, self.step, Stage.engine).integers(2**63)))
-        set_learning_rate(self.config, self.learner, self.step)
         self.undo = snapshot(self.learner) if self.gradient_steps > 1 else None
         self.logged = []
         self.started = time.perf_counter()

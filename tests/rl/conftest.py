@@ -11,12 +11,13 @@ About one reply in five is malformed or cut off, and answers differ in length: s
 (format and length) have variance.
 """
 
+import gc
 import json
 import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,15 @@ def weights(folder: Path, step: int) -> dict[str, torch.Tensor]:
 def same_weights(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
     """Bit by bit."""
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.fixture(scope="module")
+def without_garbage() -> Iterator[None]:
+    """Each training with TRL collects garbage, which takes longer than the steps where so many modules are loaded."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @dataclass(frozen=True)

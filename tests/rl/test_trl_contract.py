@@ -5,9 +5,8 @@ Arguments are read off our own calls, so that this list can't lag behind the cod
 
 import contextlib
 import dataclasses
-import gc
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -47,13 +46,7 @@ CPU = torch.device("cpu")
 INSTALLED = f"TRL {metadata.version('trl')}"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def without_garbage() -> Iterator[None]:
-    """Each training with TRL collects garbage, which takes longer than the steps where so many modules are loaded."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
+pytestmark = pytest.mark.usefixtures("without_garbage")
 
 
 # --- Arguments -------------------------------------------------------------------------------------------------------

@@ -1,12 +1,11 @@
 """Whole runs on TRL's trainers: recorded, probed, resumed and stopped as on the built-in engine."""
 
-import gc
 import json
 import math
 import os
 import shutil
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +24,7 @@ from rl.endings import Interrupted, NotFinite, RunStopped
 from rl.loop import resume, train
 from tests.rl.conftest import rows, same_run, same_weights, weights
 
-
-@pytest.fixture(scope="module", autouse=True)
-def without_garbage() -> Iterator[None]:
-    """Each training with TRL collects garbage, which takes longer than the steps where so many modules are loaded."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
+pytestmark = pytest.mark.usefixtures("without_garbage")
 
 
 SIZES = ["algorithm.prompts_per_step=2", "algorithm.group_size=4"]
@@ -295,3 +287,20 @@ def test_what_trl_can_not_do_is_refused_before_anything_is_built(case: str, tiny
         train(config, tmp_path / "run")
     assert len(str(caught.value).splitlines()) == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_every_gradient_step_of_a_step_has_the_rate_of_that_step(
+    tiny: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates: list[float] = []
+    original = torch.optim.AdamW.step
+
+    def noted(optimizer: torch.optim.AdamW, *arguments: Any, **options: Any) -> Any:
+        rates.append(optimizer.param_groups[0]["lr"])
+        return original(optimizer, *arguments, **options)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", noted)
+    config = on_trl(tiny, "algorithm.epochs=2", "optimiser.warmup_steps=4", "steps=2", "probes=[]")
+    train(config, tmp_path / "run")
+    # Warm-up over 4 steps to 0.01: a quarter of it in both gradient steps of the first step, half in the second's.
+    assert rates == pytest.approx([0.0025, 0.0025, 0.005, 0.005])

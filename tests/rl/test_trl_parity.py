@@ -1,9 +1,8 @@
 """The same episodes give the same advantages, loss and gradients here and in the installed TRL, to 1e-4."""
 
-import gc
 import math
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -50,13 +49,7 @@ ALGORITHMS: dict[str, Callable[[float], PolicyGradient]] = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def without_garbage() -> Iterator[None]:
-    """Each training with TRL collects garbage, which takes longer than the steps where so many modules are loaded."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
+pytestmark = pytest.mark.usefixtures("without_garbage")
 
 
 class Jolt(torch.optim.AdamW):
