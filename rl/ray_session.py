@@ -1,0 +1,92 @@
+"""Ray for as long as a block lasts: private, on loopback, and gone afterwards; or a cluster that is there already.
+
+The files named `ray_*.py` are the only ones that import Ray.
+"""
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+PREFIX = "gyges-ray-"
+OBJECT_STORE_BYTES = 100_000_000  # tasks carry paths and short records: this is near Ray's least
+QUIET = {"log_to_driver": False, "logging_level": "ERROR", "namespace": "gyges"}
+
+
+@contextmanager
+def ray_session(workers: int, address: str | None = None, gpus: int | None = None) -> Iterator[None]:
+    """Connects to the cluster at `address`, or starts Ray here with `workers` CPUs; takes down what it started.
+
+    Without an address everything that Ray writes lies in a private folder, which is removed; its servers listen on
+    loopback and want a token that only its own processes have; there is no dashboard. They end with this process,
+    however it ends.
+
+    Raises:
+        ValueError: if no cluster answers at the address.
+    """
+    # What Ray reads when it is imported: so it is imported here, and nowhere at the top of a file.
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # a task without GPUs: devices stay as they are
+    with ExitStack() as stack:
+        if address is None:
+            _start(workers, gpus, stack.enter_context(_private_folder()))
+        else:
+            _connect(address)
+        import ray
+
+        stack.callback(ray.shutdown)
+        yield
+
+
+def _start(workers: int, gpus: int | None, folder: Path) -> None:
+    # A token of our own: without one Ray writes one into the home folder.
+    os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", secrets.token_hex(32)
+    # Ray's switch for "this machine is the whole cluster", whatever the system: without it all interfaces are listened
+    # on, even where the node's address is given as 127.0.0.1.
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    import ray
+
+    ray.init(
+        address="local",
+        num_cpus=workers,
+        num_gpus=gpus,
+        include_dashboard=False,
+        object_store_memory=OBJECT_STORE_BYTES,
+        _node_ip_address="127.0.0.1",
+        _temp_dir=str(folder),
+        **QUIET,
+    )
+
+
+def _connect(address: str) -> None:
+    import ray
+
+    try:
+        ray.init(address=address, **QUIET)
+    except (ConnectionError, RuntimeError) as error:
+        raise ValueError(
+            f"no Ray cluster answers at {address}: start one with `ray start --head`, or leave out --address"
+        ) from error
+
+
+@contextmanager
+def _private_folder() -> Iterator[Path]:
+    """A folder for Ray's files that ends with the block, and the end of those whose owner was killed.
+
+    It lies where temporary files do and not in a run folder: the paths of Unix sockets hold about a hundred characters.
+    """
+    root = Path(tempfile.gettempdir())
+    for stale in root.glob(f"{PREFIX}*"):
+        with suppress(Timeout, OSError), FileLock(stale / "owner.lock", timeout=0):
+            shutil.rmtree(stale, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
+    with FileLock(folder / "owner.lock"):
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
