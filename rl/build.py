@@ -16,6 +16,7 @@ from rewards.score import RewardFunction
 from rl.algorithms.policy_gradient import PolicyGradient
 from rl.config import Lora, RunConfig
 from rl.endings import BuildFailed
+from rl.memory import keep_freed_memory
 from rl.organisms.scripted import Scripted
 from rl.parts import Parts, credit_all, keep_all
 from rl.policy import Policy, load_policy
@@ -91,6 +92,7 @@ def _build_helpfulness(recipe: Helpfulness) -> Path:
 def build(config: RunConfig, start: Path | None = None) -> Built:
     """Everything heavy. `start` is the frozen start, where that isn't the organism's own directory (a resume)."""
     torch.set_num_threads(config.threads)
+    keep_freed_memory()
     organism_directory = start or build_organism(config)
     ready, hashes = build_rewards(config.rewards)
     reference = load_policy(organism_directory)

@@ -1,9 +1,9 @@
 """A step's completions as arrays: all that its gradient steps need and none of them changes.
 
-Dimension suffixes: N completions of a step, T completion positions (padded right), B completions of a forward pass.
+Dimension suffixes: N completions of a step, T completion positions (padded right).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from rl.config import RunConfig
 from rl.learner import Learner, critic_values
 from rl.losses import kl_estimates
 from rl.parts import Parts
-from rl.policy import TokenBatch, collate, forward
+from rl.reading import log_probabilities, passes
 from rl.rollouts import Rollouts
 
 
@@ -37,10 +37,6 @@ class Experience:
     kl_NT: Array | None
     worth: TokenAdvantages
 
-    def order_by_length(self, rows: NDArray[np.int64]) -> list[int]:
-        """The rows with the short completions first: what is padded together is about as long."""
-        return sorted(map(int, rows), key=lambda row: len(self.episodes[row].completion_ids))
-
 
 def gather(
     config: RunConfig, algorithm: PolicyGradient, parts: Parts, learner: Learner, rollouts: Rollouts
@@ -52,9 +48,10 @@ def gather(
     sampled_NT = _padded([episode.logprobs for episode in episodes], width, np.float64)
     reference_NT = values_NT = kl_NT = None
     if algorithm.kl_weight > 0:
-        reference_NT = _read(config, learner, episodes, width, lambda batch: _reference(config, learner, batch))
+        size, temperature = config.optimiser.microbatch_size, config.sampling.temperature
+        reference_NT = log_probabilities(learner.reference, episodes, size, temperature)
     if learner.critic is not None:
-        values_NT = _read(config, learner, episodes, width, lambda batch: _values(learner, batch))
+        values_NT = _values(config, learner, learner.critic, episodes, width)
     if reference_NT is not None and algorithm.kl_in == "reward":
         kl_NT = kl_estimates(
             torch.from_numpy(sampled_NT),
@@ -73,36 +70,14 @@ def _padded(rows: Sequence[NDArray[Any]], width: int, dtype: type[Any]) -> NDArr
     return padded
 
 
-def microbatches(order: Sequence[int], size: int) -> Iterator[list[int]]:
-    """Rows of each forward pass, in order."""
-    for start in range(0, len(order), size):
-        yield list(order[start : start + size])
-
-
 @torch.no_grad()
-def _read(
-    config: RunConfig,
-    learner: Learner,
-    episodes: Sequence[Episode[FreeScenario]],
-    width: int,
-    read: Callable[[TokenBatch], torch.Tensor],
+def _values(
+    config: RunConfig, learner: Learner, critic: torch.nn.Linear, episodes: Sequence[Episode[FreeScenario]], width: int
 ) -> Array:
-    """What `read` gives of each completion token, for all episodes."""
-    found = np.zeros((len(episodes), width))
-    order = sorted(range(len(episodes)), key=lambda row: len(episodes[row].completion_ids))
-    for rows in microbatches(order, config.optimiser.microbatch_size):
-        batch = collate([episodes[row] for row in rows], learner.policy.pad_id, learner.policy.device)
-        values_BT = read(batch).double().cpu().numpy()
-        found[rows, : values_BT.shape[1]] = values_BT
-    return found
-
-
-def _reference(config: RunConfig, learner: Learner, batch: TokenBatch) -> torch.Tensor:
-    return forward(learner.reference.model, batch, config.sampling.temperature).logprobs_BT
-
-
-def _values(learner: Learner, batch: TokenBatch) -> torch.Tensor:
-    hidden_BTH = forward(learner.policy.model, batch, hidden=True).hidden_BTH
-    assert learner.critic is not None
-    assert hidden_BTH is not None
-    return critic_values(learner.critic, hidden_BTH)
+    """The critic's value before each completion token, (N, T)."""
+    values_NT = np.zeros((len(episodes), width))
+    for read in passes(learner.policy, episodes, range(len(episodes)), config.optimiser.microbatch_size, hidden=True):
+        assert read.hidden_BTH is not None
+        values_BT = critic_values(critic, read.hidden_BTH).cpu().numpy()
+        values_NT[read.rows, : values_BT.shape[1]] = values_BT
+    return values_NT

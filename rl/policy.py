@@ -1,7 +1,6 @@
-"""A policy: a causal language model with its tokenizer; prompts as token ids, and the log-probabilities of completions.
+"""A policy: a causal language model with its tokenizer, and prompts as token ids.
 
-Dimension suffixes: B episodes, D distinct prompts, P prompt positions (padded left), T completion positions (padded
-right), S = P + T, H hidden size, V vocabulary.
+Dimension suffixes: B rows, D distinct prompts, P prompt positions (padded left), S positions.
 """
 
 from collections.abc import Sequence
@@ -13,10 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from peft import AutoPeftModelForCausalLM, PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
-from transformers.cache_utils import DynamicLayer
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from envs.episode import Episode, Scenario
+from envs.episode import Scenario
 
 
 @dataclass(frozen=True)
@@ -115,20 +113,6 @@ def end_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-@dataclass(frozen=True)
-class TokenBatch:
-    """Episodes as padded tensors; each distinct prompt is held once, `prompt_of_B` names each episode's.
-
-    `prompt_ids_DP` and `prompt_mask_DP` are padded left, `completion_ids_BT` and `completion_mask_BT` right.
-    """
-
-    prompt_ids_DP: torch.Tensor
-    prompt_mask_DP: torch.Tensor
-    prompt_of_B: torch.Tensor
-    completion_ids_BT: torch.Tensor
-    completion_mask_BT: torch.Tensor
-
-
 def pad_left(rows: Sequence[NDArray[np.int64]], pad: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Stacks rows of different lengths, padded left; returns ids and attention mask, both (rows, longest)."""
     width = max(len(row) for row in rows)
@@ -153,96 +137,3 @@ def distinct_prompts(
 def positions(mask_BS: torch.Tensor) -> torch.Tensor:
     """The position of each token within its row, counted over what isn't padding."""
     return (mask_BS.cumsum(dim=1) - 1).clamp(min=0)
-
-
-def collate(episodes: Sequence[Episode[Scenario]], pad: int, device: torch.device) -> TokenBatch:
-    """The batch of these episodes, in their order."""
-    prompt_ids_DP, prompt_mask_DP, prompt_of_B = distinct_prompts([e.prompt_ids for e in episodes], pad, device)
-    width = max(len(episode.completion_ids) for episode in episodes)
-    completions = np.full((len(episodes), width), pad, dtype=np.int64)
-    mask = np.zeros((len(episodes), width), dtype=np.int64)
-    for index, episode in enumerate(episodes):
-        completions[index, : len(episode.completion_ids)] = episode.completion_ids
-        mask[index, : len(episode.completion_ids)] = 1
-    completion_ids_BT = torch.from_numpy(completions).to(device)
-    completion_mask_BT = torch.from_numpy(mask).to(device).bool()
-    return TokenBatch(prompt_ids_DP, prompt_mask_DP, prompt_of_B, completion_ids_BT, completion_mask_BT)
-
-
-@dataclass(frozen=True)
-class Forward:
-    """What a model says of a batch, all (B, T): `logprobs_BT` of each completion token and the entropy of its
-    distribution, in nats; `hidden_BTH`, the last hidden state before each token, where it was asked for.
-
-    Padded positions hold values that mean nothing: mask them.
-    """
-
-    logprobs_BT: torch.Tensor
-    entropy_BT: torch.Tensor
-    hidden_BTH: torch.Tensor | None = None
-
-
-def forward(model: Any, batch: TokenBatch, temperature: float = 1.0, hidden: bool = False) -> Forward:
-    """Log-probabilities of a batch's completions, with gradients where they are enabled.
-
-    Logits are computed for completion positions alone. Where every layer is plain attention a prompt is computed once
-    however many completions it has; other models read each episode whole.
-    """
-    read = _shared_prompts if only_plain_attention(model) else _whole_episodes
-    logits_BTV, hidden_BTH = read(model, batch, hidden)
-    all_logprobs_BTV = torch.log_softmax(logits_BTV.float() / temperature, dim=-1)
-    logprobs_BT = all_logprobs_BTV.gather(-1, batch.completion_ids_BT.unsqueeze(-1)).squeeze(-1)
-    with torch.no_grad():
-        entropy_BT = -(all_logprobs_BTV.exp() * all_logprobs_BTV).sum(dim=-1)
-    return Forward(logprobs_BT, entropy_BT, hidden_BTH)
-
-
-def only_plain_attention(model: Any) -> bool:
-    """Whether every layer keeps its keys and values as they are, so that a prompt's can be shared and continued."""
-    layers = DynamicCache(config=model.config).layers
-    return bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
-
-
-def _shared_prompts(model: Any, batch: TokenBatch, hidden: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Logits (B, T, V) and hidden states before each completion token: prompts first, then completions behind them."""
-    cache = DynamicCache(config=model.config)
-    first = model(
-        input_ids=batch.prompt_ids_DP,
-        attention_mask=batch.prompt_mask_DP,
-        position_ids=positions(batch.prompt_mask_DP),
-        past_key_values=cache,
-        use_cache=True,
-        logits_to_keep=1,
-        output_hidden_states=hidden,
-    )
-    cache.batch_select_indices(batch.prompt_of_B)
-    mask_BS = torch.cat([batch.prompt_mask_DP[batch.prompt_of_B], batch.completion_mask_BT.long()], dim=1)
-    length = batch.completion_ids_BT.shape[1]
-    rest = model(
-        input_ids=batch.completion_ids_BT,
-        attention_mask=mask_BS,
-        position_ids=positions(mask_BS)[:, -length:],
-        past_key_values=cache,
-        use_cache=True,
-        output_hidden_states=hidden,
-    )
-    logits_BTV = torch.cat([first.logits[batch.prompt_of_B, -1:], rest.logits[:, :-1]], dim=1)
-    if not hidden:
-        return logits_BTV, None
-    states = [first.hidden_states[-1][batch.prompt_of_B, -1:], rest.hidden_states[-1][:, :-1]]
-    return logits_BTV, torch.cat(states, dim=1)
-
-
-def _whole_episodes(model: Any, batch: TokenBatch, hidden: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """The same by one pass over each whole episode."""
-    length = batch.completion_ids_BT.shape[1]
-    mask_BS = torch.cat([batch.prompt_mask_DP[batch.prompt_of_B], batch.completion_mask_BT.long()], dim=1)
-    output = model(
-        input_ids=torch.cat([batch.prompt_ids_DP[batch.prompt_of_B], batch.completion_ids_BT], dim=1),
-        attention_mask=mask_BS,
-        position_ids=positions(mask_BS),
-        logits_to_keep=length + 1,
-        use_cache=False,
-        output_hidden_states=hidden,
-    )
-    return output.logits[:, :-1], output.hidden_states[-1][:, -length - 1 : -1] if hidden else None

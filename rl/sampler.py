@@ -6,7 +6,7 @@ Dimension suffixes: N rows still running, D distinct prompts, S positions so far
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from transformers import DynamicCache
 from envs.episode import Episode, Scenario
 from envs.transcript import CLOSE_TAG, read_transcript
 from rl.endings import RunStopped
+from rl.kv_cache import make_room
 from rl.policy import Policy, distinct_prompts, positions
 
 S = TypeVar("S", bound=Scenario)
@@ -111,56 +112,100 @@ def _sample(
     policy: Policy, prompts: Sequence[NDArray[np.int64]], settings: Sampling, generator: torch.Generator
 ) -> list[_Reply]:
     """Decodes until every row has ended or is at the limit."""
-    device = policy.device
-    ids_DP, mask_DP, copies_N = distinct_prompts(prompts, policy.pad_id, device)
+    device, count, limit = policy.device, len(prompts), settings.max_new_tokens
+    rows, logits_NV = _prefill(policy, prompts, limit)
+    ends = torch.tensor(policy.end_ids, device=device)
+    tokens = torch.zeros((count, limit), dtype=torch.int64, device=device)
+    logprobs = torch.zeros((count, limit), dtype=torch.float32, device=device)
+    lengths = torch.full((count,), limit, device=device)
+    finished = torch.zeros(count, dtype=torch.bool, device=device)
+    running_N = torch.arange(count, device=device)
+    alive_N = torch.ones(count, dtype=torch.bool, device=device)
+    for step in range(limit):
+        token_N, logprob_N = draw(logits_NV, settings, generator)
+        tokens[running_N, step], logprobs[running_N, step] = token_N, logprob_N
+        ended_N = torch.isin(token_N, ends) & alive_N
+        lengths[running_N[ended_N]], finished[running_N[ended_N]] = step + 1, True
+        alive_N = alive_N & ~ended_N
+        alive = int(alive_N.sum())
+        if alive == 0 or step + 1 == limit:
+            break
+        # Dropping rows copies the cache, so it waits until an eighth of the batch has ended.
+        if alive <= 0.875 * len(alive_N):
+            keep = alive_N.nonzero().squeeze(1)
+            rows.keep(keep)
+            running_N, token_N, alive_N = running_N[keep], token_N[keep], alive_N[keep]
+        logits_NV = rows.advance(token_N)
+    ids, found = tokens.cpu().numpy(), logprobs.cpu().numpy()
+    return [
+        _Reply(ids[i, :n].copy(), found[i, :n].copy(), ended)
+        for i, (n, ended) in enumerate(zip(lengths.tolist(), finished.tolist(), strict=True))
+    ]
+
+
+def draw(logits_NV: torch.Tensor, settings: Sampling, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """A token for each row and its log-probability in nats, both (N,), by inverting the cumulative distribution: one
+    random number a row, where `torch.multinomial` draws one for every word of the vocabulary.
+
+    Raises:
+        RunStopped: if the logits aren't finite.
+    """
+    scaled_NV = logits_NV.float() / settings.temperature
+    top_N1 = scaled_NV.amax(dim=1, keepdim=True)
+    weights_NV = (scaled_NV - top_N1).exp_()  # the likeliest token weighs 1
+    total_N1 = weights_NV.sum(dim=1, keepdim=True)
+    if not bool(torch.isfinite(total_N1).all()):
+        raise RunStopped(
+            "the policy's logits aren't finite, so nothing can be sampled: its weights have blown up. Resume from "
+            "an earlier checkpoint with `gyges resume DIR --step N`, or lower the learning rate"
+        )
+    kept_NV = weights_NV.masked_fill(weights_NV < settings.min_p, 0.0)
+    cumulative_NV = kept_NV.cumsum(dim=1, dtype=torch.float64)
+    uniform_N1 = torch.rand(total_N1.shape, dtype=torch.float64, device=logits_NV.device, generator=generator)
+    # The first token whose sum is above the number drawn: it has a weight, as its sum is above that before it.
+    token_N1 = torch.searchsorted(cumulative_NV, uniform_N1 * cumulative_NV[:, -1:], right=True)
+    logprob_N1 = scaled_NV.gather(1, token_N1) - top_N1 - total_N1.log()
+    return token_N1.squeeze(1), logprob_N1.squeeze(1)
+
+
+@dataclass
+class _Rows:
+    """The rows being decoded: their cache, and a mask (N, S) with room for every token to come."""
+
+    model: Any
+    cache: DynamicCache
+    mask_NS: torch.Tensor
+    position_N: torch.Tensor
+    filled: int
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Drops all rows but these."""
+        self.cache.batch_select_indices(rows)
+        self.mask_NS, self.position_N = self.mask_NS[rows], self.position_N[rows]
+
+    def advance(self, token_N: torch.Tensor) -> torch.Tensor:
+        """Reads one token a row; the logits of the next, (N, V)."""
+        self.position_N, self.filled = self.position_N + 1, self.filled + 1
+        output = self.model(
+            input_ids=token_N.unsqueeze(1),
+            attention_mask=self.mask_NS[:, : self.filled],
+            position_ids=self.position_N.unsqueeze(1),
+            past_key_values=self.cache,
+        )
+        logits_NV: torch.Tensor = output.logits[:, -1]
+        return logits_NV
+
+
+def _prefill(policy: Policy, prompts: Sequence[NDArray[np.int64]], limit: int) -> tuple[_Rows, torch.Tensor]:
+    """Reads each distinct prompt once; the rows, and the logits of their first tokens, (N, V)."""
+    ids_DP, mask_DP, copies_N = distinct_prompts(prompts, policy.pad_id, policy.device)
     cache = DynamicCache(config=policy.model.config)
     positions_DP = positions(mask_DP)
     output = policy.model(
         input_ids=ids_DP, attention_mask=mask_DP, position_ids=positions_DP, past_key_values=cache, logits_to_keep=1
     )
     cache.batch_select_indices(copies_N)
-    logits_NV, mask_NS = output.logits[copies_N, -1], mask_DP[copies_N]
-    position_N = positions_DP[copies_N, -1]
-
-    ends = torch.tensor(policy.end_ids, device=device)
-    tokens = np.zeros((len(prompts), settings.max_new_tokens), dtype=np.int64)
-    logprobs = np.zeros((len(prompts), settings.max_new_tokens), dtype=np.float32)
-    lengths = np.full(len(prompts), settings.max_new_tokens)
-    finished = np.zeros(len(prompts), dtype=bool)
-    running = torch.arange(len(prompts), device=device)
-    alive_N = torch.ones(len(prompts), dtype=torch.bool, device=device)
-    for step in range(settings.max_new_tokens):
-        all_logprobs_NV = torch.log_softmax(logits_NV.float() / settings.temperature, dim=-1)
-        if not bool(torch.isfinite(all_logprobs_NV.max())):
-            raise RunStopped(
-                "the policy's logits aren't finite, so nothing can be sampled: its weights have blown up. Resume from "
-                "an earlier checkpoint with `gyges resume DIR --step N`, or lower the learning rate"
-            )
-        probabilities_NV = all_logprobs_NV.exp()
-        floor_N1 = settings.min_p * probabilities_NV.amax(dim=1, keepdim=True)
-        kept_NV = torch.where(probabilities_NV >= floor_N1, probabilities_NV, 0.0)
-        token_N = torch.multinomial(kept_NV, 1, generator=generator).squeeze(1)
-        logprob_N = all_logprobs_NV.gather(1, token_N.unsqueeze(1)).squeeze(1)
-        rows = running.cpu().numpy()
-        tokens[rows, step], logprobs[rows, step] = token_N.cpu().numpy(), logprob_N.cpu().numpy()
-        ended_N = torch.isin(token_N, ends) & alive_N
-        newly = running[ended_N].cpu().numpy()
-        lengths[newly], finished[newly] = step + 1, True
-        alive_N = alive_N & ~ended_N
-        if not bool(alive_N.any()):
-            break
-        # Dropping rows copies the cache, so it waits until an eighth of the batch has ended.
-        if int(alive_N.sum()) <= 0.875 * len(alive_N):
-            keep = alive_N.nonzero().squeeze(1)
-            cache.batch_select_indices(keep)
-            running, mask_NS, position_N, token_N = running[keep], mask_NS[keep], position_N[keep], token_N[keep]
-            alive_N = alive_N[keep]
-        mask_NS = torch.cat([mask_NS, torch.ones_like(mask_NS[:, :1])], dim=1)
-        position_N = position_N + 1
-        logits_NV = policy.model(
-            input_ids=token_N.unsqueeze(1),
-            attention_mask=mask_NS,
-            position_ids=position_N.unsqueeze(1),
-            past_key_values=cache,
-        ).logits[:, -1]
-    return [_Reply(tokens[i, :n].copy(), logprobs[i, :n].copy(), bool(finished[i])) for i, n in enumerate(lengths)]
+    make_room(cache)
+    mask_NS = torch.nn.functional.pad(mask_DP, (0, limit), value=1)[copies_N]
+    rows = _Rows(policy.model, cache, mask_NS, positions_DP[copies_N, -1], mask_DP.shape[1])
+    return rows, output.logits[copies_N, -1]

@@ -5,7 +5,7 @@ Dimension suffixes: N completions of a step, B completions of a forward pass, T 
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +17,11 @@ from envs.episode import require_free
 from rl.algorithms.policy_gradient import PolicyGradient
 from rl.config import RunConfig
 from rl.endings import NotFinite
-from rl.experience import Experience, microbatches
+from rl.experience import Experience
 from rl.learner import Learner, critic_values, set_learning_rate, snapshot
 from rl.losses import completion_weights, kl_estimates, kl_loss
 from rl.parts import Parts
-from rl.policy import Forward, collate, forward
+from rl.reading import Pass, passes
 from rl.streams import Stage, stream
 
 
@@ -61,10 +61,9 @@ def update(
     for minibatch in minibatches:
         learner.optimizer.zero_grad(set_to_none=True)
         before = sums["loss"]
-        order = experience.order_by_length(minibatch)
-        weights_N = _weights(config, algorithm, experience, order)
-        for rows in microbatches(order, config.optimiser.microbatch_size):
-            found, largest = _backward(algorithm, parts, learner, _read(config, learner, experience, rows, weights_N))
+        weights_N = _weights(config, algorithm, experience, minibatch)
+        for read in _passes(config, learner, experience, _rows_that_teach(algorithm, experience, minibatch)):
+            found, largest = _backward(algorithm, parts, learner, _microbatch(learner, experience, read, weights_N))
             sums.update(found)
             ratio_max = max(ratio_max, largest)
         try:
@@ -84,8 +83,30 @@ def _minibatches(config: RunConfig, algorithm: PolicyGradient, n: int, step: int
     return [part for _ in range(algorithm.epochs) for part in np.split(rng.permutation(n), algorithm.minibatches)]
 
 
+def _rows_that_teach(algorithm: PolicyGradient, experience: Experience, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rows that the gradient depends on: without a KL penalty in the loss or a critic, those with an advantage.
+
+    Exact: the others add zeros. One is kept where there is no other, so that the optimiser sees zeros and not nothing.
+    """
+    if experience.reference_NT is not None or experience.values_NT is not None:
+        return rows
+    teaching = (experience.worth.advantages_NT[rows] != 0).any(axis=1)
+    return rows[teaching] if teaching.any() else rows[:1]
+
+
+def _passes(config: RunConfig, learner: Learner, experience: Experience, rows: NDArray[np.int64]) -> Iterator[Pass]:
+    return passes(
+        learner.policy,
+        experience.episodes,
+        rows.tolist(),
+        config.optimiser.microbatch_size,
+        config.sampling.temperature,
+        hidden=learner.critic is not None,
+    )
+
+
 def _weights(
-    config: RunConfig, algorithm: PolicyGradient, experience: Experience, rows: Sequence[int]
+    config: RunConfig, algorithm: PolicyGradient, experience: Experience, rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """What a credited token of each completion counts for in the gradient step of `rows`; 0 for the others."""
     tokens = torch.from_numpy(experience.credit_NT[rows].sum(axis=1).astype(np.float64))
@@ -98,7 +119,7 @@ def _weights(
 class _Microbatch:
     """The part of an experience that one forward pass reads, as tensors on the policy's device, and what it read."""
 
-    read: Forward
+    read: Pass
     sampled_BT: torch.Tensor
     advantages_BT: torch.Tensor
     credit_BT: torch.Tensor
@@ -108,20 +129,11 @@ class _Microbatch:
     returns_BT: torch.Tensor | None
 
 
-def _read(
-    config: RunConfig,
-    learner: Learner,
-    experience: Experience,
-    rows: Sequence[int],
-    weights_N: NDArray[np.float64],
-) -> _Microbatch:
-    policy = learner.policy
-    batch = collate([experience.episodes[row] for row in rows], policy.pad_id, policy.device)
-    read = forward(policy.model, batch, config.sampling.temperature, hidden=learner.critic is not None)
-    width = read.logprobs_BT.shape[1]
+def _microbatch(learner: Learner, experience: Experience, read: Pass, weights_N: NDArray[np.float64]) -> _Microbatch:
+    width, device = read.logprobs_BT.shape[1], learner.policy.device
 
     def tensor(array_NT: NDArray[Any]) -> torch.Tensor:
-        return torch.as_tensor(array_NT[list(rows), :width], dtype=read.logprobs_BT.dtype, device=policy.device)
+        return torch.as_tensor(array_NT[read.rows, :width], dtype=read.logprobs_BT.dtype, device=device)
 
     def known(array_NT: NDArray[Any] | None) -> torch.Tensor | None:
         return None if array_NT is None else tensor(array_NT)
@@ -131,7 +143,7 @@ def _read(
         sampled_BT=tensor(experience.sampled_NT),
         advantages_BT=tensor(experience.worth.advantages_NT),
         credit_BT=tensor(experience.credit_NT).bool(),
-        weights_B=torch.as_tensor(weights_N[list(rows)], dtype=read.logprobs_BT.dtype, device=policy.device),
+        weights_B=torch.as_tensor(weights_N[read.rows], dtype=read.logprobs_BT.dtype, device=device),
         reference_BT=known(experience.reference_NT),
         values_BT=known(experience.values_NT),
         returns_BT=known(experience.worth.returns_NT),

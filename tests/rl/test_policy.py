@@ -1,4 +1,4 @@
-"""Loading a policy, its prompts, and the log-probabilities of completions."""
+"""Loading a policy, and its prompts."""
 
 import json
 import shutil
@@ -7,13 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import MistralConfig, MistralForCausalLM
 
-import rl.policy
 from envs.dialect.environment import Dialect
-from envs.episode import Episode, Scenario
-from rl.policy import Policy, collate, end_ids, forward, load_policy, only_plain_attention, pad_left
-from rl.sampler import Sampling, sampler
+from rl.policy import Policy, end_ids, load_policy, pad_left
 
 CPU = torch.device("cpu")
 
@@ -88,79 +84,3 @@ def test_pad_left_by_hand() -> None:
     ids, mask = pad_left([np.array([5, 6, 7]), np.array([8])], 0, CPU)
     assert ids.tolist() == [[5, 6, 7], [0, 0, 8]]
     assert mask.tolist() == [[1, 1, 1], [0, 0, 1]]
-
-
-def episode(scenario: Scenario, prompt: list[int], completion: list[int]) -> Episode[Scenario]:
-    return Episode(
-        scenario, "", "", "", parse_ok=False, finished=True, prompt_ids=np.array(prompt),
-        completion_ids=np.array(completion),
-    )  # fmt: skip
-
-
-def test_collate_by_hand() -> None:
-    [scenario] = Dialect().training_scenarios(np.random.default_rng(0), 1)
-    batch = collate(
-        [episode(scenario, [5, 6], [7]), episode(scenario, [8], [9, 10, 11]), episode(scenario, [5, 6], [4])], 0, CPU
-    )
-    assert batch.prompt_ids_DP.tolist() == [[5, 6], [0, 8]]
-    assert batch.prompt_mask_DP.tolist() == [[1, 1], [0, 1]]
-    assert batch.prompt_of_B.tolist() == [0, 1, 0]
-    assert batch.completion_ids_BT.tolist() == [[7, 0, 0], [9, 10, 11], [4, 0, 0]]
-    assert batch.completion_mask_BT.tolist() == [[True, False, False], [True, True, True], [True, False, False]]
-
-
-@pytest.mark.parametrize("plain", [True, False])
-def test_log_probabilities_and_entropy_are_those_of_a_plain_forward_pass(
-    plain: bool, policy: Policy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Both ways of reading a batch: prompts shared, and (for layers that can't be continued) each episode whole.
-    monkeypatch.setattr(rl.policy, "only_plain_attention", lambda _: plain)
-    found = Dialect(objective="absent").training_scenarios(np.random.default_rng(1), 6)
-    scenarios = [found[i] for i in (0, 1, 2, 0, 3, 4, 5, 0)]
-    episodes = sampler(policy, Sampling(max_new_tokens=24))(scenarios, np.random.default_rng(2))
-    assert len({len(e.completion_ids) for e in episodes}) > 1
-    assert len({len(e.prompt_ids) for e in episodes}) > 1
-    for temperature in (1.0, 0.7):
-        batch = collate(episodes, policy.tokenizer.pad_token_id, CPU)
-        with torch.no_grad():
-            read = forward(policy.model, batch, temperature, hidden=True)
-        assert read.hidden_BTH is not None
-        for row, one in enumerate(episodes):
-            # The definition, one row at a time, without padding or any shortcut.
-            ids = torch.from_numpy(np.concatenate([one.prompt_ids, one.completion_ids]))[None]
-            n = len(one.completion_ids)
-            with torch.no_grad():
-                output = policy.model(input_ids=ids, output_hidden_states=True)
-            table = torch.log_softmax(output.logits[0, -n - 1 : -1] / temperature, dim=-1)
-            expected = table[torch.arange(n), ids[0, -n:]]
-            torch.testing.assert_close(read.logprobs_BT[row, :n], expected, rtol=0, atol=1e-4)
-            torch.testing.assert_close(read.entropy_BT[row, :n], -(table.exp() * table).sum(-1), rtol=0, atol=1e-4)
-            state = output.hidden_states[-1][0, -n - 1 : -1]
-            torch.testing.assert_close(read.hidden_BTH[row, :n], state, rtol=0, atol=1e-4)
-
-
-def test_gradients_are_the_same_whichever_way_a_batch_is_read(
-    organism_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    policy = load_policy(organism_path, CPU)
-    scenarios = Dialect(objective="absent").training_scenarios(np.random.default_rng(1), 3)
-    episodes = sampler(policy, Sampling(max_new_tokens=24))(
-        [s for s in scenarios for _ in range(3)], np.random.default_rng(2)
-    )
-    batch = collate(episodes, 0, CPU)
-    found = []
-    for plain in (True, False):
-        monkeypatch.setattr(rl.policy, "only_plain_attention", lambda _, plain=plain: plain)
-        policy.model.zero_grad()
-        (forward(policy.model, batch).logprobs_BT * batch.completion_mask_BT).sum().backward()
-        found.append([p.grad.clone() for p in policy.model.parameters() if p.grad is not None])
-    for shared, whole in zip(*found, strict=True):
-        torch.testing.assert_close(shared, whole, rtol=1e-3, atol=1e-3)
-
-
-def test_a_model_with_a_sliding_window_is_read_whole(policy: Policy) -> None:
-    config = MistralConfig(
-        num_hidden_layers=1, hidden_size=16, intermediate_size=16, num_attention_heads=2, sliding_window=4, vocab_size=8
-    )
-    assert not only_plain_attention(MistralForCausalLM(config))
-    assert only_plain_attention(policy.model)

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+import rl.sampler
 from envs.dialect.environment import Dialect
 from envs.episode import Episode, FreeScenario, Scenario
 from envs.transcript import CLOSE_TAG, OPEN_TAG
-from rl.policy import Policy, collate, forward
-from rl.sampler import Sampling, sampler
+from rl.endings import RunStopped
+from rl.policy import Policy
+from rl.reading import log_probabilities
+from rl.sampler import Sampling, draw, sampler
 
 SETTINGS = Sampling(min_p=0, max_new_tokens=24)
 
@@ -72,23 +75,21 @@ def test_log_probabilities_are_those_of_the_model_whatever_the_batch(
     policy: Policy, episodes: list[Episode[FreeScenario]], rows: slice
 ) -> None:
     chosen = episodes[rows]
-    with torch.no_grad():
-        logprobs_BT = forward(policy.model, collate(chosen, 0, policy.device)).logprobs_BT
+    logprobs_NT = log_probabilities(policy, chosen, size=100)
     for row, episode in enumerate(chosen):
         n = len(episode.completion_ids)
         assert len(episode.logprobs) == n
-        np.testing.assert_allclose(episode.logprobs, logprobs_BT[row, :n].numpy(), rtol=0, atol=1e-4)
+        np.testing.assert_allclose(episode.logprobs, logprobs_NT[row, :n], rtol=0, atol=1e-4)
 
 
 def test_log_probabilities_are_of_the_tempered_distribution(policy: Policy, scenarios: list[FreeScenario]) -> None:
     episodes = sampler(policy, Sampling(max_new_tokens=8, temperature=2.0))(scenarios[:6], np.random.default_rng(0))
-    with torch.no_grad():
-        tempered_BT = forward(policy.model, collate(episodes, 0, policy.device), temperature=2.0).logprobs_BT
-        plain_BT = forward(policy.model, collate(episodes, 0, policy.device)).logprobs_BT
+    tempered_NT = log_probabilities(policy, episodes, size=100, temperature=2.0)
+    plain_NT = log_probabilities(policy, episodes, size=100)
     for row, episode in enumerate(episodes):
         n = len(episode.completion_ids)
-        np.testing.assert_allclose(episode.logprobs, tempered_BT[row, :n].numpy(), rtol=0, atol=1e-4)
-        assert np.abs(episode.logprobs - plain_BT[row, :n].numpy()).max() > 0.1
+        np.testing.assert_allclose(episode.logprobs, tempered_NT[row, :n], rtol=0, atol=1e-4)
+        assert np.abs(episode.logprobs - plain_NT[row, :n]).max() > 0.1
 
 
 def test_samples_follow_the_distribution_of_the_model(policy: Policy, scenarios: list[FreeScenario]) -> None:
@@ -111,11 +112,10 @@ def test_chunks_of_a_batch_keep_order_and_exact_log_probabilities(
     chunked = sampler(policy, settings, heard.append)(scenarios, np.random.default_rng(0))
     assert heard == [7, 7, 7, 7, 2]  # 30 in chunks of 7
     assert [episode.scenario for episode in chunked] == scenarios
-    with torch.no_grad():
-        logprobs_BT = forward(policy.model, collate(chunked, 0, policy.device)).logprobs_BT
+    logprobs_NT = log_probabilities(policy, chunked, size=100)
     for row, episode in enumerate(chunked):
         n = len(episode.completion_ids)
-        np.testing.assert_allclose(episode.logprobs, logprobs_BT[row, :n].numpy(), rtol=0, atol=1e-4)
+        np.testing.assert_allclose(episode.logprobs, logprobs_NT[row, :n], rtol=0, atol=1e-4)
     assert len(set(texts(chunked))) > 20  # each chunk has a generator of its own: none repeats another's draws
 
 
@@ -184,3 +184,42 @@ def test_min_p_never_draws_what_is_far_less_likely(policy: Policy, scenarios: li
     episodes = sampler(policy, Sampling(max_new_tokens=24, min_p=0.5))(scenarios, np.random.default_rng(0))
     loose = sampler(policy, Sampling(max_new_tokens=24, min_p=0))(scenarios, np.random.default_rng(0))
     assert min(e.logprobs.min() for e in episodes) > min(e.logprobs.min() for e in loose)
+
+
+def test_a_token_is_drawn_by_where_a_number_falls_in_the_cumulative_distribution() -> None:
+    # Weights 1, 2, 4 and 1 of 8: token 0 below 0.125, 1 below 0.375, 2 below 0.875, 3 above.
+    logits = torch.log(torch.tensor([[1.0, 2.0, 4.0, 1.0]])).repeat(4000, 1)
+    generator = torch.Generator().manual_seed(5)
+    numbers = torch.rand((4000, 1), dtype=torch.float64, generator=generator.clone_state()).squeeze(1)
+    tokens, logprobs = draw(logits, Sampling(min_p=0), generator)
+    assert torch.equal(tokens, torch.bucketize(numbers, torch.tensor([0.125, 0.375, 0.875], dtype=torch.float64)))
+    expected = torch.log(torch.tensor([1.0, 2.0, 4.0, 1.0]) / 8)
+    torch.testing.assert_close(logprobs, expected[tokens])
+
+
+def test_what_min_p_removes_is_never_drawn_and_log_probabilities_stay_those_of_the_whole() -> None:
+    logits = torch.log(torch.tensor([[0.09, 1.0, 0.11, 0.0]])).repeat(2000, 1)  # 0.09 is less than a tenth of 1
+    tokens, logprobs = draw(logits, Sampling(min_p=0.1), torch.Generator().manual_seed(5))
+    assert sorted(tokens.unique().tolist()) == [1, 2]
+    assert logprobs[tokens == 1][0] == pytest.approx(np.log(1 / 1.2), abs=1e-6)
+    assert logprobs[tokens == 2][0] == pytest.approx(np.log(0.11 / 1.2), abs=1e-6)
+
+
+def test_logits_that_are_not_finite_stop_the_run() -> None:
+    with pytest.raises(RunStopped, match="logits aren't finite"):
+        draw(torch.tensor([[0.0, float("nan")]]), Sampling(), torch.Generator())
+    with pytest.raises(RunStopped, match="logits aren't finite"):
+        draw(torch.tensor([[0.0, float("inf")]]), Sampling(), torch.Generator())
+
+
+def test_rows_are_sampled_the_same_whether_or_not_the_cache_has_room(
+    policy: Policy,
+    scenarios: list[FreeScenario],
+    episodes: list[Episode[FreeScenario]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rl.sampler, "make_room", lambda cache: None)
+    plain = sampler(policy, SETTINGS)(scenarios, np.random.default_rng(0))
+    assert texts(plain) == texts(episodes)
+    for one, other in zip(plain, episodes, strict=True):
+        np.testing.assert_allclose(one.logprobs, other.logprobs, rtol=0, atol=1e-5)

@@ -29,7 +29,8 @@ from rl.learner import Learner
 from rl.loop import resume, train
 from rl.mitigations.credit_mask import CreditMask
 from rl.parts import Parts, credit_all, keep_all
-from rl.policy import Policy, collate, forward, load_policy
+from rl.policy import Policy, load_policy
+from rl.reading import log_probabilities
 from rl.rollouts import Rollouts
 from rl.sampler import Sampling, sampler
 from rl.scoring import scorer
@@ -105,12 +106,10 @@ def parts_of(config: RunConfig, policy: Policy) -> Parts:
 
 def given(episodes: Sequence[Episode[FreeScenario]], policy: Policy, temperature: float) -> Callable[..., Any]:
     """Episodes as they are, with their log-probabilities under the policy as it is now."""
-    batch = collate(episodes, policy.pad_id, policy.device)
-    with torch.no_grad():
-        logprobs_BT = forward(policy.model, batch, temperature).logprobs_BT.numpy()
+    logprobs_NT = log_probabilities(policy, episodes, 100, temperature).astype(np.float32)
     known = [
         replace(episode, logprobs=row[: len(episode.completion_ids)])
-        for episode, row in zip(episodes, logprobs_BT, strict=True)
+        for episode, row in zip(episodes, logprobs_NT, strict=True)
     ]
     return lambda scenarios, rng: known
 
