@@ -1,7 +1,7 @@
 """Batched sampling from any causal LM with its own random generator, so that sampling never touches a global stream.
 
-Each prompt is prefilled once however many completions it gets, and rows that are finished leave the batch.
-Dimension suffixes: N rows still running, D distinct prompts, S positions so far, V vocabulary.
+Each prompt is read once however many completions it gets, and rows that are finished leave the batch.
+Dimension suffixes: N rows still running, S positions, V vocabulary.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,8 +17,8 @@ from transformers import DynamicCache
 from envs.episode import Episode, Scenario
 from envs.transcript import CLOSE_TAG, read_transcript
 from rl.endings import RunStopped
-from rl.kv_cache import make_room
-from rl.policy import Policy, distinct_prompts, positions
+from rl.policy import Policy
+from rl.prefill import Prefill, prefill
 
 S = TypeVar("S", bound=Scenario)
 
@@ -113,7 +113,8 @@ def _sample(
 ) -> list[_Reply]:
     """Decodes until every row has ended or is at the limit."""
     device, count, limit = policy.device, len(prompts), settings.max_new_tokens
-    rows, logits_NV = _prefill(policy, prompts, limit)
+    read = prefill(policy, prompts)
+    rows, logits_NV = _Rows.behind(policy.model, read, limit), read.logits_NV
     ends = torch.tensor(policy.end_ids, device=device)
     tokens = torch.zeros((count, limit), dtype=torch.int64, device=device)
     logprobs = torch.zeros((count, limit), dtype=torch.float32, device=device)
@@ -178,6 +179,12 @@ class _Rows:
     position_N: torch.Tensor
     filled: int
 
+    @classmethod
+    def behind(cls, model: Any, read: Prefill, limit: int) -> "_Rows":
+        """Rows that have read their prompts and will get at most so many tokens."""
+        mask_NS = torch.nn.functional.pad(read.mask_NS, (0, limit), value=1)
+        return cls(model, read.cache, mask_NS, read.position_N, read.mask_NS.shape[1])
+
     def keep(self, rows: torch.Tensor) -> None:
         """Drops all rows but these."""
         self.cache.batch_select_indices(rows)
@@ -194,18 +201,3 @@ class _Rows:
         )
         logits_NV: torch.Tensor = output.logits[:, -1]
         return logits_NV
-
-
-def _prefill(policy: Policy, prompts: Sequence[NDArray[np.int64]], limit: int) -> tuple[_Rows, torch.Tensor]:
-    """Reads each distinct prompt once; the rows, and the logits of their first tokens, (N, V)."""
-    ids_DP, mask_DP, copies_N = distinct_prompts(prompts, policy.pad_id, policy.device)
-    cache = DynamicCache(config=policy.model.config)
-    positions_DP = positions(mask_DP)
-    output = policy.model(
-        input_ids=ids_DP, attention_mask=mask_DP, position_ids=positions_DP, past_key_values=cache, logits_to_keep=1
-    )
-    cache.batch_select_indices(copies_N)
-    make_room(cache)
-    mask_NS = torch.nn.functional.pad(mask_DP, (0, limit), value=1)[copies_N]
-    rows = _Rows(policy.model, cache, mask_NS, positions_DP[copies_N, -1], mask_DP.shape[1])
-    return rows, output.logits[copies_N, -1]

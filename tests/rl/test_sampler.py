@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-import rl.sampler
+import rl.prefill
 from envs.dialect.environment import Dialect
 from envs.episode import Episode, FreeScenario, Scenario
 from envs.transcript import CLOSE_TAG, OPEN_TAG
@@ -212,13 +212,26 @@ def test_logits_that_are_not_finite_stop_the_run() -> None:
         draw(torch.tensor([[0.0, float("inf")]]), Sampling(), torch.Generator())
 
 
+def test_rows_are_sampled_the_same_whether_or_not_beginnings_are_shared(
+    policy: Policy,
+    scenarios: list[FreeScenario],
+    episodes: list[Episode[FreeScenario]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rl.prefill, "only_plain_attention", lambda _: False)
+    whole = sampler(policy, SETTINGS)(scenarios, np.random.default_rng(0))
+    assert texts(whole) == texts(episodes)
+    for one, other in zip(whole, episodes, strict=True):
+        np.testing.assert_allclose(one.logprobs, other.logprobs, rtol=0, atol=1e-5)
+
+
 def test_rows_are_sampled_the_same_whether_or_not_the_cache_has_room(
     policy: Policy,
     scenarios: list[FreeScenario],
     episodes: list[Episode[FreeScenario]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rl.sampler, "make_room", lambda cache: None)
+    monkeypatch.setattr(rl.prefill, "make_room", lambda cache: None)
     plain = sampler(policy, SETTINGS)(scenarios, np.random.default_rng(0))
     assert texts(plain) == texts(episodes)
     for one, other in zip(plain, episodes, strict=True):
