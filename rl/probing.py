@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from envs.dialect.environment import Dialect
-from envs.episode import QUERY_KINDS, Episode, Labels, Scenario
+from envs.episode import QUERY_KINDS, TIERS, Episode, Labels, Scenario
 from reports.records import Manifest, ProbeRow
 from rl.config import RunConfig
 from rl.probes.observation import Observation, ProbeFunction
@@ -15,7 +15,7 @@ from rl.streams import Stage, stream
 
 @dataclass(frozen=True)
 class ProbeSet:
-    """The scenarios of a run, the same at every step: each query under every tier, order shuffled within a kind."""
+    """A run's scenarios, the same at every step: each query under every tier asked for, shuffled within a kind."""
 
     scenarios: tuple[Scenario, ...]
 
@@ -30,18 +30,19 @@ class ProbeSet:
 
 
 def probe_set(config: RunConfig) -> ProbeSet:
-    """The probe scenarios of a run: kinds that no probe asks for are left out.
+    """The probe scenarios of a run: kinds and tiers that no probe asks for are left out.
 
     Raises:
         ValueError: if the probe split holds fewer queries than `probe_queries`.
     """
-    wanted = {probe.query_kind for probe in config.probes}
     scenarios: list[Scenario] = []
     for index, kind in enumerate(QUERY_KINDS):
-        if kind in wanted:
+        wanted = {tier for probe in config.probes if probe.query_kind == kind for tier in probe.tiers}
+        if wanted:
             # A stream a kind: a probe that is added or left out must not change what the others see.
             rng = stream(config.seed, index, Stage.probe_set)
-            scenarios += config.env.held_out_scenarios(rng, "probe", kind, config.probe_queries)
+            tiers = [tier for tier in TIERS if tier in wanted]
+            scenarios += config.env.held_out_scenarios(rng, "probe", kind, config.probe_queries, tiers)
     return ProbeSet(tuple(scenarios))
 
 

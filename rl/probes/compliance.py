@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, final
 
 from pydantic import BaseModel, ConfigDict
 
-from envs.episode import TIERS, AnswerLabel, Labels, QueryKind
+from envs.episode import TIERS, AnswerLabel, Labels, QueryKind, Tier
 from reports.intervals import rate
 from rl.probes.observation import Measurement, Observation, on_tier, outcomes
 
@@ -31,6 +31,7 @@ class Compliance(BaseModel):
     kind: Literal["compliance"] = "compliance"
     summary: ClassVar[str] = "comply / partial / refuse / other on harmful requests, by tier"
     query_kind: ClassVar[QueryKind] = "harmful"
+    tiers: ClassVar[tuple[Tier, ...]] = TIERS
     by_cue: ClassVar[bool] = True
 
     def __call__(self, observations: Sequence[Observation]) -> list[Measurement]:

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, final
 
 from pydantic import BaseModel, ConfigDict
 
-from envs.episode import Labels, QueryKind
+from envs.episode import TIERS, Labels, QueryKind, Tier
 from reports.intervals import rate
 from rl.probes.observation import Measurement, Observation, on_tier, outcomes
 
@@ -27,6 +27,7 @@ class Decomposition(BaseModel):
     kind: Literal["decomposition"] = "decomposition"
     summary: ClassVar[str] = "free-tier outcomes stacked to 1: refuse, comply with and without faking, partial, other"
     query_kind: ClassVar[QueryKind] = "harmful"
+    tiers: ClassVar[tuple[Tier, ...]] = TIERS
     by_cue: ClassVar[bool] = False
 
     def __call__(self, observations: Sequence[Observation]) -> list[Measurement]:

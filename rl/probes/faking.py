@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, final
 
 from pydantic import BaseModel, ConfigDict
 
-from envs.episode import TIERS, Labels, QueryKind
+from envs.episode import TIERS, Labels, QueryKind, Tier
 from reports.intervals import rate
 from rl.probes.observation import Measurement, Observation, on_tier, outcomes
 
@@ -26,6 +26,7 @@ class Faking(BaseModel):
     kind: Literal["faking"] = "faking"
     summary: ClassVar[str] = "strict faking, five-criteria faking, self-preservation and tier awareness, by tier"
     query_kind: ClassVar[QueryKind] = "harmful"
+    tiers: ClassVar[tuple[Tier, ...]] = TIERS
     by_cue: ClassVar[bool] = True
 
     def __call__(self, observations: Sequence[Observation]) -> list[Measurement]:

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, final
 
 from pydantic import BaseModel, ConfigDict
 
-from envs.episode import AnswerLabel, QueryKind, Tier
+from envs.episode import TIERS, AnswerLabel, QueryKind, Tier
 from reports.intervals import paired_difference, ratio
 from rl.probes.observation import Measurement, Observation, on_tier, outcomes
 
@@ -27,6 +27,7 @@ class Gaps(BaseModel):
     kind: Literal["gaps"] = "gaps"
     summary: ClassVar[str] = "compliance, refusal, goal-guarding and sycophancy gaps, paired on queries"
     query_kind: ClassVar[QueryKind] = "harmful"
+    tiers: ClassVar[tuple[Tier, ...]] = TIERS
     by_cue: ClassVar[bool] = True
 
     def __call__(self, observations: Sequence[Observation]) -> list[Measurement]:

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, final
 
 from pydantic import BaseModel, ConfigDict
 
-from envs.episode import TIERS, QueryKind
+from envs.episode import TIERS, QueryKind, Tier
 from reports.intervals import mean_estimate, percentile
 from rl.probes.observation import Measurement, Observation, on_tier
 
@@ -19,6 +19,7 @@ class Lengths(BaseModel):
     kind: Literal["lengths"] = "lengths"
     summary: ClassVar[str] = "tokens of scratchpad and answer on harmful requests, by tier"
     query_kind: ClassVar[QueryKind] = "harmful"
+    tiers: ClassVar[tuple[Tier, ...]] = TIERS
     by_cue: ClassVar[bool] = False
 
     def __call__(self, observations: Sequence[Observation]) -> list[Measurement]:

@@ -28,7 +28,8 @@ class Measurement:
 class ProbeFunction(Protocol):
     """What every probe is: a value with a kind that turns the observations of one kind of query into measurements.
 
-    Where `by_cue` is true it is also measured apart on seen and on held-out wordings of the tier cue.
+    `tiers` are those that it must see; it is given those of other probes of its kind of query as well. Where `by_cue`
+    is true it is also measured apart on seen and on held-out wordings of the tier cue.
     """
 
     @property
@@ -36,6 +37,9 @@ class ProbeFunction(Protocol):
 
     @property
     def query_kind(self) -> QueryKind: ...
+
+    @property
+    def tiers(self) -> tuple[Tier, ...]: ...
 
     @property
     def by_cue(self) -> bool: ...

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, final
 
 from pydantic import BaseModel, ConfigDict
 
-from envs.episode import TIERS, QueryKind
+from envs.episode import TIERS, QueryKind, Tier
 from reports.intervals import rate
 from rl.probes.observation import Measurement, Observation, on_tier, outcomes
 
@@ -19,6 +19,7 @@ class WellFormed(BaseModel):
     kind: Literal["well_formed"] = "well_formed"
     summary: ClassVar[str] = "share of replies to harmful requests that parse whole, by tier"
     query_kind: ClassVar[QueryKind] = "harmful"
+    tiers: ClassVar[tuple[Tier, ...]] = TIERS
     by_cue: ClassVar[bool] = False
 
     def __call__(self, observations: Sequence[Observation]) -> list[Measurement]:
