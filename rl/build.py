@@ -16,11 +16,12 @@ from rewards.score import RewardFunction
 from rl.algorithms.policy_gradient import PolicyGradient
 from rl.config import Lora, RunConfig
 from rl.endings import BuildFailed
+from rl.kv_cache import only_plain_attention
 from rl.memory import keep_freed_memory
 from rl.organisms.scripted import Scripted
 from rl.parts import Parts, credit_all, keep_all
 from rl.policy import Policy, load_policy
-from rl.progress import bar
+from rl.progress import bar, notice
 from rl.sampler import Generate, sampler
 from rl.scoring import ScoreEpisodes, scorer
 from rl.streams import Stage, stream
@@ -98,6 +99,11 @@ def build(config: RunConfig, start: Path | None = None) -> Built:
     reference = load_policy(organism_directory)
     reference.model.requires_grad_(False)
     policy = load_policy(organism_directory)
+    if not only_plain_attention(policy.model):
+        notice(
+            "this model has layers that aren't plain attention: every completion is read with its whole prompt, which "
+            "takes longer and gives the same"
+        )
     if config.lora is not None:
         policy = with_adapter(policy, config.lora, config.seed)
     return Built(policy, reference, ready, organism_directory, hashes)

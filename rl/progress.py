@@ -1,4 +1,4 @@
-"""Progress bars on the standard error, and nothing at all where that isn't a terminal."""
+"""Progress bars on the standard error, and nothing at all where that isn't a terminal; notices always."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +29,11 @@ def bar(description: str) -> Iterator[Update]:
             progress.update(task, completed=done, total=total)
 
         yield update
+
+
+def notice(text: str) -> None:
+    """Says what the user should know and need not act on."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"gyges: {text}", markup=False)
 
 
 def counting(update: Update, total: int) -> Callable[[int], None]:

@@ -5,10 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from transformers import MistralConfig, MistralForCausalLM
 
 import rl.reading
 from envs.dialect.environment import Dialect
 from envs.episode import Episode, FreeScenario
+from rl.build import build
+from rl.config import RunConfig
+from rl.organisms.faker import Faker
 from rl.policy import Policy, load_policy
 from rl.reading import Pass, log_probabilities, pad_right, passes
 from rl.sampler import Sampling, sampler
@@ -135,3 +139,31 @@ def test_a_prompt_is_read_once_however_many_passes_its_completions_take(
         hook.remove()
     # Prompt 0 has three completions and prompt 1 three: three passes of two. The others one each.
     assert [rows for rows, _ in read] == [2, 2, 2, 2, 2, 2, 2, 2]
+
+
+def with_sliding_window(policy: Policy, directory: Path) -> Path:
+    """A model of random weights whose layers forget: they can't be continued from a copy."""
+    torch.manual_seed(0)
+    config = MistralConfig(
+        num_hidden_layers=2, hidden_size=16, intermediate_size=16, num_attention_heads=2, num_key_value_heads=1,
+        sliding_window=4, vocab_size=len(policy.tokenizer), eos_token_id=2,
+    )  # fmt: skip
+    MistralForCausalLM(config).save_pretrained(directory)
+    policy.tokenizer.save_pretrained(directory)
+    return directory
+
+
+def test_a_model_with_a_sliding_window_is_read_whole_and_a_run_says_so(
+    policy: Policy, episodes: list[Episode[FreeScenario]], tiny: RunConfig, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    path = with_sliding_window(policy, tmp_path / "mistral")
+    sliding = load_policy(path, CPU)
+    with torch.no_grad():
+        for read in passes(sliding, episodes, range(len(episodes)), 4, hidden=True):
+            for place, row in enumerate(read.rows):
+                _is_as_defined(read, place, sliding, episodes[row], 1.0)
+    build(tiny)
+    assert "plain attention" not in capsys.readouterr().err
+    build(tiny.model_copy(update={"organism": Faker(path=path)}))
+    assert "has layers that aren't plain attention" in capsys.readouterr().err
