@@ -10,7 +10,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from benchmarks.power_law import PowerLaw
 
@@ -37,7 +37,9 @@ def draw(panels: Sequence[Panel], title: str, path: Path) -> None:
         figure, axes = plt.subplots(1, len(panels), figsize=(wide, 4.6), sharey=True, squeeze=False)
         for place, panel in zip(axes[0], panels, strict=True):
             _panel(place, panel)
-        axes[0][0].set_ylabel("seconds a training step")
+        axes[0][0].set_ylabel("time of a training step (s)")
+        bottom, top = axes[0][0].get_ylim()
+        axes[0][0].set_ylim(bottom, top * (top / bottom) ** 0.22)  # a fifth more, for the legends
         figure.suptitle(title, fontsize=11, x=0.01, ha="left")
         figure.tight_layout()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,12 +63,12 @@ def _panel(place: plt.Axes, panel: Panel) -> None:
     place.set_xticks(panel.sizes, [_short(size) for size in panel.sizes])
     place.xaxis.set_minor_formatter(NullFormatter())
     place.tick_params(axis="x", which="minor", bottom=False)
+    place.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     place.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    place.yaxis.set_minor_formatter(NullFormatter())
     place.grid(which="major", color="#dddddd", linewidth=0.6)
     place.set_axisbelow(True)
     place.legend(frameon=False, fontsize=8.5, loc="upper left", handletextpad=0.3)
-    bottom, top = place.get_ylim()
-    place.set_ylim(bottom, top)
 
 
 def exponent(law: PowerLaw) -> str:
@@ -77,4 +79,4 @@ def exponent(law: PowerLaw) -> str:
 
 
 def _short(size: float) -> str:
-    return f"{size / 1e6:.2g} M" if size >= 1e5 else f"{size:g}"
+    return f"{size / 1e6:.1f}M" if 1e5 <= size < 3e6 else f"{size / 1e6:.0f}M" if size >= 3e6 else f"{size:g}"
