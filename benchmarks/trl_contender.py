@@ -29,6 +29,7 @@ from rl.algorithms.grpo import GRPO
 from rl.algorithms.preference import even_microbatch
 from rl.build import build_organism, build_rewards
 from rl.config import RunConfig
+from rl.engine_limits import require_engine
 from rl.policy import Policy, end_ids
 from rl.sampler import read_episode
 from rl.scoring import scorer
@@ -74,6 +75,7 @@ def settings(config: RunConfig, steps: int, microbatch: int | None = None) -> di
             "stock TRL is measured on plain GRPO: leave algorithm.kind at grpo, lora at null and mitigations empty, "
             "or measure the built-in engine alone with --contenders gyges"
         )
+    require_engine(config.model_copy(update={"engine": "trl"}))
     rows = algorithm.completions // algorithm.minibatches
     micro = even_microbatch(rows, microbatch or config.optimiser.microbatch_size)
     return {
