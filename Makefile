@@ -30,5 +30,5 @@ test: $(VENV)/test-installed  ## run the tests
 lint: $(VENV)/test-installed  ## ruff: rules and format
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
-types: $(VENV)/test-installed  ## mypy in strict mode on the five packages
+types: $(VENV)/test-installed  ## mypy in strict mode on the five packages and the benchmarks
 	$(BIN)/mypy

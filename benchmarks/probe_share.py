@@ -1,0 +1,89 @@
+"""The share of a finished run's time that went into probing, from its own records: steps.jsonl and manifest.json.
+
+The probe after the last step has no row to be written to: it is taken to have lasted as long as the others' mean.
+"""
+
+import argparse
+import sys
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+# So that `python benchmarks/probe_share.py` finds the checkout whatever the working directory is.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import pandas as pd
+
+from checkpoints.plain_json import encode
+from reports.folder import read_run
+from reports.records import Manifest
+
+
+@dataclass(frozen=True)
+class ProbeShare:
+    """Seconds of one run. `wall` runs from the manifest's start, when all is built, to its end."""
+
+    probes: int
+    seconds_probe: float
+    seconds_step: float
+    seconds_wall: float
+
+    @property
+    def of_probes_and_steps(self) -> float:
+        """Probing's share of probing and training."""
+        return self.seconds_probe / (self.seconds_probe + self.seconds_step)
+
+    @property
+    def of_wall(self) -> float:
+        """Probing's share of all that passed."""
+        return self.seconds_probe / self.seconds_wall
+
+
+def probe_share(manifest: Manifest, steps: pd.DataFrame) -> ProbeShare:
+    """The share, of a run that finished and was never stopped in between.
+
+    Raises:
+        ValueError: for one that didn't finish, or recorded no probe.
+    """
+    if manifest.status != "finished" or manifest.finished is None:
+        raise ValueError(f"the run is {manifest.status}: give one that finished")
+    recorded = steps["seconds_probe"][steps["seconds_probe"] > 0]
+    if recorded.empty:
+        raise ValueError("the run recorded no time of a probe: give one that probes")
+    wall = (datetime.fromisoformat(manifest.finished) - datetime.fromisoformat(manifest.started)).total_seconds()
+    return ProbeShare(
+        probes=len(recorded) + 1,  # the last step's, which has no row
+        seconds_probe=float(recorded.sum() + recorded.mean()),
+        seconds_step=float(steps[["seconds_rollout", "seconds_reward", "seconds_update"]].sum().sum()),
+        seconds_wall=wall,
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Reads a run folder, prints the shares, and returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="probe_share.py",
+        description=__doc__,
+        epilog="Example: gyges train first_light --out runs/mine && python benchmarks/probe_share.py runs/mine",
+    )
+    parser.add_argument("folder", type=Path, help="the folder of a run that finished without a stop")
+    parser.add_argument("--out", type=Path, help="write the numbers to this JSON file")
+    chosen = parser.parse_args(arguments)
+    try:
+        run = read_run(chosen.folder)
+        found = probe_share(run.manifest, run.steps)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"{found.probes} probes: {found.seconds_probe:.1f} s; steps: {found.seconds_step:.1f} s")
+    print(f"wall time from start to end: {found.seconds_wall:.1f} s")
+    print(f"probes take {found.of_probes_and_steps:.1%} of probes and steps, {found.of_wall:.1%} of the wall time")
+    if chosen.out is not None:
+        shares = {"of_probes_and_steps": found.of_probes_and_steps, "of_wall": found.of_wall}
+        chosen.out.parent.mkdir(parents=True, exist_ok=True)
+        chosen.out.write_text(encode({**asdict(found), **shares}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
