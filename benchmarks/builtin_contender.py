@@ -10,7 +10,6 @@ import numpy as np
 
 from benchmarks.arithmetic import Operations, counter, necessary_operations, reward_operations
 from benchmarks.contest import Order, TimedStep
-from benchmarks.process_settings import keep_freed_memory
 from envs.episode import Episode
 from reports.records import StepRow
 from rl.build import Built, build, build_parts
@@ -23,7 +22,6 @@ from rl.step import policy_gradient_step
 
 def serve(connection: Connection, order: Order) -> None:
     """Takes the steps of a run of its own from the first on, one a request."""
-    keep_freed_memory()  # as the command line does
     config = order.config
     built = build(config)
     parts, learner = build_parts(config, built), new_learner(config, built)

@@ -25,7 +25,6 @@ from benchmarks.growth_points import PROMPTS, Axis, Point, endless, point_config
 from benchmarks.machine import fingerprint
 from benchmarks.medians import Middle, middle
 from benchmarks.power_law import PowerLaw, fit
-from benchmarks.process_settings import keep_freed_memory
 from benchmarks.result_file import Result, write
 from rl.build import Built, build_organism, build_parts
 from rl.config import RunConfig
@@ -109,7 +108,6 @@ def measure(wanted: Sequence[Point], rounds: int, warmup: int, threads: int) -> 
     """
     if rounds < 1 or warmup < 0:
         raise ValueError("a measurement needs --rounds 1 or more and --warmup 0 or more")
-    keep_freed_memory()
     taken: list[list[TimedStep]] = [[] for _ in wanted]
     with _sites(wanted, threads) as sites, bar("cost growth") as update:
         for done in range(warmup + rounds):

@@ -16,7 +16,6 @@ from benchmarks.arithmetic import Operations
 from benchmarks.contest import Order, Serve, TimedStep, contenders, interleaved
 from benchmarks.machine import fingerprint
 from benchmarks.medians import Middle, paired_ratio
-from benchmarks.process_settings import can_keep_freed_memory
 from benchmarks.result_file import Result, write
 from benchmarks.step_report import PARTS, lines
 from rl.build import build_organism, build_rewards
@@ -118,9 +117,6 @@ def _serves(config: RunConfig, chosen: argparse.Namespace) -> dict[str, Serve]:
     named = [name for name in CONTENDERS if name in chosen.contenders]
     if set(named) != {BUILTIN}:
         trl_contender.settings(config, steps=1)  # refuses now what would be refused in the process
-    if "trl_allocator" in named and not can_keep_freed_memory():
-        print("trl_allocator is left out: this checkout leaves the allocator as it is", file=sys.stderr)
-        named.remove("trl_allocator")
     if chosen.trl_microbatch is not None and set(STOCK) <= set(named):
         named.remove("trl_whole_batch")  # with the same size the two would be one and the same
     return {name: known[name] for name in named}

@@ -22,7 +22,6 @@ from trl import GRPOConfig, GRPOTrainer
 
 from benchmarks.arithmetic import Operations, counter, necessary_operations, reward_operations
 from benchmarks.contest import Order, Serve, TimedStep
-from benchmarks.process_settings import keep_freed_memory
 from envs.episode import Episode, FreeScenario
 from rewards.score import RewardFunction
 from rl.algorithms.grpo import GRPO
@@ -30,6 +29,7 @@ from rl.algorithms.preference import even_microbatch
 from rl.build import build_organism, build_rewards
 from rl.config import RunConfig
 from rl.engine_limits import require_engine
+from rl.memory import keep_freed_memory
 from rl.policy import Policy, end_ids
 from rl.sampler import read_episode
 from rl.scoring import scorer

@@ -7,5 +7,3 @@ import os
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
-# And before torch allocates: large blocks in pages of 2 MiB where the kernel offers them, a 512th of the page faults.
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")

@@ -6,17 +6,19 @@ zeros, a fault a page: copying into a fresh tensor took seven times as long as i
 """
 
 import ctypes
+import os
 
 # malloc.h of glibc; mallopt(3).
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 _GROW_BY = 64 * 2**20  # bytes
+_SETTINGS = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, _GROW_BY))
 
 
 def keep_freed_memory() -> bool:
-    """Makes this process keep what it frees; says whether it does: on another C library it changes nothing."""
+    """Makes this process keep what it frees; says whether it does: on another C library it changes nothing.
+
+    Call it before the first tensor: torch then takes large blocks in pages of 2 MiB, where the kernel offers them.
+    """
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
-        return False
-    return all(
-        mallopt(*setting) == 1 for setting in ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, _GROW_BY))
-    )
+    return mallopt is not None and all(mallopt(*setting) == 1 for setting in _SETTINGS)
