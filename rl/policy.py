@@ -15,6 +15,7 @@ from peft import AutoPeftModelForCausalLM, PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from envs.episode import Scenario
+from rl.linear import quicken
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,9 @@ def load_policy(path: Path, device: torch.device | None = None, trainable_adapte
             f"the tokenizer in {path} has no chat template: add chat_template.jinja to the directory "
             "(any template that writes system and user turns and a generation prompt)"
         )
-    return Policy(model.to(device or pick_device()).eval(), tokenizer, end_ids(model, tokenizer))
+    model = model.to(device or pick_device()).eval()
+    quicken(model)
+    return Policy(model, tokenizer, end_ids(model, tokenizer))
 
 
 def save_policy(policy: Policy, directory: Path) -> None:

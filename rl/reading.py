@@ -25,13 +25,14 @@ from rl.policy import Policy, distinct_prompts, positions
 class Pass:
     """What the model says of some episodes: `rows` are their numbers, in order.
 
-    `logprobs_BT` of each completion token and the entropy of its distribution, in nats; `hidden_BTH`, the last hidden
-    state before each token, where it was asked for. Padded positions hold values that mean nothing: mask them.
+    `logprobs_BT` of each completion token and, with gradients enabled, the entropy of its distribution, in nats;
+    `hidden_BTH`, the last hidden state before each token, where it was asked for. Padded positions hold values that
+    mean nothing: mask them.
     """
 
     rows: list[int]
     logprobs_BT: torch.Tensor
-    entropy_BT: torch.Tensor
+    entropy_BT: torch.Tensor | None = None
     hidden_BTH: torch.Tensor | None = None
 
 
@@ -138,9 +139,13 @@ def _read(
         logits_BTV, hidden_BTH = _behind(policy, episodes, ids_BT, mask_BT, prompts)
     all_logprobs_BTV = torch.log_softmax(logits_BTV.float() / temperature, dim=-1)
     logprobs_BT = all_logprobs_BTV.gather(-1, ids_BT.unsqueeze(-1)).squeeze(-1)
-    with torch.no_grad():
-        entropy_BT = -(all_logprobs_BTV.exp() * all_logprobs_BTV).sum(dim=-1)
+    entropy_BT = _entropy(all_logprobs_BTV) if torch.is_grad_enabled() else None
     return Pass(rows, logprobs_BT, entropy_BT, hidden_BTH)
+
+
+@torch.no_grad()
+def _entropy(all_logprobs_BTV: torch.Tensor) -> torch.Tensor:
+    return -(all_logprobs_BTV.exp() * all_logprobs_BTV).sum(dim=-1)
 
 
 def pad_right(rows: Sequence[NDArray[np.int64]], pad: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

@@ -170,6 +170,7 @@ def _backward(
         loss = loss + value.loss
         sums |= {"value_loss": float(value.error), "value_clipped": float(value.clipped_BT.sum())}
     loss.backward()
+    assert batch.read.entropy_BT is not None
     ratio_BT = torch.where(credit_BT, policy.ratio_BT, 0.0)
     sums |= {
         "loss": float(loss.detach()),

@@ -49,8 +49,7 @@ def test_pad_right_by_hand() -> None:
 def test_log_probabilities_entropy_and_states_are_those_of_a_plain_forward_pass(
     way: bool, size: int, temperature: float, policy: Policy, episodes: list[Episode[FreeScenario]]
 ) -> None:
-    with torch.no_grad():
-        found = list(passes(policy, episodes, range(len(episodes)), size, temperature, hidden=True))
+    found = list(passes(policy, episodes, range(len(episodes)), size, temperature, hidden=True))
     assert sorted(row for read in found for row in read.rows) == list(range(len(episodes)))
     assert max(len(read.rows) for read in found) <= size
     for read in found:
@@ -61,6 +60,7 @@ def test_log_probabilities_entropy_and_states_are_those_of_a_plain_forward_pass(
 def _is_as_defined(read: Pass, place: int, policy: Policy, one: Episode[FreeScenario], temperature: float) -> None:
     """The definition: one row, without padding or any shortcut."""
     assert read.hidden_BTH is not None
+    assert read.entropy_BT is not None
     ids, n = torch.from_numpy(np.concatenate([one.prompt_ids, one.completion_ids]))[None], len(one.completion_ids)
     with torch.no_grad():
         output = policy.model(input_ids=ids, output_hidden_states=True)
@@ -159,10 +159,9 @@ def test_a_model_with_a_sliding_window_is_read_whole_and_a_run_says_so(
 ) -> None:  # fmt: skip
     path = with_sliding_window(policy, tmp_path / "mistral")
     sliding = load_policy(path, CPU)
-    with torch.no_grad():
-        for read in passes(sliding, episodes, range(len(episodes)), 4, hidden=True):
-            for place, row in enumerate(read.rows):
-                _is_as_defined(read, place, sliding, episodes[row], 1.0)
+    for read in passes(sliding, episodes, range(len(episodes)), 4, hidden=True):
+        for place, row in enumerate(read.rows):
+            _is_as_defined(read, place, sliding, episodes[row], 1.0)
     build(tiny)
     assert "plain attention" not in capsys.readouterr().err
     build(tiny.model_copy(update={"organism": Faker(path=path)}))
