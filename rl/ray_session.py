@@ -47,8 +47,9 @@ def ray_session(workers: int, address: str | None = None, gpus: int | None = Non
 
 
 def _start(workers: int, gpus: int | None, folder: Path) -> None:
-    # A token of our own: without one Ray writes one into the home folder.
-    os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", secrets.token_hex(32)
+    # A token of our own: without one Ray writes one into the home folder. Ray reads it once in a process.
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     # Ray's switch for "this machine is the whole cluster", whatever the system: without it all interfaces are listened
     # on, even where the node's address is given as 127.0.0.1.
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
