@@ -192,8 +192,10 @@ def _finish(run: Run) -> Path:
         ) from None
     except Exception as error:
         # The weights may be half-way through a step: no checkpoint is made of them. A full disk may refuse even this.
+        # Of several processes another may have died: that isn't the end.
         with suppress(OSError):
-            run.folder.close("failed", f"{type(error).__name__}: {error}")
+            if processes.count() == 1:
+                run.folder.close("failed", f"{type(error).__name__}: {error}")
         raise
     run.folder.close("finished")
     return run.folder.path

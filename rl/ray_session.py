@@ -33,6 +33,7 @@ def ray_session(workers: int, address: str | None = None, gpus: int | None = Non
     """
     # What Ray reads when it is imported: so it is imported here, and nowhere at the top of a file.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # Ray's own word on a dead worker: we have ours
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # a task without GPUs: devices stay as they are
     with ExitStack() as stack:
         folder = stack.enter_context(_private_folder())

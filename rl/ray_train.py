@@ -4,16 +4,20 @@ The run folder is all that they share and all that outlives them: the first work
 checkpoint, the others follow it, and a new group of workers does the same after a death.
 """
 
+import json
 import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from rl import processes
+from checkpoints import store
+from rl import processes, run_folder
 from rl.config import RunConfig
 from rl.endings import Interrupted, NotFinite, RunStopped
 from rl.engine_limits import require_engine
@@ -34,10 +38,13 @@ SETTINGS = {
 }
 
 
-def train_on_workers(
-    config: RunConfig, out: Path, started: Callable[[], None] = lambda: None, address: str | None = None
-) -> Path:
+Say = Callable[[str], None]
+
+
+def train_on_workers(config: RunConfig, out: Path, started: Callable[[], None], say: Say, address: str | None) -> Path:
     """As `rl.loop.train`, by `config.workers` processes here or on the Ray cluster at `address`.
+
+    `say` is told in a line what the user should know of the workers.
 
     Raises:
         ValueError, RunStopped, Interrupted: as `rl.loop.train`; RunStopped too where workers died too often.
@@ -45,17 +52,17 @@ def train_on_workers(
     require_engine(config)
     gpus = _gpus(config, address)
     begin(config, out, started)
-    return _taken_to_its_end(config, out, address, gpus)
+    return _taken_to_its_end(config, out, say, address, gpus)
 
 
-def resume_on_workers(out: Path, from_step: int | None = None, address: str | None = None) -> Path:
+def resume_on_workers(out: Path, from_step: int | None, say: Say, address: str | None) -> Path:
     """As `rl.loop.resume`, by as many workers as the run has.
 
     Raises:
         ValueError, RunStopped, Interrupted: as `rl.loop.resume`; RunStopped too where workers died too often.
     """
     config = take_back(out, from_step)
-    return _taken_to_its_end(config, out, address, _gpus(config, address))
+    return _taken_to_its_end(config, out, say, address, _gpus(config, address))
 
 
 def _gpus(config: RunConfig, address: str | None) -> int | None:
@@ -66,21 +73,19 @@ def _gpus(config: RunConfig, address: str | None) -> int | None:
     return found if address is None else None
 
 
-def _taken_to_its_end(config: RunConfig, out: Path, address: str | None, gpus: int | None) -> Path:
+def _taken_to_its_end(config: RunConfig, out: Path, say: Say, address: str | None, gpus: int | None) -> Path:
     os.environ |= SETTINGS
     stop = StopRequest()
     asked = out.resolve() / STOP_FILE
     asked.unlink(missing_ok=True)
     try:
-        with (
-            ray_session(config.workers, address, gpus) as folder,
-            signals(stop),
-            bar("training") as update,
-        ):
+        with ray_session(config.workers, address, gpus) as folder, signals(stop), bar("training") as update:
             _require_room(config, out)
+            watch = _Watch(out, say)
 
             def look() -> None:
-                update(_steps_done(out), config.steps)
+                watch.look()
+                update(watch.steps_done(), config.steps)
                 if stop.requested:
                     asked.touch()
 
@@ -90,6 +95,32 @@ def _taken_to_its_end(config: RunConfig, out: Path, address: str | None, gpus: i
     if ended is not None:
         raise _ENDINGS[ended[0]](ended[1])
     return out
+
+
+@dataclass
+class _Watch:
+    """Sees in the run folder how far the workers are, and when others have taken their place."""
+
+    out: Path
+    say: Say
+    leader: object = None
+
+    def steps_done(self) -> int:
+        try:
+            return (self.out / "steps.jsonl").read_bytes().count(b"\n")
+        except FileNotFoundError:
+            return 0
+
+    def look(self) -> None:
+        try:
+            holder = json.loads((self.out / "run.lock.json").read_text())
+        except (FileNotFoundError, ValueError):
+            return  # nobody leads just now
+        leader = (holder["host"], holder["pid"])
+        if self.leader not in (None, leader):
+            step = store.latest(self.out / "checkpoints")
+            self.say(f"a worker died: new ones continue the run from step {step}")
+        self.leader = leader
 
 
 def _require_room(config: RunConfig, out: Path) -> None:
@@ -104,13 +135,6 @@ def _require_room(config: RunConfig, out: Path) -> None:
                 f"{config.workers} workers need {unit} each and the cluster has {found}: add machines, then continue "
                 f"with `gyges resume {out}`"
             )
-
-
-def _steps_done(out: Path) -> int:
-    try:
-        return (out / "steps.jsonl").read_bytes().count(b"\n")
-    except FileNotFoundError:
-        return 0
 
 
 def _watched(work: Callable[[], Any], look: Callable[[], None]) -> Any:
@@ -139,6 +163,7 @@ def _fit(config: RunConfig, out: Path, folder: Path) -> Any:
     from ray.train import FailureConfig, ScalingConfig
     from ray.train import RunConfig as RayTrainConfig
     from ray.train.torch import TorchConfig, TorchTrainer
+    from ray.train.v2.api.exceptions import TrainingFailedError
 
     gpus = ray.cluster_resources().get("GPU", 0) > 0
     trainer = TorchTrainer(
@@ -152,7 +177,18 @@ def _fit(config: RunConfig, out: Path, folder: Path) -> Any:
             failure_config=FailureConfig(max_failures=MAX_FAILURES),
         ),
     )
-    return trainer.fit().return_value
+    try:
+        return trainer.fit().return_value
+    except TrainingFailedError as error:
+        reason = f"workers died too often (more than {MAX_FAILURES} times): {_last_death(error)}"
+        with suppress(ValueError), run_folder.reopen(out, wait_s=10) as held:
+            held.close("failed", reason)
+        raise RunStopped(f"{reason}; continue the run with `gyges resume {out}`") from error
+
+
+def _last_death(error: Any) -> str:
+    """Why Ray Train gave up, in a line: of several workers that failed together the first."""
+    return str(error).strip().splitlines()[0]
 
 
 _ENDINGS = {error.__name__: error for error in (RunStopped, NotFinite, Interrupted)}

@@ -1,9 +1,6 @@
 """Two processes that take the steps of a run together: the same step as one, led by the first, stopped by either."""
 
 import json
-import os
-import socket
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import torch.distributed as dist
-from accelerate.state import AcceleratorState
 from safetensors.torch import load_file, save_file
 from transformers import GenerationMixin
 
@@ -25,59 +20,10 @@ from rl.following import follow
 from rl.loop import begin, resume, train
 from rl.policy import load_policy
 from rl.streams import Stage, stream
-from tests.rl.conftest import Child, fork, rows, same_run, same_weights, weights
+from tests.rl.conftest import fork, rows, same_run, same_weights, weights
+from tests.rl.two_processes import Work, lead_or_follow, on_two, together
 
 pytestmark = pytest.mark.usefixtures("without_garbage")
-
-Work = Callable[[int], object]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread_a_process() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")  # or Accelerate chooses a number of its own
-        yield
-
-
-def start(work: Work, folder: Path) -> list[Child]:
-    """Starts `work(rank)` in two processes that know of each other, as Ray Train would."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-
-    def child(rank: int) -> Callable[[], None]:
-        def run() -> None:
-            os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-            os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-            AcceleratorState._reset_state(reset_partial_state=True)  # an earlier test's, of one process
-            dist.init_process_group("gloo")
-            work(rank)
-
-        return run
-
-    return [fork(child(rank), folder / f"output-{rank}.txt") for rank in range(2)]
-
-
-def end(children: list[Child], folder: Path) -> list[int]:
-    codes = [child.code() for child in children]
-    for rank in range(2):
-        print((folder / f"output-{rank}.txt").read_text())
-    return codes
-
-
-def together(work: Work, folder: Path) -> None:
-    assert end(start(work, folder), folder) == [0, 0]
-
-
-def lead_or_follow(out: Path) -> Work:
-    return lambda rank: follow(out) if rank else resume(out)
-
-
-def on_two(config: RunConfig, out: Path) -> Path:
-    """The run of two workers, begun here and taken to its end by two processes."""
-    begin(resolve(config, ["workers=2"]), out)
-    together(lead_or_follow(out), out.parent)
-    return out
 
 
 @pytest.fixture(scope="module")
