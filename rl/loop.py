@@ -128,7 +128,8 @@ def take_back(out: Path, from_step: int | None = None) -> RunConfig:
     Raises:
         ValueError: as `resume`.
     """
-    with run_folder.reopen(out) as folder:
+    # The workers of a driver that was killed end a moment after it.
+    with run_folder.reopen(out, wait_s=10) as folder:
         return _continued(_config_of(folder), folder, from_step).config
 
 

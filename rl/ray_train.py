@@ -6,6 +6,7 @@ checkpoint, the others follow it, and a new group of workers does the same after
 
 import json
 import os
+import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
@@ -160,15 +161,14 @@ def _watched(work: Callable[[], Any], look: Callable[[], None]) -> Any:
 def _fit(config: RunConfig, out: Path, folder: Path) -> Any:
     """Runs the workers until the run ends; how it ended, or None where it is finished."""
     import ray
-    from ray.train import FailureConfig, ScalingConfig
+    from ray.train import FailureConfig, ScalingConfig, TrainingFailedError
     from ray.train import RunConfig as RayTrainConfig
     from ray.train.torch import TorchConfig, TorchTrainer
-    from ray.train.v2.api.exceptions import TrainingFailedError
 
     gpus = ray.cluster_resources().get("GPU", 0) > 0
     trainer = TorchTrainer(
         _work,
-        train_loop_config={"out": str(out)},
+        train_loop_config={"out": str(out), "temporary": str(folder)},
         torch_config=TorchConfig(backend="nccl" if gpus else "gloo", timeout_s=DAY_S),
         scaling_config=ScalingConfig(num_workers=config.workers, use_gpu=gpus, resources_per_worker={"CPU": 1}),
         run_config=RayTrainConfig(
@@ -180,15 +180,20 @@ def _fit(config: RunConfig, out: Path, folder: Path) -> Any:
     try:
         return trainer.fit().return_value
     except TrainingFailedError as error:
-        reason = f"workers died too often (more than {MAX_FAILURES} times): {_last_death(error)}"
+        reason = f"workers failed more than {MAX_FAILURES} times, the last: {_in_a_line(error)}"
         with suppress(ValueError), run_folder.reopen(out, wait_s=10) as held:
             held.close("failed", reason)
         raise RunStopped(f"{reason}; continue the run with `gyges resume {out}`") from error
 
 
-def _last_death(error: Any) -> str:
-    """Why Ray Train gave up, in a line: of several workers that failed together the first."""
-    return str(error).strip().splitlines()[0]
+def _in_a_line(error: Any) -> str:
+    """Why Ray Train gave up: each worker's failure, of which one is the cause of the others, or the controller's."""
+    from ray.train import WorkerGroupError
+
+    if not isinstance(error, WorkerGroupError):
+        return " ".join(str(error).split())[:300]
+    failures = sorted(error.worker_failures.items())
+    return "; ".join(f"worker {rank}: {type(e).__name__}: {str(e).partition(chr(10))[0][:200]}" for rank, e in failures)
 
 
 _ENDINGS = {error.__name__: error for error in (RunStopped, NotFinite, Interrupted)}
@@ -196,7 +201,9 @@ _ENDINGS = {error.__name__: error for error in (RunStopped, NotFinite, Interrupt
 
 def _work(settings: dict[str, str]) -> tuple[str, str] | None:
     """What each worker does. How a run ends for a reason of its own is returned: what is raised is tried again."""
-    out = Path(settings["out"])
+    out, temporary = Path(settings["out"]), Path(settings["temporary"])
+    if temporary.is_dir():  # on the driver's machine: what a worker that is killed leaves there goes with the session
+        tempfile.tempdir = str(temporary)
     if processes.rank() > 0:
         follow(out)
         return None

@@ -1,6 +1,7 @@
 """How a run is asked to stop before its end: by a signal, or by whoever watches over its workers."""
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,12 +37,11 @@ def signals(stop: StopRequest) -> Iterator[None]:
             raise KeyboardInterrupt
         stop.requested = True
 
-    handled = (signal.SIGINT, signal.SIGTERM)
-    try:
-        old: list[Callable[[int, FrameType | None], object] | int | None] = [signal.signal(n, ask) for n in handled]
-    except ValueError:  # not the main thread: whoever runs us there handles signals
+    if threading.current_thread() is not threading.main_thread():  # whoever runs us there handles signals
         yield
         return
+    handled = (signal.SIGINT, signal.SIGTERM)
+    old: list[Callable[[int, FrameType | None], object] | int | None] = [signal.signal(n, ask) for n in handled]
     try:
         yield
     finally:

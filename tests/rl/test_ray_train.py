@@ -8,6 +8,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,9 @@ from tests.rl.conftest import Child, command, fork, rows, same_run
 from tests.rl.two_processes import lead_or_follow, on_two, together
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 180
+PATIENCE_S = 60
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks for processes in /proc")
 
 
 def until(condition: Callable[[], Any], driver: Child | None = None) -> None:
@@ -60,19 +63,17 @@ class Place:
         return fork(command(arguments, enter), self.output)
 
     def processes(self) -> list[psutil.Process]:
-        """Whatever runs with this folder for temporary files: the driver, Ray, the workers."""
+        """Whatever has a file open in this folder for temporary files, deleted or not: Ray and the workers."""
         found = []
         for process in psutil.process_iter():
-            try:
-                if process.environ().get("TMPDIR") == str(self.temporary) and process.status() != "zombie":
+            with suppress(OSError, psutil.Error):  # it has just ended
+                files = [str(file.readlink()) for file in Path(f"/proc/{process.pid}/fd").iterdir()]
+                if any(file.startswith(f"{self.temporary}/") for file in files):
                     found.append(process)
-            except psutil.Error:
-                continue
         return found
 
-    def left(self) -> tuple[list[str], list[str], list[str]]:
-        names = [sorted(path.name for path in folder.iterdir()) for folder in (self.home, self.temporary)]
-        return names[0], names[1], [" ".join(process.cmdline()) for process in self.processes()]
+    def nothing_left(self) -> bool:
+        return not [*self.home.iterdir(), *self.temporary.iterdir(), *self.processes()]
 
     def steps(self) -> int:
         file = self.run / "steps.jsonl"
@@ -100,8 +101,8 @@ def place(tmp_path: Path) -> Iterator[Place]:
     (tmp_path / "home").mkdir()
     place = Place(tmp_path / "run", tmp_path / "home", temporary, tmp_path / "output.txt")
     yield place
-    if place.output.exists():
-        print(place.output.read_text())
+    print(place.output.read_text() if place.output.exists() else "")
+    print("left:", [list(folder.iterdir()) for folder in (place.home, place.temporary)], place.processes())
     for process in place.processes():  # of a test that has failed
         process.kill()
     shutil.rmtree(temporary)
@@ -140,7 +141,7 @@ def test_a_run_goes_on_by_itself_when_a_worker_is_killed(config: RunConfig, undi
     said = re.findall("a worker died: new ones continue the run from step (\\d+)", place.output.read_text())
     assert len(said) == 2, said
     assert all(int(step) % 4 == 0 for step in said)
-    until(lambda: place.left() == ([], [], []))
+    until(place.nothing_left)
 
 
 def test_a_driver_killed_or_interrupted_leaves_a_run_to_resume(
@@ -160,7 +161,7 @@ def test_a_driver_killed_or_interrupted_leaves_a_run_to_resume(
     assert place.manifest()["status"] == "interrupted"
     assert store.latest(place.run / "checkpoints") == place.steps() >= 10
     assert not (place.run / "stop").exists()
-    until(lambda: place.left() == ([], [], []))  # what the killed one has left, too
+    until(place.nothing_left)  # what the killed one has left, too
     together(lead_or_follow(place.run), place.run.parent)
     same_run(undisturbed, place.run)
 
@@ -172,7 +173,7 @@ def test_a_run_that_stops_for_a_reason_of_its_own_is_not_tried_again(config: Run
     assert "a worker died" not in place.output.read_text()
     assert place.manifest()["status"] == "failed"
     assert "no gradient" in place.manifest()["reason"]
-    until(lambda: place.left() == ([], [], []))
+    until(place.nothing_left)
 
 
 def test_a_run_whose_workers_die_too_often_is_given_up(config: RunConfig, place: Place) -> None:
@@ -186,9 +187,9 @@ def test_a_run_whose_workers_die_too_often_is_given_up(config: RunConfig, place:
     (said,) = [line for line in place.output.read_text().splitlines() if line.startswith("gyges: workers")]
     assert said.endswith(f"continue the run with `gyges resume {place.run}`")
     assert place.manifest()["status"] == "failed"
-    assert "workers died too often" in place.manifest()["reason"]
+    assert re.search("workers failed more than 0 times, the last: .*worker 1: WorkerHealth", place.manifest()["reason"])
     assert 4 <= (store.latest(place.run / "checkpoints") or 0) <= place.steps()
-    until(lambda: place.left() == ([], [], []))
+    until(place.nothing_left)
 
 
 def test_workers_that_must_share_a_gpu_are_refused(
