@@ -25,7 +25,7 @@ from tests.rl.conftest import Child, command, fork, rows, same_run
 from tests.rl.two_processes import lead_or_follow, on_two, together
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 60
+PATIENCE_S = 180
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks for processes in /proc")
 
@@ -105,7 +105,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
     print("left:", [list(folder.iterdir()) for folder in (place.home, place.temporary)], place.processes())
     for process in place.processes():  # of a test that has failed
         process.kill()
-    shutil.rmtree(temporary)
+    shutil.rmtree(temporary, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
@@ -152,9 +152,10 @@ def test_a_driver_killed_or_interrupted_leaves_a_run_to_resume(
     driver.kill()
     assert driver.code() == -signal.SIGKILL
     until(lambda: place.processes() == [])
+    dead = place.leader()  # its card, which lies there still
 
     driver = place.gyges("resume", str(place.run))
-    until(lambda: place.leader() is not None and place.steps() >= 10, driver)
+    until(lambda: place.leader() not in (None, dead, driver.pid) and place.steps() >= 10, driver)
     os.killpg(driver.pid, signal.SIGINT)  # as a terminal does: to all that the driver has started
     assert driver.code() == 130
     assert f"continue it with `gyges resume {place.run}`" in place.output.read_text()
