@@ -6,6 +6,7 @@ checkpoint, the others follow it, and a new group of workers does the same after
 
 import json
 import os
+import socket
 import tempfile
 import threading
 from collections.abc import Callable
@@ -75,7 +76,7 @@ def _gpus(config: RunConfig, address: str | None) -> int | None:
 
 
 def _taken_to_its_end(config: RunConfig, out: Path, say: Say, address: str | None, gpus: int | None) -> Path:
-    os.environ |= SETTINGS
+    os.environ |= SETTINGS | (_on_this_machine() if address is None else {})
     stop = StopRequest()
     asked = out.resolve() / STOP_FILE
     asked.unlink(missing_ok=True)
@@ -122,6 +123,12 @@ class _Watch:
             step = store.latest(self.out / "checkpoints")
             self.say(f"a worker died: new ones continue the run from step {step}")
         self.leader = leader
+
+
+def _on_this_machine() -> dict[str, str]:
+    """Settings for workers of this machine alone: they speak over loopback, and nobody takes the machine away."""
+    loopback = [name for _, name in socket.if_nameindex() if name in ("lo", "lo0")]
+    return {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"} | ({"GLOO_SOCKET_IFNAME": loopback[0]} if loopback else {})
 
 
 def _require_room(config: RunConfig, out: Path) -> None:
