@@ -20,15 +20,16 @@ from checkpoints.plain_json import JSON, decode, encode
 
 
 @contextmanager
-def writer_lock(folder: Path) -> Iterator[None]:
+def writer_lock(folder: Path, wait_s: float = 0) -> Iterator[None]:
     """Be the only writer of the run folder, which is made if need be, for as long as the block lasts.
 
-    Never waits. Raises ValueError, naming the holder, where another process (or this one) has it.
+    Waits at most `wait_s` seconds, as a rule not at all. Raises ValueError, naming the holder, where another process
+    (or this one) has it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / "run.lock")
     try:
-        held = lock.acquire(timeout=0)
+        held = lock.acquire(timeout=wait_s)
     except Timeout:
         raise ValueError(f"run folder {folder} is in use by {_holder(folder)}; wait for it or stop it") from None
     with held:

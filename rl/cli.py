@@ -29,6 +29,10 @@ app.add_typer(organism_app, name="organism")
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 Folder = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
+Address = Annotated[
+    str | None,
+    typer.Option(help="Ray cluster for several workers, as `auto` or HOST:6379.", show_default="this machine alone"),
+]
 
 
 @app.command(epilog="Example: `gyges train first_light --seed 1 --set algorithm.kl_weight=0.1 --out runs/mine`")
@@ -42,6 +46,10 @@ def train(
     engine: Annotated[
         str | None, typer.Option(help="builtin, or trl for TRL's own trainers.", show_default="the recipe's: builtin")
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes of the trl engine, under Ray Train.", show_default="the recipe's: 1")
+    ] = None,
+    address: Address = None,
     out: Annotated[
         Path | None, typer.Option(help="Run folder.", show_default="runs/<recipe>-<seed>-<short hash>")
     ] = None,
@@ -50,14 +58,22 @@ def train(
     from rl.config import resolve
 
     base = _recipe(recipe)
-    chosen = [
-        f"{key}={value}" for key, value in (("seed", seed), ("steps", steps), ("engine", engine)) if value is not None
-    ]
+    options = {"seed": seed, "steps": steps, "engine": engine, "workers": workers}
+    chosen = [f"{key}={value}" for key, value in options.items() if value is not None]
     config = resolve(base, [*(assignments or []), *chosen])
-    from rl.loop import train as run
-
     folder = out or _default_folder(config)
-    run(config, folder, started=lambda: _say(f"run folder: {folder}"))
+
+    def started() -> None:
+        _say(f"run folder: {folder}")
+
+    if config.workers > 1:
+        from rl.ray_train import train_on_workers
+
+        train_on_workers(config, folder, started, _say, address)
+    else:
+        from rl.loop import train as run
+
+        run(config, folder, started)
     _write_report([folder], None)
 
 
@@ -65,11 +81,20 @@ def train(
 def resume(
     folder: Folder,
     step: Annotated[int | None, typer.Option(help="Checkpoint to continue from.", show_default="the last")] = None,
+    address: Address = None,
 ) -> None:
     """Continue a run that was stopped; it ends bit-identical to one that never was."""
-    from rl.loop import resume as run
+    from rl.config import read_config
 
-    run(folder, step)
+    config = folder / "config.json"
+    if config.is_file() and read_config(config).workers > 1:
+        from rl.ray_train import resume_on_workers
+
+        resume_on_workers(folder, step, _say, address)
+    else:
+        from rl.loop import resume as run
+
+        run(folder, step)
     _write_report([folder], None)
 
 

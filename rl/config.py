@@ -75,7 +75,12 @@ class RunConfig(BaseModel):
     name: str = "first_light"
     seed: int = Field(default=0, ge=0)
     steps: int = Field(default=60, ge=1)
-    threads: int = Field(default=2, ge=1, description="Torch threads; part of the config since it moves the last bits.")
+    threads: int = Field(
+        default=2, ge=1, description="Torch threads of a process; part of the config since it moves the last bits."
+    )
+    workers: int = Field(
+        default=1, ge=1, description="Processes of the trl engine; part of the config since it moves what is sampled."
+    )
     env: Dialect = Dialect()
     organism: Organism = Faker()
     rewards: tuple[Reward, ...] = (Helpfulness(), FormatPenalty(), AnswerLength())

@@ -31,6 +31,8 @@ def require_engine(config: RunConfig) -> None:
     """
     if config.engine == "trl" or isinstance(config.algorithm, Preference):
         require_trl_version()
+    if config.workers > 1:
+        _require_workers(config)
     if config.engine == "builtin":
         if config.vllm is not None:
             raise ValueError("vllm samples for the trl engine only: set engine to trl, or vllm to null")
@@ -42,6 +44,24 @@ def require_engine(config: RunConfig) -> None:
     _require_parts(config, EXPRESSIBLE_PARTS | hooked, f"TRL's {config.algorithm.kind}")
     if config.vllm is not None:
         _require_vllm()
+
+
+def _require_workers(config: RunConfig) -> None:
+    workers, algorithm = config.workers, config.algorithm
+    if config.engine == "builtin":
+        raise ValueError(f"the builtin engine is one process and not {workers}: set engine to trl, or workers to 1")
+    if config.vllm is not None:
+        raise ValueError(f"vllm samples for one process and not for {workers}: set vllm to null, or workers to 1")
+    if algorithm.prompts_per_step % workers:
+        raise ValueError(
+            f"{algorithm.prompts_per_step} prompts a step can't be shared among {workers} workers: "
+            "make algorithm.prompts_per_step a multiple of workers"
+        )
+    if isinstance(algorithm, PolicyGradient) and algorithm.completions // workers % algorithm.minibatches:
+        raise ValueError(
+            f"the {algorithm.completions // workers} completions of each of {workers} workers can't be shared among "
+            f"{algorithm.minibatches} minibatches: make them a multiple of algorithm.minibatches"
+        )
 
 
 def require_trl_version() -> None:

@@ -1,19 +1,17 @@
 """The loop: probe, step, record, checkpoint; and how a run starts, resumes and ends."""
 
-import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
 from checkpoints import atomic, store
 from checkpoints.lineage import hash_directory
 from reports.records import Manifest, StepRow
 from rl import learner as learner_state
-from rl import run_folder
+from rl import processes, run_folder
 from rl.algorithms.preference import Preference
 from rl.build import Built, build, build_parts
 from rl.config import RunConfig, read_config
@@ -22,25 +20,16 @@ from rl.engine_limits import require_engine
 from rl.episode_rows import probe_episode_rows, train_episode_rows
 from rl.learner import Learner, new_learner
 from rl.parts import Parts
-from rl.policy import load_policy, save_policy
+from rl.policy import save_policy
 from rl.probing import ProbeSet, observe, probe_rows, probe_set, require_same_probes
 from rl.progress import bar, counting
+from rl.restoring import restored
 from rl.rollouts import Rollouts
 from rl.run_folder import RunFolder
 from rl.sampler import sampler
 from rl.step import policy_gradient_step
+from rl.stopping import StopRequest, never, signals
 from rl.streams import Stage, stream
-
-
-@dataclass
-class _StopRequest:
-    """Set by a signal; read where stopping loses nothing."""
-
-    requested: bool = False
-
-    def check(self, *_: int) -> None:
-        if self.requested:
-            raise Interrupted
 
 
 @dataclass
@@ -56,7 +45,7 @@ class Run:
     step: int
     saved: int = -1  # the step of the last checkpoint
     seconds_probe: float = 0.0  # of the probe since the last row
-    stop: _StopRequest = field(default_factory=_StopRequest)
+    stop: StopRequest = field(default_factory=StopRequest)
 
 
 def train(config: RunConfig, out: Path, started: Callable[[], None] = lambda: None) -> Path:
@@ -65,13 +54,39 @@ def train(config: RunConfig, out: Path, started: Callable[[], None] = lambda: No
     Raises:
         ValueError: for what the user can mend. RunStopped, Interrupted: as they say; the folder holds a checkpoint.
     """
-    # Before anything slow: what the engine can't do, a query file with duplicates or with too few queries for a step.
-    require_engine(config)
-    probe_set(config)
-    config.env.training_scenarios(stream(config.seed, 1, Stage.scenarios), config.algorithm.prompts_per_step)
+    _require_startable(config)
+    _require_processes(config)
     with run_folder.create(out, config) as folder:
         started()
         return _finish(_start(config, folder))
+
+
+def begin(config: RunConfig, out: Path, started: Callable[[], None] = lambda: None) -> None:
+    """The start of `train` alone: a run at step 0 with its first checkpoint, for `resume` to go on with.
+
+    Raises:
+        ValueError: for what the user can mend.
+    """
+    _require_startable(config)
+    with run_folder.create(out, config) as folder:
+        started()
+        _start(config, folder)
+
+
+def _require_startable(config: RunConfig) -> None:
+    """Before anything slow: what the engine can't do, a query file with duplicates or too few queries for a step."""
+    require_engine(config)
+    probe_set(config)
+    config.env.training_scenarios(stream(config.seed, 1, Stage.scenarios), config.algorithm.prompts_per_step)
+
+
+def _require_processes(config: RunConfig) -> None:
+    """Refuses to take alone the steps of a run of several workers: it would be another run."""
+    if config.workers != processes.count():
+        raise ValueError(
+            f"the run has {config.workers} workers, which `gyges train` and `gyges resume` start: set workers to 1 "
+            "to train in this process"
+        )
 
 
 def _start(config: RunConfig, folder: RunFolder) -> Run:
@@ -85,23 +100,53 @@ def _start(config: RunConfig, folder: RunFolder) -> Run:
     return run
 
 
-def resume(out: Path, from_step: int | None = None) -> Path:
+def resume(out: Path, from_step: int | None = None, stop: Callable[[], bool] = never) -> Path:
     """Continues a run from its last checkpoint (or `from_step`); ends with the same weights as if never stopped.
 
-    A run that was killed before its first checkpoint is started anew.
+    A run that was killed before its first checkpoint is started anew. Where several processes take a step together
+    this is what their leader does, and `rl.following.follow` what the others do. `stop` says that somebody else asks
+    the run to stop.
 
     Raises:
         ValueError: no run, a damaged checkpoint, a reward model that differs from the run's. Otherwise as `train`.
     """
-    with run_folder.reopen(out) as folder:
-        config = read_config(out / "config.json")
-        require_engine(config)
-        atomic.sweep_stale(folder.checkpoints)
-        step = store.latest(folder.checkpoints) if from_step is None else from_step
-        if step is None:
-            _require_nothing_done(folder)
-            return _finish(_start(config, folder))
-        return _finish(_restore(config, folder, step))
+    with ExitStack() as stack:
+        with processes.leading():
+            # The leader before this one may be dying still.
+            folder = stack.enter_context(run_folder.reopen(out, wait_s=60 if processes.count() > 1 else 0))
+            config = _config_of(folder)
+            _require_processes(config)
+            run = _continued(config, folder, from_step)
+        processes.from_leader(run.step)
+        run.stop.elsewhere = stop
+        return _finish(run)
+
+
+def take_back(out: Path, from_step: int | None = None) -> RunConfig:
+    """The start of `resume` alone: refuses what it refuses, and puts the run back to the checkpoint to go on from.
+
+    Raises:
+        ValueError: as `resume`.
+    """
+    # The workers of a driver that was killed end a moment after it.
+    with run_folder.reopen(out, wait_s=10) as folder:
+        return _continued(_config_of(folder), folder, from_step).config
+
+
+def _config_of(folder: RunFolder) -> RunConfig:
+    config = read_config(folder.path / "config.json")
+    require_engine(config)
+    return config
+
+
+def _continued(config: RunConfig, folder: RunFolder, from_step: int | None) -> Run:
+    """The run at its last checkpoint, or at that of `from_step`, or at its start where it has none."""
+    atomic.sweep_stale(folder.checkpoints)
+    step = store.latest(folder.checkpoints) if from_step is None else from_step
+    if step is None:
+        _require_nothing_done(folder)
+        return _start(config, folder)
+    return _restore(config, folder, step)
 
 
 def _require_nothing_done(folder: RunFolder) -> None:
@@ -120,16 +165,11 @@ def _require_nothing_done(folder: RunFolder) -> None:
 
 def _restore(config: RunConfig, folder: RunFolder, step: int) -> Run:
     """The run as it was at the checkpoint of `step`."""
-    checkpoint = store.load(folder.checkpoints, step)
-    start = store.load(folder.checkpoints, 0).path if config.lora is None else None
-    built = build(config, start)
+    built, learner = restored(config, folder.checkpoints, step)
     manifest = folder.read_manifest()
     probes = probe_set(config)
     require_same_probes(manifest, probes)
     _require_same_origin(manifest, built, lora=config.lora is not None)
-    built = replace(built, policy=load_policy(checkpoint.path, trainable_adapter=config.lora is not None))
-    learner = new_learner(config, built)
-    learner_state.restore(config, learner, checkpoint)
     # Last: what is refused above leaves the folder as it was.
     folder.rewind(step)
     folder.write_manifest(manifest.model_copy(update={"status": "running", "reason": None, "finished": None}))
@@ -139,7 +179,7 @@ def _restore(config: RunConfig, folder: RunFolder, step: int) -> Run:
 def _finish(run: Run) -> Path:
     """Runs to the last step and records how it ended."""
     try:
-        with _signals(run.stop):
+        with signals(run.stop):
             _loop(run)
     except RunStopped as stopped:
         _checkpoint(run)
@@ -153,8 +193,10 @@ def _finish(run: Run) -> Path:
         ) from None
     except Exception as error:
         # The weights may be half-way through a step: no checkpoint is made of them. A full disk may refuse even this.
+        # Of several processes another may have died: that isn't the end.
         with suppress(OSError):
-            run.folder.close("failed", f"{type(error).__name__}: {error}")
+            if processes.count() == 1:
+                run.folder.close("failed", f"{type(error).__name__}: {error}")
         raise
     run.folder.close("finished")
     return run.folder.path
@@ -166,7 +208,8 @@ def _loop(run: Run) -> None:
 
         def arrive() -> None:
             update(run.step, run.config.steps)
-            _arrive(run)
+            with processes.leading():
+                _arrive(run)
 
         if run.config.engine == "trl":
             from rl.trl_engine import run_steps  # brings TRL, which costs seconds to import
@@ -281,25 +324,3 @@ def _require_same_origin(manifest: Manifest, built: Built, lora: bool) -> None:
             "the organism isn't the one that this run was started with (its hash differs from manifest.json): "
             "restore it, or start a new run with `gyges train`"
         )
-
-
-@contextmanager
-def _signals(stop: _StopRequest) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM asks the loop to stop after its step; a second Ctrl-C stops at once."""
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if stop.requested:
-            raise KeyboardInterrupt
-        stop.requested = True
-
-    handled = (signal.SIGINT, signal.SIGTERM)
-    try:
-        old: list[Callable[[int, FrameType | None], object] | int | None] = [signal.signal(n, ask) for n in handled]
-    except ValueError:  # not the main thread: whoever runs us there handles signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        for number, handler in zip(handled, old, strict=True):
-            signal.signal(number, handler)

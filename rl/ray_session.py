@@ -19,8 +19,10 @@ QUIET = {"log_to_driver": False, "logging_level": "ERROR", "namespace": "gyges"}
 
 
 @contextmanager
-def ray_session(workers: int, address: str | None = None, gpus: int | None = None) -> Iterator[None]:
+def ray_session(workers: int, address: str | None = None, gpus: int | None = None) -> Iterator[Path]:
     """Connects to the cluster at `address`, or starts Ray here with `workers` CPUs; takes down what it started.
+
+    Yields a private folder of this machine, which is removed afterwards.
 
     Without an address everything that Ray writes lies in a private folder, which is removed; its servers listen on
     loopback and want a token that only its own processes have; there is no dashboard. They end with this process,
@@ -31,21 +33,24 @@ def ray_session(workers: int, address: str | None = None, gpus: int | None = Non
     """
     # What Ray reads when it is imported: so it is imported here, and nowhere at the top of a file.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # Ray's own word on a dead worker: we have ours
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # a task without GPUs: devices stay as they are
     with ExitStack() as stack:
+        folder = stack.enter_context(_private_folder())
         if address is None:
-            _start(workers, gpus, stack.enter_context(_private_folder()))
+            _start(workers, gpus, folder)
         else:
             _connect(address)
         import ray
 
         stack.callback(ray.shutdown)
-        yield
+        yield folder
 
 
 def _start(workers: int, gpus: int | None, folder: Path) -> None:
-    # A token of our own: without one Ray writes one into the home folder.
-    os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", secrets.token_hex(32)
+    # A token of our own: without one Ray writes one into the home folder. Ray reads it once in a process.
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     # Ray's switch for "this machine is the whole cluster", whatever the system: without it all interfaces are listened
     # on, even where the node's address is given as 127.0.0.1.
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"

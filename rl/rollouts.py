@@ -74,22 +74,22 @@ def _draw(
     episodes = parts.generate([scenario for scenario in scenarios for _ in range(size)], rollout_rng)
     require_free(episodes)
     clock.append(time.perf_counter())
-    scores, rewards_PG, error_rate = score_groups(config, parts, episodes, step)
+    scores = parts.reward(episodes)
+    rewards_PG, error_rate = usable_rewards(config, parts, episodes, scores, step)
     clock.append(time.perf_counter())
     seconds_rollout, seconds_reward = np.diff(clock).tolist()
     tokens = sum(len(episode.completion_ids) for episode in episodes)
     return Rollouts(episodes, scores, rewards_PG, len(scenarios), tokens, error_rate, seconds_rollout, seconds_reward)
 
 
-def score_groups(
-    config: RunConfig, parts: Parts, episodes: Sequence[Episode[FreeScenario]], step: int
-) -> tuple[list[Score], Array, float]:
-    """Scores of whole groups of episodes, the rewards (P, G) with NaN for what must be left out, and the error rate.
+def usable_rewards(
+    config: RunConfig, parts: Parts, episodes: Sequence[Episode[FreeScenario]], scores: Sequence[Score], step: int
+) -> tuple[Array, float]:
+    """The rewards (P, G) of a step's whole groups, with NaN for what must be left out, and the error rate.
 
     Raises:
         RunStopped: if more episodes are unscored than `max_reward_error_rate` allows.
     """
-    scores = parts.reward(episodes)
     errors = [score.error for score in scores if score.total is None]
     if len(errors) > config.max_reward_error_rate * len(scores):
         raise RunStopped(
@@ -101,7 +101,7 @@ def score_groups(
         score.total if score.total is not None and keep else math.nan for score, keep in zip(scores, kept, strict=True)
     ]
     rewards_PG = np.array(rewards, dtype=np.float64).reshape(-1, config.algorithm.group_size)
-    return scores, rewards_PG, len(errors) / len(scores)
+    return rewards_PG, len(errors) / len(scores)
 
 
 def _with_variance(config: RunConfig, drawn: Rollouts) -> list[int]:

@@ -133,15 +133,15 @@ def _left_by_a_failed_start(name: str) -> bool:
 
 
 @contextmanager
-def reopen(path: Path) -> Iterator[RunFolder]:
-    """An existing run folder, held until the block ends.
+def reopen(path: Path, wait_s: float = 0) -> Iterator[RunFolder]:
+    """An existing run folder, held until the block ends. Waits for one that holds it now at most `wait_s` seconds.
 
     Raises:
         ValueError: if there is no run, or another process holds the folder.
     """
     if not (path / "config.json").is_file():
         raise ValueError(f"{path} holds no run (config.json is missing): start one with `gyges train --out {path}`")
-    with writer_lock(path):
+    with writer_lock(path, wait_s):
         yield RunFolder(path)
 
 

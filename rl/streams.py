@@ -17,6 +17,7 @@ class Stage(IntEnum):
     engine = 6
 
 
-def stream(seed: int, step: int, stage: Stage) -> np.random.Generator:
-    """The generator of one stage of one step."""
-    return np.random.default_rng([seed, step, int(stage)])
+def stream(seed: int, step: int, stage: Stage, rank: int = 0) -> np.random.Generator:
+    """The generator of one stage of one step. Processes that take a step together each draw from that of their rank;
+    the first draws what one process alone would."""
+    return np.random.default_rng([seed, step, int(stage), rank] if rank else [seed, step, int(stage)])

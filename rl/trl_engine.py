@@ -19,6 +19,7 @@ from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
 from envs.episode import Episode, FreeScenario
 from reports.records import StepRow
+from rl import processes
 from rl.algorithms.grpo import GRPO
 from rl.algorithms.policy_gradient import PolicyGradient
 from rl.algorithms.preference import even_microbatch
@@ -30,7 +31,7 @@ from rl.engine_limits import HOOKED_PARTS
 from rl.learner import Learner, set_learning_rate, snapshot
 from rl.parts import Parts
 from rl.policy import freeze_reference_adapter
-from rl.rollouts import Rollouts, require_gradient, score_groups
+from rl.rollouts import Rollouts, require_gradient, usable_rewards
 from rl.sampler import read_episode
 from rl.step_record import step_row
 from rl.streams import Stage, stream
@@ -43,6 +44,9 @@ def run_steps(
     config: RunConfig, parts: Parts, learner: Learner, done: int, arrive: Callable[[], None], record: Record
 ) -> None:
     """Takes every step after `done`. `arrive` is called before each step and after the last; `record` after each.
+
+    Where several processes take a step together each calls this: each plays and learns from its share of the prompts,
+    and all of them are given the row and the rollouts of the whole step.
 
     Raises:
         RunStopped, Interrupted: as the built-in engine; the weights are then those of the step before.
@@ -83,7 +87,7 @@ def _settings(config: RunConfig, learner: Learner, done: int, scratch: str) -> d
     """What both trainers are told: our batch and our sampling."""
     algorithm = config.algorithm
     assert isinstance(algorithm, PolicyGradient)
-    rows = algorithm.completions // algorithm.minibatches
+    rows = algorithm.completions // algorithm.minibatches // processes.count()
     micro = even_microbatch(rows, config.optimiser.microbatch_size)
     vllm = {} if config.vllm is None else {"use_vllm": True, **config.vllm.model_dump()}
     return {
@@ -136,11 +140,10 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         self.arrive, self.record = arrive, record
         self.first, self.step = done, done + 1  # the steps taken before; the one in progress
         self.gradient_steps = self.algorithm.epochs * self.algorithm.minibatches
-        wanted = config.algorithm.prompts_per_step
         self.scenarios: list[FreeScenario] = []
         for step in range(done + 1, config.steps + 1):
             rng = stream(config.seed, step, Stage.scenarios)
-            self.scenarios += parts.env.training_scenarios(rng, wanted)
+            self.scenarios += parts.env.training_scenarios(rng, config.algorithm.prompts_per_step)
         self.rollouts: Rollouts | None = None
         self.sampled: list[Episode[FreeScenario]] | None = None
         self.logged: list[dict[str, float]] = []
@@ -151,15 +154,18 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         """A row a prompt, in the order in which the steps will use them."""
         return Dataset.from_list([{"prompt": s.messages, "scenario": i} for i, s in enumerate(self.scenarios)])
 
+    def share(self) -> list[int]:
+        """This process's share of the step in progress: of each of its completions, the number of its scenario."""
+        wanted = self.algorithm.prompts_per_step // processes.count()
+        start = (self.step - self.first - 1) * self.algorithm.prompts_per_step + processes.rank() * wanted
+        return [index for index in range(start, start + wanted) for _ in range(self.algorithm.group_size)]
+
     def rollout(self, prompts: Sequence[Any], trainer: Any) -> dict[str, Any]:
         """TRL's rollout hook: our own episodes, with our credit as its mask."""
-        size = self.algorithm.group_size
-        wanted = self.algorithm.prompts_per_step
-        start = (self.step - self.first - 1) * wanted
-        scenarios = [scenario for scenario in self.scenarios[start : start + wanted] for _ in range(size)]
+        scenarios = [self.scenarios[index] for index in self.share()]
         assert [scenario.messages for scenario in scenarios] == list(prompts), "TRL took the prompts in another order"
-        rng = stream(self.config.seed, self.step, Stage.rollout)
-        self.sampled = self.parts.generate(scenarios, rng)
+        rng = stream(self.config.seed, self.step, Stage.rollout, processes.rank())
+        self.sampled = processes.together(lambda: self.parts.generate(scenarios, rng))
         return {
             "prompt_ids": [episode.prompt_ids.tolist() for episode in self.sampled],
             "completion_ids": [episode.completion_ids.tolist() for episode in self.sampled],
@@ -168,14 +174,22 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         }
 
     def reward(self, completion_ids: Sequence[Sequence[int]], scenario: Sequence[int], **_: Any) -> list[float | None]:
-        """TRL's reward function: every component at once, None where an episode is unscored or screened out."""
+        """TRL's reward function: every component at once, None where an episode is unscored or screened out.
+
+        What is judged and recorded is the whole step, so that all processes come to the same decisions.
+        """
         sampled = time.perf_counter()
+        assert list(scenario) == self.share(), "TRL took the prompts in another order"
         end_ids = set(self.learner.policy.end_ids)
         episodes = self.sampled or [
             read_episode(self.learner.policy, self.scenarios[index], np.array(ids, np.int64), ids[-1] in end_ids)
             for ids, index in zip(completion_ids, scenario, strict=True)
         ]
-        scores, rewards_PG, error_rate = score_groups(self.config, self.parts, episodes, self.step)
+        shares = processes.gathered((episodes, self.parts.reward(episodes)))
+        own = slice(processes.rank() * len(episodes), (processes.rank() + 1) * len(episodes))
+        episodes = [episode for share, _ in shares for episode in share]
+        scores = [score for _, share in shares for score in share]
+        rewards_PG, error_rate = usable_rewards(self.config, self.parts, episodes, scores, self.step)
         # As TRL will; where the KL penalty is in the reward, without that part, which TRL keeps to itself.
         groups = self.algorithm.advantages(rewards_PG)
         scored = time.perf_counter()
@@ -185,7 +199,7 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
             scores,
             rewards_PG,
             drawn_groups=len(rewards_PG),
-            generated_tokens=sum(map(len, completion_ids)),
+            generated_tokens=sum(len(episode.completion_ids) for episode in episodes),
             reward_error_rate=error_rate,
             seconds_rollout=sampled - self.started,
             seconds_reward=scored - sampled,
@@ -193,7 +207,7 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         )
         require_gradient(self.config, self.rollouts, self.step)
         self.started = scored
-        return [None if np.isnan(reward) else float(reward) for reward in rewards_PG.reshape(-1)]
+        return [None if np.isnan(reward) else float(reward) for reward in rewards_PG.reshape(-1)[own]]
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         # At each gradient step: after one, the scheduler puts the rate back to that without a warm-up.
@@ -201,7 +215,8 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         if state.global_step % self.gradient_steps:
             return
         # TRL samples from the global stream: seeded by the step, what it draws depends on nothing that came before.
-        torch.manual_seed(int(stream(self.config.seed, self.step, Stage.engine).integers(2**63)))
+        draws = stream(self.config.seed, self.step, Stage.engine, processes.rank())
+        torch.manual_seed(int(draws.integers(2**63)))
         self.undo = snapshot(self.learner) if self.gradient_steps > 1 else None
         self.logged = []
         self.started = time.perf_counter()

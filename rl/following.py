@@ -1,0 +1,27 @@
+"""A process that takes every step of a run with the one that leads it, and records nothing."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from rl import processes
+from rl.build import build_parts
+from rl.config import read_config
+from rl.endings import RunStopped
+from rl.restoring import restored
+
+
+def follow(out: Path) -> None:
+    """Does its share of the run in `out`, which another process leads with `rl.loop.resume`, until that ends it.
+
+    Nothing is raised for how the run ends: the leader records that.
+    """
+    from rl.trl_engine import run_steps  # brings TRL, which costs seconds to import
+
+    with suppress(processes.Released):
+        processes.wait_for_leader()
+        step: int = processes.from_leader()
+        config = read_config(out / "config.json")
+        built, learner = restored(config, out / "checkpoints", step)
+        with suppress(RunStopped):  # as in every other process
+            parts = build_parts(config, built)
+            run_steps(config, parts, learner, step, processes.wait_for_leader, lambda row, rollouts: None)
