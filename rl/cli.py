@@ -11,11 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
+from checkpoints.cache import default_root
+
 # Quiet before anything heavy is imported; Transformers' own progress bars would interrupt ours.
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("TQDM_DISABLE", "1")
+os.environ.setdefault("MPLCONFIGDIR", str(default_root() / "matplotlib"))  # its list of fonts; otherwise at home
 
 app = typer.Typer(
     name="gyges",

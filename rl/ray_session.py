@@ -13,6 +13,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from rl.ray_watch import watched
+
 PREFIX = "gyges-ray-"
 OBJECT_STORE_BYTES = 100_000_000  # tasks carry paths and short records: this is near Ray's least
 QUIET = {"log_to_driver": False, "logging_level": "ERROR", "namespace": "gyges"}
@@ -34,7 +36,9 @@ def ray_session(workers: int, address: str | None = None, gpus: int | None = Non
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # a task without GPUs: devices stay as they are
     with ExitStack() as stack:
         if address is None:
-            _start(workers, gpus, stack.enter_context(_private_folder()))
+            folder = stack.enter_context(_private_folder())
+            stack.enter_context(watched(folder))
+            _start(workers, gpus, folder)
         else:
             _connect(address)
         import ray
@@ -44,8 +48,9 @@ def ray_session(workers: int, address: str | None = None, gpus: int | None = Non
 
 
 def _start(workers: int, gpus: int | None, folder: Path) -> None:
-    # A token of our own: without one Ray writes one into the home folder.
-    os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", secrets.token_hex(32)
+    # A token of our own: without one Ray writes one into the home folder. Ray reads it once in a process.
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     # Ray's switch for "this machine is the whole cluster", whatever the system: without it all interfaces are listened
     # on, even where the node's address is given as 127.0.0.1.
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"

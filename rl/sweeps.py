@@ -101,7 +101,7 @@ def arms(name: str, assignments: Sequence[str] = ()) -> list[RunConfig]:
     for assignment in assignments:
         if assignment.partition("=")[0] in ("seed", "threads", "name"):
             raise ValueError(
-                f"--set {assignment}: seeds and threads of a sweep are given by --seeds and --threads, names by its arms"
+                f"--set {assignment}: of a sweep, --seeds and --threads give seeds and threads, and its arms the names"
             )
     found = _call(name)
     resolved = []
