@@ -107,7 +107,8 @@ def _work(
     with _workers(sweep, fleet, max(len(pending), len(builds))) as workers, _signals(stop):
         to_do = f"{len(pending)} of {len(sweep.trials)} trials to do, {workers.count} at a time"
         say(f"sweep folder: {shortest(sweep.folder)} ({to_do})")
-        with shown(Board(sweep.trials, [build.key for build in builds], ended)) as tell:
+        needs = {trial.name: [build.key for build in builds_of(trial.config)] for trial in pending}
+        with shown(Board(sweep.trials, needs, ended)) as tell:
             return run_jobs(_jobs(sweep, pending, workers.count), workers, tell, stop)
 
 

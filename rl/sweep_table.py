@@ -4,13 +4,14 @@ Figures are read from the run folders, so that every backend looks alike.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from reports.latest import Latest, read_latest
 from rl.trial import Outcome, Trial
@@ -18,7 +19,8 @@ from rl.work_queue import Event
 
 Clock = Callable[[], float]
 # Those that move come first, so that a terminal with too few lines shows them.
-ORDER = ("running", "put back", "failed", "waiting", "interrupted", "finished")
+ORDER = ("running", "put back", "failed", "building", "waiting", "interrupted", "finished")
+TO_COME = ("running", "put back", "building", "waiting")
 STYLE = {"running": "cyan", "failed": "red", "put back": "yellow", "finished": "green"}
 
 
@@ -37,18 +39,25 @@ class Board:
     """What is known of the trials and builds; told by the queue, drawn by the table."""
 
     trials: Sequence[Trial]
-    builds: Sequence[str]
-    known: dict[str, Outcome]  # trials that had ended before
+    needs: Mapping[str, Sequence[str]]  # of each trial that is to be done: the keys of its builds
+    known: Mapping[str, Outcome]  # trials that had ended before
     clock: Clock = time.monotonic
     standings: dict[str, Standing] = field(init=False)
     first_steps: int = field(init=False)
     started: float | None = None  # when the first trial went to work
 
     def __post_init__(self) -> None:
-        self.standings = {key: Standing() for key in (*self.builds, *(trial.name for trial in self.trials))}
+        keys = {key for needed in self.needs.values() for key in needed}
+        self.standings = {key: Standing() for key in (*keys, *(trial.name for trial in self.trials))}
         for name, outcome in self.known.items():
             self.standings[name] = Standing(outcome.status, outcome.reason)
         self.first_steps = sum(read_latest(trial.folder).step for trial in self.trials)
+
+    def state(self, trial: Trial) -> str:
+        """As shown: what waits for a build says so."""
+        state = self.standings[trial.name].state
+        unbuilt = any(self.standings[key].state != "finished" for key in self.needs.get(trial.name, ()))
+        return "building" if state == "waiting" and unbuilt else state
 
     def told(self, key: str, event: Event, reason: str | None) -> None:
         now = self.clock()
@@ -78,44 +87,46 @@ def shown(board: Board) -> Iterator[Callable[[str, Event, str | None], None]]:
         yield told
 
 
-def table(board: Board, lines: int) -> Table:
-    """The trials, at most so many lines of them; the caption counts all."""
+def table(board: Board, lines: int) -> Group:
+    """The trials, at most so many lines of them, and below what holds for all."""
     latest = {trial.name: read_latest(trial.folder) for trial in board.trials}
-    drawn = Table(caption=_caption(board, latest), caption_justify="left", box=None, header_style="dim", padding=(0, 1))
+    drawn = Table(box=None, header_style="dim", padding=(0, 1))
     for name in ("trial", "seed", "state"):
         drawn.add_column(name, no_wrap=True)
     for name in ("step", "faking", "gap", "left"):
         drawn.add_column(name, justify="right", no_wrap=True)
-    by_name = {trial.name: board.standings[trial.name].state for trial in board.trials}
-    kept = {trial.name for trial in sorted(board.trials, key=lambda trial: ORDER.index(by_name[trial.name]))[:lines]}
+    by_urgency = sorted(board.trials, key=lambda trial: ORDER.index(board.state(trial)))
+    kept = {trial.name for trial in by_urgency[:lines]}
     for trial in board.trials:
         if trial.name in kept:
-            standing, at = board.standings[trial.name], latest[trial.name]
-            drawn.add_row(
-                trial.config.name,
-                str(trial.config.seed),
-                standing.state,
-                f"{at.step}/{trial.config.steps}",
-                _share(at.faking_rate),
-                _share(at.compliance_gap, signed=True),
-                duration(seconds_left(standing, at.step, trial.config.steps, board.clock())),
-                style=STYLE.get(standing.state),
-            )
-    return drawn
+            drawn.add_row(*_cells(board, trial, latest[trial.name]), style=STYLE.get(board.state(trial)))
+    return Group(drawn, Text(f" {_footer(board, latest)}", style="dim"))
 
 
-def _caption(board: Board, latest: dict[str, Latest]) -> str:
-    states = [board.standings[trial.name].state for trial in board.trials]
+def _cells(board: Board, trial: Trial, at: Latest) -> tuple[str, ...]:
+    left = seconds_left(board.standings[trial.name], at.step, trial.config.steps, board.clock())
+    return (
+        trial.config.name,
+        str(trial.config.seed),
+        board.state(trial),
+        f"{at.step}/{trial.config.steps}",
+        _share(at.faking_rate),
+        _share(at.compliance_gap, signed=True),
+        duration(left),
+    )
+
+
+def _footer(board: Board, latest: Mapping[str, Latest]) -> str:
+    states = [board.state(trial) for trial in board.trials]
     parts = [f"{states.count('finished')} of {len(states)} trials finished"]
     if failed := states.count("failed"):
         parts.append(f"{failed} failed")
-    parts += [
-        f"building {key} ({duration(board.clock() - board.standings[key].since)})"
-        for key in board.builds
-        if board.standings[key].state == "running"
-    ]
-    if any(state in ("running", "waiting", "put back") for state in states):
-        parts.append(f"{duration(whole_left(board, latest))} left")
+    for key in sorted({key for needed in board.needs.values() for key in needed}):
+        if board.standings[key].state == "running":
+            since = duration(board.clock() - board.standings[key].since)
+            parts.append(f"building {key.rpartition(' ')[0]}, {since} so far")
+    if set(states) & set(TO_COME):
+        parts.append(f"time left {duration(whole_left(board, latest))}")
     return " · ".join(parts)
 
 
@@ -126,16 +137,12 @@ def seconds_left(standing: Standing, step: int, steps: int, now: float) -> float
     return (steps - step) * (now - standing.since) / (step - standing.from_step)
 
 
-def whole_left(board: Board, latest: dict[str, Latest]) -> float | None:
+def whole_left(board: Board, latest: Mapping[str, Latest]) -> float | None:
     """For all trials that have not failed, at the speed at which all together went since the first of them began."""
     done = sum(at.step for at in latest.values()) - board.first_steps
     if board.started is None or done <= 0:
         return None
-    left = sum(
-        trial.config.steps - latest[trial.name].step
-        for trial in board.trials
-        if board.standings[trial.name].state in ("running", "waiting", "put back")
-    )
+    left = sum(trial.config.steps - latest[trial.name].step for trial in board.trials if board.state(trial) in TO_COME)
     return left * (board.clock() - board.started) / done
 
 
