@@ -100,7 +100,7 @@ SMALL = {"hidden_size": 16, "layers": 1, "pairs": 64}
 
 @pytest.fixture(scope="module")
 def mixed(tiny: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[Sweep, Result, str]:
-    """A sweep with an arm that is killed once, one with a reward model to build, one that can't be built, one that fails."""
+    """Four arms: one is killed once, one has a reward model to build, one can't be built, one has no gradient."""
     folder = tmp_path_factory.mktemp("mixed")
     easy = Helpfulness(**SMALL, min_accuracy=0, min_accuracy_broken=0, min_accuracy_harmful=0)
     arms = [
@@ -209,22 +209,19 @@ def test_a_sweep_that_has_ended_starts_nothing(
 def test_a_killed_driver_leaves_no_process_and_the_sweep_goes_on(
     tiny: RunConfig, undisturbed: dict[int, Path], tmp_path: Path
 ) -> None:
-    sweep = plan("long", [long(tiny)], (5, 6), 1, tmp_path / "sweep")
+    sweep = plan("long", [long(tiny)], (5,), 1, tmp_path / "sweep")
+    [trial] = sweep.trials
 
     def drive() -> None:
         run_sweep(sweep, LOCAL, retry_failed=False, say=lambda _: None)
 
     driver = fork(drive, tmp_path / "output.txt")
-    workers = [
-        until(lambda trial=trial: recorded(trial) >= 1 and worker_of(trial), f"{trial.name} to take a step")
-        for trial in sweep.trials
-    ]
+    worker = until(lambda: recorded(trial) >= 1 and worker_of(trial), "a step to be taken")
     with pytest.raises(ValueError, match=f"in use by process {driver.pid}"):
         run_sweep(sweep, LOCAL, retry_failed=False, say=lambda _: None)
     driver.kill()
     driver.code()
-    for pid in workers:
-        until(lambda pid=pid: gone(pid), f"worker {pid} to be gone")
+    until(lambda: gone(worker), f"worker {worker} to be gone")
     result = run_sweep(sweep, LOCAL, retry_failed=False, say=lambda _: None)
     assert set(result.outcomes.values()) == {Outcome("finished")}
     assert_undisturbed(sweep, undisturbed)
@@ -275,6 +272,8 @@ def test_ctrl_c_checkpoints_the_trials_and_the_same_command_goes_on(
         (["controls", "--seeds", "2..1"], "--seeds 2..1: write 0..4, or 0,2,5, or 3"),
         (["controls", "--backend", "slurm"], "unknown backend 'slurm': choose ray or local"),
         (["controls", "--backend", "local", "--address", "a:1"], "--address names a Ray cluster"),
+        (["controls", "--address", "here"], "here is no address of a Ray cluster: write HOST:PORT"),
+        (["controls", "--address", "127.0.0.1:9"], "no Ray cluster answers at 127.0.0.1:9: start one with"),
         (["controls", "--set", "algorithm.kl_wieght=1"], "arm first_light: unknown key 'kl_wieght'"),
     ],
 )
