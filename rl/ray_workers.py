@@ -1,6 +1,7 @@
 """Sweep workers as Ray tasks: on this machine, or on a cluster that shares its file system."""
 
 import math
+import re
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -41,7 +42,7 @@ class RayWorkers:
             exceptions.ObjectLostError,
             exceptions.TaskCancelledError,
         )
-        return f"{type(error).__name__}: {_first_line(error)}" if isinstance(error, died) else None
+        return f"{type(error).__name__}: {_first_sentence(error)}" if isinstance(error, died) else None
 
     def stop(self) -> None:
         self._cancel(force=False)
@@ -57,8 +58,9 @@ class RayWorkers:
                 ray.cancel(reference, force=force)
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [""])[0]
+def _first_sentence(error: BaseException) -> str:
+    """What happened; Ray goes on with where to read more, which is gone with the session."""
+    return re.split(r"\.\s|\n", str(error).strip(), maxsplit=1)[0]
 
 
 @contextmanager

@@ -18,8 +18,18 @@ from rl.config import RunConfig
 from rl.ray_workers import gpu_share
 from rl.sweep import Fleet, Sweep, plan, run_sweep
 from rl.trial import Outcome
-from tests.rl.conftest import command, fork, rows, same_weights, weights
-from tests.rl.test_sweep import gone, killing, long, recorded, sweep_file, undisturbed, until, worker_of
+from tests.rl.conftest import command, fork
+from tests.rl.test_sweep import (
+    assert_undisturbed,
+    gone,
+    killing,
+    long,
+    recorded,
+    sweep_file,
+    undisturbed,
+    until,
+    worker_of,
+)
 
 __all__ = ["undisturbed"]  # the fixture: session-wide, so that both files share its runs
 
@@ -65,13 +75,6 @@ def observing(sweep: Sweep, file: Path) -> None:
         file.with_suffix(".tmp").rename(file)
 
     threading.Thread(target=observe, daemon=True).start()
-
-
-def assert_undisturbed(sweep: Sweep, undisturbed: dict[int, Path]) -> None:
-    for trial in sweep.trials:
-        whole = undisturbed[trial.config.seed]
-        assert rows(trial.folder, "steps.jsonl") == rows(whole, "steps.jsonl")
-        assert same_weights(weights(trial.folder, 40), weights(whole, 40))
 
 
 def assert_nothing_left(observed: dict[str, Any], place: Place) -> None:
@@ -134,7 +137,10 @@ def test_a_killed_node_costs_its_trials_the_steps_since_their_checkpoint(
     def kill_node_of(index: int) -> None:
         trial = sweep.trials[index]
         worker = until(lambda: recorded(trial) and worker_of(trial), "a step to be taken")
-        os.kill(psutil.Process(worker).ppid(), signal.SIGKILL)  # its node's raylet
+        node = psutil.Process(worker).parent()  # the raylet, which has started all of its node's processes
+        assert node is not None
+        for process in (node, *node.children(recursive=True)):
+            process.kill()
 
     def drive() -> None:
         place.enter()

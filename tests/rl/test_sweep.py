@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 import rl.sweep
-from checkpoints.lock import writer_lock
 from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
 from rewards.helpfulness import Helpfulness
@@ -206,27 +205,6 @@ def test_a_sweep_that_has_ended_starts_nothing(
         run_sweep(ended, LOCAL, retry_failed=True, say=lambda _: None)
 
 
-def test_a_killed_driver_leaves_no_process_and_the_sweep_goes_on(
-    tiny: RunConfig, undisturbed: dict[int, Path], tmp_path: Path
-) -> None:
-    sweep = plan("long", [long(tiny)], (5,), 1, tmp_path / "sweep")
-    [trial] = sweep.trials
-
-    def drive() -> None:
-        run_sweep(sweep, LOCAL, retry_failed=False, say=lambda _: None)
-
-    driver = fork(drive, tmp_path / "output.txt")
-    worker = until(lambda: recorded(trial) >= 1 and worker_of(trial), "a step to be taken")
-    with pytest.raises(ValueError, match=f"in use by process {driver.pid}"):
-        run_sweep(sweep, LOCAL, retry_failed=False, say=lambda _: None)
-    driver.kill()
-    driver.code()
-    until(lambda: gone(worker), f"worker {worker} to be gone")
-    result = run_sweep(sweep, LOCAL, retry_failed=False, say=lambda _: None)
-    assert set(result.outcomes.values()) == {Outcome("finished")}
-    assert_undisturbed(sweep, undisturbed)
-
-
 def sweep_file(config: RunConfig, folder: Path) -> str:
     (folder / "config.json").write_text(config.model_dump_json())
     file = folder / "my_sweep.py"
@@ -237,15 +215,18 @@ def sweep_file(config: RunConfig, folder: Path) -> str:
     return f"{file}:arms"
 
 
-def test_ctrl_c_checkpoints_the_trials_and_the_same_command_goes_on(
+def test_ctrl_c_and_a_killed_driver_leave_no_process_and_the_same_command_goes_on(
     gyges: Gyges, tiny: RunConfig, undisturbed: dict[int, Path], tmp_path: Path
 ) -> None:
     arguments = ["sweep", sweep_file(long(tiny), tmp_path), "--seeds", "5", "--backend", "local", "--workers", "1"]
     arguments += ["--out", str(tmp_path / "sweep")]
     sweep = plan("long", [long(tiny)], (5,), 1, tmp_path / "sweep")
     [trial] = sweep.trials
+
     driver = fork(command(arguments), tmp_path / "first.txt")
     worker = until(lambda: recorded(trial) >= 1 and worker_of(trial), "a step to be taken")
+    with pytest.raises(ValueError, match=f"in use by process {driver.pid}"):
+        run_sweep(sweep, LOCAL, retry_failed=False, say=print)
     driver.kill(signal.SIGINT)
     assert driver.code() == 130
     said = (tmp_path / "first.txt").read_text()
@@ -254,6 +235,15 @@ def test_ctrl_c_checkpoints_the_trials_and_the_same_command_goes_on(
     assert "Traceback" not in said
     assert gone(worker)
     assert json.loads((trial.folder / "manifest.json").read_text())["status"] == "interrupted"
+
+    before = recorded(trial)
+    driver = fork(command(arguments), tmp_path / "second.txt")
+    worker = until(lambda: recorded(trial) > before and worker_of(trial), "another step to be taken")
+    driver.kill()
+    driver.code()
+    until(lambda: gone(worker), "the worker to be gone")
+    assert json.loads((trial.folder / "manifest.json").read_text())["status"] == "running"
+
     done = gyges(*arguments)
     assert done.code == 0, done.output
     assert f"{trial.name}: finished" in done.output
@@ -282,12 +272,6 @@ def test_wrong_input_is_one_line_and_exit_code_2(arguments: list[str], said: str
     assert done.code == 2, done.output
     assert len(done.output.splitlines()) == 1
     assert said in done.output
-
-
-def test_a_sweep_folder_has_one_driver(tiny: RunConfig, tmp_path: Path) -> None:
-    sweep = plan("tiny", [tiny], (5,), 1, tmp_path)
-    with writer_lock(tmp_path), pytest.raises(ValueError, match="in use by process"):
-        run_sweep(sweep, LOCAL, retry_failed=False, say=lambda _: None)
 
 
 def test_equal_organisms_and_rewards_are_one_build(tiny: RunConfig) -> None:
