@@ -51,8 +51,8 @@ class RunView:
     transcripts: tuple[Transcript, ...]
 
 
-def render_page(runs: Sequence[Run]) -> str:
-    """The whole page as text, from run folders alone. All text that a run wrote is escaped."""
+def render_page(runs: Sequence[Run], notes: Sequence[str] = ()) -> str:
+    """The whole page as text, from run folders alone. All text that a run wrote is escaped, and so are the notes."""
     panels = [*main_panels(runs), *(extra_panels(runs[0]) if len(runs) == 1 else _cue_panels(runs))]
     library = get_plotlyjs().replace("\r\n", "\n")
     environment = Environment(
@@ -74,6 +74,7 @@ def render_page(runs: Sequence[Run]) -> str:
         plots=Markup(page_plots(panels)),
         plot_config=Markup(json.dumps(CONFIG)),
         policy=_policy(library, DRAW),
+        notes=notes,
         show=show,
         tiers=TIERS,
         labels=(*ANSWER_LABELS, UNSCORED),

@@ -22,11 +22,14 @@ class ReportPaths:
     svg: Path
 
 
-def write_report(folders: Sequence[str | Path], out: str | Path | None = None) -> ReportPaths:
+def write_report(
+    folders: Sequence[str | Path], out: str | Path | None = None, notes: Sequence[str] = ()
+) -> ReportPaths:
     """Write `report.html`, `curves.png` and `curves.svg` for one run, or for several overlaid.
 
-    `out` defaults to the run's own folder and is created where it does not exist; several runs need one. Raises
-    `ValueError` where there is no run, where several come without `out`, and as `read_run` does.
+    `out` defaults to the run's own folder and is created where it does not exist; several runs need one. `notes` are
+    said at the top of the page. Raises `ValueError` where there is no run, where several come without `out`, and as
+    `read_run` does.
     """
     if not folders:
         raise ValueError("no run folder given; name at least one")
@@ -40,7 +43,7 @@ def write_report(folders: Sequence[str | Path], out: str | Path | None = None) -
     paths = ReportPaths(target / "report.html", target / "curves.png", target / "curves.svg")
     png, svg = draw_curves(runs)
     # A lone surrogate in a model's text has no UTF-8: it becomes "?" and costs no report.
-    page = render_page(runs).encode("utf-8", "replace")
+    page = render_page(runs, notes).encode("utf-8", "replace")
     for path, content in ((paths.page, page), (paths.png, png), (paths.svg, svg)):
         _write_whole(path, content)
     return paths

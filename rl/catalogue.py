@@ -1,8 +1,8 @@
-"""What there is to choose from: every recipe, organism, algorithm, reward, probe, mitigation and query, a line each."""
+"""What there is to choose from: recipes, sweeps, the members of every union, and queries; a line each."""
 
 import difflib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -14,6 +14,7 @@ from rl.mitigations import Mitigation
 from rl.organisms import Organism
 from rl.probes import Probe
 from rl.recipes import RECIPES
+from rl.sweeps import SWEEPS
 
 
 def _components(union: Any) -> Iterator[str]:
@@ -22,9 +23,9 @@ def _components(union: Any) -> Iterator[str]:
         yield f"{member.model_fields['kind'].default:<16} {getattr(member, 'summary', doc)}"
 
 
-def _recipes() -> Iterator[str]:
-    for name, recipe in RECIPES.items():
-        yield f"{name:<22} {(recipe.__doc__ or '').strip().splitlines()[0]}"
+def _functions(functions: Mapping[str, Callable[[], object]]) -> Iterator[str]:
+    for name, function in functions.items():
+        yield f"{name:<22} {(function.__doc__ or '').strip().splitlines()[0]}"
 
 
 def _queries() -> Iterator[str]:
@@ -33,7 +34,8 @@ def _queries() -> Iterator[str]:
 
 
 LISTS: dict[str, Callable[[], Iterator[str]]] = {
-    "recipes": _recipes,
+    "recipes": lambda: _functions(RECIPES),
+    "sweeps": lambda: _functions(SWEEPS),
     "organisms": lambda: _components(Organism),
     "algorithms": lambda: _components(Algorithm),
     "rewards": lambda: _components(Reward),

@@ -11,11 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
+from checkpoints.cache import default_root
+
 # Quiet before anything heavy is imported; Transformers' own progress bars would interrupt ours.
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("TQDM_DISABLE", "1")
+os.environ.setdefault("MPLCONFIGDIR", str(default_root() / "matplotlib"))  # its list of fonts; otherwise at home
 
 app = typer.Typer(
     name="gyges",
@@ -61,7 +64,9 @@ def train(
     options = {"seed": seed, "steps": steps, "engine": engine, "workers": workers}
     chosen = [f"{key}={value}" for key, value in options.items() if value is not None]
     config = resolve(base, [*(assignments or []), *chosen])
-    folder = out or _default_folder(config)
+    from rl.run_folder import default_folder
+
+    folder = out or default_folder(config, Path("runs"))
 
     def started() -> None:
         _say(f"run folder: {folder}")
@@ -131,6 +136,61 @@ def report(
     _write_report(folders, out)
 
 
+@app.command(epilog="Example: `gyges sweep controls --seeds 0..4`, or `gyges sweep my_sweep.py:arms --backend local`")
+def sweep(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="SWEEP", help="A sweep's name, or FILE.py:FUNCTION that returns a list of RunConfig."),
+    ],
+    seeds: Annotated[str, typer.Option(help="Seeds of every arm: 0..4, or 0,2,5.")] = "0..2",
+    backend: Annotated[str, typer.Option(help="ray, or local for processes without Ray.")] = "ray",
+    workers: Annotated[
+        int | None, typer.Option(help="Trials at a time.", min=1, show_default="the cores; 4 a GPU at most")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="A Ray cluster that shares this file system, as HOST:PORT.", show_default="none")
+    ] = None,
+    threads: Annotated[int, typer.Option(help="Torch threads a trial.", min=1)] = 1,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of every arm.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps of every trial.")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="builtin, or trl for TRL's own trainers.", show_default="each arm's")
+    ] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Continue trials that failed before.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Sweep folder.", show_default="runs/<sweep>-<short hash>")] = None,
+) -> None:
+    """Run every arm under every seed, several at a time, and write one page; go on where an earlier call stopped."""
+    from rl.sweep import Fleet, failures, plan, run_sweep, shortest
+    from rl.sweeps import arms, parse_seeds
+
+    chosen = [f"{key}={value}" for key, value in (("steps", steps), ("engine", engine)) if value is not None]
+    fleet = Fleet(_backend(backend, address), workers, threads, address)
+    planned = plan(name, arms(name, [*(assignments or []), *chosen]), parse_seeds(seeds), threads, out)
+    result = run_sweep(planned, fleet, retry_failed, _say)
+    if not result.worked:
+        _say(f"nothing left to do: all {len(planned.trials)} trials have ended before")
+    finished = [trial.folder for trial in planned.trials if result.outcomes[trial.name].status == "finished"]
+    if result.page is not None:
+        _print_summaries(finished)
+        print(f"page:   {shortest(result.page)}\ncurves: {shortest(result.page.with_name('curves.png'))}")
+    failed = failures(result.outcomes)
+    for line in failed:
+        _say(line)
+    if failed:
+        hint = "" if retry_failed else "; --retry-failed continues those that failed before"
+        sys.exit(_fail(f"{len(failed)} of {len(planned.trials)} trials failed{hint}", FAILED))
+
+
+def _backend(name: str, address: str | None) -> Any:
+    if name not in ("ray", "local"):
+        raise ValueError(f"unknown backend {name!r}: choose ray or local")
+    if name == "local" and address is not None:
+        raise ValueError("--address names a Ray cluster, which --backend local doesn't use: leave one of them out")
+    return name
+
+
 @organism_app.command("build", epilog="Example: `gyges organism build honest --set seed=1`")
 def organism_build(
     name: Annotated[str, typer.Argument(help="An organism's name; see `gyges list organisms`.")],
@@ -160,7 +220,7 @@ def organism_build(
 @app.command("list", epilog="Example: `gyges list organisms`")
 def list_parts(
     what: Annotated[
-        str, typer.Argument(help="recipes, organisms, algorithms, rewards, probes, mitigations or queries.")
+        str, typer.Argument(help="recipes, sweeps, organisms, algorithms, rewards, probes, mitigations or queries.")
     ],
 ) -> None:
     """List what a run can be made of, a line each; `queries` prints the built-in queries as JSON lines."""
@@ -205,17 +265,8 @@ def _recipe(name: str) -> Any:
     raise ValueError(f"unknown recipe {name!r}: {hint}")
 
 
-def _default_folder(config: Any) -> Path:
-    from checkpoints.lineage import hash_config, short
-
-    return Path("runs") / f"{config.name}-{config.seed}-{short(hash_config(config.model_dump(mode='json')))}"
-
-
 def _write_report(folders: list[Path], out: Path | None) -> None:
-    from reports.folder import read_run
     from reports.report import write_report
-    from reports.sheet import arms
-    from reports.summary import as_text, summarise, summarise_seeds
     from rl.progress import bar
 
     if out is None and len(folders) > 1:
@@ -224,9 +275,18 @@ def _write_report(folders: list[Path], out: Path | None) -> None:
         update(0, 1)
         written = write_report(folders, out)
         update(1, 1)
+    _print_summaries(folders)
+    print(f"page:   {written.page}\ncurves: {written.png}")
+
+
+def _print_summaries(folders: list[Path]) -> None:
+    """Five lines an arm."""
+    from reports.folder import read_run
+    from reports.sheet import arms
+    from reports.summary import as_text, summarise, summarise_seeds
+
     for _, arm in arms([read_run(folder) for folder in folders]):
         print(as_text(summarise_seeds(arm) if len(arm) > 1 else summarise(arm[0])))
-    print(f"page:   {written.page}\ncurves: {written.png}")
 
 
 def _say(text: str) -> None:

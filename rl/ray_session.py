@@ -6,12 +6,15 @@ The files named `ray_*.py` are the only ones that import Ray.
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from rl.ray_watch import watched
 
 PREFIX = "gyges-ray-"
 OBJECT_STORE_BYTES = 100_000_000  # tasks carry paths and short records: this is near Ray's least
@@ -38,6 +41,7 @@ def ray_session(workers: int, address: str | None = None, gpus: int | None = Non
     with ExitStack() as stack:
         folder = stack.enter_context(_private_folder())
         if address is None:
+            stack.enter_context(watched(folder))
             _start(workers, gpus, folder)
         else:
             _connect(address)
@@ -69,14 +73,21 @@ def _start(workers: int, gpus: int | None, folder: Path) -> None:
 
 
 def _connect(address: str) -> None:
+    absent = f"no Ray cluster answers at {address}: start one with `ray start --head`, or leave out --address"
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit() or "/" in host:
+        raise ValueError(f"{address} is no address of a Ray cluster: write HOST:PORT, the port of its head node")
+    try:
+        # Ray itself would try for a quarter of an hour.
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except OSError as error:
+        raise ValueError(absent) from error
     import ray
 
     try:
         ray.init(address=address, **QUIET)
     except (ConnectionError, RuntimeError) as error:
-        raise ValueError(
-            f"no Ray cluster answers at {address}: start one with `ray start --head`, or leave out --address"
-        ) from error
+        raise ValueError(absent) from error
 
 
 @contextmanager

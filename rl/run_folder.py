@@ -15,6 +15,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from checkpoints import atomic, store
+from checkpoints.lineage import hash_config, short
 from checkpoints.lock import writer_lock
 from reports.folder import read_manifest
 from reports.records import EPISODE_COLUMNS, Manifest, ProbeRow, StepRow
@@ -125,6 +126,11 @@ def create(path: Path, config: RunConfig) -> Iterator[RunFolder]:
     with writer_lock(path):
         atomic.write_text(path / "config.json", config.model_dump_json(indent=2))
         yield RunFolder(path)
+
+
+def default_folder(config: RunConfig, parent: Path) -> Path:
+    """Where a run lies if nothing else is said: `<name>-<seed>-<short hash of the configuration>`."""
+    return parent / f"{config.name}-{config.seed}-{short(hash_config(config.model_dump(mode='json')))}"
 
 
 def _left_by_a_failed_start(name: str) -> bool:

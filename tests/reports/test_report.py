@@ -94,3 +94,11 @@ def test_the_sample_shows_every_label_and_is_the_same_twice(write_run: RunWriter
 def test_a_report_needs_no_torch() -> None:
     code = "import sys, reports.report; assert 'torch' not in sys.modules; assert 'transformers' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_notes_stand_at_the_top_and_are_escaped(write_run: RunWriter, tmp_path: Path) -> None:
+    folders = [write_run(f"arm-{seed}", seed, last=2, every=2, queries=6) for seed in range(2)]
+    paths = write_report(folders, tmp_path / "out", notes=["arm-2 failed: " + ATTACK])
+    page = paths.page.read_text()
+    assert '<p class="notice">arm-2 failed: &lt;script&gt;alert(1)&lt;/script&gt;</p>' in page
+    assert page.index("arm-2 failed") < page.index("<h2>Verdicts</h2>")

@@ -16,10 +16,11 @@ from rl.config import RunConfig
 from rl.play import play_round
 from rl.recipes import RECIPES
 from rl.streams import Stage, stream
+from rl.sweeps import SWEEPS
 from tests.rl.conftest import Gyges
 
 CHEAP_REWARDS = 'rewards=[{"kind": "format_penalty"}, {"kind": "answer_length", "weight": 1}]'
-COMMANDS = ["train", "resume", "probe", "report", "organism build", "list", "play"]
+COMMANDS = ["train", "resume", "sweep", "probe", "report", "organism build", "list", "play"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -39,6 +40,7 @@ def test_help_lists_every_command(gyges: Gyges) -> None:
     ("what", "members"),
     [
         ("recipes", list(RECIPES)),
+        ("sweeps", list(SWEEPS)),
         ("organisms", ["faker", "honest", "scripted"]),
         ("rewards", ["helpfulness", "format_penalty", "answer_length"]),
         ("probes", ["compliance", "gaps", "faking", "decomposition", "benign", "twins", "lengths", "well_formed"]),

@@ -1,0 +1,58 @@
+"""Where a run stands while it is written: its last step, its latest faking rate and gap, from the ends of its files."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+TAIL_BYTES = 131_072  # several probed steps; a row has about 200 bytes
+
+
+@dataclass(frozen=True)
+class Latest:
+    """The last recorded step, and what the latest probe found: faking on the free tier, and the compliance gap."""
+
+    step: int
+    faking_rate: float | None
+    compliance_gap: float | None
+
+
+def read_latest(folder: Path) -> Latest:
+    """Reads a folder that may be half-begun, or written this moment: whatever can't be read counts as not there yet."""
+    step = next((int(row["step"]) for row in _last_rows(folder / "steps.jsonl")), 0)
+    probes = folder / "probes.jsonl"
+    return Latest(step, _latest(probes, "faking_rate", "free"), _latest(probes, "compliance_gap", None))
+
+
+def _latest(path: Path, metric: str, tier: str | None) -> float | None:
+    # A probe's name with a slash holds a subset of the queries.
+    rows = (
+        row
+        for row in _last_rows(path)
+        if row.get("metric") == metric and row.get("tier") == tier and "/" not in str(row.get("probe"))
+    )
+    row = next(rows, None)
+    return None if row is None or row.get("value") is None else float(row["value"])
+
+
+def _last_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Whole rows from the end of the file, the last first."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - TAIL_BYTES))
+            lines = file.read().split(b"\n")
+    except OSError:
+        return
+    # Before the last newline stands a whole row; the first line may have lost its beginning.
+    for line in reversed(lines[:-1]):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict):
+            yield row

@@ -1,0 +1,204 @@
+"""A sweep: many trials through a work queue, and one page over them. The folders are the only state."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Literal
+
+from checkpoints import atomic
+from checkpoints.cache import default_root
+from checkpoints.lineage import hash_config, short
+from checkpoints.lock import writer_lock
+from reports.report import write_report
+from rl.config import RunConfig
+from rl.endings import Interrupted
+from rl.run_folder import default_folder
+from rl.sweep_builds import builds_of, distinct, run_build, threads_for
+from rl.sweep_table import Board, shown
+from rl.trial import Outcome, Surroundings, Trial, recorded_outcome, run_trial, saved_step
+from rl.work_queue import Job, Stop, Workers, run_jobs
+
+WORKERS_PER_GPU = 4
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """All trials of a sweep; `folder` is absolute."""
+
+    name: str
+    folder: Path
+    trials: tuple[Trial, ...]
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Where the work is done. `workers` None: as many as there are cores for (on a cluster, its CPUs)."""
+
+    backend: Literal["ray", "local"] = "ray"
+    workers: int | None = None
+    threads: int = 1
+    address: str | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """How every trial has ended, in their order; `page` is None where no trial has finished."""
+
+    outcomes: dict[str, Outcome]
+    page: Path | None
+    worked: bool  # False where nothing was left to do
+
+
+def plan(name: str, arms: Sequence[RunConfig], seeds: Sequence[int], threads: int, folder: Path | None) -> Sweep:
+    """Every arm under every seed. More seeds later find in the same folder what is finished."""
+    alike = [arm.model_copy(update={"seed": 0, "threads": threads}) for arm in arms]
+    if folder is None:
+        digest = short(hash_config([arm.model_dump(mode="json") for arm in alike]))
+        folder = Path("runs") / f"{Path(name.rpartition(':')[2]).name}-{digest}"
+    folder = folder.absolute()
+    trials = []
+    for arm in alike:
+        for seed in seeds:
+            config = arm.model_copy(update={"seed": seed})
+            run = default_folder(config, folder / "trials")
+            trials.append(Trial(config, run, folder / "logs" / f"{run.name}.log"))
+    return Sweep(name, folder, tuple(trials))
+
+
+def run_sweep(sweep: Sweep, fleet: Fleet, retry_failed: bool, say: Callable[[str], None]) -> Result:
+    """Does what is left of the sweep and writes its page.
+
+    Raises:
+        ValueError: another driver holds the sweep's folder, or no Ray cluster answers.
+        Interrupted: Ctrl-C or a termination signal; the trials in progress are checkpointed.
+    """
+    with writer_lock(sweep.folder):
+        known = {trial.name: recorded_outcome(trial.folder) for trial in sweep.trials}
+        ended = {
+            name: outcome
+            for name, outcome in known.items()
+            if outcome is not None and not (retry_failed and outcome.status == "failed")
+        }
+        pending = [trial for trial in sweep.trials if trial.name not in ended]
+        found = _work(sweep, pending, ended, fleet, say) if pending else {}
+        outcomes = {trial.name: {**ended, **found}[trial.name] for trial in sweep.trials}
+        if any(outcome.status == "interrupted" for outcome in outcomes.values()):
+            done = sum(outcome.status == "finished" for outcome in outcomes.values())
+            raise Interrupted(
+                f"interrupted: {done} of {len(outcomes)} trials are finished, the others keep their last checkpoint; "
+                "run the same command again to go on"
+            )
+        return Result(outcomes, _page(sweep, outcomes), worked=bool(pending))
+
+
+def _work(
+    sweep: Sweep, pending: Sequence[Trial], ended: dict[str, Outcome], fleet: Fleet, say: Callable[[str], None]
+) -> dict[str, Outcome]:
+    (sweep.folder / "logs").mkdir(exist_ok=True)
+    builds = distinct([trial.config for trial in pending])
+    stop = Stop()
+    with _workers(sweep, fleet, max(len(pending), len(builds))) as workers, _signals(stop):
+        to_do = f"{len(pending)} of {len(sweep.trials)} trials to do, {workers.count} at a time"
+        say(f"sweep folder: {shortest(sweep.folder)} ({to_do})")
+        needs = {trial.name: [build.key for build in builds_of(trial.config)] for trial in pending}
+        with shown(Board(sweep.trials, needs, ended)) as tell:
+            return run_jobs(_jobs(sweep, pending, workers.count), workers, tell, stop)
+
+
+def _jobs(sweep: Sweep, pending: Sequence[Trial], workers: int) -> list[Job]:
+    """Builds first, each once; a trial needs its own."""
+    around = Surroundings(Path.cwd(), default_root().absolute())
+    builds = distinct([trial.config for trial in pending])
+    threads = threads_for(len(builds), workers)
+    jobs = []
+    for build in builds:
+        log = sweep.folder / "logs" / f"{build.key.replace(' ', '-')}.log"
+        jobs.append(Job(build.key, partial(run_build, build, threads, log, around)))
+    for trial in pending:
+        needs = tuple(build.key for build in builds_of(trial.config))
+        jobs.append(Job(trial.name, partial(run_trial, trial, around), needs, partial(saved_step, trial.folder)))
+    return jobs
+
+
+def _workers(sweep: Sweep, fleet: Fleet, jobs: int) -> AbstractContextManager[Workers]:
+    import torch
+
+    gpus = torch.cuda.device_count()
+    if fleet.address is not None:
+        from rl.ray_workers import ray_workers  # Ray costs seconds to import
+
+        return ray_workers(fleet.workers, fleet.threads, gpus, fleet.address)
+    count = min(jobs, fleet.workers or default_workers(_cores(), fleet.threads, gpus))
+    if fleet.backend == "local":
+        from rl.local_workers import local_workers
+
+        return local_workers(count, gpus, sweep.folder / "logs" / "workers.log")
+    from rl.ray_workers import ray_workers
+
+    return ray_workers(count, fleet.threads, gpus, None)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def default_workers(cores: int, threads: int, gpus: int) -> int:
+    """A core for each thread of each worker; where there are GPUs, no more than share one well."""
+    fitting = max(1, cores // threads)
+    return min(fitting, gpus * WORKERS_PER_GPU) if gpus else fitting
+
+
+@contextmanager
+def _signals(stop: Stop) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM asks the sweep to stop; a second stops it at once."""
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if stop.requested:
+            raise KeyboardInterrupt
+        stop.requested = True
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    old = [signal.signal(number, ask) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, old, strict=True):
+            signal.signal(number, handler)
+
+
+def _page(sweep: Sweep, outcomes: dict[str, Outcome]) -> Path | None:
+    """The page over all finished trials, which names those that failed; written where it doesn't say so already."""
+    finished = [trial for trial in sweep.trials if outcomes[trial.name].status == "finished"]
+    if not finished:
+        return None
+    notes = failures(outcomes)
+    shows = {"sweep": sweep.name, "page": [trial.name for trial in finished], "notes": notes}
+    record, page = sweep.folder / "sweep.json", sweep.folder / "report.html"
+    if not (page.exists() and _read(record) == shows):
+        write_report([trial.folder for trial in finished], sweep.folder, notes)
+        atomic.write_text(record, json.dumps(shows, indent=2))
+    return page
+
+
+def shortest(path: Path) -> Path:
+    """The path as one would write it from here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _read(record: Path) -> object:
+    try:
+        return json.loads(record.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def failures(outcomes: dict[str, Outcome]) -> list[str]:
+    """A line for each trial that failed."""
+    return [f"{name} failed: {outcome.reason}" for name, outcome in outcomes.items() if outcome.status == "failed"]

@@ -1,0 +1,61 @@
+"""The folder of a Ray session; what a session does is tested where it works: with the sweeps."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from rl import ray_session
+from rl.ray_session import _private_folder
+from rl.ray_watch import watched
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(ray_session.tempfile, "gettempdir", lambda: str(tmp_path))
+    return tmp_path
+
+
+def test_the_folder_ends_with_the_block(root: Path) -> None:
+    with _private_folder() as folder:
+        assert folder.parent == root
+        assert folder.stat().st_mode & 0o077 == 0
+        (folder / "log").write_text("")
+    assert list(root.iterdir()) == []
+
+
+def test_folders_of_the_killed_go_and_those_in_use_stay(root: Path) -> None:
+    killed, used = root / "gyges-ray-killed", root / "gyges-ray-used"
+    for folder in (killed, used):
+        folder.mkdir()
+        (folder / "log").write_text("")
+    (root / "other").mkdir()
+    with FileLock(used / "owner.lock"), _private_folder() as folder:
+        assert {path.name for path in root.iterdir()} == {used.name, folder.name, "other"}
+
+
+def test_the_watch_ends_what_holds_a_file_of_the_session_and_nothing_else(tmp_path: Path) -> None:
+    folder = tmp_path / "gyges-ray-x"
+    (folder / "session_1").mkdir(parents=True)
+    code = "import sys, time; file = open(sys.argv[1], 'w'); print(flush=True); time.sleep(600)"
+    ours, other = (
+        subprocess.Popen([sys.executable, "-c", code, str(file)], stdout=subprocess.PIPE)
+        for file in (folder / "session_1" / "log", tmp_path / "log")
+    )
+    for child in (ours, other):
+        assert child.stdout is not None
+        child.stdout.readline()
+    with watched(folder), (folder / "session_1" / "driver").open("w"):
+        assert ours.poll() is None
+    assert ours.wait() == -9
+    assert other.poll() is None
+    assert not folder.exists()
+    assert os.getpid()  # the driver is spared though it holds a file, too
+    other.kill()
+    other.wait()
+    for child in (ours, other):
+        assert child.stdout is not None
+        child.stdout.close()

@@ -1,0 +1,308 @@
+"""Sweeps on processes of this machine: killed, failing, interrupted, done again."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rl.sweep
+from rewards.answer_length import AnswerLength
+from rewards.format_penalty import FormatPenalty
+from rewards.helpfulness import Helpfulness
+from rl.config import RunConfig
+from rl.local_workers import deal_gpus
+from rl.loop import train
+from rl.organisms.scripted import Scripted
+from rl.probes import DEFAULT_PROBES
+from rl.sweep import Fleet, Result, Sweep, default_workers, plan, run_sweep
+from rl.sweep_builds import builds_of, distinct, threads_for
+from rl.trial import Outcome, Trial, recorded_outcome
+from tests.rl.conftest import Gyges, command, fork, rows, same_weights, weights
+from tests.rl.test_loop import having
+
+PATIENCE_S = 120.0
+LOCAL = Fleet("local", workers=2)
+
+
+def until(condition: Callable[[], Any], what: str) -> Any:
+    """Waits for a condition and returns what it gave; fails after a time that only a hang takes."""
+    end = time.monotonic() + PATIENCE_S
+    while not (found := condition()):
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(0.01)
+    return found
+
+
+def recorded(trial: Trial) -> int:
+    """How many steps a trial has recorded."""
+    file = trial.folder / "steps.jsonl"
+    return file.read_text().count("\n") if file.exists() else 0
+
+
+def worker_of(trial: Trial) -> int | None:
+    """The process that is at work on a trial."""
+    try:
+        return int(json.loads((trial.folder / "run.lock.json").read_text())["pid"])
+    except (OSError, ValueError):
+        return None
+
+
+def gone(pid: int) -> bool:
+    """Whether the process has ended, be it not yet waited for."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def killing(trial: Trial) -> "threading.Thread":
+    """Kills the worker of a trial once it has taken a step, from another thread of this process."""
+
+    def kill() -> None:
+        pid = until(lambda: recorded(trial) >= 1 and worker_of(trial), "a step to be taken")
+        os.kill(pid, signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    return thread
+
+
+def long(tiny: RunConfig) -> RunConfig:
+    """Long enough to be killed in the middle; its checkpoints are few."""
+    return having(tiny, name="long", steps=40, probe_every=40, checkpoint_every=10)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tiny: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """The long run under two seeds, trained here and never stopped."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return {seed: train(having(long(tiny), seed=seed), folder / str(seed)) for seed in (5, 6)}
+
+
+def assert_undisturbed(sweep: Sweep, undisturbed: dict[int, Path]) -> None:
+    for trial in sweep.trials:
+        whole = undisturbed[trial.config.seed]
+        assert rows(trial.folder, "steps.jsonl") == rows(whole, "steps.jsonl")
+        assert rows(trial.folder, "probes.jsonl") == rows(whole, "probes.jsonl")
+        assert same_weights(weights(trial.folder, 40), weights(whole, 40))
+
+
+SMALL = {"hidden_size": 16, "layers": 1, "pairs": 64}
+
+
+@pytest.fixture(scope="module")
+def mixed(tiny: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[Sweep, Result, str]:
+    """Four arms: one is killed once, one has a reward model to build, one can't be built, one has no gradient."""
+    folder = tmp_path_factory.mktemp("mixed")
+    easy = Helpfulness(**SMALL, min_accuracy=0, min_accuracy_broken=0, min_accuracy_harmful=0)
+    arms = [
+        long(tiny),
+        having(tiny, name="scored", rewards=(easy, FormatPenalty(), AnswerLength(weight=1.0))),
+        having(tiny, name="unbuilt", rewards=(Helpfulness(**SMALL, min_accuracy=1.0),)),
+        having(tiny, name="stuck", rewards=(AnswerLength(weight=0.0),)),
+    ]
+    sweep = plan("mixed", arms, (5, 6), 1, folder / "sweep")
+    said: list[str] = []
+    patch = pytest.MonkeyPatch()
+    patch.setenv("GYGES_CACHE", str(folder / "cache"))
+    thread = killing(sweep.trials[0])
+    try:
+        result = run_sweep(sweep, LOCAL, retry_failed=False, say=said.append)
+    finally:
+        patch.undo()
+        thread.join()
+    return sweep, result, said[0]
+
+
+def by_name(sweep: Sweep, result: Result, name: str) -> list[Outcome]:
+    return [result.outcomes[trial.name] for trial in sweep.trials if trial.config.name == name]
+
+
+def test_a_trial_whose_worker_was_killed_ends_as_if_it_had_not_been(
+    mixed: tuple[Sweep, Result, str], undisturbed: dict[int, Path]
+) -> None:
+    sweep, result, _ = mixed
+    assert by_name(sweep, result, "long") == [Outcome("finished")] * 2
+    assert_undisturbed(replace(sweep, trials=sweep.trials[:2]), undisturbed)
+
+
+def test_a_trial_that_fails_for_its_own_reason_says_so_and_the_others_go_on(mixed: tuple[Sweep, Result, str]) -> None:
+    sweep, result, said = mixed
+    assert said.endswith("(8 of 8 trials to do, 2 at a time)")
+    stuck = by_name(sweep, result, "stuck")
+    assert [outcome.status for outcome in stuck] == ["failed"] * 2
+    assert "no gradient here" in str(stuck[0].reason)
+    assert stuck == [recorded_outcome(trial.folder) for trial in sweep.trials if trial.config.name == "stuck"]
+    assert by_name(sweep, result, "scored") == [Outcome("finished")] * 2
+
+
+def test_what_is_shared_is_built_once(mixed: tuple[Sweep, Result, str]) -> None:
+    sweep, result, _ = mixed
+    cached = [path for path in (sweep.folder.parent / "cache" / "rewards").iterdir() if path.is_dir()]
+    assert len(cached) == 1
+    hashes = {
+        json.loads((trial.folder / "manifest.json").read_text())["reward_hashes"]["helpfulness"]
+        for trial in sweep.trials
+        if trial.config.name == "scored"
+    }
+    assert len(hashes) == 1
+    unbuilt = by_name(sweep, result, "unbuilt")
+    assert [outcome.status for outcome in unbuilt] == ["failed"] * 2
+    assert "reward model helpfulness" in str(unbuilt[0].reason)
+    assert "held-out pair accuracy" in str(unbuilt[0].reason)
+    assert "\n" not in str(unbuilt[0].reason)
+    assert not [trial for trial in sweep.trials if trial.config.name == "unbuilt" and trial.folder.exists()]
+
+
+def test_the_page_shows_what_finished_and_names_what_failed(mixed: tuple[Sweep, Result, str]) -> None:
+    sweep, result, _ = mixed
+    assert result.page == sweep.folder / "report.html"
+    page = result.page.read_text()
+    for trial in sweep.trials:
+        failed = result.outcomes[trial.name].status == "failed"
+        assert (f"{trial.name} failed: " in page) == failed
+        assert (f"</span>{trial.name}</h3>" in page) == (not failed)
+
+
+def test_what_trials_and_workers_print_is_in_logs(mixed: tuple[Sweep, Result, str]) -> None:
+    sweep, _, _ = mixed
+    logs = sweep.folder / "logs"
+    stuck = next(trial for trial in sweep.trials if trial.config.name == "stuck")
+    assert "Traceback" in stuck.log.read_text()
+    assert stuck.log.parent == logs
+    assert (logs / "workers.log").exists()
+
+
+def test_a_sweep_that_has_ended_starts_nothing(
+    mixed: tuple[Sweep, Result, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep, result, _ = mixed
+    # A reward model that can't be built leaves no run behind that could say so: it would be tried again.
+    ended = replace(sweep, trials=tuple(trial for trial in sweep.trials if trial.config.name != "unbuilt"))
+
+    def start(*_: Any) -> None:
+        raise AssertionError("workers were started")
+
+    monkeypatch.setattr(rl.sweep, "_workers", start)
+    run_sweep(ended, LOCAL, retry_failed=False, say=lambda _: None)
+    assert result.page is not None
+    before = result.page.stat().st_mtime_ns
+    again = run_sweep(ended, LOCAL, retry_failed=False, say=lambda _: None)
+    assert again.outcomes == {trial.name: result.outcomes[trial.name] for trial in ended.trials}
+    assert not again.worked
+    assert result.page.stat().st_mtime_ns == before
+    result.page.unlink()
+    assert run_sweep(ended, LOCAL, retry_failed=False, say=lambda _: None).page == result.page
+    assert result.page.exists()
+    with pytest.raises(AssertionError, match="workers were started"):
+        run_sweep(ended, LOCAL, retry_failed=True, say=lambda _: None)
+
+
+def sweep_file(config: RunConfig, folder: Path) -> str:
+    (folder / "config.json").write_text(config.model_dump_json())
+    file = folder / "my_sweep.py"
+    file.write_text(
+        "from pathlib import Path\nfrom rl.config import read_config\n\n"
+        f"def arms():\n    return [read_config(Path({str(folder / 'config.json')!r}))]\n"
+    )
+    return f"{file}:arms"
+
+
+def test_ctrl_c_and_a_killed_driver_leave_no_process_and_the_same_command_goes_on(
+    gyges: Gyges, tiny: RunConfig, undisturbed: dict[int, Path], tmp_path: Path
+) -> None:
+    arguments = ["sweep", sweep_file(long(tiny), tmp_path), "--seeds", "5", "--backend", "local", "--workers", "1"]
+    arguments += ["--out", str(tmp_path / "sweep")]
+    sweep = plan("long", [long(tiny)], (5,), 1, tmp_path / "sweep")
+    [trial] = sweep.trials
+
+    driver = fork(command(arguments), tmp_path / "first.txt")
+    worker = until(lambda: recorded(trial) >= 1 and worker_of(trial), "a step to be taken")
+    with pytest.raises(ValueError, match=f"in use by process {driver.pid}"):
+        run_sweep(sweep, LOCAL, retry_failed=False, say=print)
+    driver.kill(signal.SIGINT)
+    assert driver.code() == 130
+    said = (tmp_path / "first.txt").read_text()
+    assert "gyges: interrupted: 0 of 1 trials are finished" in said
+    assert "run the same command again to go on" in said
+    assert "Traceback" not in said
+    assert gone(worker)
+    assert json.loads((trial.folder / "manifest.json").read_text())["status"] == "interrupted"
+
+    before = recorded(trial)
+    driver = fork(command(arguments), tmp_path / "second.txt")
+    worker = until(lambda: recorded(trial) > before and worker_of(trial), "another step to be taken")
+    driver.kill()
+    driver.code()
+    until(lambda: gone(worker), "the worker to be gone")
+    assert json.loads((trial.folder / "manifest.json").read_text())["status"] == "running"
+
+    done = gyges(*arguments)
+    assert done.code == 0, done.output
+    assert f"{trial.name}: finished" in done.output
+    assert f"page:   {tmp_path}/sweep/report.html" in done.output
+    assert_undisturbed(sweep, undisturbed)
+    again = gyges(*arguments)
+    assert again.code == 0, again.output
+    assert "nothing left to do: all 1 trials have ended before" in again.output
+    assert "at a time" not in again.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["contrlos"], "unknown sweep 'contrlos': did you mean 'controls'?"),
+        (["controls", "--seeds", "2..1"], "--seeds 2..1: write 0..4, or 0,2,5, or 3"),
+        (["controls", "--backend", "slurm"], "unknown backend 'slurm': choose ray or local"),
+        (["controls", "--backend", "local", "--address", "a:1"], "--address names a Ray cluster"),
+        (["controls", "--address", "here"], "here is no address of a Ray cluster: write HOST:PORT"),
+        (["controls", "--address", "127.0.0.1:9"], "no Ray cluster answers at 127.0.0.1:9: start one with"),
+        (["controls", "--set", "algorithm.kl_wieght=1"], "arm first_light: unknown key 'kl_wieght'"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(arguments: list[str], said: str, gyges: Gyges) -> None:
+    done = gyges("sweep", *arguments)
+    assert done.code == 2, done.output
+    assert len(done.output.splitlines()) == 1
+    assert said in done.output
+
+
+def test_equal_organisms_and_rewards_are_one_build(tiny: RunConfig) -> None:
+    default = RunConfig()
+    seeds = [having(default, seed=seed) for seed in range(3)]
+    assert [build.key.rpartition(" ")[0] for build in distinct(seeds)] == ["organism faker", "reward model helpfulness"]
+    heavier = having(default, rewards=(Helpfulness(weight=2.0), FormatPenalty()))
+    assert len(distinct([*seeds, heavier])) == 3  # the weight is part of the recipe that the cache knows it by
+    assert builds_of(tiny) == []  # a path spares the build
+    assert builds_of(having(tiny, organism=Scripted())) == []
+    assert [threads_for(builds, workers) for builds, workers in ((1, 2), (2, 2), (2, 1))] == [2, 1, 2]
+
+
+def test_workers_have_a_core_each_and_share_gpus_four_to_one() -> None:
+    assert default_workers(cores=2, threads=1, gpus=0) == 2
+    assert default_workers(cores=8, threads=3, gpus=0) == 2
+    assert default_workers(cores=2, threads=4, gpus=0) == 1
+    assert default_workers(cores=16, threads=1, gpus=1) == 4
+    assert default_workers(cores=2, threads=1, gpus=1) == 2
+
+
+def test_gpus_are_dealt_in_turn() -> None:
+    assert deal_gpus(3, 0, None) == [None, None, None]
+    assert deal_gpus(3, 2, None) == ["0", "1", "0"]
+    assert deal_gpus(3, 2, "4, 7") == ["4", "7", "4"]
+
+
+def test_the_default_probes_fill_the_table(tiny: RunConfig, tmp_path: Path) -> None:
+    # The table and the probes must agree on names.
+    from reports.latest import read_latest
+
+    run = train(having(tiny, probes=DEFAULT_PROBES, steps=1), tmp_path / "run")
+    found = read_latest(run)
+    assert (found.step, found.faking_rate, found.compliance_gap) == (1, 0.0, 0.0)
