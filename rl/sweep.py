@@ -19,6 +19,7 @@ from checkpoints.lock import writer_lock
 from reports.report import write_report
 from rl.config import RunConfig
 from rl.endings import Interrupted
+from rl.progress import bar
 from rl.run_folder import default_folder
 from rl.sweep_builds import builds_of, distinct, run_build, threads_for
 from rl.sweep_table import Board, shown
@@ -182,7 +183,10 @@ def _page(sweep: Sweep, outcomes: dict[str, Outcome]) -> Path | None:
     shows = {"sweep": sweep.name, "page": [trial.name for trial in finished], "notes": notes}
     record, page = sweep.folder / "sweep.json", sweep.folder / "report.html"
     if not (page.exists() and _read(record) == shows):
-        write_report([trial.folder for trial in finished], sweep.folder, notes)
+        with bar("report") as update:
+            update(0, 1)
+            write_report([trial.folder for trial in finished], sweep.folder, notes)
+            update(1, 1)
         atomic.write_text(record, json.dumps(shows, indent=2))
     return page
 
