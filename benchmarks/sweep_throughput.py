@@ -1,0 +1,165 @@
+"""Trials an hour of a sweep: two workers against one, and the built-in engine against TRL, in turn.
+
+Every arrangement keeps its warm workers and does the same short trials in each round, from nothing to the last
+checkpoint: training, probes and records, but neither the start of workers nor the page.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+# So that `python benchmarks/sweep_throughput.py` finds the checkout whatever the working directory is.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from pydantic import JsonValue
+
+from benchmarks.machine import fingerprint
+from benchmarks.medians import Middle, middle, paired_ratio
+from benchmarks.result_file import Result, write
+from checkpoints.cache import default_root
+from rl.build import build_organism, build_rewards
+from rl.config import RunConfig, resolve
+from rl.endings import BuildFailed
+from rl.local_workers import local_workers
+from rl.progress import bar
+from rl.recipes import RECIPES
+from rl.trial import Surroundings, Trial, run_trial
+from rl.work_queue import Job, Stop, Workers, run_jobs
+
+ONE, MANY, TRL = "one worker", "several workers", "several workers on TRL"
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """Warm workers, and what each trial of theirs is; seeds differ within a round."""
+
+    name: str
+    workers: Workers
+    config: RunConfig
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measures, prints, writes; returns the exit code."""
+    chosen = parse(arguments)
+    try:
+        result = measure(chosen)
+    except (ValueError, RuntimeError, BuildFailed) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ValueError) else 1
+    if chosen.out is not None:
+        write(result, chosen.out)
+    for name, rate in result.details.items():
+        assert isinstance(rate, dict)
+        print(
+            f"{name:<28} {rate['value']:>8.1f} trials an hour ({rate['low']:.1f} to {rate['high']:.1f}, n={rate['n']})"
+        )
+    for name, ratio in result.ratios.items():
+        interval = f"{ratio.coverage:.0%} interval {ratio.low:.2f} to {ratio.high:.2f}, n={ratio.n}"
+        print(f"{name}: {ratio.value:.2f} ({interval})")
+    return 0
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="sweep_throughput.py",
+        description=__doc__,
+        epilog="Example: python benchmarks/sweep_throughput.py --rounds 5 --steps 10",
+    )
+    add = parser.add_argument
+    add("--recipe", choices=sorted(RECIPES), default="first_light", help="the run that a trial is (%(default)s)")
+    add("--set", dest="assignments", metavar="KEY=VALUE", nargs="+", action="extend", default=[], help="change it")
+    add("--steps", type=int, default=8, help="steps of a trial (%(default)s)")
+    add("--workers", type=int, default=2, help="how many several are; each has one thread (%(default)s)")
+    add("--rounds", type=int, default=5, help="measured rounds, after one that warms up (%(default)s)")
+    add("--no-trl", action="store_true", help="leave out TRL")
+    add("--out", type=Path, help="write the result to this JSON file")
+    return parser.parse_args(arguments)
+
+
+def measure(chosen: argparse.Namespace) -> Result:
+    """Times every arrangement in every round.
+
+    Raises:
+        ValueError: for what the user can mend. RuntimeError: if a trial fails.
+    """
+    if chosen.rounds < 1 or chosen.workers < 2:
+        raise ValueError("a measurement needs --rounds 1 or more and --workers 2 or more")
+    short = ["threads=1", f"steps={chosen.steps}", "probe_queries=32"]
+    config = resolve(RECIPES[chosen.recipe](), [*short, *chosen.assignments])
+    build_organism(config), build_rewards(config.rewards)  # once, before anyone is timed
+    machine = fingerprint(config.threads)
+    with _arrangements(config, chosen.workers, trl=not chosen.no_trl) as among:
+        seconds = _rounds(among, chosen.rounds, chosen.workers)
+    rates: dict[str, Middle] = {
+        name: middle([3600 * chosen.workers / taken for taken in times]) for name, times in seconds.items()
+    }
+    ratios = {f"{chosen.workers} workers / 1 worker": paired_ratio(seconds[ONE], seconds[MANY])}
+    if TRL in seconds:
+        ratios["built-in / TRL, several workers"] = paired_ratio(seconds[TRL], seconds[MANY])
+    settings = {"rounds": chosen.rounds, "workers": chosen.workers, "config": config.model_dump(mode="json")}
+    return Result(
+        benchmark="sweep_throughput",
+        machine=machine,
+        settings=settings,
+        ratios=ratios,
+        details={name: _plain(rate) for name, rate in rates.items()},
+    )
+
+
+def _plain(rate: Middle) -> JsonValue:
+    return {"value": rate.value, "low": rate.low, "high": rate.high, "coverage": rate.coverage, "n": rate.n}
+
+
+@contextmanager
+def _arrangements(config: RunConfig, workers: int, trl: bool) -> Iterator[list[Arrangement]]:
+    with ExitStack() as stack, tempfile.TemporaryDirectory() as scratch:
+        log = Path(scratch) / "workers.log"
+        one = stack.enter_context(local_workers(1, 0, log))
+        many = stack.enter_context(local_workers(workers, 0, log))
+        found = [Arrangement(ONE, one, config), Arrangement(MANY, many, config)]
+        if trl:
+            found.append(Arrangement(TRL, many, config.model_copy(update={"engine": "trl"})))
+        yield found
+
+
+def _rounds(among: Sequence[Arrangement], rounds: int, trials: int) -> Mapping[str, list[float]]:
+    """Seconds of each arrangement in each measured round; every round begins with the next of them."""
+    seconds: dict[str, list[float]] = {arrangement.name: [] for arrangement in among}
+    with bar("sweep throughput") as update:
+        for done in range(rounds + 1):
+            first = done % len(among)
+            for arrangement in [*among[first:], *among[:first]]:
+                taken = _seconds(arrangement, trials)
+                if done > 0:
+                    seconds[arrangement.name].append(taken)
+            update(done + 1, rounds + 1)
+    return seconds
+
+
+def _seconds(arrangement: Arrangement, trials: int) -> float:
+    """How long the workers take for so many trials, each from nothing."""
+    with tempfile.TemporaryDirectory() as scratch:
+        around = Surroundings(Path.cwd(), default_root().absolute())
+        jobs = []
+        for seed in range(trials):
+            folder, log = Path(scratch) / str(seed), Path(scratch) / "logs" / f"{seed}.log"
+            trial = Trial(arrangement.config.model_copy(update={"seed": seed}), folder, log)
+            jobs.append(Job(trial.name, partial(run_trial, trial, around)))
+        started = time.perf_counter()
+        outcomes = run_jobs(jobs, arrangement.workers, lambda *_: None, Stop())
+        taken = time.perf_counter() - started
+    for outcome in outcomes.values():
+        if outcome.status != "finished":
+            raise RuntimeError(f"a trial of {arrangement.name} failed: {outcome.reason}")
+    return taken
+
+
+if __name__ == "__main__":
+    sys.exit(main())
