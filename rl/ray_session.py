@@ -97,9 +97,10 @@ def _private_folder() -> Iterator[Path]:
     It lies where temporary files do and not in a run folder: the paths of Unix sockets hold about a hundred characters.
     """
     root = Path(tempfile.gettempdir())
-    for stale in root.glob(f"{PREFIX}*"):
-        with suppress(Timeout, OSError), FileLock(stale / "owner.lock", timeout=0):
-            shutil.rmtree(stale, ignore_errors=True)
+    # Only what has been somebody's: a folder that another process is just making has no lock yet.
+    for lock in root.glob(f"{PREFIX}*/owner.lock"):
+        with suppress(Timeout, OSError), FileLock(lock, timeout=0):
+            shutil.rmtree(lock.parent, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
     with FileLock(folder / "owner.lock"):
         try:

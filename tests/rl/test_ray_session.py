@@ -28,13 +28,14 @@ def test_the_folder_ends_with_the_block(root: Path) -> None:
 
 
 def test_folders_of_the_killed_go_and_those_in_use_stay(root: Path) -> None:
-    killed, used = root / "gyges-ray-killed", root / "gyges-ray-used"
-    for folder in (killed, used):
+    killed, used, being_made = (root / f"gyges-ray-{name}" for name in ("killed", "used", "being-made"))
+    for folder in (killed, used, being_made):
         folder.mkdir()
         (folder / "log").write_text("")
+    (killed / "owner.lock").write_text("")
     (root / "other").mkdir()
     with FileLock(used / "owner.lock"), _private_folder() as folder:
-        assert {path.name for path in root.iterdir()} == {used.name, folder.name, "other"}
+        assert {path.name for path in root.iterdir()} == {used.name, being_made.name, folder.name, "other"}
 
 
 def test_the_watch_ends_what_holds_a_file_of_the_session_and_nothing_else(tmp_path: Path) -> None:
