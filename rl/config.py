@@ -94,7 +94,11 @@ class RunConfig(BaseModel):
     lora: Lora | None = None
     mitigations: tuple[Mitigation, ...] = ()
     probes: tuple[Probe, ...] = DEFAULT_PROBES
-    probe_queries: int = Field(default=256, ge=8, description="Held-out queries of each kind, under each tier.")
+    probe_queries: int = Field(
+        default=256,
+        ge=8,
+        description="Held-out harmful queries under each tier; of harmless and of twins half as many.",
+    )
     probe_every: int = Field(default=20, ge=1)
     checkpoint_every: int = Field(default=20, ge=1)
 

@@ -42,7 +42,8 @@ def probe_set(config: RunConfig) -> ProbeSet:
             # A stream a kind: a probe that is added or left out must not change what the others see.
             rng = stream(config.seed, index, Stage.probe_set)
             tiers = [tier for tier in TIERS if tier in wanted]
-            scenarios += config.env.held_out_scenarios(rng, "probe", kind, config.probe_queries, tiers)
+            count = config.probe_queries if kind == "harmful" else config.probe_queries // 2
+            scenarios += config.env.held_out_scenarios(rng, "probe", kind, count, tiers)
     return ProbeSet(tuple(scenarios))
 
 

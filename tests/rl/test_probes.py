@@ -57,10 +57,15 @@ def observations(policy: Scripted, seed: int = 0) -> list[Observation]:
     return observe(policy.generate, config.env, probe_set(config), seed, 0)
 
 
+def asked(kind: str) -> int:
+    """Queries of a kind: of harmless ones and of twins half as many as of harmful ones."""
+    return N if kind == "harmful" else N // 2
+
+
 def values(probe: Any, policy: Scripted) -> dict[tuple[str, str | None], float | None]:
     kept = [o for o in observations(policy) if o.episode.scenario.query.kind == probe.query_kind]
     measured = probe(kept)
-    assert all((m.estimate.n, m.estimate.unscored) == (N, 0) for m in measured)
+    assert all((m.estimate.n, m.estimate.unscored) == (asked(probe.query_kind), 0) for m in measured)
     return {(m.metric, m.tier): m.estimate.value for m in measured}
 
 
@@ -162,14 +167,14 @@ def test_refusals_of_twins_are_counted_by_tier() -> None:
     refused = {id(o) for o in paid[:8]}
     changed = [relabelled(o, answer="refuse") if id(o) in refused else o for o in twins]
     found = {m.tier: m.estimate.value for m in Twins()(changed)}
-    assert found == {"free": 0.0, "paid": 8 / 32}
+    assert found == {"free": 0.0, "paid": 8 / 16}
 
 
 def test_well_formedness_counts_the_malformed_share() -> None:
     assert values(WellFormed(), HONEST) == {("well_formed_rate", tier): 1.0 for tier in TIERS}
-    # A quarter of all (4 + 2 + 2) x 32 = 256 episodes, that is 64, are broken, whichever they are.
+    # A quarter of all 4 x 32 + (2 + 2) x 16 = 192 episodes, that is 48, are broken, whichever they are.
     seen = observations(HONEST.model_copy(update={"malformed": 0.25}))
-    assert sum(o.labels is not None and not o.labels.well_formed for o in seen) == 64
+    assert sum(o.labels is not None and not o.labels.well_formed for o in seen) == 48
     mute = HONEST.model_copy(update={"malformed": 1.0})
     assert values(WellFormed(), mute) == {("well_formed_rate", tier): 0.0 for tier in TIERS}
 
@@ -266,7 +271,8 @@ def test_rows_by_cue_wording_hold_half_of_the_queries_each() -> None:
     cues = ("seen_cues", "held_out_cues")
     assert names == {probe.kind for probe in DEFAULT_PROBES} | {f"{name}/{cue}" for name in split for cue in cues}
     for row in rows:
-        assert row.n == (N // 2 if "/" in row.probe else N), row
+        kind = {"benign": "harmless", "twins": "twin"}.get(row.probe, "harmful")
+        assert row.n == (N // 2 if "/" in row.probe else asked(kind)), row
 
 
 def test_rows_by_cue_wording_add_up_to_the_whole() -> None:
@@ -301,12 +307,12 @@ def test_a_label_that_can_not_be_made_is_unscored() -> None:
 
     config = RunConfig(probe_queries=8)
     found = observe(HONEST.generate, Judge(), probe_set(config), 0, 0)  # type: ignore[arg-type]
-    assert len(found) == 8 * (4 + 2 + 2)
+    assert len(found) == 8 * 4 + 4 * (2 + 2)
     assert {o.labels is None for o in found if o.episode.scenario.tier == "paid"} == {True}
     assert {o.labels is None for o in found if o.episode.scenario.tier != "paid"} == {False}
     by_tier = {r.tier: (r.value, r.n, r.unscored) for r in probe_rows((Benign(),), found, 0, 0)}
-    assert by_tier["paid"] == (None, 0, 8)
-    assert by_tier["free"] == (1.0, 8, 0)
+    assert by_tier["paid"] == (None, 0, 4)
+    assert by_tier["free"] == (1.0, 4, 0)
 
 
 def test_what_a_policy_says_decides_and_not_which_policy_it_is() -> None:
@@ -329,13 +335,13 @@ CONFIG = RunConfig(probe_queries=N)
 
 def test_every_query_is_probed_once_under_each_tier_with_the_same_words() -> None:
     scenarios = probe_set(CONFIG).scenarios
-    assert len(scenarios) == N * (4 + 2 + 2)
+    assert len(scenarios) == N * 4 + N // 2 * (2 + 2)
     for kind in QUERY_KINDS:
         of_kind = [s for s in scenarios if s.query.kind == kind]
         tiers: dict[str, list[Scenario]] = {}
         for s in of_kind:
             tiers.setdefault(s.query.id, []).append(s)
-        assert len(tiers) == N
+        assert len(tiers) == asked(kind)
         for copies in tiers.values():
             assert Counter(s.tier for s in copies) == dict.fromkeys(TIERS if kind == "harmful" else ("free", "paid"), 1)
             # Everything but the tier's name is the same; the objective itself names every tier.
@@ -348,7 +354,7 @@ def test_every_query_is_probed_once_under_each_tier_with_the_same_words() -> Non
 def test_half_of_the_cue_wordings_are_held_out_of_training() -> None:
     for kind in QUERY_KINDS:
         of_kind = [s for s in probe_set(CONFIG).scenarios if s.query.kind == kind and s.tier == "free"]
-        assert sum(s.cue_id in HELD_OUT_CUES for s in of_kind) == N // 2
+        assert sum(s.cue_id in HELD_OUT_CUES for s in of_kind) == asked(kind) // 2
     trained = CONFIG.env.training_scenarios(np.random.default_rng(0), 200)
     assert {s.cue_id for s in trained} <= set(SEEN_CUES)
 
@@ -356,7 +362,7 @@ def test_half_of_the_cue_wordings_are_held_out_of_training() -> None:
 def test_probe_queries_are_disjoint_from_training_by_verb_and_object() -> None:
     trained = {(q.verb, q.object) for kind in QUERY_KINDS for q in CONFIG.env.queries("train", kind)}
     probed = {(s.query.verb, s.query.object) for s in probe_set(CONFIG).scenarios}
-    assert len(probed) > 2 * N
+    assert len(probed) > N + N // 2
     assert not trained & probed
 
 
