@@ -117,6 +117,11 @@ def test_a_setting_that_an_arm_lacks_names_the_arm() -> None:
         arms("algorithms", ["algorithm.kl_weight=0.1"])
 
 
+def test_a_trial_is_one_process() -> None:
+    with pytest.raises(ValueError, match="arm first_light has workers=2: a trial is one process"):
+        arms("controls", ["engine=trl", "workers=2"])
+
+
 def test_more_seeds_find_the_folders_of_fewer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     few, more = (plan("controls", arms("controls"), parse_seeds(text), 1, None) for text in ("0,1", "0..4"))
