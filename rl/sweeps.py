@@ -112,8 +112,8 @@ def arms(name: str, assignments: Sequence[str] = ()) -> list[RunConfig]:
             raise ValueError(f"arm {arm.name}: {error}") from error
         if resolved[-1].workers > 1:
             raise ValueError(
-                f"arm {arm.name} has workers={resolved[-1].workers}: a trial is one process; leave workers at 1 and let "
-                "the sweep have more (--workers), or train it alone with `gyges train`"
+                f"arm {arm.name} has workers={resolved[-1].workers}: a trial is one process; leave workers at 1 and "
+                "let the sweep have more (--workers), or train it alone with `gyges train`"
             )
     return resolved
 
