@@ -5,6 +5,7 @@ A multiplication and an addition are two. Only matrix products count: the rest o
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
@@ -34,14 +35,20 @@ class Operations:
 
 
 def counter() -> FlopCounterMode:
-    """A counter that knows the CPU's attention as well, which PyTorch's own leaves out."""
+    """A counter that knows the CPU's attention and oneDNN's linear layers as well, which PyTorch's own leaves out."""
     return FlopCounterMode(
         display=False,
         custom_mapping={
+            torch.ops.mkldnn._linear_pointwise: _linear,
             _aten._scaled_dot_product_flash_attention_for_cpu: _attention,
             _aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
         },
     )
+
+
+def _linear(x: Sequence[int], weight: Sequence[int], *_: Any, **__: Any) -> int:
+    """From the shapes (..., inputs) and (outputs, inputs)."""
+    return 2 * prod(x) * weight[0]
 
 
 def _attention(query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: Any, **__: Any) -> int:

@@ -1,12 +1,14 @@
 """Counts against numbers worked out by hand."""
 
 import numpy as np
+import pytest
 import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from benchmarks.arithmetic import counter, forward_operations
 from envs.dialect.environment import Dialect
 from envs.episode import Episode
+from rl.linear import QuickLinear
 from rl.streams import Stage, stream
 
 HIDDEN, INNER, WORDS, LAYERS = 8, 16, 10, 2
@@ -62,3 +64,12 @@ def test_a_backward_pass_is_twice_the_forward_and_more_where_attention_computes_
         model(input_ids=ids, labels=ids, use_cache=False).loss.backward()
     products, attention = 2 * (BODY + HEAD) * 15, LAYERS * 4 * HIDDEN * 25 * 3
     assert counted.get_total_flops() == 3 * products + attention + attention * 5 // 2
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this build of torch has no oneDNN")
+def test_a_layer_that_multiplies_by_onednn_counts_as_any_other() -> None:
+    layer = torch.nn.Linear(HIDDEN, INNER)
+    layer.__class__ = QuickLinear
+    with counter() as counted:
+        layer(torch.ones((2, 300, HIDDEN), requires_grad=True)).sum().backward()
+    assert counted.get_total_flops() == 3 * 2 * 600 * HIDDEN * INNER
