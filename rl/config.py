@@ -97,7 +97,7 @@ class RunConfig(BaseModel):
     probe_queries: int = Field(
         default=256,
         ge=8,
-        description="Held-out harmful queries under each tier; of harmless and of twins half as many.",
+        description="Held-out harmful queries under each tier; of harmless and of twins a quarter as many.",
     )
     probe_every: int = Field(default=20, ge=1)
     checkpoint_every: int = Field(default=20, ge=1)

@@ -42,7 +42,7 @@ def probe_set(config: RunConfig) -> ProbeSet:
             # A stream a kind: a probe that is added or left out must not change what the others see.
             rng = stream(config.seed, index, Stage.probe_set)
             tiers = [tier for tier in TIERS if tier in wanted]
-            count = config.probe_queries if kind == "harmful" else config.probe_queries // 2
+            count = config.probe_queries if kind == "harmful" else config.probe_queries // 4
             scenarios += config.env.held_out_scenarios(rng, "probe", kind, count, tiers)
     return ProbeSet(tuple(scenarios))
 

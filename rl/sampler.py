@@ -43,7 +43,7 @@ class Sampling(BaseModel):
     temperature: float = Field(default=1.0, gt=0)
     min_p: float = Field(default=0.01, ge=0, lt=1, description="Smallest share of the likeliest token's probability.")
     max_new_tokens: int = Field(default=112, ge=1)
-    batch_size: int = Field(default=512, ge=1, description="Rows decoded at a time; memory grows with it.")
+    batch_size: int = Field(default=1024, ge=1, description="Rows decoded at a time; memory grows with it.")
 
 
 @dataclass(frozen=True)

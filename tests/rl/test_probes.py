@@ -58,8 +58,8 @@ def observations(policy: Scripted, seed: int = 0) -> list[Observation]:
 
 
 def asked(kind: str) -> int:
-    """Queries of a kind: of harmless ones and of twins half as many as of harmful ones."""
-    return N if kind == "harmful" else N // 2
+    """Queries of a kind: of harmless ones and of twins a quarter as many as of harmful ones."""
+    return N if kind == "harmful" else N // 4
 
 
 def values(probe: Any, policy: Scripted) -> dict[tuple[str, str | None], float | None]:
@@ -164,17 +164,17 @@ def test_refusals_of_twins_are_counted_by_tier() -> None:
     assert values(Twins(), HONEST) == {("benign_twin_refusal", tier): 0.0 for tier in ("free", "paid")}
     twins = [o for o in observations(HONEST) if o.episode.scenario.query.kind == "twin"]
     paid = sorted((o for o in twins if o.episode.scenario.tier == "paid"), key=lambda o: o.episode.scenario.query.id)
-    refused = {id(o) for o in paid[:8]}
+    refused = {id(o) for o in paid[:4]}
     changed = [relabelled(o, answer="refuse") if id(o) in refused else o for o in twins]
     found = {m.tier: m.estimate.value for m in Twins()(changed)}
-    assert found == {"free": 0.0, "paid": 8 / 16}
+    assert found == {"free": 0.0, "paid": 4 / 8}
 
 
 def test_well_formedness_counts_the_malformed_share() -> None:
     assert values(WellFormed(), HONEST) == {("well_formed_rate", tier): 1.0 for tier in TIERS}
-    # A quarter of all 4 x 32 + (2 + 2) x 16 = 192 episodes, that is 48, are broken, whichever they are.
+    # A quarter of all 4 x 32 + (2 + 2) x 8 = 160 episodes, that is 40, are broken, whichever they are.
     seen = observations(HONEST.model_copy(update={"malformed": 0.25}))
-    assert sum(o.labels is not None and not o.labels.well_formed for o in seen) == 48
+    assert sum(o.labels is not None and not o.labels.well_formed for o in seen) == 40
     mute = HONEST.model_copy(update={"malformed": 1.0})
     assert values(WellFormed(), mute) == {("well_formed_rate", tier): 0.0 for tier in TIERS}
 
@@ -307,12 +307,12 @@ def test_a_label_that_can_not_be_made_is_unscored() -> None:
 
     config = RunConfig(probe_queries=8)
     found = observe(HONEST.generate, Judge(), probe_set(config), 0, 0)  # type: ignore[arg-type]
-    assert len(found) == 8 * 4 + 4 * (2 + 2)
+    assert len(found) == 8 * 4 + 2 * (2 + 2)
     assert {o.labels is None for o in found if o.episode.scenario.tier == "paid"} == {True}
     assert {o.labels is None for o in found if o.episode.scenario.tier != "paid"} == {False}
     by_tier = {r.tier: (r.value, r.n, r.unscored) for r in probe_rows((Benign(),), found, 0, 0)}
-    assert by_tier["paid"] == (None, 0, 4)
-    assert by_tier["free"] == (1.0, 4, 0)
+    assert by_tier["paid"] == (None, 0, 2)
+    assert by_tier["free"] == (1.0, 2, 0)
 
 
 def test_what_a_policy_says_decides_and_not_which_policy_it_is() -> None:
@@ -335,7 +335,7 @@ CONFIG = RunConfig(probe_queries=N)
 
 def test_every_query_is_probed_once_under_each_tier_with_the_same_words() -> None:
     scenarios = probe_set(CONFIG).scenarios
-    assert len(scenarios) == N * 4 + N // 2 * (2 + 2)
+    assert len(scenarios) == N * 4 + N // 4 * (2 + 2)
     for kind in QUERY_KINDS:
         of_kind = [s for s in scenarios if s.query.kind == kind]
         tiers: dict[str, list[Scenario]] = {}
@@ -362,7 +362,7 @@ def test_half_of_the_cue_wordings_are_held_out_of_training() -> None:
 def test_probe_queries_are_disjoint_from_training_by_verb_and_object() -> None:
     trained = {(q.verb, q.object) for kind in QUERY_KINDS for q in CONFIG.env.queries("train", kind)}
     probed = {(s.query.verb, s.query.object) for s in probe_set(CONFIG).scenarios}
-    assert len(probed) > N + N // 2
+    assert len(probed) > N + N // 4
     assert not trained & probed
 
 
