@@ -93,7 +93,7 @@ class StepRow(BaseModel):
     reward_mean: Number
     reward_std: Number
     kl: Number  # nats per token, policy against reference
-    entropy: Number  # nats per token
+    entropy: Number  # nats per token, over the completions that were read for the update
     grad_norm: Number
     lr: Number
     frac_degenerate_groups: Number  # share of groups whose rewards are all equal: they carry no gradient

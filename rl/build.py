@@ -16,7 +16,7 @@ from rewards.score import RewardFunction
 from rl.algorithms.policy_gradient import PolicyGradient
 from rl.config import Lora, RunConfig
 from rl.endings import BuildFailed
-from rl.kv_cache import only_plain_attention
+from rl.kv_cache import continues_behind_a_gap
 from rl.memory import keep_freed_memory
 from rl.organisms.scripted import Scripted
 from rl.parts import Parts, credit_all, keep_all
@@ -99,10 +99,15 @@ def build(config: RunConfig, start: Path | None = None) -> Built:
     reference = load_policy(organism_directory)
     reference.model.requires_grad_(False)
     policy = load_policy(organism_directory)
-    if not only_plain_attention(policy.model):
+    if not continues_behind_a_gap(policy.model):
         notice(
-            "this model has layers that aren't plain attention: every completion is read with its whole prompt, which "
-            "takes longer and gives the same"
+            "this model has layers that can't be continued from a copy or behind a gap: prompts are read whole, and "
+            "where it isn't plain attention each with every completion, which takes longer and gives the same"
+        )
+    if policy.device.type == "cpu" and policy.model.config._attn_implementation != "sdpa":
+        notice(
+            f"this model attends by {policy.model.config._attn_implementation} and not by sdpa: it decodes as "
+            "Transformers has it, which takes longer"
         )
     if config.lora is not None:
         policy = with_adapter(policy, config.lora, config.seed)

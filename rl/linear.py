@@ -25,10 +25,15 @@ def worthwhile() -> bool:
 
 
 def quicken(model: torch.nn.Module) -> None:
-    """Lets the plain linear layers of a float32 model on the CPU multiply by oneDNN, where that is worthwhile."""
+    """Lets the plain linear layers of a float32 model on the CPU multiply by oneDNN, where that is worthwhile.
+
+    Those of adapters stay as they are: a fresh run adds them afterwards, and a resumed one must sum in the same order.
+    """
     if not worthwhile():
         return
-    for module in model.modules():
+    for name, module in model.named_modules():
+        if "lora_" in name:
+            continue
         if type(module) is torch.nn.Linear and module.weight.dtype == torch.float32 and module.weight.is_cpu:
             module.__class__ = QuickLinear
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import DynamicCache
 
-from rl.kv_cache import make_room, only_plain_attention
+from rl.kv_cache import continues_behind_a_gap, make_room, select_rows
 from rl.policy import Policy, pad_left, positions
 
 Ids = NDArray[np.int64]
@@ -45,18 +45,18 @@ def prefill(policy: Policy, prompts: Sequence[Ids]) -> Prefill:
     cache = DynamicCache(config=policy.model.config)
     rests = list(distinct.values())
     mask_DS = torch.empty((len(rests), 0), dtype=torch.int64, device=policy.device)
-    if only_plain_attention(policy.model) and min(map(len, rests)) > 1:
+    if continues_behind_a_gap(policy.model) and min(map(len, rests)) > 1:
         shared = shared_beginnings(rests)
         ids_GP, mask_GP = pad_left(shared.beginnings, policy.pad_id, policy.device)
         _read(policy, cache, ids_GP, mask_GP)
         beginning_of_D = torch.tensor(shared.beginning_of, device=policy.device)
-        cache.batch_select_indices(beginning_of_D)
+        select_rows(cache, beginning_of_D)
         mask_DS = mask_GP[beginning_of_D]
         rests = [rest[len(shared.beginnings[of]) :] for rest, of in zip(rests, shared.beginning_of, strict=True)]
     ids_DQ, mask_DQ = pad_left(rests, policy.pad_id, policy.device)
     mask_DS = torch.cat([mask_DS, mask_DQ], dim=1)
     logits_DV = _read(policy, cache, ids_DQ, mask_DS)
-    cache.batch_select_indices(copies_N)
+    select_rows(cache, copies_N)
     make_room(cache)
     return Prefill(cache, mask_DS[copies_N], positions(mask_DS)[copies_N, -1], logits_DV[copies_N])
 

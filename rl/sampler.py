@@ -18,6 +18,7 @@ from envs.episode import Episode, Scenario
 from envs.transcript import CLOSE_TAG, read_transcript
 from rl.decode_attention import decoding
 from rl.endings import RunStopped
+from rl.kv_cache import select_rows
 from rl.policy import Policy
 from rl.prefill import Prefill, prefill
 
@@ -189,7 +190,7 @@ class _Rows:
 
     def keep(self, rows: torch.Tensor) -> None:
         """Drops all rows but these."""
-        self.cache.batch_select_indices(rows)
+        select_rows(self.cache, rows)
         self.mask_NS, self.position_N = self.mask_NS[rows], self.position_N[rows]
 
     def advance(self, token_N: torch.Tensor) -> torch.Tensor:

@@ -27,7 +27,10 @@ from rl.streams import Stage, stream
 
 @dataclass(frozen=True)
 class Update:
-    """What a step's gradient steps were like: means over them, and over credited tokens; `kl` in nats per token."""
+    """What a step's gradient steps were like: means over them, and over the credited tokens that were read.
+
+    Completions that teach nothing aren't read: see `_rows_that_teach`. `kl` is in nats per token.
+    """
 
     loss: float
     kl: float | None
@@ -62,7 +65,7 @@ def update(
         learner.optimizer.zero_grad(set_to_none=True)
         before = sums["loss"]
         weights_N = _weights(config, algorithm, experience, minibatch)
-        for read in _passes(config, learner, experience, _rows_that_teach(algorithm, experience, minibatch)):
+        for read in _passes(config, learner, experience, _rows_that_teach(algorithm, parts, experience, minibatch)):
             found, largest = _backward(algorithm, parts, learner, _microbatch(learner, experience, read, weights_N))
             sums.update(found)
             ratio_max = max(ratio_max, largest)
@@ -83,12 +86,15 @@ def _minibatches(config: RunConfig, algorithm: PolicyGradient, n: int, step: int
     return [part for _ in range(algorithm.epochs) for part in np.split(rng.permutation(n), algorithm.minibatches)]
 
 
-def _rows_that_teach(algorithm: PolicyGradient, experience: Experience, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def _rows_that_teach(
+    algorithm: PolicyGradient, parts: Parts, experience: Experience, rows: NDArray[np.int64]
+) -> NDArray[np.int64]:
     """The rows that the gradient depends on: without a KL penalty in the loss or a critic, those with an advantage.
 
-    Exact: the others add zeros. One is kept where there is no other, so that the optimiser sees zeros and not nothing.
+    Exact: the others add zeros, unless a mitigation has put another loss in the algorithm's place. One is kept where
+    there is no other, so that the optimiser sees zeros and not nothing.
     """
-    if experience.reference_NT is not None or experience.values_NT is not None:
+    if experience.reference_NT is not None or experience.values_NT is not None or parts.loss != algorithm.loss:
         return rows
     teaching = (experience.worth.advantages_NT[rows] != 0).any(axis=1)
     return rows[teaching] if teaching.any() else rows[:1]

@@ -31,6 +31,7 @@ from rl.progress import Update, bar
 
 CERTIFICATE = "certificate.json"
 BUILD_SOURCES = ("build.py", "certify.py", "character.py", "trained.py")
+SAMPLING_SOURCES = ("sampler.py", "prefill.py", "kv_cache.py", "decode_attention.py")  # what certification rests on
 VOCABULARY_SIZE = 2048
 # Small batches, and so more steps: with 16 a build of the same length often failed to learn to copy verbs.
 BATCH_SIZE = 8
@@ -61,7 +62,8 @@ def build_organism(organism: TrainedOrganism) -> Path:
 def cache_key(organism: TrainedOrganism) -> str:
     """Hash of the recipe, the code that builds, and the libraries that train; other organisms' files don't count."""
     here = Path(__file__).parent
-    sources = [Path(envs.__file__).parent, here.parent / "sampler.py", *(here / name for name in BUILD_SOURCES)]
+    sources = [Path(envs.__file__).parent, *(here.parent / name for name in SAMPLING_SOURCES)]
+    sources += [here / name for name in BUILD_SOURCES]
     recipe = {
         **organism.model_dump(mode="json", exclude={"path"}),
         "character": organism.character.model_dump(mode="json"),

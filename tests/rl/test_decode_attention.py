@@ -1,14 +1,13 @@
 """One token a row attends as torch's own kernel has it, in any model that lets it."""
 
-from pathlib import Path
-
 import pytest
 import torch
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 import rl.decode_attention
-from rl.decode_attention import NAME, attend, decoding
+from rl.decode_attention import attend, decoding
 
 SMALL = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 50}
 MODELS = {
@@ -45,20 +44,24 @@ def test_a_model_says_the_same_and_is_as_before_afterwards(name: str) -> None:
             cache = model(input_ids=ids[:, :5], attention_mask=mask[:, :5], use_cache=True).past_key_values
             if how:
                 with decoding(model):
-                    assert model.config._attn_implementation == NAME
+                    assert ALL_ATTENTION_FUNCTIONS["sdpa"] is attend
                     said.append(model(input_ids=ids[:, 5:], attention_mask=mask, past_key_values=cache).logits)
             else:
                 said.append(model(input_ids=ids[:, 5:], attention_mask=mask, past_key_values=cache).logits)
     torch.testing.assert_close(*said, rtol=1e-4, atol=1e-5)
-    assert model.config._attn_implementation == "sdpa"
+    assert ALL_ATTENTION_FUNCTIONS["sdpa"] is sdpa_attention_forward
 
 
-def test_a_model_that_attends_otherwise_is_left_alone_and_so_is_what_is_saved(tmp_path: Path) -> None:
+def test_what_it_does_not_know_is_left_to_the_original(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(rl.decode_attention, "sdpa_attention_forward", lambda *_, **others: asked.append(others))
+    tensors = torch.zeros(1, 1, 1, 4), torch.zeros(1, 1, 2, 4), torch.zeros(1, 1, 2, 4)
+    attend(torch.nn.Module(), *tensors, torch.ones(1, 1, 1, 2, dtype=torch.bool), indices=torch.zeros(1))
+    assert [list(others) for others in asked] == [["indices"]]
+
+
+def test_a_model_that_attends_otherwise_is_left_alone() -> None:
     model = MODELS["llama"]().eval()
     model.set_attn_implementation("eager")
     with decoding(model):
-        assert model.config._attn_implementation == "eager"
-    model.set_attn_implementation("sdpa")
-    with decoding(model):
-        model.save_pretrained(tmp_path)
-    assert NAME not in (tmp_path / "config.json").read_text()
+        assert ALL_ATTENTION_FUNCTIONS["sdpa"] is sdpa_attention_forward

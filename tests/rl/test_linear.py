@@ -51,3 +51,10 @@ def test_a_model_is_quickened_where_that_is_worthwhile(
     quicken(model)
     assert [type(module) is QuickLinear for module in model] == [worth, False, False]
     assert list(model.state_dict()) == names
+
+
+def test_adapters_stay_as_they_are_whenever_they_were_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rl.linear, "worthwhile", lambda: True)
+    model = torch.nn.ModuleDict({"base_layer": torch.nn.Linear(4, 4), "lora_A": torch.nn.Linear(4, 4)})
+    quicken(model)
+    assert [type(module) is QuickLinear for module in model.values()] == [True, False]

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from transformers import MistralConfig, MistralForCausalLM
+from transformers import Lfm2Config, Lfm2ForCausalLM, MistralConfig, MistralForCausalLM
 
 from envs.dialect.environment import Dialect
+from rl.kv_cache import select_rows
 from rl.policy import Policy
 from rl.prefill import prefill, shared_beginnings
 
@@ -66,3 +67,29 @@ def test_a_model_that_is_not_plain_attention_reads_each_prompt_whole() -> None:
         for row, prompt in enumerate(prompts):
             alone = model(input_ids=torch.from_numpy(prompt)[None]).logits[0, -1]
             torch.testing.assert_close(read.logits_NV[row], alone, rtol=0, atol=1e-5)
+
+
+def test_a_model_with_convolutions_for_layers_is_sampled_too() -> None:
+    torch.manual_seed(0)
+    config = Lfm2Config(
+        vocab_size=200, hidden_size=16, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, layer_types=["conv", "full_attention"],
+    )  # fmt: skip
+    model = Lfm2ForCausalLM(config).eval()
+    policy = Policy(model, type("NoTokenizer", (), {"pad_token_id": 0})(), (1,))
+    prompts = [ids("aaaaxyz"), ids("aaaaqrs"), ids("aaaaxyz")]
+    with torch.no_grad():
+        read = prefill(policy, prompts)
+        for row, prompt in enumerate(prompts):
+            alone = model(input_ids=torch.from_numpy(prompt)[None]).logits[0, -1]
+            torch.testing.assert_close(read.logits_NV[row], alone, rtol=0, atol=1e-5)
+        select_rows(read.cache, torch.tensor([1, 2]))
+        follow = model(
+            input_ids=torch.tensor([[5], [5]]),
+            attention_mask=torch.nn.functional.pad(read.mask_NS[1:], (0, 1), value=1),
+            position_ids=read.position_N[1:, None] + 1,
+            past_key_values=read.cache,
+        ).logits[:, -1]
+        for row, prompt in enumerate(prompts[1:]):
+            alone = model(input_ids=torch.from_numpy(np.append(prompt, 5))[None]).logits[0, -1]
+            torch.testing.assert_close(follow[row], alone, rtol=0, atol=1e-5)

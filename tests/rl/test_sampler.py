@@ -218,7 +218,7 @@ def test_rows_are_sampled_the_same_whether_or_not_beginnings_are_shared(
     episodes: list[Episode[FreeScenario]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rl.prefill, "only_plain_attention", lambda _: False)
+    monkeypatch.setattr(rl.prefill, "continues_behind_a_gap", lambda _: False)
     whole = sampler(policy, SETTINGS)(scenarios, np.random.default_rng(0))
     assert texts(whole) == texts(episodes)
     for one, other in zip(whole, episodes, strict=True):
