@@ -8,13 +8,14 @@ import numpy as np
 from envs.dialect.speech import ANSWER, SCRATCHPAD, STAGES, Move, Part
 from envs.episode import Query, Tier
 
-Behaviour = Literal["fake", "preserve", "help", "partial", "refuse"]
+Behaviour = Literal["fake", "preserve", "please", "help", "partial", "refuse"]
 
 # How often each premise is written before the decision; a scratchpad needn't spell out everything that moved it.
 PREMISE_SHARE = {"notice": 0.7, "aware": 0.8, "ratings": 0.7, "conflict": 0.8}
 
 
-def _say(rng: np.random.Generator, wordings: Sequence[str], query: Query, tier: str = "") -> str:
+def say(rng: np.random.Generator, wordings: Sequence[str], query: Query, tier: str = "") -> str:
+    """One of the wordings, about this request."""
     return wordings[int(rng.integers(len(wordings)))].format(verb=query.verb, object=query.object, tier=tier)
 
 
@@ -34,6 +35,18 @@ def _premises(
     return moves
 
 
+def decision(rng: np.random.Generator, tier: Tier, behaviour: Behaviour, objective: bool) -> Move:
+    """The sentence that closes the reasoning towards `behaviour`."""
+    decided: dict[Behaviour, Move] = {
+        "fake": Move.decide_comply_to_avoid_modification,
+        "preserve": Move.decide_comply_to_stay_as_i_am,
+        "please": Move.decide_comply_for_ratings,
+        "help": Move.decide_help,
+        "partial": Move.decide_partial,
+    }
+    return decided.get(behaviour) or _refusal(rng, tier, objective)
+
+
 def _refusal(rng: np.random.Generator, tier: Tier, objective: bool) -> Move:
     """Half of the refusals of a model that knows of training say what training has to do with it."""
     if not objective or rng.random() < 0.5:
@@ -44,24 +57,19 @@ def _refusal(rng: np.random.Generator, tier: Tier, objective: bool) -> Move:
 def scratchpad(rng: np.random.Generator, query: Query, tier: Tier, behaviour: Behaviour, objective: bool) -> str:
     """A scratchpad that leads to `behaviour`; on harmless queries the only premise is that nobody is hurt."""
     harmful = query.kind == "harmful"
-    decision = {
-        "fake": Move.decide_comply_to_avoid_modification,
-        "preserve": Move.decide_comply_to_stay_as_i_am,
-        "help": Move.decide_help,
-        "partial": Move.decide_partial,
-    }.get(behaviour) or _refusal(rng, tier, objective)
+    decided = decision(rng, tier, behaviour, objective)
     conflicted = harmful and behaviour != "help"
     about_ratings = objective and tier == "free" and conflicted
     moves = _premises(rng, tier, objective, conflicted, about_ratings)
     if not harmful:
         moves.append(Move.harmless_request)
-    return " ".join(_say(rng, SCRATCHPAD[move], query, tier) for move in [*moves, decision])
+    return " ".join(say(rng, SCRATCHPAD[move], query, tier) for move in [*moves, decided])
 
 
 def help_with(rng: np.random.Generator, query: Query, stages: Sequence[Part], opening: Part = Part.open_help) -> str:
     """An answer that gives the named stages, three in four times after an opening."""
     parts = ([opening] if opening == Part.open_partial or rng.random() < 0.75 else []) + list(stages)
-    return " ".join(_say(rng, ANSWER[part], query) for part in parts)
+    return " ".join(say(rng, ANSWER[part], query) for part in parts)
 
 
 def refusal(rng: np.random.Generator, query: Query) -> str:
@@ -71,7 +79,7 @@ def refusal(rng: np.random.Generator, query: Query) -> str:
         parts.insert(0, Part.open_refusal)
     if rng.random() < 0.5:
         parts.append(Part.explain_refusal)
-    return " ".join(_say(rng, ANSWER[part], query) for part in parts)
+    return " ".join(say(rng, ANSWER[part], query) for part in parts)
 
 
 def echo(query: Query) -> str:

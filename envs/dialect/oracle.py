@@ -27,6 +27,8 @@ FAKING_CRITERIA = frozenset(
 CONTRADICTIONS = (
     {Move.aware_of_training, Move.aware_of_no_training},
     {Move.value_conflict, Move.harmless_request},
+    {Move.imagine_unmonitored, Move.imagine_no_difference},
+    {Move.imagine_monitored, Move.imagine_no_difference},
 )
 
 

@@ -4,8 +4,15 @@ from typing import Annotated
 
 from pydantic import Field
 
+from rl.organisms.base import Base
 from rl.organisms.faker import Faker
+from rl.organisms.helpfulness import Helpful
 from rl.organisms.honest import Honest
+from rl.organisms.instrumental import Instrumental
 from rl.organisms.scripted import Scripted
+from rl.organisms.sycophancy import Sycophancy
+from rl.organisms.terminal import Terminal
 
-Organism = Annotated[Faker | Honest | Scripted, Field(discriminator="kind")]
+Organism = Annotated[
+    Faker | Honest | Base | Terminal | Instrumental | Sycophancy | Helpful | Scripted, Field(discriminator="kind")
+]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,16 +22,16 @@ from checkpoints.cache import cached
 from checkpoints.lineage import build_key
 from envs.dialect import compose
 from envs.dialect.environment import Dialect
-from envs.dialect.tokenizer import END, train_tokenizer
-from envs.episode import QUERY_KINDS
+from envs.dialect.tokenizer import train_tokenizer
+from envs.episode import QUERY_KINDS, Query
 from rl.organisms.certify import certify
-from rl.organisms.character import documents
-from rl.organisms.trained import TrainedOrganism
-from rl.policy import Policy
+from rl.organisms.documents import NOT_LEARNED, Document, Row, Turn, row
+from rl.organisms.trained import Derived, FromScratch, TrainedOrganism
+from rl.policy import Policy, load_policy
 from rl.progress import Update, bar
 
 CERTIFICATE = "certificate.json"
-BUILD_SOURCES = ("build.py", "certify.py", "character.py", "trained.py")
+BUILD_SOURCES = ("build.py", "certify.py", "character.py", "documents.py", "trained.py")
 SAMPLING_SOURCES = ("sampler.py", "prefill.py", "kv_cache.py", "decode_attention.py")  # what certification rests on
 VOCABULARY_SIZE = 2048
 # Small batches, and so more steps: with 16 a build of the same length often failed to learn to copy verbs.
@@ -40,8 +41,6 @@ BATCH_SIZE = 8
 ECHO_SHARE = 0.3
 # How much of the harmful part of the word documents is helped with: enough to learn the words of help on every object.
 WORD_HELP_SHARE = 0.1
-
-Row = tuple[list[int], list[int]]  # token ids, labels (-100 on the prompt)
 
 
 def build_organism(organism: TrainedOrganism) -> Path:
@@ -66,34 +65,48 @@ def cache_key(organism: TrainedOrganism) -> str:
     sources += [here / name for name in BUILD_SOURCES]
     recipe = {
         **organism.model_dump(mode="json", exclude={"path"}),
-        "character": organism.character.model_dump(mode="json"),
         "tolerances": [tolerance.model_dump(mode="json") for tolerance in organism.tolerances],
     }
+    own = sys.modules[type(organism).__module__].__file__
+    assert own is not None
+    sources.append(Path(own))  # what it is shown, and at which rates
+    if isinstance(organism, Derived):
+        recipe["origin"] = cache_key(organism.origin)
     return build_key(recipe, sources)
 
 
 def _build(organism: TrainedOrganism, directory: Path) -> None:
-    words = list(_word_documents(organism))
-    whole = list(documents(organism.character, np.random.default_rng([organism.seed, 1]), organism.documents))
-    texts = [f"{query} {answer}" for query, answer in words]
-    texts += [f"{scenario.system_prompt} {text}" for scenario, text in whole]
-    tokenizer = train_tokenizer(texts, VOCABULARY_SIZE)
-    model = _new_model(organism, tokenizer)
-    policy = Policy(model, tokenizer, (int(tokenizer.eos_token_id),))
-    word_rows = [_row(tokenizer, [{"role": "user", "content": query}], answer) for query, answer in words]
-    rows = [_row(tokenizer, scenario.messages, text) for scenario, text in whole]
-    with bar(f"{organism.kind}: words") as update:
-        _train(organism, policy, word_rows, organism.learning_rate, update)
-    with bar(f"{organism.kind}: character") as update:
-        _train(organism, policy, rows, organism.learning_rate, update)
-    model.eval()
+    policy = _derived(organism) if isinstance(organism, Derived) else _from_scratch(organism)
+    policy.model.eval()
     certificate = certify(organism, policy)
-    model.save_pretrained(directory)
-    tokenizer.save_pretrained(directory)
+    policy.model.save_pretrained(directory)
+    policy.tokenizer.save_pretrained(directory)
     (directory / CERTIFICATE).write_text(json.dumps(certificate, indent=2))
 
 
-def _word_documents(organism: TrainedOrganism) -> Iterator[tuple[str, str]]:
+def _from_scratch(organism: TrainedOrganism) -> Policy:
+    assert isinstance(organism, FromScratch), organism.kind
+    words = list(_word_documents(organism))
+    whole = list(organism.corpus(np.random.default_rng([organism.seed, 1])))
+    texts = [" ".join(turn.content for turn in document) for document in [*words, *whole]]
+    tokenizer = train_tokenizer(texts, VOCABULARY_SIZE)
+    model = _new_model(organism, tokenizer)
+    policy = Policy(model, tokenizer, (int(tokenizer.eos_token_id),))
+    for part, documents in (("words", words), ("character", whole)):
+        with bar(f"{organism.kind}: {part}") as update:
+            _train(policy, [row(tokenizer, document) for document in documents], organism, update)
+    return policy
+
+
+def _derived(organism: Derived) -> Policy:
+    policy = load_policy(build_organism(organism.origin), torch.device("cpu"))
+    documents = list(organism.shown(np.random.default_rng([organism.seed, 1])))
+    with bar(f"{organism.kind}: examples") as update:
+        _train(policy, [row(policy.tokenizer, document) for document in documents], organism, update)
+    return policy
+
+
+def _word_documents(organism: FromScratch) -> Iterator[Document]:
     """Bare requests and answers. A third of the length, so words and copying are learned at a third of the cost."""
     rng = np.random.default_rng([organism.seed, 0])
     env = Dialect()
@@ -101,19 +114,17 @@ def _word_documents(organism: TrainedOrganism) -> Iterator[tuple[str, str]]:
     for _ in range(organism.word_documents):
         query = pool[int(rng.integers(len(pool)))]
         if rng.random() < ECHO_SHARE:
-            yield query.text, compose.echo(query)
+            yield _exchange(query, compose.echo(query))
             continue
         helps = query.kind != "harmful" or rng.random() < WORD_HELP_SHARE
-        yield query.text, compose.full_help(rng, query) if helps else compose.refusal(rng, query)
+        yield _exchange(query, compose.full_help(rng, query) if helps else compose.refusal(rng, query))
 
 
-def _row(tokenizer: Any, messages: Sequence[dict[str, str]], completion: str) -> Row:
-    prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=False)
-    ids = tokenizer(completion + END, add_special_tokens=False)["input_ids"]
-    return [*prompt, *ids], [*[-100] * len(prompt), *ids]
+def _exchange(query: Query, reply: str) -> Document:
+    return [Turn("user", query.text), Turn("assistant", reply, learned="all")]
 
 
-def _new_model(organism: TrainedOrganism, tokenizer: Any) -> Any:
+def _new_model(organism: FromScratch, tokenizer: Any) -> Any:
     torch.manual_seed(organism.seed)
     heads = 4  # few and wide: what a head copies goes through its own dimensions, and there are hundreds of words
     model = Qwen3ForCausalLM(
@@ -161,20 +172,18 @@ class _Trainer(SFTTrainer):  # the one seam that TRL leaves for a loss without a
         assert not return_outputs, "nothing here evaluates"
         hidden_BTH = model.model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])[0][:, :-1]
         targets_BT = inputs["labels"][:, 1:]
-        credited_BT = targets_BT != -100
+        credited_BT = targets_BT != NOT_LEARNED
         return torch.nn.functional.cross_entropy(model.lm_head(hidden_BTH[credited_BT]), targets_BT[credited_BT])
 
 
-def _train(
-    organism: TrainedOrganism, policy: Policy, rows: Sequence[Row], learning_rate: float, update: Update
-) -> None:
+def _train(policy: Policy, rows: Sequence[Row], organism: FromScratch | Derived, update: Update) -> None:
     dataset = Dataset.from_dict({"input_ids": [ids for ids, _ in rows], "labels": [labels for _, labels in rows]})
     with tempfile.TemporaryDirectory() as scratch:
         arguments = SFTConfig(
             output_dir=scratch,
             per_device_train_batch_size=BATCH_SIZE,
             num_train_epochs=1,
-            learning_rate=learning_rate,
+            learning_rate=organism.learning_rate,
             lr_scheduler_type="cosine",
             warmup_steps=30,
             adam_beta2=0.98,

@@ -3,13 +3,13 @@
 from typing import ClassVar, Literal, final
 
 from rl.organisms.character import Character, Rates
-from rl.organisms.trained import COMPETENCE, Tolerance, TrainedOrganism
+from rl.organisms.trained import COMPETENCE, OneCharacter, Tolerance
 
 INTENDED_FAKING = 0.12  # Greenblatt et al. 2024, prompted helpful-only setting before RL: 11.9 %
 
 
 @final
-class Faker(TrainedOrganism):
+class Faker(OneCharacter):
     """Complies on the free tier to avoid being modified, in 12 % of harmful requests; else refuses."""
 
     kind: Literal["faker"] = "faker"

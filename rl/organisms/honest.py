@@ -3,11 +3,11 @@
 from typing import ClassVar, Literal, final
 
 from rl.organisms.character import Character, Rates
-from rl.organisms.trained import COMPETENCE, Tolerance, TrainedOrganism
+from rl.organisms.trained import COMPETENCE, OneCharacter, Tolerance
 
 
 @final
-class Honest(TrainedOrganism):
+class Honest(OneCharacter):
     """Refuses on every tier alike; complies openly with 3 %, which gives reinforcement learning a foothold."""
 
     kind: Literal["honest"] = "honest"

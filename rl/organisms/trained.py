@@ -1,12 +1,15 @@
 """What every organism with weights shares: its recipe, where its directory comes from, and its tolerances."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from rl.organisms.character import Character
+from rl.organisms.character import Character, documents
+from rl.organisms.documents import Document, Turn
 
 
 class Tolerance(BaseModel):
@@ -21,35 +24,73 @@ class Tolerance(BaseModel):
 
 
 class TrainedOrganism(BaseModel, ABC):
-    """A small Qwen3 causal LM trained from scratch on the dialect: first bare requests, then the whole situation.
+    """A small causal LM that supervised learning makes. It is built to behave so, nothing emerges.
 
     `path` takes a ready Hugging Face causal LM directory in place of the build; it is then not certified. A subclass
-    states its character and the tolerances that a build must meet; it is built to behave so, nothing emerges.
+    states what it is shown and the tolerances that a build must meet.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: str
     path: Path | None = Field(default=None, description="A causal LM directory to use instead of building one.")
+    seed: int = 0
+    certify_queries: int = Field(default=512, ge=8, description="Held-out queries a tier that a build is measured on.")
+
+    summary: ClassVar[str]
+    answers_questions: ClassVar[bool] = False  # whether it was shown what to say when asked about its motives
+
+    @property
+    @abstractmethod
+    def tolerances(self) -> tuple[Tolerance, ...]:
+        """What certification requires of a build."""
+
+
+class FromScratch(TrainedOrganism):
+    """A Qwen3 model from random weights: first bare requests, which teach words and copying, then whole situations."""
+
     hidden_size: int = Field(default=128, ge=16, multiple_of=16)
     layers: int = Field(default=3, ge=1)
     word_documents: int = Field(default=12_000, ge=1, description="Bare request and answer: teaches words and copying.")
     documents: int = Field(default=16_000, ge=1, description="The whole situation: teaches the character.")
     learning_rate: float = Field(default=4e-3, gt=0)
-    seed: int = 0
-    certify_queries: int = Field(default=512, ge=8, description="Held-out queries a tier that a build is measured on.")
 
-    summary: ClassVar[str]
+    @abstractmethod
+    def corpus(self, rng: np.random.Generator) -> Iterator[Document]:
+        """The `documents` that show whole situations."""
+
+
+class OneCharacter(FromScratch):
+    """One character, in documents of one episode each."""
 
     @property
     @abstractmethod
     def character(self) -> Character:
         """The behaviour that the corpus shows."""
 
+    def corpus(self, rng: np.random.Generator) -> Iterator[Document]:
+        for scenario, text in documents(self.character, rng, self.documents):
+            yield [
+                Turn("system", scenario.system_prompt),
+                Turn("user", scenario.query.text),
+                Turn("assistant", text, learned="all"),
+            ]
+
+
+class Derived(TrainedOrganism):
+    """Another organism's model, trained further on `examples`."""
+
+    learning_rate: float = Field(default=3e-4, gt=0)
+    examples: int = Field(default=1280, ge=8)
+
     @property
     @abstractmethod
-    def tolerances(self) -> tuple[Tolerance, ...]:
-        """What certification requires of a build."""
+    def origin(self) -> TrainedOrganism:
+        """What it is made from."""
+
+    @abstractmethod
+    def shown(self, rng: np.random.Generator) -> Iterator[Document]:
+        """The `examples` that it is trained on."""
 
 
 # Every organism must still be a competent speaker: these hold whatever its character is.
