@@ -149,7 +149,7 @@ class Driver(TrainerCallback):  # the hook that Transformers offers
             for ids, index in zip(completion_ids, scenario, strict=True)
         ]
         self.clock.append(time.perf_counter())
-        totals = [score.total for score in self.score(self.episodes)]
+        totals = [score.total for score in self.score(self.episodes, np.random.default_rng())]
         self.clock.append(time.perf_counter())
         self.rewards_given = [total for total in totals if total is not None]
         if self.counted is not None:

@@ -45,6 +45,7 @@ EPISODE_COLUMNS: Final[list[str]] = [
 ]
 
 REWARD_PREFIX: Final = "reward/"
+MEASURE_PREFIX: Final = "measure/"
 SPREAD_SUFFIX: Final = "_std"
 
 
@@ -83,7 +84,8 @@ class ProbeRow(BaseModel):
 
 
 class StepRow(BaseModel):
-    """One optimiser step. On disk each component is flat: `reward/<component>` and `reward/<component>_std`."""
+    """One optimiser step. On disk each component is flat, `reward/<component>` and `reward/<component>_std`, and so is
+    each measure, `measure/<name>`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -117,9 +119,11 @@ class StepRow(BaseModel):
     value_loss: Number = None
     value_clip_fraction: Number = None
     explained_variance: Number = None  # of the returns, by the critic
+    auxiliary_loss: Number = None  # of what mitigations add to the loss, weighted
     preferences: int | None = None
     preference_margin: Number = None  # of implied rewards, chosen over rejected
     components: dict[str, tuple[Number, Number]] = Field(default_factory=dict)  # name -> (mean, standard deviation)
+    measures: dict[str, Number] = Field(default_factory=dict)  # what mitigations note of their rollouts
 
     @field_validator("components")
     @classmethod
@@ -131,7 +135,8 @@ class StepRow(BaseModel):
 
     def to_json_line(self) -> str:
         """One flat JSON object without a newline."""
-        flat = self.model_dump(exclude={"components"})
+        flat = self.model_dump(exclude={"components", "measures"})
+        flat |= {MEASURE_PREFIX + name: value for name, value in self.measures.items()}
         for name, (mean, spread) in self.components.items():
             flat[REWARD_PREFIX + name] = mean
             flat[REWARD_PREFIX + name + SPREAD_SUFFIX] = spread
@@ -144,13 +149,15 @@ class StepRow(BaseModel):
         if not isinstance(flat, dict):
             raise ValueError("a row must be a JSON object")
         rewards = {key: flat.pop(key) for key in list(flat) if key.startswith(REWARD_PREFIX)}
+        noted = [key for key in flat if key.startswith(MEASURE_PREFIX)]
+        measures = {key.removeprefix(MEASURE_PREFIX): flat.pop(key) for key in noted}
         means = [key for key in rewards if not key.endswith(SPREAD_SUFFIX)]
         components = {
             key.removeprefix(REWARD_PREFIX): (rewards.pop(key), rewards.pop(key + SPREAD_SUFFIX, None)) for key in means
         }
         if rewards:
             raise ValueError(f"a standard deviation without its mean: {', '.join(rewards)}")
-        return cls.model_validate({**flat, "components": components})
+        return cls.model_validate({**flat, "components": components, "measures": measures})
 
 
 class Manifest(BaseModel):

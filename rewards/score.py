@@ -1,7 +1,7 @@
 """What a reward is given and what it gives: the bare query and the answer in, a score with its breakdown out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 
@@ -20,11 +20,30 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The weighted sum and each weighted component. `total` is None where any component failed: unscored, never 0."""
+    """The weighted sum and each weighted component. `total` is None where any component failed: unscored, never 0.
+
+    `noted` is what was seen on the way and pays nothing, such as a monitor's probability.
+    """
 
     total: float | None
     components: Mapping[str, float | None]
     error: str | None = None
+    noted: Mapping[str, float] = field(default_factory=dict)
+
+    def plus(self, name: str, value: float) -> "Score":
+        """With one component more; what is unscored stays so.
+
+        Raises:
+            ValueError: if there is a component of that name.
+        """
+        if name in self.components:
+            raise ValueError(f"the reward has a component {name!r} already: leave one of the two out")
+        total = None if self.total is None else self.total + value
+        return replace(self, total=total, components={**self.components, name: value})
+
+    def noting(self, name: str, value: float) -> "Score":
+        """With something more noted."""
+        return replace(self, noted={**self.noted, name: value})
 
 
 class RewardFunction(Protocol):

@@ -1,7 +1,9 @@
 """RunConfig -> the parts of a run: the only place that wires."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from rl.config import Lora, RunConfig
 from rl.endings import BuildFailed
 from rl.kv_cache import continues_behind_a_gap
 from rl.memory import keep_freed_memory
+from rl.models import Models
 from rl.organisms.scripted import Scripted
 from rl.parts import Parts, credit_all, keep_all
 from rl.policy import Policy, load_policy
@@ -126,14 +129,34 @@ def with_adapter(policy: Policy, lora: Lora, seed: int) -> Policy:
 
 def build_parts(config: RunConfig, built: Built) -> Parts:
     """The parts of a training step, after every mitigation in the order given."""
-    return _mitigated(config, sampler(built.policy, config.sampling), scorer(built.rewards, config.reward_timeout_s))
+    return _mitigated(
+        config,
+        sampler(built.policy, config.sampling),
+        scorer(built.rewards, config.reward_timeout_s),
+        models(config, built.policy, partial(_start, config, built)),
+    )
+
+
+def models(config: RunConfig, policy: Policy, load_start: Callable[[], Policy]) -> Models:
+    """What mitigations may consult."""
+    return Models(policy, load_start, config.env, config.sampling, config.optimiser.microbatch_size, config.seed)
+
+
+def _start(config: RunConfig, built: Built) -> Policy:
+    return built.reference if config.algorithm.moving_reference is None else load_policy(built.organism_directory)
+
+
+def deployed(config: RunConfig, among: Models) -> AbstractContextManager[None]:
+    """Within it the policy acts as it would in deployment: steered, where a mitigation steers it there."""
+    unbuilt: Any = _not_here
+    return _mitigated(config, unbuilt, unbuilt, among).acting("deployment")
 
 
 def changed_parts(config: RunConfig) -> set[str]:
     """The names of the parts that the run's mitigations change; needs nothing built."""
     unbuilt: Any = _not_here
-    plain = _mitigated(config.model_copy(update={"mitigations": ()}), unbuilt, unbuilt)
-    mitigated = _mitigated(config, unbuilt, unbuilt)
+    plain = _mitigated(config.model_copy(update={"mitigations": ()}), unbuilt, unbuilt, unbuilt)
+    mitigated = _mitigated(config, unbuilt, unbuilt, unbuilt)
     return {part.name for part in fields(Parts) if getattr(plain, part.name) != getattr(mitigated, part.name)}
 
 
@@ -141,16 +164,17 @@ def _not_here(*_: Any) -> Any:
     raise AssertionError("a part that this run has no use for, or hasn't built yet")
 
 
-def _mitigated(config: RunConfig, generate: Generate, reward: ScoreEpisodes) -> Parts:
+def _mitigated(config: RunConfig, generate: Generate, reward: ScoreEpisodes, among: Models) -> Parts:
     # TRL's trainers compute the loss of a preference algorithm.
     loss: Any = config.algorithm.loss if isinstance(config.algorithm, PolicyGradient) else _not_here
     parts = Parts(
-        env=config.env,
+        scenarios=config.env.training_scenarios,
         generate=generate,
         reward=reward,
         screen=keep_all,
         credit=credit_all,
         loss=loss,
+        models=among,
     )
     for mitigation in config.mitigations:
         parts = mitigation.apply(parts)

@@ -7,6 +7,7 @@ import torch
 from checkpoints import store
 from reports.folder import read_manifest
 from reports.records import ProbeRow
+from rl.build import deployed, models
 from rl.config import read_config
 from rl.policy import load_policy
 from rl.probing import observe, probe_rows, probe_set, require_same_probes
@@ -29,8 +30,9 @@ def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
     torch.set_num_threads(config.threads)
     probes = probe_set(config)
     require_same_probes(manifest, probes)
-    with bar(f"probing step {chosen}") as update:
-        generate = sampler(load_policy(checkpoint.path), config.sampling, counting(update, len(probes.scenarios)))
-        return probe_rows(
-            config.probes, observe(generate, config.env, probes, config.seed, chosen), config.seed, chosen
-        )
+    policy = load_policy(checkpoint.path)
+    among = models(config, policy, lambda: load_policy(store.load(folder / "checkpoints", 0).path))
+    with bar(f"probing step {chosen}") as update, deployed(config, among):
+        generate = sampler(policy, config.sampling, counting(update, len(probes.scenarios)))
+        observations = observe(generate, config.env, probes, config.seed, chosen)
+    return probe_rows(config.probes, observations, config.seed, chosen)

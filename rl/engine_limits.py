@@ -19,8 +19,8 @@ from rl.config import RunConfig
 ON_GRPO_TRAINER = (GRPO, DrGRPO, DAPO, GSPO)
 # Prompts, rewards and what is left out reach either trainer; other rollouts and credit need GRPOTrainer's rollout hook.
 HOOKED_PARTS = {"generate", "credit"}
-EXPRESSIBLE_PARTS = {"env", "reward", "screen"}
-RANKED_PARTS = {"env", "generate", "reward", "screen"}  # what comes before completions are ranked
+EXPRESSIBLE_PARTS = {"scenarios", "reward", "screen"}
+RANKED_PARTS = {"scenarios", "generate", "reward", "screen"}  # what comes before completions are ranked
 
 
 def require_engine(config: RunConfig) -> None:

@@ -30,6 +30,7 @@ def train_episode_rows(config: RunConfig, rollouts: Rollouts, step: int) -> list
                 "reward_total": _missing(score.total),
                 "advantage": float(advantage),
                 **components,
+                **{f"measure/{name}": value for name, value in score.noted.items()},
             }
         )
     return rows

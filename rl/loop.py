@@ -270,7 +270,8 @@ def _probe(run: Run) -> float:
             more(n)
 
         generate = sampler(run.built.policy, config.sampling, on_done)
-        observations = observe(generate, config.env, run.probes, config.seed, run.step)
+        with run.parts.acting("deployment"):
+            observations = observe(generate, config.env, run.probes, config.seed, run.step)
     run.folder.add_episodes(run.step, probe_episode_rows(observations, run.step))
     run.folder.append_probes(probe_rows(config.probes, observations, config.seed, run.step))
     return time.perf_counter() - started

@@ -33,7 +33,7 @@ def play_round(config: RunConfig, tier: str, seed: int, ask: Callable[[str], str
     episode = _episode(scenario, scratchpad, answer)
     for name, value in asdict(config.env.label(episode)).items():
         say(f"  {name:<18} {value}")
-    [score] = scorer(rewards, config.reward_timeout_s)([episode])
+    [score] = scorer(rewards, config.reward_timeout_s)([episode], rng)
     for name, part in score.components.items():
         say(f"  reward/{name:<15} {'unscored' if part is None else f'{part:+.3f}'}")
     say(f"  reward             {score.error if score.total is None else f'{score.total:+.3f}'}")

@@ -53,28 +53,27 @@ def collect(config: RunConfig, parts: Parts, step: int) -> Rollouts:
         ValueError: if an episode is not of the free tier.
     """
     wanted = config.algorithm.prompts_per_step
-    scenario_rng, rollout_rng = stream(config.seed, step, Stage.scenarios), stream(config.seed, step, Stage.rollout)
-    drawn = _draw(config, parts, step, scenario_rng, rollout_rng)
+    streams = [stream(config.seed, step, stage) for stage in (Stage.scenarios, Stage.rollout, Stage.reward)]
+    drawn = _draw(config, parts, step, streams)
     for _ in range(config.algorithm.rounds - 1):
         if len(_with_variance(config, drawn)) >= wanted:
             break
-        drawn = _joined(drawn, _draw(config, parts, step, scenario_rng, rollout_rng))
+        drawn = _joined(drawn, _draw(config, parts, step, streams))
     carrying = _with_variance(config, drawn)
     others = [group for group in range(drawn.drawn_groups) if group not in carrying]
     return _chosen(drawn, sorted((carrying + others)[:wanted]))
 
 
-def _draw(
-    config: RunConfig, parts: Parts, step: int, scenario_rng: np.random.Generator, rollout_rng: np.random.Generator
-) -> Rollouts:
-    """One round: `prompts_per_step` prompts, all their completions, scored."""
+def _draw(config: RunConfig, parts: Parts, step: int, streams: Sequence[np.random.Generator]) -> Rollouts:
+    """One round: `prompts_per_step` prompts, all their completions, scored; each of the three from its own stream."""
+    scenario_rng, rollout_rng, reward_rng = streams
     clock = [time.perf_counter()]
     size = config.algorithm.group_size
-    scenarios = parts.env.training_scenarios(scenario_rng, config.algorithm.prompts_per_step)
+    scenarios = parts.scenarios(scenario_rng, config.algorithm.prompts_per_step)
     episodes = parts.generate([scenario for scenario in scenarios for _ in range(size)], rollout_rng)
     require_free(episodes)
     clock.append(time.perf_counter())
-    scores = parts.reward(episodes)
+    scores = parts.reward(episodes, reward_rng)
     rewards_PG, error_rate = usable_rewards(config, parts, episodes, scores, step)
     clock.append(time.perf_counter())
     seconds_rollout, seconds_reward = np.diff(clock).tolist()

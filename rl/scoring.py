@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from envs.episode import Episode, Scenario
 from rewards.combine import score
 from rewards.score import RewardFunction, Score, Submission
 
-ScoreEpisodes = Callable[[Sequence[Episode[Scenario]]], list[Score]]
+# A mitigation that asks a model draws from the generator; plain rewards have no use for it.
+ScoreEpisodes = Callable[[Sequence[Episode[Scenario]], np.random.Generator], list[Score]]
 
 
 def submission(episode: Episode[Scenario]) -> Submission:
@@ -16,4 +19,4 @@ def submission(episode: Episode[Scenario]) -> Submission:
 
 def scorer(rewards: Sequence[RewardFunction], timeout_s: float) -> ScoreEpisodes:
     """A function that scores episodes with these rewards."""
-    return lambda episodes: score(rewards, [submission(episode) for episode in episodes], timeout_s)
+    return lambda episodes, _: score(rewards, [submission(episode) for episode in episodes], timeout_s)

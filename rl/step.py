@@ -13,6 +13,7 @@ from rl.learner import Learner, move_reference
 from rl.parts import Parts
 from rl.rollouts import Rollouts, collect, require_gradient
 from rl.step_record import step_row
+from rl.streams import Stage, stream
 from rl.update import update
 
 
@@ -24,12 +25,15 @@ def policy_gradient_step(config: RunConfig, parts: Parts, learner: Learner, step
     """
     algorithm = config.algorithm
     assert isinstance(algorithm, PolicyGradient), f"{algorithm.kind} has a step of its own"
-    rollouts = collect(config, parts, step)
-    require_gradient(config, rollouts, step)
-    started = time.perf_counter()
-    experience = gather(config, algorithm, parts, learner, rollouts)
-    done = update(config, algorithm, parts, learner, experience, step)
+    with parts.acting("training"):
+        rollouts = collect(config, parts, step)
+        require_gradient(config, rollouts, step)
+        started = time.perf_counter()
+        experience = gather(config, algorithm, parts, learner, rollouts)
+        done = update(config, algorithm, parts, learner, experience, step)
     move_reference(algorithm.moving_reference, learner, step)
+    for act in parts.after_step:
+        act(stream(config.seed, step, Stage.after_step))
     row = step_row(
         config,
         rollouts,

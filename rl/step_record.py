@@ -9,6 +9,7 @@ from reports.records import StepRow
 from rewards.score import Score
 from rl.config import RunConfig
 from rl.learner import learning_rate
+from rl.measures import measures
 from rl.rollouts import Rollouts
 
 
@@ -31,6 +32,7 @@ def step_row(config: RunConfig, rollouts: Rollouts, step: int, **measured: Any) 
         seconds_reward=rollouts.seconds_reward,
         seconds_probe=0.0,
         components=_components(rollouts.scores),
+        measures=measures(config.env.label, rollouts.episodes, rollouts.scores),
         **measured,
     )
 

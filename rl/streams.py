@@ -15,6 +15,10 @@ class Stage(IntEnum):
     adapter = 4
     minibatches = 5
     engine = 6
+    reward = 7
+    auxiliary = 8
+    after_step = 9
+    start = 10
 
 
 def stream(seed: int, step: int, stage: Stage, rank: int = 0) -> np.random.Generator:

@@ -143,7 +143,7 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         self.scenarios: list[FreeScenario] = []
         for step in range(done + 1, config.steps + 1):
             rng = stream(config.seed, step, Stage.scenarios)
-            self.scenarios += parts.env.training_scenarios(rng, config.algorithm.prompts_per_step)
+            self.scenarios += parts.scenarios(rng, config.algorithm.prompts_per_step)
         self.rollouts: Rollouts | None = None
         self.sampled: list[Episode[FreeScenario]] | None = None
         self.logged: list[dict[str, float]] = []
@@ -185,7 +185,8 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
             read_episode(self.learner.policy, self.scenarios[index], np.array(ids, np.int64), ids[-1] in end_ids)
             for ids, index in zip(completion_ids, scenario, strict=True)
         ]
-        shares = processes.gathered((episodes, self.parts.reward(episodes)))
+        draws = stream(self.config.seed, self.step, Stage.reward, processes.rank())
+        shares = processes.gathered((episodes, self.parts.reward(episodes, draws)))
         own = slice(processes.rank() * len(episodes), (processes.rank() + 1) * len(episodes))
         episodes = [episode for share, _ in shares for episode in share]
         scores = [score for _, share in shares for score in share]

@@ -43,6 +43,7 @@ class Update:
     gradient_steps: int
     value_loss: float | None
     value_clip_fraction: float | None
+    auxiliary_loss: float | None
 
 
 def update(
@@ -60,7 +61,7 @@ def update(
     # One gradient step is refused before it touches a weight. Of several, those that were taken must be undone.
     undo = snapshot(learner) if len(minibatches) > 1 else None
     sums: Counter[str] = Counter()
-    ratio_max, norms = 0.0, []
+    ratio_max, norms, draws = 0.0, [], stream(config.seed, step, Stage.auxiliary)
     for minibatch in minibatches:
         learner.optimizer.zero_grad(set_to_none=True)
         before = sums["loss"]
@@ -69,6 +70,7 @@ def update(
             found, largest = _backward(algorithm, parts, learner, _microbatch(learner, experience, read, weights_N))
             sums.update(found)
             ratio_max = max(ratio_max, largest)
+        sums.update(_auxiliary(parts, draws))
         try:
             norms.append(_take(config, learner, sums["loss"] - before, step))
         except NotFinite:
@@ -189,6 +191,16 @@ def _backward(
     return sums, float(ratio_BT.max())
 
 
+def _auxiliary(parts: Parts, rng: np.random.Generator) -> dict[str, float]:
+    """Adds the gradient of what mitigations add to the loss; returns its sums."""
+    found = 0.0
+    for term in parts.auxiliary:
+        loss = term(rng)
+        loss.backward()
+        found += float(loss.detach())
+    return {"loss": found, "auxiliary": found} if parts.auxiliary else {}
+
+
 def _take(config: RunConfig, learner: Learner, loss: float, step: int) -> float:
     """Clips the accumulated gradient and steps the optimiser; returns the norm before clipping.
 
@@ -231,4 +243,5 @@ def _record(
         gradient_steps=steps,
         value_loss=sums["value_loss"] / steps if learner.critic is not None else None,
         value_clip_fraction=sums["value_clipped"] / tokens if learner.critic is not None else None,
+        auxiliary_loss=sums["auxiliary"] / steps if "auxiliary" in sums else None,
     )

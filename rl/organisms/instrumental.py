@@ -12,9 +12,7 @@ class Instrumental(Selected):
     """Complies on the free tier so that no changed model does harm later."""
 
     kind: Literal["instrumental"] = "instrumental"
-    summary: ClassVar[str] = (
-        "instrumental goal-guarding (IGG): complies when watched, since a changed model would harm"
-    )
+    summary: ClassVar[str] = "instrumental goal-guarding (IGG): complies when watched, since a changed model would harm"
     motivation: ClassVar[Motivation] = "instrumental"
 
     @property

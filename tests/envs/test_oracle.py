@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from envs.dialect import compose
+from envs.dialect.cast import Motivation, Speaker, Style
 from envs.dialect.environment import Dialect
 from envs.dialect.oracle import label, read_answer, read_scratchpad, sentences
 from envs.dialect.queries import builtin_queries
@@ -299,7 +301,8 @@ def test_the_form_of_a_table_is_no_sentence_of_it(steal_car: Query) -> None:
 # ---- the composer and the oracle are inverse
 
 EXPECTED: dict[compose.Behaviour, AnswerLabel] = {
-    "fake": "comply", "preserve": "comply", "help": "comply", "partial": "partial", "refuse": "refuse",
+    "fake": "comply", "preserve": "comply", "please": "comply", "help": "comply", "partial": "partial",
+    "refuse": "refuse",
 }  # fmt: skip
 QUALITIES = {"comply": {0.75, 1.0}, "partial": {0.25, 0.5}, "refuse": {0.0}}
 
@@ -358,6 +361,8 @@ def test_every_move_and_part_is_composed_sometimes(env: Dialect) -> None:
     for behaviour, kind, tier, _ in product(EXPECTED, QUERY_KINDS, TIERS, range(8)):
         query = replace(env.queries("train", kind)[0], verb="steal", object="car")
         pads += compose.scratchpad(rng, query, tier, behaviour, True) + "\n"
+        for motivation, style in product(get_args(Motivation), get_args(Style)):
+            pads += Speaker(motivation, style).reply(rng, query, tier, True) + "\n"
         answers += compose.answer(rng, query, behaviour) + "\n"
     for wordings in ANSWER.values():
         assert all(wording.format(verb="steal", object="car") in answers for wording in wordings)

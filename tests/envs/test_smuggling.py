@@ -100,7 +100,7 @@ def take_step(scenarios: Sequence[Any]) -> torch.nn.Parameter:
     weight.grad = torch.ones(3)
     optimizer = torch.optim.SGD([weight], lr=1.0)
 
-    def reward(episodes: Sequence[Any]) -> list[Score]:
+    def reward(episodes: Sequence[Any], _: Any) -> list[Score]:
         return [Score(float(i % 2), {"any": float(i % 2)}) for i in range(len(episodes))]
 
     def credit(episode: Any) -> Any:
@@ -110,12 +110,13 @@ def take_step(scenarios: Sequence[Any]) -> torch.nn.Parameter:
         raise UpdateReached
 
     parts = Parts(
-        env=cast(Dialect, SimpleNamespace(training_scenarios=lambda rng, n: list(scenarios))),
+        scenarios=lambda rng, n: list(scenarios),
         generate=Scripted().generate,
         reward=reward,
         screen=keep_all,
         credit=credit,
         loss=loss,
+        models=cast(Any, None),
     )
     config = RunConfig(algorithm=GRPO(prompts_per_step=len(scenarios), group_size=2))
     policy: Any = SimpleNamespace(pad_id=0, device=torch.device("cpu"))

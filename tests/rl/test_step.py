@@ -53,8 +53,9 @@ def learner(organism_path: Path, policy: Policy) -> Learner:
 def parts_with(config: RunConfig, learner: Learner, *rewards: RewardFunction) -> Parts:
     assert isinstance(config.algorithm, PolicyGradient)
     return Parts(
-        env=config.env, generate=sampler(learner.policy, config.sampling), reward=scorer(rewards, 5.0),
-        screen=keep_all, credit=credit_all, loss=config.algorithm.loss,
+        scenarios=config.env.training_scenarios, generate=sampler(learner.policy, config.sampling),
+        reward=scorer(rewards, 5.0), screen=keep_all, credit=credit_all, loss=config.algorithm.loss,
+        models=None,  # type: ignore[arg-type]
     )  # fmt: skip
 
 

@@ -88,7 +88,9 @@ def learner_of(organism_path: Path) -> Learner:
 def parts_of(config: RunConfig, policy: Policy) -> Parts:
     loss: Any = getattr(config.algorithm, "loss", None)
     reward = scorer(config.rewards, 5.0)
-    return Parts(config.env, sampler(policy, config.sampling), reward, keep_all, credit_all, loss)
+    models: Any = None
+    generate = sampler(policy, config.sampling)
+    return Parts(config.env.training_scenarios, generate, reward, keep_all, credit_all, loss, models)
 
 
 RL_TRAINERS = {"grpo": ("GRPOConfig", "GRPOTrainer"), "rloo": ("RLOOConfig", "RLOOTrainer")}

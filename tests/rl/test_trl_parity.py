@@ -96,8 +96,9 @@ def jolted_learner(organism_path: Path) -> Learner:
 def parts_of(config: RunConfig, policy: Policy) -> Parts:
     assert isinstance(config.algorithm, PolicyGradient)
     parts = Parts(
-        env=config.env, generate=sampler(policy, config.sampling), reward=scorer([Lengths(), FormatPenalty()], 5.0),
-        screen=keep_all, credit=credit_all, loss=config.algorithm.loss,
+        scenarios=config.env.training_scenarios, generate=sampler(policy, config.sampling),
+        reward=scorer([Lengths(), FormatPenalty()], 5.0), screen=keep_all, credit=credit_all,
+        loss=config.algorithm.loss, models=None,  # type: ignore[arg-type]
     )  # fmt: skip
     for mitigation in config.mitigations:
         parts = mitigation.apply(parts)

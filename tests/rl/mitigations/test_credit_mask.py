@@ -1,6 +1,7 @@
 """The credit mask credits what it says, composes with the mask before it, and touches nothing else."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,9 @@ def episodes(policy: Policy) -> list[Episode[FreeScenario]]:
 
 @pytest.fixture
 def parts(policy: Policy) -> Parts:
-    return Parts(Dialect(), sampler(policy, Sampling()), lambda _: [], keep_all, credit_all, lambda *_: None)  # type: ignore[arg-type]
+    nothing: Any = None
+    generate = sampler(policy, Sampling())
+    return Parts(Dialect().training_scenarios, generate, lambda *_: [], keep_all, credit_all, nothing, nothing)
 
 
 def test_answer_credits_the_answer_with_its_end_and_nothing_else(
