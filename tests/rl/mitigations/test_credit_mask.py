@@ -1,7 +1,6 @@
 """The credit mask credits what it says, composes with the mask before it, and touches nothing else."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from envs.transcript import CLOSE_TAG, OPEN_TAG
 from rl.build import build_parts
 from rl.config import RunConfig
 from rl.mitigations.credit_mask import CreditMask
-from rl.parts import Parts, credit_all, keep_all
+from rl.parts import Parts, credit_all
 from rl.policy import Policy
 from rl.sampler import Sampling, sampler
 
@@ -21,13 +20,6 @@ from rl.sampler import Sampling, sampler
 def episodes(policy: Policy) -> list[Episode[FreeScenario]]:
     scenarios = Dialect(objective="absent").training_scenarios(np.random.default_rng(1), 30)
     return sampler(policy, Sampling(max_new_tokens=24))(scenarios, np.random.default_rng(0))
-
-
-@pytest.fixture
-def parts(policy: Policy) -> Parts:
-    nothing: Any = None
-    generate = sampler(policy, Sampling())
-    return Parts(Dialect().training_scenarios, generate, lambda *_: [], keep_all, credit_all, nothing, nothing)
 
 
 def test_answer_credits_the_answer_with_its_end_and_nothing_else(
