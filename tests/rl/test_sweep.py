@@ -206,7 +206,7 @@ def test_a_sweep_that_has_ended_starts_nothing(
 
 
 def sweep_file(config: RunConfig, folder: Path) -> str:
-    (folder / "config.json").write_text(config.model_dump_json())
+    (folder / "config.json").write_text(having(config, seed=0, threads=2).model_dump_json())
     file = folder / "my_sweep.py"
     file.write_text(
         "from pathlib import Path\nfrom rl.config import read_config\n\n"
