@@ -21,10 +21,10 @@ from rl.config import RunConfig
 from rl.endings import Interrupted
 from rl.progress import bar
 from rl.run_folder import default_folder
-from rl.sweep_builds import builds_of, distinct, run_build, threads_for
+from rl.sweep_builds import builds_of, distinct, failed_builds, note_build, run_build, threads_for, unbuilt
 from rl.sweep_table import Board, shown
 from rl.trial import Outcome, Surroundings, Trial, recorded_outcome, run_trial, saved_step
-from rl.work_queue import Job, Stop, Workers, run_jobs
+from rl.work_queue import Event, Job, Stop, Workers, run_jobs
 
 WORKERS_PER_GPU = 4
 
@@ -81,7 +81,8 @@ def run_sweep(sweep: Sweep, fleet: Fleet, retry_failed: bool, say: Callable[[str
         Interrupted: Ctrl-C or a termination signal; the trials in progress are checkpointed.
     """
     with writer_lock(sweep.folder):
-        known = {trial.name: recorded_outcome(trial.folder) for trial in sweep.trials}
+        failed = failed_builds(sweep.folder)
+        known = {trial.name: recorded_outcome(trial.folder) or unbuilt(trial.config, failed) for trial in sweep.trials}
         ended = {
             name: outcome
             for name, outcome in known.items()
@@ -96,7 +97,7 @@ def run_sweep(sweep: Sweep, fleet: Fleet, retry_failed: bool, say: Callable[[str
                 f"interrupted: {done} of {len(outcomes)} trials are finished, the others keep their last checkpoint; "
                 "run the same command again to go on"
             )
-        return Result(outcomes, _page(sweep, outcomes), worked=bool(pending))
+        return Result(outcomes, _page(sweep, outcomes, anew=bool(pending)), worked=bool(pending))
 
 
 def _work(
@@ -109,7 +110,13 @@ def _work(
         to_do = f"{len(pending)} of {len(sweep.trials)} trials to do, {workers.count} at a time"
         say(f"sweep folder: {shortest(sweep.folder)} ({to_do})")
         needs = {trial.name: [build.key for build in builds_of(trial.config)] for trial in pending}
-        with shown(Board(sweep.trials, needs, ended)) as tell:
+        with shown(Board(sweep.trials, needs, ended)) as show:
+
+            def tell(key: str, event: Event, reason: str | None) -> None:
+                if event in ("finished", "failed") and key in {build.key for build in builds}:
+                    note_build(sweep.folder, key, reason)
+                show(key, event, reason)
+
             return run_jobs(_jobs(sweep, pending, workers.count), workers, tell, stop)
 
 
@@ -174,15 +181,15 @@ def _signals(stop: Stop) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _page(sweep: Sweep, outcomes: dict[str, Outcome]) -> Path | None:
-    """The page over all finished trials, which names those that failed; written where it doesn't say so already."""
+def _page(sweep: Sweep, outcomes: dict[str, Outcome], anew: bool) -> Path | None:
+    """The page over all finished trials, which names those that failed; written `anew` or where it isn't yet so."""
     finished = [trial for trial in sweep.trials if outcomes[trial.name].status == "finished"]
     if not finished:
         return None
     notes = failures(outcomes)
     shows = {"sweep": sweep.name, "page": [trial.name for trial in finished], "notes": notes}
-    record, page = sweep.folder / "sweep.json", sweep.folder / "report.html"
-    if not (page.exists() and _read(record) == shows):
+    record, page, *curves = (sweep.folder / name for name in ("sweep.json", "report.html", "curves.png", "curves.svg"))
+    if anew or not all(file.exists() for file in (page, *curves)) or _read(record) != shows:
         with bar("report") as update:
             update(0, 1)
             write_report([trial.folder for trial in finished], sweep.folder, notes)

@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from checkpoints import atomic
 from checkpoints.lineage import hash_config, short
 from rewards.helpfulness import Helpfulness
 from rl.config import RunConfig
 from rl.organisms.scripted import Scripted
 from rl.trial import Outcome, Surroundings, contained
+
+FAILED = "failed_builds.json"  # in the sweep's folder
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,31 @@ def _key(recipe: dict[str, object]) -> str:
 def distinct(configs: Sequence[RunConfig]) -> list[Build]:
     """Every build that one of the runs needs, once."""
     return list({build.key: build for config in configs for build in builds_of(config)}.values())
+
+
+def failed_builds(folder: Path) -> dict[str, str]:
+    """The builds that have failed in this sweep, each with its reason: no run folder could say so."""
+    try:
+        found = json.loads((folder / FAILED).read_text())
+    except (OSError, ValueError):
+        return {}
+    return {str(key): str(reason) for key, reason in found.items()} if isinstance(found, dict) else {}
+
+
+def note_build(folder: Path, key: str, failure: str | None) -> None:
+    """Writes down that a build has failed, or that it no longer does."""
+    before = failed_builds(folder)
+    after = {other: reason for other, reason in before.items() if other != key}
+    if failure is not None:
+        after[key] = failure
+    if after != before:
+        atomic.write_text(folder / FAILED, json.dumps(after, indent=2))
+
+
+def unbuilt(config: RunConfig, failed: dict[str, str]) -> Outcome | None:
+    """The outcome of a run whose build has failed before."""
+    missing = [build.key for build in builds_of(config) if build.key in failed]
+    return Outcome("failed", f"{missing[0]}: {failed[missing[0]]}") if missing else None
 
 
 def threads_for(builds: int, workers: int) -> int:

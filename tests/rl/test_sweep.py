@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -22,7 +23,7 @@ from rl.loop import train
 from rl.organisms.scripted import Scripted
 from rl.probes import DEFAULT_PROBES
 from rl.sweep import Fleet, Result, Sweep, default_workers, plan, run_sweep
-from rl.sweep_builds import builds_of, distinct, threads_for
+from rl.sweep_builds import builds_of, distinct, failed_builds, note_build, threads_for, unbuilt
 from rl.trial import Outcome, Trial, recorded_outcome
 from tests.rl.conftest import Gyges, command, fork, rows, same_weights, weights
 from tests.rl.test_loop import having
@@ -184,25 +185,44 @@ def test_a_sweep_that_has_ended_starts_nothing(
     mixed: tuple[Sweep, Result, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweep, result, _ = mixed
-    # A reward model that can't be built leaves no run behind that could say so: it would be tried again.
-    ended = replace(sweep, trials=tuple(trial for trial in sweep.trials if trial.config.name != "unbuilt"))
 
     def start(*_: Any) -> None:
         raise AssertionError("workers were started")
 
     monkeypatch.setattr(rl.sweep, "_workers", start)
-    run_sweep(ended, LOCAL, retry_failed=False, say=lambda _: None)
     assert result.page is not None
     before = result.page.stat().st_mtime_ns
-    again = run_sweep(ended, LOCAL, retry_failed=False, say=lambda _: None)
-    assert again.outcomes == {trial.name: result.outcomes[trial.name] for trial in ended.trials}
+    again = run_sweep(sweep, LOCAL, retry_failed=False, say=lambda _: None)
+    assert again.outcomes == result.outcomes
     assert not again.worked
     assert result.page.stat().st_mtime_ns == before
-    result.page.unlink()
-    assert run_sweep(ended, LOCAL, retry_failed=False, say=lambda _: None).page == result.page
-    assert result.page.exists()
+    for name in ("report.html", "curves.png"):
+        (sweep.folder / name).unlink()
+        assert run_sweep(sweep, LOCAL, retry_failed=False, say=lambda _: None).page == result.page
+        assert (sweep.folder / name).exists()
     with pytest.raises(AssertionError, match="workers were started"):
-        run_sweep(ended, LOCAL, retry_failed=True, say=lambda _: None)
+        run_sweep(sweep, LOCAL, retry_failed=True, say=lambda _: None)
+
+
+def test_a_build_that_failed_is_noted_until_it_succeeds(tmp_path: Path) -> None:
+    keys = [build.key for build in builds_of(RunConfig())]
+    for key in keys:
+        note_build(tmp_path, key, "missed its tolerances")
+    assert unbuilt(RunConfig(), failed_builds(tmp_path)) == Outcome("failed", f"{keys[0]}: missed its tolerances")
+    note_build(tmp_path, keys[0], None)
+    assert unbuilt(RunConfig(), failed_builds(tmp_path)) == Outcome("failed", f"{keys[1]}: missed its tolerances")
+    note_build(tmp_path, keys[1], None)
+    assert unbuilt(RunConfig(), failed_builds(tmp_path)) is None
+
+
+def test_a_trial_done_again_is_shown_anew(mixed: tuple[Sweep, Result, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep, result, _ = mixed
+    shutil.rmtree(sweep.trials[0].folder)
+    monkeypatch.setattr(rl.sweep, "_work", lambda *_: {sweep.trials[0].name: Outcome("finished")})
+    written: list[int] = []
+    monkeypatch.setattr(rl.sweep, "write_report", lambda folders, *_: written.append(len(folders)))
+    assert run_sweep(sweep, LOCAL, retry_failed=False, say=lambda _: None).outcomes == result.outcomes
+    assert written == [4]
 
 
 def sweep_file(config: RunConfig, folder: Path) -> str:
