@@ -2,14 +2,12 @@
 
 import json
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Literal
 
 from checkpoints import atomic
@@ -21,6 +19,7 @@ from rl.config import RunConfig
 from rl.endings import Interrupted
 from rl.progress import bar
 from rl.run_folder import default_folder
+from rl.stopping import signals
 from rl.sweep_builds import builds_of, distinct, failed_builds, note_build, run_build, threads_for, unbuilt
 from rl.sweep_table import Board, shown
 from rl.trial import Outcome, Surroundings, Trial, recorded_outcome, run_trial, saved_step
@@ -106,7 +105,7 @@ def _work(
     (sweep.folder / "logs").mkdir(exist_ok=True)
     builds = distinct([trial.config for trial in pending])
     stop = Stop()
-    with _workers(sweep, fleet, max(len(pending), len(builds))) as workers, _signals(stop):
+    with _workers(sweep, fleet, max(len(pending), len(builds))) as workers, signals(stop):
         to_do = f"{len(pending)} of {len(sweep.trials)} trials to do, {workers.count} at a time"
         say(f"sweep folder: {shortest(sweep.folder)} ({to_do})")
         needs = {trial.name: [build.key for build in builds_of(trial.config)] for trial in pending}
@@ -117,7 +116,7 @@ def _work(
                     note_build(sweep.folder, key, reason)
                 show(key, event, reason)
 
-            return run_jobs(_jobs(sweep, pending, workers.count), workers, tell, stop)
+            return run_jobs(_jobs(sweep, pending, workers.count), workers, tell, stop, say)
 
 
 def _jobs(sweep: Sweep, pending: Sequence[Trial], workers: int) -> list[Job]:
@@ -161,24 +160,6 @@ def default_workers(cores: int, threads: int, gpus: int) -> int:
     """A core for each thread of each worker; where there are GPUs, no more than share one well."""
     fitting = max(1, cores // threads)
     return min(fitting, gpus * WORKERS_PER_GPU) if gpus else fitting
-
-
-@contextmanager
-def _signals(stop: Stop) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM asks the sweep to stop; a second stops it at once."""
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if stop.requested:
-            raise KeyboardInterrupt
-        stop.requested = True
-
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    old = [signal.signal(number, ask) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, old, strict=True):
-            signal.signal(number, handler)
 
 
 def _page(sweep: Sweep, outcomes: dict[str, Outcome], anew: bool) -> Path | None:

@@ -1,7 +1,6 @@
 """A trial of a sweep: one resumable run in its own folder, and what a worker does to it."""
 
 import os
-import signal
 import sys
 import time
 import traceback
@@ -18,6 +17,7 @@ from reports.folder import read_manifest
 from rl.config import RunConfig
 from rl.endings import BuildFailed, Interrupted, RunStopped
 from rl.memory import release_memory
+from rl.stopping import handling
 
 LOCK_PATIENCE_S = 60.0
 
@@ -111,7 +111,7 @@ def contained(work: Callable[[], object], log: Path, surroundings: Surroundings)
 def _outcome(work: Callable[[], object], log: Path, surroundings: Surroundings) -> Outcome:
     try:
         _enter(log, surroundings)
-        with _output_to(log), _stoppable():
+        with _output_to(log), handling(_end):
             try:
                 work()
             except (Interrupted, KeyboardInterrupt):
@@ -170,17 +170,6 @@ def _output_to(log: Path) -> Iterator[None]:
         os.close(file)
 
 
-@contextmanager
-def _stoppable() -> Iterator[None]:
+def _end(number: int, frame: FrameType | None) -> None:
     """A signal outside the loop, which has handlers of its own, ends what is under way: nothing is to be saved yet."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    old = [signal.signal(number, stop) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, old, strict=True):
-            signal.signal(number, handler)
+    raise KeyboardInterrupt
