@@ -20,7 +20,7 @@ from rl.endings import Interrupted
 from rl.progress import bar
 from rl.run_folder import default_folder
 from rl.stopping import signals
-from rl.sweep_builds import builds_of, distinct, failed_builds, note_build, run_build, threads_for, unbuilt
+from rl.sweep_builds import BUILD_THREADS, builds_of, distinct, failed_builds, note_build, run_build, unbuilt
 from rl.sweep_table import Board, shown
 from rl.trial import Outcome, Surroundings, Trial, recorded_outcome, run_trial, saved_step
 from rl.work_queue import Event, Job, Stop, Workers, run_jobs
@@ -109,6 +109,8 @@ def _work(
         to_do = f"{len(pending)} of {len(sweep.trials)} trials to do, {workers.count} at a time"
         say(f"sweep folder: {shortest(sweep.folder)} ({to_do})")
         needs = {trial.name: [build.key for build in builds_of(trial.config)] for trial in pending}
+        # Of a cluster's machines we don't know the cores: Ray spreads the work.
+        side_by_side = workers.count if fleet.address else max(1, _cores() // BUILD_THREADS)
         with shown(Board(sweep.trials, needs, ended)) as show:
 
             def tell(key: str, event: Event, reason: str | None) -> None:
@@ -116,18 +118,18 @@ def _work(
                     note_build(sweep.folder, key, reason)
                 show(key, event, reason)
 
-            return run_jobs(_jobs(sweep, pending, workers.count), workers, tell, stop, say)
+            return run_jobs(_jobs(sweep, pending, side_by_side), workers, tell, stop, say)
 
 
-def _jobs(sweep: Sweep, pending: Sequence[Trial], workers: int) -> list[Job]:
-    """Builds first, each once; a trial needs its own."""
+def _jobs(sweep: Sweep, pending: Sequence[Trial], side_by_side: int) -> list[Job]:
+    """Builds first, each once and so many at a time; a trial needs its own."""
     around = Surroundings(Path.cwd(), default_root().absolute())
     builds = distinct([trial.config for trial in pending])
-    threads = threads_for(len(builds), workers)
     jobs = []
-    for build in builds:
+    for number, build in enumerate(builds):
+        after = (builds[number - side_by_side].key,) if number >= side_by_side else ()
         log = sweep.folder / "logs" / f"{build.key.replace(' ', '-')}.log"
-        jobs.append(Job(build.key, partial(run_build, build, threads, log, around)))
+        jobs.append(Job(build.key, partial(run_build, build, log, around), after=after))
     for trial in pending:
         needs = tuple(build.key for build in builds_of(trial.config))
         jobs.append(Job(trial.name, partial(run_trial, trial, around), needs, partial(saved_step, trial.folder)))

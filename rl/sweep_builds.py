@@ -9,9 +9,12 @@ from checkpoints import atomic
 from checkpoints.lineage import hash_config, short
 from rewards.helpfulness import Helpfulness
 from rl.config import RunConfig
+from rl.memory import keep_freed_memory
 from rl.organisms.scripted import Scripted
 from rl.trial import Outcome, Surroundings, contained
 
+# Another number would give other weights in the last bits: as `gyges organism build` and a run have by default.
+BUILD_THREADS = 2
 FAILED = "failed_builds.json"  # in the sweep's folder
 
 
@@ -70,12 +73,7 @@ def unbuilt(config: RunConfig, failed: dict[str, str]) -> Outcome | None:
     return Outcome("failed", f"{missing[0]}: {failed[missing[0]]}") if missing else None
 
 
-def threads_for(builds: int, workers: int) -> int:
-    """Side by side each has a core; a build that everything waits for has two."""
-    return 1 if builds > 1 and workers > 1 else 2
-
-
-def run_build(build: Build, threads: int, log: Path, surroundings: Surroundings) -> Outcome:
+def run_build(build: Build, log: Path, surroundings: Surroundings) -> Outcome:
     """Builds it, or finds it in the cache; never raises."""
 
     def work() -> None:
@@ -83,7 +81,8 @@ def run_build(build: Build, threads: int, log: Path, surroundings: Surroundings)
 
         from rl.build import build_organism, build_rewards
 
-        torch.set_num_threads(threads)
+        torch.set_num_threads(BUILD_THREADS)
+        keep_freed_memory()
         if build.reward is None:
             build_organism(build.config)
         else:

@@ -33,12 +33,16 @@ class Workers(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """Something to do once what it `needs` is finished. `progress` tells, at the driver, how far its work is kept."""
+    """Something to do once what it `needs` is finished and what it comes `after` has ended, be it badly.
+
+    `progress` tells, at the driver, how far its work is kept.
+    """
 
     key: str
     work: Work
     needs: tuple[str, ...] = ()
     progress: Callable[[], int] = lambda: 0
+    after: tuple[str, ...] = ()
 
 
 @dataclass
@@ -92,7 +96,7 @@ def _submit_ready(queue: _Queue) -> None:
     for job in list(queue.waiting):
         if len(queue.running) >= queue.workers.count:
             return
-        if all(need in queue.outcomes for need in job.needs):
+        if all(key in queue.outcomes for key in (*job.needs, *job.after)):
             queue.waiting.remove(job)
             queue.kept.setdefault(job.key, job.progress())
             queue.running[queue.workers.submit(job.work)] = job

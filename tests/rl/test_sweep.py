@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+import rl.build
 import rl.sweep
 from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
@@ -20,11 +22,12 @@ from rewards.helpfulness import Helpfulness
 from rl.config import RunConfig
 from rl.local_workers import deal_gpus
 from rl.loop import train
+from rl.organisms.honest import Honest
 from rl.organisms.scripted import Scripted
 from rl.probes import DEFAULT_PROBES
-from rl.sweep import Fleet, Result, Sweep, default_workers, plan, run_sweep
-from rl.sweep_builds import builds_of, distinct, failed_builds, note_build, threads_for, unbuilt
-from rl.trial import Outcome, Trial, recorded_outcome
+from rl.sweep import Fleet, Result, Sweep, _jobs, default_workers, plan, run_sweep
+from rl.sweep_builds import builds_of, distinct, failed_builds, note_build, run_build, unbuilt
+from rl.trial import Outcome, Surroundings, Trial, recorded_outcome
 from tests.rl.conftest import Gyges, command, fork, rows, same_weights, weights
 from tests.rl.test_loop import having
 
@@ -302,7 +305,29 @@ def test_equal_organisms_and_rewards_are_one_build(tiny: RunConfig) -> None:
     assert len(distinct([*seeds, heavier])) == 3  # the weight is part of the recipe that the cache knows it by
     assert builds_of(tiny) == []  # a path spares the build
     assert builds_of(having(tiny, organism=Scripted())) == []
-    assert [threads_for(builds, workers) for builds, workers in ((1, 2), (2, 2), (2, 1))] == [2, 1, 2]
+
+
+def test_builds_have_two_threads_however_many_workers_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GYGES_CACHE", str(tmp_path))
+    monkeypatch.setattr(rl.build, "build_organism", lambda _: seen.append(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    try:
+        outcome = run_build(distinct([RunConfig()])[0], tmp_path / "logs" / "a.log", Surroundings(tmp_path, tmp_path))
+    finally:
+        torch.set_num_threads(before)
+    assert (outcome, seen) == (Outcome("finished"), [RunConfig().threads])
+
+
+def test_so_many_builds_go_side_by_side(tmp_path: Path) -> None:
+    sweep = plan("mine", [RunConfig(), RunConfig(name="honest", organism=Honest())], (0,), 1, tmp_path)
+    first, second, third = (build.key for build in distinct([trial.config for trial in sweep.trials]))
+    for side_by_side, after in ((1, [(), (first,), (second,)]), (2, [(), (), (first,)]), (3, [(), (), ()])):
+        jobs = _jobs(sweep, sweep.trials, side_by_side)
+        assert [job.after for job in jobs if job.key in (first, second, third)] == after
 
 
 def test_workers_have_a_core_each_and_share_gpus_four_to_one() -> None:

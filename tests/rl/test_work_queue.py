@@ -148,6 +148,15 @@ def test_what_a_job_needs_is_finished_before_it_and_its_failure_is_the_jobs() ->
     assert ("b", "running") not in order
 
 
+def test_what_comes_after_a_job_waits_for_it_even_where_it_fails() -> None:
+    outcomes, events = run(
+        Job("a", scripted([Died("killed"), Outcome("failed", "missed")])), Job("b", scripted([FINISHED]), after=("a",))
+    )
+    assert outcomes["b"] == FINISHED
+    order = [(key, event) for key, event, _ in events]
+    assert order.index(("a", "failed")) < order.index(("b", "running"))
+
+
 def test_a_worker_that_someone_else_stopped_is_put_back() -> None:
     outcomes, events = run(Job("a", scripted([Outcome("interrupted"), FINISHED])))
     assert outcomes == {"a": FINISHED}
