@@ -25,6 +25,7 @@ from rl.endings import Interrupted, NotFinite, RunStopped
 from rl.engine_limits import require_engine
 from rl.following import follow
 from rl.loop import begin, resume, take_back
+from rl.memory import release_memory
 from rl.progress import bar
 from rl.ray_session import ray_session, require_cluster
 from rl.stopping import StopRequest, signals
@@ -56,6 +57,7 @@ def train_on_workers(config: RunConfig, out: Path, started: Callable[[], None], 
     if address is not None:
         require_cluster(address)
     begin(config, out, started)
+    release_memory()  # the first worker may need the GPU that the start was built on
     return _taken_to_its_end(config, out, say, address, gpus)
 
 
@@ -68,6 +70,7 @@ def resume_on_workers(out: Path, from_step: int | None, say: Say, address: str |
     if address is not None:
         require_cluster(address)
     config = take_back(out, from_step)
+    release_memory()
     return _taken_to_its_end(config, out, say, address, _gpus(config, address))
 
 
