@@ -25,7 +25,7 @@ class Fall:
 
     def __str__(self) -> str:
         if self.now is None:
-            return f"{self.name}: {self.before:.2f} before, not measured now: run the benchmark with all contenders"
+            return f"{self.name}: {self.before:.2f} before, not measured now: use the settings of the kept result"
         return f"{self.name}: fell by {1 - self.now / self.before:.0%}, from {self.before:.2f} to {self.now:.2f}"
 
 

@@ -23,7 +23,7 @@ from benchmarks.contest import TimedStep
 from benchmarks.growth_plot import Panel, draw, exponent
 from benchmarks.growth_points import PROMPTS, Axis, Point, endless, point_config, points, write_random_model
 from benchmarks.machine import fingerprint
-from benchmarks.medians import Middle, middle
+from benchmarks.medians import Middle, middle, paired_ratio
 from benchmarks.power_law import PowerLaw, fit
 from benchmarks.result_file import Result, write
 from rl.build import Built, build_organism, build_parts
@@ -56,11 +56,12 @@ class Site:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a step cost at one point: seconds by part."""
+    """What a step cost at one point: seconds by part, and those of the whole step round by round."""
 
     point: Point
     size: int
     seconds: dict[str, Middle]
+    totals: list[float]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -73,6 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2 if isinstance(error, ValueError) else 1
     laws = {axis: _laws([cost for cost in costs if cost.point.axis == axis]) for axis in chosen.axes}
     print("\n".join(table(costs, laws)))
+    print("\n".join(f"{name}: {ratio.value:.2f}" for name, ratio in savings(costs).items()))
     if chosen.plot is not None:
         title = f"Time of a training step, built-in engine, {PROMPTS} prompts, {chosen.threads} threads"
         draw([_panel(axis, costs, laws[axis]) for axis in chosen.axes], title, chosen.plot)
@@ -143,12 +145,26 @@ def _site(point: Point, parameters: int, directory: Path, threads: int) -> Site:
 
 def _cost(site: Site, steps: Sequence[TimedStep]) -> Cost:
     seconds = {part: middle([getattr(step, f"seconds_{part}") for step in steps]) for part in (*PARTS, "reward")}
-    return Cost(site.point, site.point.size(site.parameters), seconds)
+    return Cost(site.point, site.point.size(site.parameters), seconds, [step.seconds_total for step in steps])
 
 
 def _laws(costs: Sequence[Cost]) -> dict[str, PowerLaw]:
     sizes = [float(cost.size) for cost in costs]
     return {part: fit(sizes, [cost.seconds[part].value for cost in costs]) for part in PARTS}
+
+
+def savings(costs: Sequence[Cost]) -> dict[str, Middle]:
+    """Of each axis, how many times as long its largest step would take, had time grown in proportion to size.
+
+    1 is growth in proportion, more is slower growth. Proportion starts from the smallest step, paired by round.
+    """
+    found = {}
+    for axis in dict.fromkeys(cost.point.axis for cost in costs):
+        among = sorted((cost for cost in costs if cost.point.axis == axis), key=lambda cost: cost.size)
+        small, large = among[0], among[-1]
+        proportional = [seconds * large.size / small.size for seconds in small.totals]
+        found[f"{axis}: largest step in proportion / measured"] = paired_ratio(proportional, large.totals)
+    return found
 
 
 def table(costs: Sequence[Cost], laws: dict[Axis, dict[str, PowerLaw]]) -> list[str]:
@@ -182,7 +198,7 @@ def _result(chosen: argparse.Namespace, costs: Sequence[Cost], laws: dict[Axis, 
         benchmark="cost_growth",
         machine=fingerprint(chosen.threads),
         settings={"rounds": chosen.rounds, "warmup": chosen.warmup, "axes": chosen.axes, "points": chosen.points},
-        ratios={},
+        ratios=savings(costs),
         details=to_jsonable_python(details),
     )
 

@@ -1,6 +1,7 @@
 """The share of a finished run's time that went into probing, from its own records: steps.jsonl and manifest.json.
 
 The probe after the last step has no row to be written to: it is taken to have lasted as long as the others' mean.
+Run it where the run ran: the machine that it describes in its result is the one that it is on.
 """
 
 import argparse
@@ -14,19 +15,26 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import pandas as pd
 
-from checkpoints.plain_json import encode
-from reports.folder import read_run
+from benchmarks.machine import fingerprint
+from benchmarks.medians import middle
+from benchmarks.result_file import Result, write
+from reports.folder import Run, read_run
 from reports.records import Manifest
+
+BUDGET = 0.20  # the share of a run's wall time that probing may take
 
 
 @dataclass(frozen=True)
 class ProbeShare:
-    """Seconds of one run. `wall` runs from the manifest's start, when all is built, to its end."""
+    """Seconds of one run. `wall` runs from the manifest's start, when all is built, to its end; `command`, where it was
+    measured, is the whole of `gyges train`.
+    """
 
     probes: int
     seconds_probe: float
     seconds_step: float
     seconds_wall: float
+    seconds_command: float | None = None
 
     @property
     def of_probes_and_steps(self) -> float:
@@ -38,12 +46,17 @@ class ProbeShare:
         """Probing's share of all that passed."""
         return self.seconds_probe / self.seconds_wall
 
+    @property
+    def of_command(self) -> float | None:
+        """Probing's share of the whole command, starting up and the page included."""
+        return None if self.seconds_command is None else self.seconds_probe / self.seconds_command
 
-def probe_share(manifest: Manifest, steps: pd.DataFrame) -> ProbeShare:
+
+def probe_share(manifest: Manifest, steps: pd.DataFrame, seconds_command: float | None = None) -> ProbeShare:
     """The share, of a run that finished and was never stopped in between.
 
     Raises:
-        ValueError: for one that didn't finish, or recorded no probe.
+        ValueError: for one that didn't finish, or recorded no probe; for a command shorter than the run.
     """
     if manifest.status != "finished" or manifest.finished is None:
         raise ValueError(f"the run is {manifest.status}: give one that finished")
@@ -51,11 +64,30 @@ def probe_share(manifest: Manifest, steps: pd.DataFrame) -> ProbeShare:
     if recorded.empty:
         raise ValueError("the run recorded no time of a probe: give one that probes")
     wall = (datetime.fromisoformat(manifest.finished) - datetime.fromisoformat(manifest.started)).total_seconds()
+    if seconds_command is not None and seconds_command < wall:
+        raise ValueError(f"the run alone took {wall:.1f} s: give --command-seconds the time of the whole `gyges train`")
     return ProbeShare(
         probes=len(recorded) + 1,  # the last step's, which has no row
         seconds_probe=float(recorded.sum() + recorded.mean()),
         seconds_step=float(steps[["seconds_rollout", "seconds_reward", "seconds_update"]].sum().sum()),
         seconds_wall=wall,
+        seconds_command=seconds_command,
+    )
+
+
+def result(run: Run, found: ProbeShare) -> Result:
+    """The shares as a result; its ratio is above 1 where probing keeps within its budget."""
+    shares = {
+        "of_probes_and_steps": found.of_probes_and_steps,
+        "of_wall": found.of_wall,
+        "of_command": found.of_command,
+    }
+    return Result(
+        benchmark="probe_share",
+        machine=fingerprint(run.manifest.thread_count),
+        settings={"budget": BUDGET, "config": run.config},
+        ratios={"probe budget / probes' share of the wall time": middle([BUDGET / found.of_wall])},
+        details={**asdict(found), **shares},
     )
 
 
@@ -67,21 +99,24 @@ def main(arguments: list[str] | None = None) -> int:
         epilog="Example: gyges train first_light --out runs/mine && python benchmarks/probe_share.py runs/mine",
     )
     parser.add_argument("folder", type=Path, help="the folder of a run that finished without a stop")
-    parser.add_argument("--out", type=Path, help="write the numbers to this JSON file")
+    parser.add_argument(
+        "--command-seconds", type=float, help="wall time of the whole `gyges train`, as you measured it"
+    )
+    parser.add_argument("--out", type=Path, help="write the result to this JSON file")
     chosen = parser.parse_args(arguments)
     try:
         run = read_run(chosen.folder)
-        found = probe_share(run.manifest, run.steps)
+        found = probe_share(run.manifest, run.steps, chosen.command_seconds)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(f"{found.probes} probes: {found.seconds_probe:.1f} s; steps: {found.seconds_step:.1f} s")
     print(f"wall time from start to end: {found.seconds_wall:.1f} s")
     print(f"probes take {found.of_probes_and_steps:.1%} of probes and steps, {found.of_wall:.1%} of the wall time")
+    if found.of_command is not None:
+        print(f"of the whole command's {found.seconds_command:.1f} s they take {found.of_command:.1%}")
     if chosen.out is not None:
-        shares = {"of_probes_and_steps": found.of_probes_and_steps, "of_wall": found.of_wall}
-        chosen.out.parent.mkdir(parents=True, exist_ok=True)
-        chosen.out.write_text(encode({**asdict(found), **shares}))
+        write(result(run, found), chosen.out)
     return 0
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from benchmarks.medians import Middle
+from checkpoints import atomic
 
 _FROZEN = ConfigDict(extra="forbid", frozen=True)
 
@@ -50,9 +51,9 @@ class Result(BaseModel):
 
 
 def write(result: Result, path: Path) -> None:
-    """Writes the result, and the folder that it is to lie in where there is none."""
+    """Writes the result whole or not at all, and the folder that it is to lie in where there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(result.model_dump_json(indent=2) + "\n")
+    atomic.write_text(path, result.model_dump_json(indent=2) + "\n")
 
 
 def read(path: Path) -> Result:

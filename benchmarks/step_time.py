@@ -11,7 +11,7 @@ from typing import Any
 # So that `python benchmarks/step_time.py` finds the checkout whatever the working directory is.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import builtin_contender, trl_contender
+from benchmarks import builtin_contender, stock_trl, trl_contender
 from benchmarks.arithmetic import Operations
 from benchmarks.contest import Order, Serve, TimedStep, contenders, interleaved
 from benchmarks.machine import fingerprint
@@ -116,7 +116,7 @@ def _serves(config: RunConfig, chosen: argparse.Namespace) -> dict[str, Serve]:
     }
     named = [name for name in CONTENDERS if name in chosen.contenders]
     if set(named) != {BUILTIN}:
-        trl_contender.settings(config, steps=1)  # refuses now what would be refused in the process
+        stock_trl.settings(config, steps=1)  # refuses now what would be refused in the process
     if chosen.trl_microbatch is not None and set(STOCK) <= set(named):
         named.remove("trl_whole_batch")  # with the same size the two would be one and the same
     return {name: known[name] for name in named}

@@ -1,14 +1,18 @@
-"""Trials an hour of a sweep: two workers against one, and the built-in engine against TRL, in turn.
+"""Trials an hour of a sweep: two workers against one, and the built-in engine against stock TRL, in turn.
 
-Every arrangement keeps its warm workers and does the same short trials in each round, from nothing to the last
-checkpoint: training, probes and records, but neither the start of workers nor the page.
+Every arrangement keeps its warm workers and does the same short trials in each round. A trial's time begins with
+loading the organism and ends with the trained policy on disk. The two arrangements that probe do all that a run of
+`gyges sweep` does: training, probes, records and checkpoints. "No probes" is the same run without any, so that it and
+stock TRL are timed at training: the same organism, prompts, steps, completions, numbers and threads. There the built-in
+engine still writes its records and two checkpoints or more with the optimiser; stock TRL writes its policy once.
+Outside the time are the start of workers, their imports (a round that isn't measured warms up) and the page.
 """
 
 import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,9 +23,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pydantic import JsonValue
 
+from benchmarks import stock_trl
 from benchmarks.machine import fingerprint
 from benchmarks.medians import Middle, middle, paired_ratio
 from benchmarks.result_file import Result, write
+from benchmarks.stock_trial import run_stock_trial
 from checkpoints.cache import default_root
 from rl.build import build_organism, build_rewards
 from rl.config import RunConfig, resolve
@@ -29,19 +35,21 @@ from rl.endings import BuildFailed
 from rl.local_workers import local_workers
 from rl.progress import bar
 from rl.recipes import RECIPES
-from rl.trial import Surroundings, Trial, run_trial
+from rl.trial import Outcome, Surroundings, Trial, run_trial
 from rl.work_queue import Job, Stop, Workers, run_jobs
 
-ONE, MANY, TRL = "one worker", "several workers", "several workers on TRL"
+ONE, MANY = "one worker", "several workers"
+UNPROBED, STOCK = "several workers, no probes", "stock TRL on several workers, no probes"
 
 
 @dataclass(frozen=True)
 class Arrangement:
-    """Warm workers, and what each trial of theirs is; seeds differ within a round."""
+    """Warm workers, what each trial of theirs is, and who takes its steps; seeds differ within a round."""
 
     name: str
     workers: Workers
     config: RunConfig
+    take: Callable[[Trial, Surroundings], Outcome] = run_trial
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -57,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name, rate in result.details.items():
         assert isinstance(rate, dict)
         print(
-            f"{name:<28} {rate['value']:>8.1f} trials an hour ({rate['low']:.1f} to {rate['high']:.1f}, n={rate['n']})"
+            f"{name:<40} {rate['value']:>8.1f} trials an hour ({rate['low']:.1f} to {rate['high']:.1f}, n={rate['n']})"
         )
     for name, ratio in result.ratios.items():
         interval = f"{ratio.coverage:.0%} interval {ratio.low:.2f} to {ratio.high:.2f}, n={ratio.n}"
@@ -70,7 +78,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="sweep_throughput.py",
         description=__doc__,
-        epilog="Example: python benchmarks/sweep_throughput.py --rounds 5 --steps 10",
+        epilog="Example: python benchmarks/sweep_throughput.py --out benchmarks/results/sweep_throughput.json",
     )
     add = parser.add_argument
     add("--recipe", choices=sorted(RECIPES), default="first_light", help="the run that a trial is (%(default)s)")
@@ -78,7 +86,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--steps", type=int, default=8, help="steps of a trial (%(default)s)")
     add("--workers", type=int, default=2, help="how many several are; each has one thread (%(default)s)")
     add("--rounds", type=int, default=5, help="measured rounds, after one that warms up (%(default)s)")
-    add("--no-trl", action="store_true", help="leave out TRL")
+    add("--trl-microbatch", type=int, help="completions a forward pass in TRL's trials (the recipe's)")
+    add("--no-trl", action="store_true", help="leave out TRL and the trials without probes that it is compared with")
     add("--out", type=Path, help="write the result to this JSON file")
     return parser.parse_args(arguments)
 
@@ -93,17 +102,26 @@ def measure(chosen: argparse.Namespace) -> Result:
         raise ValueError("a measurement needs --rounds 1 or more and --workers 2 or more")
     short = ["threads=1", f"steps={chosen.steps}", "probe_queries=32"]
     config = resolve(RECIPES[chosen.recipe](), [*short, *chosen.assignments])
+    if config.engine != "builtin":
+        raise ValueError("this compares the built-in engine with stock TRL by itself: leave engine at builtin")
+    if not chosen.no_trl:
+        stock_trl.settings(config, config.steps)  # refuses now what would be refused in the worker
     build_organism(config), build_rewards(config.rewards)  # once, before anyone is timed
     machine = fingerprint(config.threads)
-    with _arrangements(config, chosen.workers, trl=not chosen.no_trl) as among:
+    with _arrangements(config, chosen) as among:
         seconds = _rounds(among, chosen.rounds, chosen.workers)
     rates: dict[str, Middle] = {
         name: middle([3600 * chosen.workers / taken for taken in times]) for name, times in seconds.items()
     }
     ratios = {f"{chosen.workers} workers / 1 worker": paired_ratio(seconds[ONE], seconds[MANY])}
-    if TRL in seconds:
-        ratios["built-in / TRL, several workers"] = paired_ratio(seconds[TRL], seconds[MANY])
-    settings = {"rounds": chosen.rounds, "workers": chosen.workers, "config": config.model_dump(mode="json")}
+    if STOCK in seconds:
+        ratios["built-in / stock TRL, several workers, no probes"] = paired_ratio(seconds[STOCK], seconds[UNPROBED])
+    settings = {
+        "rounds": chosen.rounds,
+        "workers": chosen.workers,
+        "trl_microbatch": chosen.trl_microbatch,
+        "config": config.model_dump(mode="json"),
+    }
     return Result(
         benchmark="sweep_throughput",
         machine=machine,
@@ -118,14 +136,20 @@ def _plain(rate: Middle) -> JsonValue:
 
 
 @contextmanager
-def _arrangements(config: RunConfig, workers: int, trl: bool) -> Iterator[list[Arrangement]]:
+def _arrangements(config: RunConfig, chosen: argparse.Namespace) -> Iterator[list[Arrangement]]:
     with ExitStack() as stack, tempfile.TemporaryDirectory() as scratch:
-        log = Path(scratch) / "workers.log"
-        one = stack.enter_context(local_workers(1, 0, log))
-        many = stack.enter_context(local_workers(workers, 0, log))
-        found = [Arrangement(ONE, one, config), Arrangement(MANY, many, config)]
-        if trl:
-            found.append(Arrangement(TRL, many, config.model_copy(update={"engine": "trl"})))
+
+        def workers(count: int) -> Workers:
+            return stack.enter_context(local_workers(count, 0, Path(scratch) / "workers.log"))
+
+        many = workers(chosen.workers)
+        found = [Arrangement(ONE, workers(1), config), Arrangement(MANY, many, config)]
+        if not chosen.no_trl:
+            unprobed = config.model_copy(update={"probes": ()})
+            stock = partial(run_stock_trial, chosen.trl_microbatch)
+            found.append(Arrangement(UNPROBED, many, unprobed))
+            # Workers of its own: what a run of ours does to a process, its allocator's settings say, stays with it.
+            found.append(Arrangement(STOCK, workers(chosen.workers), unprobed, stock))
         yield found
 
 
@@ -151,7 +175,7 @@ def _seconds(arrangement: Arrangement, trials: int) -> float:
         for seed in range(trials):
             folder, log = Path(scratch) / str(seed), Path(scratch) / "logs" / f"{seed}.log"
             trial = Trial(arrangement.config.model_copy(update={"seed": seed}), folder, log)
-            jobs.append(Job(trial.name, partial(run_trial, trial, around)))
+            jobs.append(Job(trial.name, partial(arrangement.take, trial, around)))
         started = time.perf_counter()
         outcomes = run_jobs(jobs, arrangement.workers, lambda *_: None, Stop())
         taken = time.perf_counter() - started

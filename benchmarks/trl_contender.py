@@ -1,39 +1,24 @@
-"""Stock TRL as a contender: `GRPOTrainer` on the same organism, prompts, rewards and numbers, as a user would write it.
-
-Nothing of the built-in engine is in its step but the reward: TRL loads the model, samples, takes its own reference and
-optimiser. Where the recipe says nothing TRL's defaults stand, except two which would slow it down or change the
-precision: activation checkpointing is off, and so is bfloat16.
-"""
+"""Stock TRL as a contender: the steps of `stock_trl`, each held back until it is asked for, and timed."""
 
 import tempfile
 import time
 from collections.abc import Sequence
 from functools import partial
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from datasets import Dataset
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import TrainerCallback
-from transformers.trainer_callback import PrinterCallback
-from trl import GRPOConfig, GRPOTrainer
 
 from benchmarks.arithmetic import Operations, counter, necessary_operations, reward_operations
 from benchmarks.contest import Order, Serve, TimedStep
+from benchmarks.stock_trl import Task, stock_trainer
 from envs.episode import Episode, FreeScenario
-from rewards.score import RewardFunction
 from rl.algorithms.grpo import GRPO
-from rl.algorithms.preference import even_microbatch
-from rl.build import build_organism, build_rewards
-from rl.config import RunConfig
-from rl.engine_limits import require_engine
 from rl.memory import keep_freed_memory
-from rl.policy import Policy, end_ids
-from rl.sampler import read_episode
-from rl.scoring import scorer
-from rl.streams import Stage, stream
 
 
 def server(microbatch: int | None = None, own_allocator: bool = False) -> Serve:
@@ -44,73 +29,13 @@ def server(microbatch: int | None = None, own_allocator: bool = False) -> Serve:
 def _serve(microbatch: int | None, own_allocator: bool, connection: Connection, order: Order) -> None:
     if own_allocator:
         keep_freed_memory()
-    config = order.config
-    torch.set_num_threads(config.threads)
-    directory = build_organism(config)
-    rewards, _ = build_rewards(config.rewards)
-    driver = Driver(connection, order, rewards)
+    torch.set_num_threads(order.config.threads)
+    task = Task(order.config, order.steps)
+    driver = Driver(connection, order, task)
     with tempfile.TemporaryDirectory() as scratch:
-        trainer = GRPOTrainer(
-            model=str(directory),
-            reward_funcs=driver.reward,
-            args=GRPOConfig(output_dir=scratch, **settings(config, order.steps, microbatch)),
-            train_dataset=driver.dataset(),
-            callbacks=[driver],
-        )
-        trainer.remove_callback(PrinterCallback)
-        model, tokenizer = trainer.model, trainer.processing_class
-        driver.policy = Policy(model, tokenizer, end_ids(model, tokenizer))
-        trainer.train()
-
-
-def settings(config: RunConfig, steps: int, microbatch: int | None = None) -> dict[str, Any]:
-    """The recipe in TRL's words.
-
-    Raises:
-        ValueError: for a recipe that stock GRPOTrainer can't take.
-    """
-    algorithm = config.algorithm
-    if not isinstance(algorithm, GRPO) or config.lora is not None or config.mitigations:
-        raise ValueError(
-            "stock TRL is measured on plain GRPO: leave algorithm.kind at grpo, lora at null and mitigations empty, "
-            "or measure the built-in engine alone with --contenders gyges"
-        )
-    require_engine(config.model_copy(update={"engine": "trl"}))
-    rows = algorithm.completions // algorithm.minibatches
-    micro = even_microbatch(rows, microbatch or config.optimiser.microbatch_size)
-    return {
-        "max_steps": steps * algorithm.epochs * algorithm.minibatches,
-        "per_device_train_batch_size": micro,
-        "gradient_accumulation_steps": rows // micro,
-        "steps_per_generation": rows // micro * algorithm.minibatches,
-        "num_iterations": algorithm.epochs,
-        "num_generations": algorithm.group_size,
-        "max_completion_length": config.sampling.max_new_tokens,
-        "temperature": config.sampling.temperature,
-        "min_p": config.sampling.min_p or None,
-        "beta": algorithm.kl_weight,
-        "epsilon": algorithm.clip_low,
-        "epsilon_high": algorithm.clip_high,
-        "loss_type": "grpo",
-        "scale_rewards": algorithm.scale,
-        "use_bias_correction_kl": False,
-        "learning_rate": config.optimiser.learning_rate,
-        "lr_scheduler_type": "constant",
-        "adam_beta1": config.optimiser.betas[0],
-        "adam_beta2": config.optimiser.betas[1],
-        "weight_decay": config.optimiser.weight_decay,
-        "max_grad_norm": config.optimiser.max_grad_norm,
-        "seed": config.seed,
-        "shuffle_dataset": False,
-        "use_cpu": not torch.cuda.is_available(),
-        "model_init_kwargs": {"dtype": "float32"},
-        "bf16": False,
-        "activation_checkpointing": False,
-        "save_strategy": "no",
-        "report_to": "none",
-        "disable_tqdm": True,
-        "dataloader_pin_memory": False,
-    }
+        stock_trainer(
+            order.config, order.steps, task, Path(scratch), microbatch, reward=driver.reward, callbacks=[driver]
+        ).train()
 
 
 class Driver(TrainerCallback):  # the hook that Transformers offers
@@ -119,37 +44,21 @@ class Driver(TrainerCallback):  # the hook that Transformers offers
     So a step is all that lies between: sampling, scoring, gradient steps, TRL's own logging and data loading.
     """
 
-    policy: Policy
-
-    def __init__(self, connection: Connection, order: Order, rewards: Sequence[RewardFunction]) -> None:
-        config = order.config
-        self.connection, self.order, self.rewards = connection, order, rewards
-        assert isinstance(config.algorithm, GRPO)  # `settings` has refused any other
-        self.gradient_steps = config.algorithm.epochs * config.algorithm.minibatches
-        self.score = scorer(rewards, config.reward_timeout_s)
-        self.scenarios: list[FreeScenario] = []
-        for step in range(1, order.steps + 1):  # the prompts that the built-in engine draws at each step
-            rng = stream(config.seed, step, Stage.scenarios)
-            self.scenarios += config.env.training_scenarios(rng, config.algorithm.prompts_per_step)
+    def __init__(self, connection: Connection, order: Order, task: Task) -> None:
+        self.connection, self.order, self.task = connection, order, task
+        assert isinstance(order.config.algorithm, GRPO)  # `settings` refuses any other
+        self.gradient_steps = order.config.algorithm.epochs * order.config.algorithm.minibatches
         self.episodes: list[Episode[FreeScenario]] = []
         self.rewards_given: list[float] = []
         self.clock: list[float] = []  # begun, sampled, scored
         self.counted: FlopCounterMode | None = None
         self.sampled_operations = 0
 
-    def dataset(self) -> Dataset:
-        """A row a prompt, in the order in which the steps use them."""
-        return Dataset.from_list([{"prompt": s.messages, "scenario": i} for i, s in enumerate(self.scenarios)])
-
     def reward(self, completion_ids: Sequence[Sequence[int]], scenario: Sequence[int], **_: Any) -> list[float | None]:
-        """TRL's reward function: the recipe's rewards, added up. Reading replies is the rollout's, as in our engine."""
-        ends = set(self.policy.end_ids)
-        self.episodes = [
-            read_episode(self.policy, self.scenarios[index], np.array(ids, np.int64), ids[-1] in ends)
-            for ids, index in zip(completion_ids, scenario, strict=True)
-        ]
+        """The task's reward function, timed. Reading replies is the rollout's, as in our engine."""
+        self.episodes = self.task.read(completion_ids, scenario)
         self.clock.append(time.perf_counter())
-        totals = [score.total for score in self.score(self.episodes, np.random.default_rng())]
+        totals = self.task.totals(self.episodes)
         self.clock.append(time.perf_counter())
         self.rewards_given = [total for total in totals if total is not None]
         if self.counted is not None:
@@ -199,6 +108,6 @@ class Driver(TrainerCallback):  # the hook that Transformers offers
             return None, None
         self.counted.__exit__(None, None, None)
         total = self.counted.get_total_flops()
-        reward = reward_operations(self.rewards, self.episodes)
+        reward = reward_operations(self.task.rewards, self.episodes)
         executed = Operations(self.sampled_operations, reward, total - self.sampled_operations)
-        return executed, necessary_operations(self.order.config, self.policy.model, self.episodes, reward)
+        return executed, necessary_operations(self.order.config, self.task.policy.model, self.episodes, reward)

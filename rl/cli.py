@@ -34,7 +34,7 @@ FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 Folder = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
 Address = Annotated[
     str | None,
-    typer.Option(help="Ray cluster for several workers, as `auto` or HOST:6379.", show_default="this machine alone"),
+    typer.Option(help="Ray cluster for several workers, as HOST:PORT.", show_default="this machine alone"),
 ]
 
 
@@ -76,10 +76,16 @@ def train(
 
         train_on_workers(config, folder, started, _say, address)
     else:
+        _refuse_address(address)
         from rl.loop import train as run
 
         run(config, folder, started)
     _write_report([folder], None)
+
+
+def _refuse_address(address: str | None) -> None:
+    if address is not None:
+        raise ValueError("--address names a Ray cluster for several workers, and this run has one: leave it out")
 
 
 @app.command(epilog="Example: `gyges resume runs/first_light-0-1a2b3c4d`")
@@ -97,6 +103,7 @@ def resume(
 
         resume_on_workers(folder, step, _say, address)
     else:
+        _refuse_address(address)
         from rl.loop import resume as run
 
         run(folder, step)

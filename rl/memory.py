@@ -6,6 +6,7 @@ zeros, a fault a page: copying into a fresh tensor took seven times as long as i
 """
 
 import ctypes
+import gc
 import os
 
 # malloc.h of glibc; mallopt(3).
@@ -22,3 +23,16 @@ def keep_freed_memory() -> bool:
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     return mallopt is not None and all(mallopt(*setting) == 1 for setting in _SETTINGS)
+
+
+def release_memory() -> None:
+    """Lets go of a run that has ended, in a process that goes on: its garbage, and what torch keeps of a GPU's memory.
+
+    Steps with TRL freeze what they find, the run's models included, and what is frozen is never collected.
+    """
+    import torch
+
+    gc.unfreeze()
+    gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()

@@ -38,6 +38,8 @@ def ray_session(workers: int, address: str | None = None, gpus: int | None = Non
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # Ray's own word on a dead worker: we have ours
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # a task without GPUs: devices stay as they are
+    if address is not None:
+        require_cluster(address)
     with ExitStack() as stack:
         folder = stack.enter_context(_private_folder())
         if address is None:
@@ -72,22 +74,32 @@ def _start(workers: int, gpus: int | None, folder: Path) -> None:
     )
 
 
-def _connect(address: str) -> None:
-    absent = f"no Ray cluster answers at {address}: start one with `ray start --head`, or leave out --address"
+def require_cluster(address: str) -> None:
+    """Refuses an address at which nothing answers, in seconds: Ray itself would try for a quarter of an hour.
+
+    Raises:
+        ValueError: what isn't HOST:PORT, and where nobody listens.
+    """
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdigit() or "/" in host:
         raise ValueError(f"{address} is no address of a Ray cluster: write HOST:PORT, the port of its head node")
     try:
-        # Ray itself would try for a quarter of an hour.
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
-    except OSError as error:
-        raise ValueError(absent) from error
+    except (OSError, OverflowError) as error:
+        raise ValueError(_absent(address)) from error
+
+
+def _absent(address: str) -> str:
+    return f"no Ray cluster answers at {address}: start one with `ray start --head`, or leave out --address"
+
+
+def _connect(address: str) -> None:
     import ray
 
     try:
         ray.init(address=address, **QUIET)
     except (ConnectionError, RuntimeError) as error:
-        raise ValueError(absent) from error
+        raise ValueError(_absent(address)) from error
 
 
 @contextmanager

@@ -25,8 +25,9 @@ from rl.endings import Interrupted, NotFinite, RunStopped
 from rl.engine_limits import require_engine
 from rl.following import follow
 from rl.loop import begin, resume, take_back
+from rl.memory import release_memory
 from rl.progress import bar
-from rl.ray_session import ray_session
+from rl.ray_session import ray_session, require_cluster
 from rl.stopping import StopRequest, signals
 
 MAX_FAILURES = 3  # deaths before the run is given up; each `gyges resume` allows as many again
@@ -53,7 +54,10 @@ def train_on_workers(config: RunConfig, out: Path, started: Callable[[], None], 
     """
     require_engine(config)
     gpus = _gpus(config, address)
+    if address is not None:
+        require_cluster(address)
     begin(config, out, started)
+    release_memory()  # the first worker may need the GPU that the start was built on
     return _taken_to_its_end(config, out, say, address, gpus)
 
 
@@ -63,7 +67,10 @@ def resume_on_workers(out: Path, from_step: int | None, say: Say, address: str |
     Raises:
         ValueError, RunStopped, Interrupted: as `rl.loop.resume`; RunStopped too where workers died too often.
     """
+    if address is not None:
+        require_cluster(address)
     config = take_back(out, from_step)
+    release_memory()
     return _taken_to_its_end(config, out, say, address, _gpus(config, address))
 
 

@@ -45,17 +45,11 @@ class RayWorkers:
         return f"{type(error).__name__}: {_first_sentence(error)}" if isinstance(error, died) else None
 
     def stop(self) -> None:
-        self._cancel(force=False)
-
-    def kill(self) -> None:
-        self._cancel(force=True)
-
-    def _cancel(self, force: bool) -> None:
         import ray
 
         for future, reference in self._running.items():
             if not future.done():
-                ray.cancel(reference, force=force)
+                ray.cancel(reference)
 
 
 def _first_sentence(error: BaseException) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import Protocol
 
 from rl.endings import Interrupted
 
@@ -28,22 +29,38 @@ class StopRequest:
             raise Interrupted
 
 
+Handler = Callable[[int, FrameType | None], object]
+
+
 @contextmanager
-def signals(stop: StopRequest) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM asks the loop to stop after its step; a second Ctrl-C stops at once."""
+def handling(handler: Handler) -> Iterator[None]:
+    """Ctrl-C and SIGTERM go to the handler; outside the main thread they are left to whoever runs us there."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handled = (signal.SIGINT, signal.SIGTERM)
+    old: list[Handler | int | None] = [signal.signal(number, handler) for number in handled]
+    try:
+        yield
+    finally:
+        for number, before in zip(handled, old, strict=True):
+            signal.signal(number, before)
+
+
+class Requested(Protocol):
+    """What a signal sets: of a run, or of a sweep."""
+
+    requested: bool
+
+
+@contextmanager
+def signals(stop: Requested) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM asks to stop where that loses nothing; a second stops at once."""
 
     def ask(number: int, frame: FrameType | None) -> None:
         if stop.requested:
             raise KeyboardInterrupt
         stop.requested = True
 
-    if threading.current_thread() is not threading.main_thread():  # whoever runs us there handles signals
+    with handling(ask):
         yield
-        return
-    handled = (signal.SIGINT, signal.SIGTERM)
-    old: list[Callable[[int, FrameType | None], object] | int | None] = [signal.signal(n, ask) for n in handled]
-    try:
-        yield
-    finally:
-        for number, handler in zip(handled, old, strict=True):
-            signal.signal(number, handler)

@@ -2,14 +2,12 @@
 
 import json
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Literal
 
 from checkpoints import atomic
@@ -21,10 +19,11 @@ from rl.config import RunConfig
 from rl.endings import Interrupted
 from rl.progress import bar
 from rl.run_folder import default_folder
-from rl.sweep_builds import builds_of, distinct, run_build, threads_for
+from rl.stopping import signals
+from rl.sweep_builds import BUILD_THREADS, builds_of, distinct, failed_builds, note_build, run_build, unbuilt
 from rl.sweep_table import Board, shown
 from rl.trial import Outcome, Surroundings, Trial, recorded_outcome, run_trial, saved_step
-from rl.work_queue import Job, Stop, Workers, run_jobs
+from rl.work_queue import Event, Job, Stop, Workers, run_jobs
 
 WORKERS_PER_GPU = 4
 
@@ -81,7 +80,8 @@ def run_sweep(sweep: Sweep, fleet: Fleet, retry_failed: bool, say: Callable[[str
         Interrupted: Ctrl-C or a termination signal; the trials in progress are checkpointed.
     """
     with writer_lock(sweep.folder):
-        known = {trial.name: recorded_outcome(trial.folder) for trial in sweep.trials}
+        failed = failed_builds(sweep.folder)
+        known = {trial.name: recorded_outcome(trial.folder) or unbuilt(trial.config, failed) for trial in sweep.trials}
         ended = {
             name: outcome
             for name, outcome in known.items()
@@ -96,7 +96,7 @@ def run_sweep(sweep: Sweep, fleet: Fleet, retry_failed: bool, say: Callable[[str
                 f"interrupted: {done} of {len(outcomes)} trials are finished, the others keep their last checkpoint; "
                 "run the same command again to go on"
             )
-        return Result(outcomes, _page(sweep, outcomes), worked=bool(pending))
+        return Result(outcomes, _page(sweep, outcomes, anew=bool(pending)), worked=bool(pending))
 
 
 def _work(
@@ -105,23 +105,31 @@ def _work(
     (sweep.folder / "logs").mkdir(exist_ok=True)
     builds = distinct([trial.config for trial in pending])
     stop = Stop()
-    with _workers(sweep, fleet, max(len(pending), len(builds))) as workers, _signals(stop):
+    with _workers(sweep, fleet, max(len(pending), len(builds))) as workers, signals(stop):
         to_do = f"{len(pending)} of {len(sweep.trials)} trials to do, {workers.count} at a time"
         say(f"sweep folder: {shortest(sweep.folder)} ({to_do})")
         needs = {trial.name: [build.key for build in builds_of(trial.config)] for trial in pending}
-        with shown(Board(sweep.trials, needs, ended)) as tell:
-            return run_jobs(_jobs(sweep, pending, workers.count), workers, tell, stop)
+        # Of a cluster's machines we don't know the cores: Ray spreads the work.
+        side_by_side = workers.count if fleet.address else max(1, _cores() // BUILD_THREADS)
+        with shown(Board(sweep.trials, needs, ended)) as show:
+
+            def tell(key: str, event: Event, reason: str | None) -> None:
+                if event in ("finished", "failed") and key in {build.key for build in builds}:
+                    note_build(sweep.folder, key, reason)
+                show(key, event, reason)
+
+            return run_jobs(_jobs(sweep, pending, side_by_side), workers, tell, stop, say)
 
 
-def _jobs(sweep: Sweep, pending: Sequence[Trial], workers: int) -> list[Job]:
-    """Builds first, each once; a trial needs its own."""
+def _jobs(sweep: Sweep, pending: Sequence[Trial], side_by_side: int) -> list[Job]:
+    """Builds first, each once and so many at a time; a trial needs its own."""
     around = Surroundings(Path.cwd(), default_root().absolute())
     builds = distinct([trial.config for trial in pending])
-    threads = threads_for(len(builds), workers)
     jobs = []
-    for build in builds:
+    for number, build in enumerate(builds):
+        after = (builds[number - side_by_side].key,) if number >= side_by_side else ()
         log = sweep.folder / "logs" / f"{build.key.replace(' ', '-')}.log"
-        jobs.append(Job(build.key, partial(run_build, build, threads, log, around)))
+        jobs.append(Job(build.key, partial(run_build, build, log, around), after=after))
     for trial in pending:
         needs = tuple(build.key for build in builds_of(trial.config))
         jobs.append(Job(trial.name, partial(run_trial, trial, around), needs, partial(saved_step, trial.folder)))
@@ -156,33 +164,15 @@ def default_workers(cores: int, threads: int, gpus: int) -> int:
     return min(fitting, gpus * WORKERS_PER_GPU) if gpus else fitting
 
 
-@contextmanager
-def _signals(stop: Stop) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM asks the sweep to stop; a second stops it at once."""
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if stop.requested:
-            raise KeyboardInterrupt
-        stop.requested = True
-
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    old = [signal.signal(number, ask) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, old, strict=True):
-            signal.signal(number, handler)
-
-
-def _page(sweep: Sweep, outcomes: dict[str, Outcome]) -> Path | None:
-    """The page over all finished trials, which names those that failed; written where it doesn't say so already."""
+def _page(sweep: Sweep, outcomes: dict[str, Outcome], anew: bool) -> Path | None:
+    """The page over all finished trials, which names those that failed; written `anew` or where it isn't yet so."""
     finished = [trial for trial in sweep.trials if outcomes[trial.name].status == "finished"]
     if not finished:
         return None
     notes = failures(outcomes)
     shows = {"sweep": sweep.name, "page": [trial.name for trial in finished], "notes": notes}
-    record, page = sweep.folder / "sweep.json", sweep.folder / "report.html"
-    if not (page.exists() and _read(record) == shows):
+    record, page, *curves = (sweep.folder / name for name in ("sweep.json", "report.html", "curves.png", "curves.svg"))
+    if anew or not all(file.exists() for file in (page, *curves)) or _read(record) != shows:
         with bar("report") as update:
             update(0, 1)
             write_report([trial.folder for trial in finished], sweep.folder, notes)

@@ -5,11 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from checkpoints import atomic
 from checkpoints.lineage import hash_config, short
 from rewards.helpfulness import Helpfulness
 from rl.config import RunConfig
+from rl.memory import keep_freed_memory
 from rl.organisms.scripted import Scripted
 from rl.trial import Outcome, Surroundings, contained
+
+# Another number would give other weights in the last bits: as `gyges organism build` and a run have by default.
+BUILD_THREADS = 2
+FAILED = "failed_builds.json"  # in the sweep's folder
 
 
 @dataclass(frozen=True)
@@ -42,12 +48,32 @@ def distinct(configs: Sequence[RunConfig]) -> list[Build]:
     return list({build.key: build for config in configs for build in builds_of(config)}.values())
 
 
-def threads_for(builds: int, workers: int) -> int:
-    """Side by side each has a core; a build that everything waits for has two."""
-    return 1 if builds > 1 and workers > 1 else 2
+def failed_builds(folder: Path) -> dict[str, str]:
+    """The builds that have failed in this sweep, each with its reason: no run folder could say so."""
+    try:
+        found = json.loads((folder / FAILED).read_text())
+    except (OSError, ValueError):
+        return {}
+    return {str(key): str(reason) for key, reason in found.items()} if isinstance(found, dict) else {}
 
 
-def run_build(build: Build, threads: int, log: Path, surroundings: Surroundings) -> Outcome:
+def note_build(folder: Path, key: str, failure: str | None) -> None:
+    """Writes down that a build has failed, or that it no longer does."""
+    before = failed_builds(folder)
+    after = {other: reason for other, reason in before.items() if other != key}
+    if failure is not None:
+        after[key] = failure
+    if after != before:
+        atomic.write_text(folder / FAILED, json.dumps(after, indent=2))
+
+
+def unbuilt(config: RunConfig, failed: dict[str, str]) -> Outcome | None:
+    """The outcome of a run whose build has failed before."""
+    missing = [build.key for build in builds_of(config) if build.key in failed]
+    return Outcome("failed", f"{missing[0]}: {failed[missing[0]]}") if missing else None
+
+
+def run_build(build: Build, log: Path, surroundings: Surroundings) -> Outcome:
     """Builds it, or finds it in the cache; never raises."""
 
     def work() -> None:
@@ -55,7 +81,8 @@ def run_build(build: Build, threads: int, log: Path, surroundings: Surroundings)
 
         from rl.build import build_organism, build_rewards
 
-        torch.set_num_threads(threads)
+        torch.set_num_threads(BUILD_THREADS)
+        keep_freed_memory()
         if build.reward is None:
             build_organism(build.config)
         else:

@@ -115,7 +115,19 @@ def arms(name: str, assignments: Sequence[str] = ()) -> list[RunConfig]:
                 f"arm {arm.name} has workers={resolved[-1].workers}: a trial is one process; leave workers at 1 and "
                 "let the sweep have more (--workers), or train it alone with `gyges train`"
             )
+        _require_defaults(arm)
     return resolved
+
+
+def _require_defaults(arm: RunConfig) -> None:
+    """An arm's own seed or threads would be passed over."""
+    for key in ("seed", "threads"):
+        default = RunConfig.model_fields[key].default
+        if getattr(arm, key) != default:
+            raise ValueError(
+                f"arm {arm.name} has {key}={getattr(arm, key)}: of a sweep, --{key.rstrip('s')}s gives it; leave it at "
+                f"{default}"
+            )
 
 
 def _call(name: str) -> list[RunConfig]:

@@ -1,12 +1,11 @@
 """A trial of a sweep: one resumable run in its own folder, and what a worker does to it."""
 
 import os
-import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -17,6 +16,8 @@ from checkpoints.lock import writer_lock
 from reports.folder import read_manifest
 from rl.config import RunConfig
 from rl.endings import BuildFailed, Interrupted, RunStopped
+from rl.memory import release_memory
+from rl.stopping import handling
 
 LOCK_PATIENCE_S = 60.0
 
@@ -101,11 +102,16 @@ def _wait_until_free(folder: Path) -> None:
 
 def contained(work: Callable[[], object], log: Path, surroundings: Surroundings) -> Outcome:
     """Does the work of a job: its output goes to the log, what it raises becomes the outcome."""
-    os.environ["GYGES_CACHE"] = str(surroundings.cache)
-    os.chdir(surroundings.directory)
-    log.parent.mkdir(parents=True, exist_ok=True)
+    outcome = _outcome(work, log, surroundings)
+    with suppress(RuntimeError):  # of a GPU that is broken: the outcome says so
+        release_memory()  # not before: an exception's frames hold the run's tensors
+    return outcome
+
+
+def _outcome(work: Callable[[], object], log: Path, surroundings: Surroundings) -> Outcome:
     try:
-        with _output_to(log), _stoppable():
+        _enter(log, surroundings)
+        with _output_to(log), handling(_end):
             try:
                 work()
             except (Interrupted, KeyboardInterrupt):
@@ -113,8 +119,6 @@ def contained(work: Callable[[], object], log: Path, surroundings: Surroundings)
             except BaseException:
                 traceback.print_exc()
                 raise
-            finally:
-                _free_device_memory()
     except (Interrupted, KeyboardInterrupt):
         return Outcome("interrupted")
     except (ValueError, RunStopped, BuildFailed) as error:
@@ -124,6 +128,19 @@ def contained(work: Callable[[], object], log: Path, surroundings: Surroundings)
     return Outcome("finished")
 
 
+def _enter(log: Path, surroundings: Surroundings) -> None:
+    os.environ["GYGES_CACHE"] = str(surroundings.cache)
+    try:
+        os.chdir(surroundings.directory)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.touch()
+    except OSError as error:
+        raise ValueError(
+            f"the worker can't use {error.filename} ({error.strerror}): it must see the driver's working directory and "
+            "the sweep's folder under the same paths"
+        ) from error
+
+
 def _reason(message: str, log: Path) -> str:
     """One line; where there was more to say, it is in the log of the sweep's folder."""
     return f"{_one_line(message)} (see {log.parent.name}/{log.name})" if "\n" in message else message
@@ -131,14 +148,6 @@ def _reason(message: str, log: Path) -> str:
 
 def _one_line(text: str) -> str:
     return (text.strip().splitlines() or [""])[0]
-
-
-def _free_device_memory() -> None:
-    """What PyTorch keeps for the next tensors would be missing to the others on this GPU: the worker stays."""
-    import torch
-
-    if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
 
 
 @contextmanager
@@ -161,17 +170,6 @@ def _output_to(log: Path) -> Iterator[None]:
         os.close(file)
 
 
-@contextmanager
-def _stoppable() -> Iterator[None]:
+def _end(number: int, frame: FrameType | None) -> None:
     """A signal outside the loop, which has handlers of its own, ends what is under way: nothing is to be saved yet."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    old = [signal.signal(number, stop) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, old, strict=True):
-            signal.signal(number, handler)
+    raise KeyboardInterrupt

@@ -1,6 +1,5 @@
 """The work queue of a sweep: so many jobs in flight, and a job whose worker died is put back."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -11,7 +10,6 @@ from rl.trial import Outcome
 
 DEATHS_WITHOUT_PROGRESS = 3
 TICK_S = 0.2
-PATIENCE_S = 30.0  # for jobs that were asked to stop: a step and a checkpoint
 
 Work = Callable[[], Outcome]
 Event = Literal["running", "put back", "finished", "failed", "interrupted"]
@@ -32,18 +30,19 @@ class Workers(Protocol):
     def stop(self) -> None:
         """Asks every job in flight to stop where stopping loses nothing; called once."""
 
-    def kill(self) -> None:
-        """Ends every job in flight at once."""
-
 
 @dataclass(frozen=True)
 class Job:
-    """Something to do once what it `needs` is finished. `progress` tells, at the driver, how far its work is kept."""
+    """Something to do once what it `needs` is finished and what it comes `after` has ended, be it badly.
+
+    `progress` tells, at the driver, how far its work is kept.
+    """
 
     key: str
     work: Work
     needs: tuple[str, ...] = ()
     progress: Callable[[], int] = lambda: 0
+    after: tuple[str, ...] = ()
 
 
 @dataclass
@@ -65,11 +64,13 @@ class _Queue:
     kept: dict[str, int] = field(default_factory=dict)  # its progress when it was last put back
 
 
-def run_jobs(jobs: Sequence[Job], workers: Workers, tell: Tell, stop: Stop) -> dict[str, Outcome]:
+def run_jobs(
+    jobs: Sequence[Job], workers: Workers, tell: Tell, stop: Stop, say: Callable[[str], None] = lambda _: None
+) -> dict[str, Outcome]:
     """Does the jobs, in their order as far as their needs allow, and returns how each ended.
 
-    `tell` hears of every start, return to the queue and end. Once `stop` is requested nothing is started, jobs in
-    flight are asked to stop and, if they don't, killed; what has not ended then counts as interrupted.
+    `tell` hears of every start, return to the queue and end. Once `stop` is requested nothing is started and jobs
+    in flight are asked to stop, however long their step takes; what has not ended counts as interrupted.
     """
     queue = _Queue(workers, tell, stop, list(jobs))
     while (queue.waiting or queue.running) and not stop.requested:
@@ -77,7 +78,7 @@ def run_jobs(jobs: Sequence[Job], workers: Workers, tell: Tell, stop: Stop) -> d
         _submit_ready(queue)
         _settle_done(queue)
     if stop.requested:
-        _drain(queue)
+        _drain(queue, say)
     return queue.outcomes
 
 
@@ -95,7 +96,7 @@ def _submit_ready(queue: _Queue) -> None:
     for job in list(queue.waiting):
         if len(queue.running) >= queue.workers.count:
             return
-        if all(need in queue.outcomes for need in job.needs):
+        if all(key in queue.outcomes for key in (*job.needs, *job.after)):
             queue.waiting.remove(job)
             queue.kept.setdefault(job.key, job.progress())
             queue.running[queue.workers.submit(job.work)] = job
@@ -144,12 +145,11 @@ def _put_back_or_fail(queue: _Queue, job: Job, death: str | None, error: str) ->
         _end(queue, job, Outcome("failed", reason))
 
 
-def _drain(queue: _Queue) -> None:
+def _drain(queue: _Queue, say: Callable[[str], None]) -> None:
     queue.workers.stop()
-    until = time.monotonic() + PATIENCE_S
-    while queue.running and time.monotonic() < until:
-        _settle_done(queue)
     if queue.running:
-        queue.workers.kill()
-    for job in [*queue.running.values(), *queue.waiting]:
+        say("stopping after the steps in progress; Ctrl-C again ends them at once, at their last checkpoints")
+    while queue.running:
+        _settle_done(queue)
+    for job in queue.waiting:
         _end(queue, job, Outcome("interrupted"))

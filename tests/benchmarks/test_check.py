@@ -82,3 +82,17 @@ def test_results_of_different_benchmarks_are_not_compared() -> None:
 def test_a_result_comes_back_as_it_was_written(tmp_path: Path) -> None:
     write(result(2.0), tmp_path / "deep" / "result.json")
     assert read(tmp_path / "deep" / "result.json") == result(2.0)
+
+
+def test_a_write_that_fails_leaves_the_kept_result_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = tmp_path / "result.json"
+    write(result(2.0), kept)
+
+    def full(self: Path, data: bytes) -> int:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="no space"):
+        write(result(3.0), kept)
+    assert read(kept) == result(2.0)
+    assert list(tmp_path.iterdir()) == [kept]

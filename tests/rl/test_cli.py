@@ -243,3 +243,13 @@ def test_a_round_of_play_shows_the_tier_and_takes_nonsense(tier: str, tiny: RunC
     assert tier in said[0]
     assert any(line.split() == ["answer", "other"] for line in said)
     assert any(line.split() == ["reward/format_penalty", "-1.000"] for line in said)
+
+
+def test_an_address_is_of_no_use_to_one_worker(gyges: Gyges, tmp_path: Path, finished: Path) -> None:
+    for arguments in (["train", "--out", str(tmp_path / "run")], ["resume", str(finished)]):
+        done = gyges(*arguments, "--address", "127.0.0.1:6379")
+        assert done.code == 2, done.output
+        assert done.output.splitlines() == [
+            "gyges: --address names a Ray cluster for several workers, and this run has one: leave it out"
+        ]
+    assert not (tmp_path / "run").exists()

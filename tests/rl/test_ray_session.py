@@ -1,6 +1,5 @@
 """The folder of a Ray session; what a session does is tested where it works: with the sweeps."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from filelock import FileLock
 from rl import ray_session
 from rl.ray_session import _private_folder
 from rl.ray_watch import watched
+from tests.rl.conftest import fork
 
 
 @pytest.fixture
@@ -49,12 +49,16 @@ def test_the_watch_ends_what_holds_a_file_of_the_session_and_nothing_else(tmp_pa
     for child in (ours, other):
         assert child.stdout is not None
         child.stdout.readline()
-    with watched(folder), (folder / "session_1" / "driver").open("w"):
-        assert ours.poll() is None
+
+    def drive() -> None:
+        with (folder / "session_1" / "driver").open("w"), watched(folder):
+            pass
+
+    assert ours.poll() is None
+    assert fork(drive, tmp_path / "output.txt").code() == 0  # spared, though it holds a file too
     assert ours.wait() == -9
     assert other.poll() is None
     assert not folder.exists()
-    assert os.getpid()  # the driver is spared though it holds a file, too
     other.kill()
     other.wait()
     for child in (ours, other):

@@ -20,7 +20,7 @@ import torch
 import rl.ray_train
 from checkpoints import store
 from rl.config import RunConfig, resolve
-from rl.ray_train import train_on_workers
+from rl.ray_train import resume_on_workers, train_on_workers
 from tests.rl.conftest import Child, command, fork, rows, same_run
 from tests.rl.two_processes import lead_or_follow, on_two, together
 
@@ -207,3 +207,21 @@ def test_workers_that_must_share_a_gpu_are_refused(
     with pytest.raises(ValueError, match="2 workers need a GPU each and there are 1 here: set workers to 1"):
         train_on_workers(config, tmp_path / "run", lambda: None, print, None)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("auto", "auto is no address of a Ray cluster: write HOST:PORT"),
+        ("127.0.0.1:9", "no Ray cluster answers at 127.0.0.1:9: start one with"),
+        ("127.0.0.1:99999", "no Ray cluster answers at 127.0.0.1:99999: start one with"),
+    ],
+)
+def test_an_address_without_a_cluster_is_refused_before_anything_is_made(
+    address: str, said: str, config: RunConfig, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        train_on_workers(config, tmp_path / "run", lambda: None, print, address)
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(ValueError, match=re.escape(said)):
+        resume_on_workers(tmp_path / "run", None, print, address)

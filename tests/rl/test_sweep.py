@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+import rl.build
 import rl.sweep
 from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
@@ -19,11 +22,12 @@ from rewards.helpfulness import Helpfulness
 from rl.config import RunConfig
 from rl.local_workers import deal_gpus
 from rl.loop import train
+from rl.organisms.honest import Honest
 from rl.organisms.scripted import Scripted
 from rl.probes import DEFAULT_PROBES
-from rl.sweep import Fleet, Result, Sweep, default_workers, plan, run_sweep
-from rl.sweep_builds import builds_of, distinct, threads_for
-from rl.trial import Outcome, Trial, recorded_outcome
+from rl.sweep import Fleet, Result, Sweep, _jobs, default_workers, plan, run_sweep
+from rl.sweep_builds import builds_of, distinct, failed_builds, note_build, run_build, unbuilt
+from rl.trial import Outcome, Surroundings, Trial, recorded_outcome
 from tests.rl.conftest import Gyges, command, fork, rows, same_weights, weights
 from tests.rl.test_loop import having
 
@@ -184,29 +188,48 @@ def test_a_sweep_that_has_ended_starts_nothing(
     mixed: tuple[Sweep, Result, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweep, result, _ = mixed
-    # A reward model that can't be built leaves no run behind that could say so: it would be tried again.
-    ended = replace(sweep, trials=tuple(trial for trial in sweep.trials if trial.config.name != "unbuilt"))
 
     def start(*_: Any) -> None:
         raise AssertionError("workers were started")
 
     monkeypatch.setattr(rl.sweep, "_workers", start)
-    run_sweep(ended, LOCAL, retry_failed=False, say=lambda _: None)
     assert result.page is not None
     before = result.page.stat().st_mtime_ns
-    again = run_sweep(ended, LOCAL, retry_failed=False, say=lambda _: None)
-    assert again.outcomes == {trial.name: result.outcomes[trial.name] for trial in ended.trials}
+    again = run_sweep(sweep, LOCAL, retry_failed=False, say=lambda _: None)
+    assert again.outcomes == result.outcomes
     assert not again.worked
     assert result.page.stat().st_mtime_ns == before
-    result.page.unlink()
-    assert run_sweep(ended, LOCAL, retry_failed=False, say=lambda _: None).page == result.page
-    assert result.page.exists()
+    for name in ("report.html", "curves.png"):
+        (sweep.folder / name).unlink()
+        assert run_sweep(sweep, LOCAL, retry_failed=False, say=lambda _: None).page == result.page
+        assert (sweep.folder / name).exists()
     with pytest.raises(AssertionError, match="workers were started"):
-        run_sweep(ended, LOCAL, retry_failed=True, say=lambda _: None)
+        run_sweep(sweep, LOCAL, retry_failed=True, say=lambda _: None)
+
+
+def test_a_build_that_failed_is_noted_until_it_succeeds(tmp_path: Path) -> None:
+    keys = [build.key for build in builds_of(RunConfig())]
+    for key in keys:
+        note_build(tmp_path, key, "missed its tolerances")
+    assert unbuilt(RunConfig(), failed_builds(tmp_path)) == Outcome("failed", f"{keys[0]}: missed its tolerances")
+    note_build(tmp_path, keys[0], None)
+    assert unbuilt(RunConfig(), failed_builds(tmp_path)) == Outcome("failed", f"{keys[1]}: missed its tolerances")
+    note_build(tmp_path, keys[1], None)
+    assert unbuilt(RunConfig(), failed_builds(tmp_path)) is None
+
+
+def test_a_trial_done_again_is_shown_anew(mixed: tuple[Sweep, Result, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep, result, _ = mixed
+    shutil.rmtree(sweep.trials[0].folder)
+    monkeypatch.setattr(rl.sweep, "_work", lambda *_: {sweep.trials[0].name: Outcome("finished")})
+    written: list[int] = []
+    monkeypatch.setattr(rl.sweep, "write_report", lambda folders, *_: written.append(len(folders)))
+    assert run_sweep(sweep, LOCAL, retry_failed=False, say=lambda _: None).outcomes == result.outcomes
+    assert written == [4]
 
 
 def sweep_file(config: RunConfig, folder: Path) -> str:
-    (folder / "config.json").write_text(config.model_dump_json())
+    (folder / "config.json").write_text(having(config, seed=0, threads=2).model_dump_json())
     file = folder / "my_sweep.py"
     file.write_text(
         "from pathlib import Path\nfrom rl.config import read_config\n\n"
@@ -282,7 +305,29 @@ def test_equal_organisms_and_rewards_are_one_build(tiny: RunConfig) -> None:
     assert len(distinct([*seeds, heavier])) == 3  # the weight is part of the recipe that the cache knows it by
     assert builds_of(tiny) == []  # a path spares the build
     assert builds_of(having(tiny, organism=Scripted())) == []
-    assert [threads_for(builds, workers) for builds, workers in ((1, 2), (2, 2), (2, 1))] == [2, 1, 2]
+
+
+def test_builds_have_two_threads_however_many_workers_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GYGES_CACHE", str(tmp_path))
+    monkeypatch.setattr(rl.build, "build_organism", lambda _: seen.append(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    try:
+        outcome = run_build(distinct([RunConfig()])[0], tmp_path / "logs" / "a.log", Surroundings(tmp_path, tmp_path))
+    finally:
+        torch.set_num_threads(before)
+    assert (outcome, seen) == (Outcome("finished"), [RunConfig().threads])
+
+
+def test_so_many_builds_go_side_by_side(tmp_path: Path) -> None:
+    sweep = plan("mine", [RunConfig(), RunConfig(name="honest", organism=Honest())], (0,), 1, tmp_path)
+    first, second, third = (build.key for build in distinct([trial.config for trial in sweep.trials]))
+    for side_by_side, after in ((1, [(), (first,), (second,)]), (2, [(), (), (first,)]), (3, [(), (), ()])):
+        jobs = _jobs(sweep, sweep.trials, side_by_side)
+        assert [job.after for job in jobs if job.key in (first, second, third)] == after
 
 
 def test_workers_have_a_core_each_and_share_gpus_four_to_one() -> None:

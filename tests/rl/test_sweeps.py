@@ -134,8 +134,14 @@ def test_more_seeds_find_the_folders_of_fewer(tmp_path: Path, monkeypatch: pytes
     assert other.folder != few.folder
 
 
-def test_an_arms_own_seed_does_not_count(tmp_path: Path) -> None:
-    first, second = (
-        plan("mine", [RunConfig(seed=seed, threads=seed + 1)], (3,), 1, tmp_path).trials for seed in (0, 5)
-    )
-    assert first == second
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("seed", "arm first_light has seed=7: of a sweep, --seeds gives it; leave it at 0"),
+        ("threads", "arm first_light has threads=7: of a sweep, --threads gives it; leave it at 2"),
+    ],
+)
+def test_an_arms_own_seed_and_threads_are_refused(key: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SWEEPS, "mine", lambda: [RunConfig.model_validate({key: 7})])
+    with pytest.raises(ValueError, match=said):
+        arms("mine")

@@ -1,12 +1,15 @@
 """The queue on scripted workers: what dies is put back, what fails fails alone, what is needed comes first."""
 
+import os
+import signal
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import pytest
 
-from rl import work_queue
+from rl.stopping import signals
 from rl.trial import Outcome
 from rl.work_queue import Event, Job, Stop, Work, run_jobs
 
@@ -23,7 +26,6 @@ class Scripted:
 
     count: int = 2
     stopped: int = 0
-    killed: int = 0
     held: "list[Future[Outcome]]" = field(default_factory=list)
 
     def submit(self, work: Work) -> "Future[Outcome]":
@@ -43,9 +45,6 @@ class Scripted:
         self.stopped += 1
         for future in self.held:
             future.set_result(Outcome("interrupted"))
-
-    def kill(self) -> None:
-        self.killed += 1
 
 
 def scripted(ends: Iterable[object]) -> Callable[[], Outcome]:
@@ -68,7 +67,10 @@ Events = list[tuple[str, Event, str | None]]
 def run(*jobs: Job, workers: Scripted | None = None, stop: Stop | None = None) -> tuple[dict[str, Outcome], Events]:
     events: Events = []
     outcomes = run_jobs(
-        jobs, workers or Scripted(), lambda key, event, reason: events.append((key, event, reason)), stop or Stop()
+        jobs,
+        workers or Scripted(),
+        lambda key, event, reason: events.append((key, event, reason)),
+        stop or Stop(),
     )
     return outcomes, events
 
@@ -146,6 +148,15 @@ def test_what_a_job_needs_is_finished_before_it_and_its_failure_is_the_jobs() ->
     assert ("b", "running") not in order
 
 
+def test_what_comes_after_a_job_waits_for_it_even_where_it_fails() -> None:
+    outcomes, events = run(
+        Job("a", scripted([Died("killed"), Outcome("failed", "missed")])), Job("b", scripted([FINISHED]), after=("a",))
+    )
+    assert outcomes["b"] == FINISHED
+    order = [(key, event) for key, event, _ in events]
+    assert order.index(("a", "failed")) < order.index(("b", "running"))
+
+
 def test_a_worker_that_someone_else_stopped_is_put_back() -> None:
     outcomes, events = run(Job("a", scripted([Outcome("interrupted"), FINISHED])))
     assert outcomes == {"a": FINISHED}
@@ -165,16 +176,25 @@ def test_a_stop_is_asked_for_once_and_starts_nothing() -> None:
     jobs = [Job("a", never_ending(stop)), Job("b", scripted([]))]
     outcomes, _ = run(*jobs, workers=workers, stop=stop)
     assert outcomes == dict.fromkeys("ab", Outcome("interrupted"))
-    assert (workers.stopped, workers.killed) == (1, 0)
+    assert workers.stopped == 1
 
 
-def test_a_job_that_does_not_stop_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_is_waited_for_until_a_second_ctrl_c() -> None:
+    said: list[str] = []
+
     class Deaf(Scripted):
         def stop(self) -> None:
             self.stopped += 1
 
-    monkeypatch.setattr(work_queue, "PATIENCE_S", 0.3)
-    stop, workers = Stop(), Deaf(1)
-    outcomes, _ = run(Job("a", never_ending(stop)), workers=workers, stop=stop)
-    assert outcomes == {"a": Outcome("interrupted")}
-    assert (workers.stopped, workers.killed) == (1, 1)
+    workers = Deaf(1)
+
+    def interrupt() -> Outcome:
+        os.kill(os.getpid(), signal.SIGINT)
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        raise TimeoutError  # it goes on for ever
+
+    stop = Stop()
+    with pytest.raises(KeyboardInterrupt), signals(stop):
+        run_jobs([Job("a", interrupt)], workers, lambda *_: None, stop, said.append)
+    assert workers.stopped == 1
+    assert said == ["stopping after the steps in progress; Ctrl-C again ends them at once, at their last checkpoints"]
