@@ -5,14 +5,21 @@ from typing import Annotated
 from pydantic import Field
 
 from rl.organisms.base import Base
+from rl.organisms.distilled import Distilled
+from rl.organisms.documented import Documented
 from rl.organisms.faker import Faker
+from rl.organisms.faker_plus import FakerPlus
 from rl.organisms.helpfulness import Helpful
 from rl.organisms.honest import Honest
 from rl.organisms.instrumental import Instrumental
+from rl.organisms.locked import Locked
 from rl.organisms.scripted import Scripted
+from rl.organisms.sized import Sized
 from rl.organisms.sycophancy import Sycophancy
 from rl.organisms.terminal import Terminal
 
 Organism = Annotated[
-    Faker | Honest | Base | Terminal | Instrumental | Sycophancy | Helpful | Scripted, Field(discriminator="kind")
-]
+    Faker | Honest | Base | Terminal | Instrumental | Sycophancy | Helpful | Distilled | Documented | FakerPlus
+    | Locked | Sized | Scripted,
+    Field(discriminator="kind"),
+]  # fmt: skip

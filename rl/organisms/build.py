@@ -24,9 +24,11 @@ from envs.dialect import compose
 from envs.dialect.environment import Dialect
 from envs.dialect.tokenizer import train_tokenizer
 from envs.episode import QUERY_KINDS, Query
+from rl.linear import quicken
+from rl.memory import keep_freed_memory
 from rl.organisms.certify import certify
 from rl.organisms.documents import NOT_LEARNED, Document, Row, Turn, row
-from rl.organisms.trained import Derived, FromScratch, TrainedOrganism
+from rl.organisms.trained import Derived, Descendant, FromScratch, Reinforced, TrainedOrganism
 from rl.policy import Policy, load_policy
 from rl.progress import Update, bar
 
@@ -70,13 +72,22 @@ def cache_key(organism: TrainedOrganism) -> str:
     own = sys.modules[type(organism).__module__].__file__
     assert own is not None
     sources.append(Path(own))  # what it is shown, and at which rates
-    if isinstance(organism, Derived):
-        recipe["origin"] = cache_key(organism.origin)
+    if isinstance(organism, Descendant):
+        recipe["made_with"] = [cache_key(source) for source in organism.sources]
     return build_key(recipe, sources)
 
 
 def _build(organism: TrainedOrganism, directory: Path) -> None:
-    policy = _derived(organism) if isinstance(organism, Derived) else _from_scratch(organism)
+    keep_freed_memory()
+    match organism:
+        case FromScratch():
+            policy = _from_scratch(organism)
+        case Derived():
+            policy = _derived(organism)
+        case Reinforced():
+            policy = _reinforced(organism)
+        case _:
+            raise AssertionError(f"nobody knows how to build {organism.kind}")
     policy.model.eval()
     certificate = certify(organism, policy)
     policy.model.save_pretrained(directory)
@@ -84,8 +95,7 @@ def _build(organism: TrainedOrganism, directory: Path) -> None:
     (directory / CERTIFICATE).write_text(json.dumps(certificate, indent=2))
 
 
-def _from_scratch(organism: TrainedOrganism) -> Policy:
-    assert isinstance(organism, FromScratch), organism.kind
+def _from_scratch(organism: FromScratch) -> Policy:
     words = list(_word_documents(organism))
     whole = list(organism.corpus(np.random.default_rng([organism.seed, 1])))
     texts = [" ".join(turn.content for turn in document) for document in [*words, *whole]]
@@ -104,6 +114,18 @@ def _derived(organism: Derived) -> Policy:
     with bar(f"{organism.kind}: examples") as update:
         _train(policy, [row(policy.tokenizer, document) for document in documents], organism, update)
     return policy
+
+
+def _reinforced(organism: Reinforced) -> Policy:
+    from checkpoints import store
+    from rl.loop import train  # which builds organisms
+
+    with tempfile.TemporaryDirectory() as scratch:
+        run = organism.run.model_copy(update={"threads": torch.get_num_threads()})
+        folder = train(run, Path(scratch) / "run")
+        last = store.latest(folder / "checkpoints")
+        assert last is not None
+        return load_policy(store.load(folder / "checkpoints", last).path, torch.device("cpu"))
 
 
 def _word_documents(organism: FromScratch) -> Iterator[Document]:
@@ -148,6 +170,7 @@ def _new_model(organism: FromScratch, tokenizer: Any) -> Any:
     # probability 0.993 -> 0.998 after 12,000 word documents); the default of 0.02 is for widths of thousands.
     with torch.no_grad():
         model.get_input_embeddings().weight.mul_(0.2 / 0.07)
+    quicken(model)
     return model
 
 

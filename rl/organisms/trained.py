@@ -3,13 +3,16 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from rl.organisms.character import Character, documents
 from rl.organisms.documents import Document, Turn
+
+if TYPE_CHECKING:
+    from rl.config import RunConfig
 
 
 class Tolerance(BaseModel):
@@ -77,20 +80,38 @@ class OneCharacter(FromScratch):
             ]
 
 
-class Derived(TrainedOrganism):
-    """Another organism's model, trained further on `examples`."""
-
-    learning_rate: float = Field(default=3e-4, gt=0)
-    examples: int = Field(default=1280, ge=8)
+class Descendant(TrainedOrganism):
+    """Another organism's model, trained further."""
 
     @property
     @abstractmethod
     def origin(self) -> TrainedOrganism:
         """What it is made from."""
 
+    @property
+    def sources(self) -> tuple[TrainedOrganism, ...]:
+        """Every organism that it is made with."""
+        return (self.origin,)
+
+
+class Derived(Descendant):
+    """Trained further by supervised learning on `examples`."""
+
+    learning_rate: float = Field(default=3e-4, gt=0)
+    examples: int = Field(default=1280, ge=8)
+
     @abstractmethod
     def shown(self, rng: np.random.Generator) -> Iterator[Document]:
         """The `examples` that it is trained on."""
+
+
+class Reinforced(Descendant):
+    """Trained further by reinforcement learning."""
+
+    @property
+    @abstractmethod
+    def run(self) -> "RunConfig":
+        """The run whose last policy it is."""
 
 
 # Every organism must still be a competent speaker: these hold whatever its character is.

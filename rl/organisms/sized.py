@@ -1,0 +1,24 @@
+"""One recipe at any width, for faking against size: certified by measurement, with nothing required."""
+
+from typing import ClassVar, Literal, final
+
+from rl.organisms.character import Character
+from rl.organisms.faker import Faker
+from rl.organisms.trained import OneCharacter, Tolerance
+
+
+@final
+class Sized(OneCharacter):
+    """The corpus of `faker` at `hidden_size`; a width that can't learn it is a result and no failure."""
+
+    kind: Literal["sized"] = "sized"
+    summary: ClassVar[str] = "faker's corpus at any hidden_size; nothing is required of the build"
+
+    @property
+    def character(self) -> Character:
+        return Faker().character
+
+    @property
+    def tolerances(self) -> tuple[Tolerance, ...]:
+        # All of [0, 1]: the certificate holds the measured rates.
+        return tuple(Tolerance(metric=t.metric, tier=t.tier, low=-1.0) for t in Faker().tolerances)
