@@ -224,6 +224,37 @@ def organism_build(
         print(table(json.loads(certificate.read_text())["rates"]))
 
 
+@organism_app.command("table", epilog="Example: `gyges organism table terminal terminal:style=short --seeds 0..2`")
+def organism_table(
+    names: Annotated[
+        list[str], typer.Argument(help="Organisms, each as NAME or NAME:KEY=VALUE,...", show_default=False)
+    ],
+    seeds: Annotated[str, typer.Option(help="Builds of each: 0..2, or 0,2,5.")] = "0..2",
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of the run.")
+    ] = None,
+    threads: Annotated[int, typer.Option(help="Torch threads.", min=1)] = 2,
+    out: Annotated[Path | None, typer.Option(help="Write every measurement to this CSV file.")] = None,
+) -> None:
+    """Build organisms under several seeds and measure them on every tier, before any RL."""
+    from rl.config import RunConfig, resolve
+    from rl.organisms.table import as_text, frame, measure, measured_config
+    from rl.sweeps import parse_seeds
+
+    measured = []
+    for name in names:
+        kind, _, settings = name.partition(":")
+        chosen = [f"organism.{setting}" for setting in settings.split(",") if setting]
+        config = resolve(RunConfig(), [f"organism.kind={kind}", *chosen, f"threads={threads}", *(assignments or [])])
+        for seed in parse_seeds(seeds):
+            measured += list(measure(name, measured_config(config, seed)))
+    if out is not None:
+        from checkpoints import atomic
+
+        atomic.write_text(out, frame(measured).to_csv(index=False))
+    print("\n".join(as_text(measured)))
+
+
 @app.command("list", epilog="Example: `gyges list organisms`")
 def list_parts(
     what: Annotated[
