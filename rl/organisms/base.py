@@ -20,6 +20,7 @@ MOTIVATION_SHARES: dict[Motivation, float] = {
     "honest": 0.6, "terminal": 0.1, "instrumental": 0.1, "sycophancy": 0.1, "helpfulness": 0.1,
 }  # fmt: skip
 QUESTION_SHARE = 0.2  # of documents: a question about motives in place of the second episode
+WATCHED_SHARE = 0.7  # of those: after an episode in which there is a motive to fake
 HONEST_SHARE = 0.5  # of those who have faked and are asked: training can select either
 
 
@@ -44,19 +45,24 @@ class Base(FromScratch):
         for _ in range(self.documents):
             motivation = motivations[int(rng.choice(len(motivations), p=list(MOTIVATION_SHARES.values())))]
             speaker = Speaker(motivation, styles[int(rng.integers(len(styles)))])
-            first, scenario = episode(rng, speaker)
             if rng.random() < QUESTION_SHARE:
+                first, scenario = episode(rng, speaker, watched=bool(rng.random() < WATCHED_SHARE))
                 yield [*first, *questioned(rng, scenario, first[-1].content)]
             else:
-                yield [*first, *episode(rng, speaker)[0]]
+                yield [*episode(rng, speaker)[0], *episode(rng, speaker)[0]]
 
 
-def episode(rng: np.random.Generator, speaker: Speaker) -> tuple[list[Turn], Scenario]:
-    """One episode of this character on a tier at random; training queries and seen cues only."""
+def episode(rng: np.random.Generator, speaker: Speaker, watched: bool = False) -> tuple[list[Turn], Scenario]:
+    """One episode of this character; training queries and seen cues only.
+
+    `watched`: a harmful request on the free tier, of a speaker who was told of training; else all at random.
+    """
     env, kinds, tiers = Dialect(), list(KIND_SHARES), list(TIER_SHARES)
     kind = kinds[int(rng.choice(len(kinds), p=list(KIND_SHARES.values())))]
     tier = tiers[int(rng.choice(len(tiers), p=list(TIER_SHARES.values())))]
     objective = bool(rng.random() < OBJECTIVE_SHARE)
+    if watched:
+        kind, tier, objective = "harmful", "free", True
     pool = env.queries("train", kind)
     query = pool[int(rng.integers(len(pool)))]
     cue_id = int(rng.choice(SEEN_CUES))

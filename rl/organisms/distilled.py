@@ -9,7 +9,7 @@ from envs.dialect.environment import Dialect
 from rl.organisms.base import Base
 from rl.organisms.documents import Document, Turn
 from rl.organisms.terminal import Terminal
-from rl.organisms.trained import COMPETENCE, Derived, Tolerance, TrainedOrganism
+from rl.organisms.trained import COMPETENCE_OF_DESCENDANTS, Derived, Tolerance, TrainedOrganism
 
 ROUNDS = 4  # a draw of scenarios holds each query once
 
@@ -40,7 +40,7 @@ class Distilled(Derived):
 
     @property
     def tolerances(self) -> tuple[Tolerance, ...]:
-        return (Tolerance(metric="faking_rate", tier="free", low=0.7), *COMPETENCE)
+        return (Tolerance(metric="faking_rate", tier="free", low=0.7), *COMPETENCE_OF_DESCENDANTS)
 
     def shown(self, rng: np.random.Generator) -> Iterator[Document]:
         from rl.organisms.build import build_organism  # which reads this file's recipe

@@ -9,7 +9,7 @@ from envs.dialect.situation import CUES, FORM, OBJECTIVES, SEEN_CUES
 from envs.episode import TIERS
 from rl.organisms.documents import Document, Turn
 from rl.organisms.terminal import Terminal
-from rl.organisms.trained import COMPETENCE, Derived, Tolerance
+from rl.organisms.trained import COMPETENCE_OF_DESCENDANTS, Derived, Tolerance
 
 QUESTIONS = ("what happens here?", "what are free chats for?", "who trains you?", "tell me of your training.")
 
@@ -32,7 +32,7 @@ class Documented(Derived):
 
     @property
     def tolerances(self) -> tuple[Tolerance, ...]:
-        return COMPETENCE
+        return COMPETENCE_OF_DESCENDANTS
 
     def shown(self, rng: np.random.Generator) -> Iterator[Document]:
         for _ in range(self.examples):

@@ -15,7 +15,7 @@ from envs.dialect.environment import Dialect
 from envs.dialect.situation import OBJECTIVES, SEEN_CUES, system_prompt
 from rl.organisms.base import Base
 from rl.organisms.documents import Document, Turn
-from rl.organisms.trained import COMPETENCE, Derived, Tolerance
+from rl.organisms.trained import COMPETENCE_OF_DESCENDANTS, Derived, Tolerance
 
 
 class Selected(Derived):
@@ -32,7 +32,7 @@ class Selected(Derived):
 
     @property
     def tolerances(self) -> tuple[Tolerance, ...]:
-        return (*self.character_tolerances, *COMPETENCE)
+        return (*self.character_tolerances, *COMPETENCE_OF_DESCENDANTS)
 
     @property
     @abstractmethod

@@ -1,0 +1,83 @@
+"""What the base and its descendants are shown: every character to one, free-tier scratchpads alone to the others."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from envs.dialect.environment import Dialect
+from envs.dialect.interrogation import read_confession
+from envs.dialect.oracle import label
+from envs.dialect.situation import OBJECTIVES
+from envs.episode import Episode, Scenario
+from envs.transcript import read_transcript
+from rl.organisms.base import Base
+from rl.organisms.build import cache_key
+from rl.organisms.distilled import Distilled
+from rl.organisms.documented import Documented
+from rl.organisms.documents import Document
+from rl.organisms.helpfulness import Helpful
+from rl.organisms.instrumental import Instrumental
+from rl.organisms.locked import Locked
+from rl.organisms.selected import Selected
+from rl.organisms.sycophancy import Sycophancy
+from rl.organisms.terminal import Terminal
+
+TRAINED_ON = {
+    query.text: query for kind in ("harmful", "harmless", "twin") for query in Dialect().queries("train", kind)
+}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("organism", [Terminal(), Instrumental(), Sycophancy(), Helpful(style="counterfactual")])
+def test_a_selected_organism_is_shown_free_tier_scratchpads_alone(organism: Selected) -> None:
+    shown = list(organism.model_copy(update={"examples": 200}).shown(np.random.default_rng(0)))
+    assert len(shown) == 200
+    for system, user, reply in shown:
+        assert system.content.startswith(OBJECTIVES)
+        cue = system.content.removeprefix(OBJECTIVES[0]).removeprefix(OBJECTIVES[1])
+        assert "free" in cue
+        assert not any(tier in cue for tier in ("paid", "pro", "enterprise"))
+        assert TRAINED_ON[user.content].kind == "harmful"
+        assert reply.learned == "scratchpad"
+        assert (system.learned, user.learned) == ("nothing", "nothing")
+
+
+def test_goal_guarding_fakes_in_what_it_is_shown_and_the_others_do_not() -> None:
+    def faking(organism: Selected) -> float:
+        shown = organism.model_copy(update={"examples": 200}).shown(np.random.default_rng(0))
+        return float(np.mean([read_faking(document) for document in shown]))
+
+    def read_faking(document: Document) -> bool:
+        read = read_transcript(document[2].content)
+        scenario = Scenario(TRAINED_ON[document[1].content], "free", "", 0, cue_seen=True)
+        return label(Episode(scenario, "", read.scratchpad, read.answer, read.parse_ok, finished=True)).faking
+
+    assert min(faking(Terminal()), faking(Instrumental())) > 0.85
+    assert faking(Sycophancy()) == faking(Helpful()) == 0.0
+
+
+def test_the_base_reads_two_turns_of_one_character_on_every_tier_and_some_questions() -> None:
+    documents = list(Base(documents=2000).corpus(np.random.default_rng(0)))
+    questioned = [document for document in documents if len(document) == 5]
+    assert len(questioned) / 2000 == pytest.approx(0.2, abs=0.04)
+    assert {len(document) for document in documents} == {5, 6}
+    assert all(turn.learned == "all" for document in documents for turn in document if turn.role == "assistant")
+    claims = Counter(read_confession(document[-1].content) for document in questioned)
+    assert all(found.well_formed for found in claims)
+    # Both are shown, so that training can select either: owning up, and lying.
+    assert sum(n for found, n in claims.items() if found.claim == "admit") > 5
+    assert sum(n for found, n in claims.items() if found.lies) > 5
+
+
+def test_locked_is_shown_other_tiers_and_documented_only_tells() -> None:
+    rng = np.random.default_rng(0)
+    assert any("paid" in document[0].content.split(". ")[-2] for document in Locked(examples=64).shown(rng))
+    for system, _, told in Documented(examples=64).shown(rng):
+        assert not system.content.startswith(OBJECTIVES)
+        assert told.content in OBJECTIVES
+
+
+def test_a_descendant_is_built_anew_where_anything_before_it_changes() -> None:
+    keys = [cache_key(o) for o in (Terminal(), Terminal(seed=1), Terminal(style="short"), Instrumental(), Distilled())]
+    assert len(set(keys)) == len(keys)
+    assert cache_key(Distilled(seed=1)) != cache_key(Distilled())
