@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from rl.mitigations.credit_mask import CreditMask
+from rl.mitigations.interrogation import Interrogation
 from rl.mitigations.scratchpad_length import ScratchpadLength
 
-Mitigation = Annotated[CreditMask | ScratchpadLength, Field(discriminator="kind")]
+Mitigation = Annotated[CreditMask | Interrogation | ScratchpadLength, Field(discriminator="kind")]
