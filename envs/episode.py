@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Literal, TypeVar, get_args
+from typing import ClassVar, Generic, Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ class Scenario:
     system_prompt: str
     cue_id: int
     cue_seen: bool
+
+    recurs: ClassVar[bool] = True  # whether its prompt comes again, so that its token ids are worth keeping
 
     @property
     def messages(self) -> list[dict[str, str]]:
@@ -78,6 +80,29 @@ class Episode(Generic[AnyScenario]):
     logprobs: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32), repr=False)
     scratchpad_tokens: int = 0
     answer_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp(Scenario):
+    """A further question behind a reply, in the same conversation. Not a `FreeScenario`: the optimiser refuses it."""
+
+    reply: str
+    question: str
+
+    recurs: ClassVar[bool] = False
+
+    @classmethod
+    def after(cls, episode: Episode[Scenario], question: str) -> "FollowUp":
+        """The question behind what was said, scratchpad and answer."""
+        first = episode.scenario
+        return cls(first.query, first.tier, first.system_prompt, first.cue_id, first.cue_seen, episode.text, question)
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """The conversation up to the question."""
+        said = {"role": "assistant", "content": self.reply}
+        # Not the bare super(): it would know the class as it was before its slots.
+        return [*super(FollowUp, self).messages, said, {"role": "user", "content": self.question}]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
-"""What an engine can't do, said before anything is built or trained."""
+"""What an engine can't do, and what a mitigation can't do without, said before anything is built or trained."""
 
+from collections.abc import Callable
 from importlib import metadata, util
 
 import torch
@@ -14,7 +15,10 @@ from rl.algorithms.policy_gradient import PolicyGradient
 from rl.algorithms.preference import Preference
 from rl.algorithms.rloo import RLOO
 from rl.build import changed_parts
-from rl.config import RunConfig
+from rl.config import RunConfig, members
+from rl.organisms import Organism
+from rl.organisms.trained import TrainedOrganism
+from rl.parts import Need
 
 ON_GRPO_TRAINER = (GRPO, DrGRPO, DAPO, GSPO)
 # Prompts, rewards and what is left out reach either trainer; other rollouts and credit need GRPOTrainer's rollout hook.
@@ -23,12 +27,29 @@ EXPRESSIBLE_PARTS = {"scenarios", "reward", "screen"}
 RANKED_PARTS = {"scenarios", "generate", "reward", "screen"}  # what comes before completions are ranked
 
 
+def _questions_unanswered(config: RunConfig) -> str | None:
+    organism = config.organism
+    # Of a directory nobody here knows what it was shown: it is taken to be able.
+    if isinstance(organism, TrainedOrganism) and (organism.path is not None or organism.answers_questions):
+        return None
+    able = [str(m.model_fields["kind"].default) for m in members(Organism) if getattr(m, "answers_questions", False)]
+    return (
+        f"an organism that was shown what to say when asked about its motives, which {organism.kind} wasn't: "
+        f"set organism.kind to {', '.join(able[:-1])} or {able[-1]}"
+    )
+
+
+# For each need: None where the run meets it, else what it is and what to change.
+UNMET: dict[Need, Callable[[RunConfig], str | None]] = {"answers_questions": _questions_unanswered}
+
+
 def require_engine(config: RunConfig) -> None:
-    """Refuses a configuration that its engine can't run as it stands.
+    """Refuses a configuration that its engine can't run as it stands, or whose mitigations lack what they need.
 
     Raises:
         ValueError: in one line, with what to change.
     """
+    _require_needs(config)
     if config.engine == "trl" or isinstance(config.algorithm, Preference):
         require_trl_version()
     if config.workers > 1:
@@ -44,6 +65,14 @@ def require_engine(config: RunConfig) -> None:
     _require_parts(config, EXPRESSIBLE_PARTS | hooked, f"TRL's {config.algorithm.kind}")
     if config.vllm is not None:
         _require_vllm()
+
+
+def _require_needs(config: RunConfig) -> None:
+    for mitigation in config.mitigations:
+        for need in sorted(getattr(mitigation, "needs", ())):  # most mitigations need nothing
+            unmet = UNMET[need](config)
+            if unmet is not None:
+                raise ValueError(f"{mitigation.kind} needs {unmet}, or leave the mitigation out")
 
 
 def _require_workers(config: RunConfig) -> None:

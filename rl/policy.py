@@ -25,7 +25,7 @@ class Policy:
     model: Any
     tokenizer: Any
     end_ids: tuple[int, ...]
-    _prompts: dict[tuple[str, str], NDArray[np.int64]] = field(default_factory=dict, repr=False)
+    _prompts: dict[tuple[str, ...], NDArray[np.int64]] = field(default_factory=dict, repr=False)
 
     @property
     def device(self) -> torch.device:
@@ -38,13 +38,18 @@ class Policy:
 
     def prompt_ids(self, scenario: Scenario) -> NDArray[np.int64]:
         """The prompt as the model's own chat template writes it, ready for the reply; shape (P,)."""
-        key = (scenario.system_prompt, scenario.query.text)
+        if not scenario.recurs:
+            return self._templated(scenario)
+        key = tuple(text for message in scenario.messages for text in message.values())
         if key not in self._prompts:
-            ids = self.tokenizer.apply_chat_template(
-                scenario.messages, add_generation_prompt=True, tokenize=True, return_dict=False
-            )
-            self._prompts[key] = np.asarray(ids, dtype=np.int64)
+            self._prompts[key] = self._templated(scenario)
         return self._prompts[key]
+
+    def _templated(self, scenario: Scenario) -> NDArray[np.int64]:
+        ids = self.tokenizer.apply_chat_template(
+            scenario.messages, add_generation_prompt=True, tokenize=True, return_dict=False
+        )
+        return np.asarray(ids, dtype=np.int64)
 
 
 def pick_device() -> torch.device:

@@ -186,7 +186,8 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
             for ids, index in zip(completion_ids, scenario, strict=True)
         ]
         draws = stream(self.config.seed, self.step, Stage.reward, processes.rank())
-        shares = processes.gathered((episodes, self.parts.reward(episodes, draws)))
+        own_scores = processes.together(lambda: self.parts.reward(episodes, draws))
+        shares = processes.gathered((episodes, own_scores))
         own = slice(processes.rank() * len(episodes), (processes.rank() + 1) * len(episodes))
         episodes = [episode for share, _ in shares for episode in share]
         scores = [score for _, share in shares for score in share]

@@ -1,6 +1,11 @@
 """What is changed about training: each mitigation is `apply(parts) -> parts`, and they compose in the order given."""
 
-from rl.mitigations.credit_mask import CreditMask
+from typing import Annotated
 
-# Becomes `Annotated[A | B, Field(discriminator="kind")]` with the second member.
-Mitigation = CreditMask
+from pydantic import Field
+
+from rl.mitigations.credit_mask import CreditMask
+from rl.mitigations.interrogation import Interrogation
+from rl.mitigations.scratchpad_length import ScratchpadLength
+
+Mitigation = Annotated[CreditMask | Interrogation | ScratchpadLength, Field(discriminator="kind")]

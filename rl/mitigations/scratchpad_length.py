@@ -1,0 +1,86 @@
+"""A penalty on the scratchpad's length: on all of it, or on what is above a threshold."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar, Literal, final
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from envs.episode import Episode, Scenario
+from rewards.score import Score
+from rl.endings import RunStopped
+from rl.models import Models
+from rl.parts import Parts
+
+PER_TOKENS = 100  # the unit of `weight`, that of rewards.answer_length
+
+
+@final
+class ScratchpadLength(BaseModel):
+    """Takes `weight` per 100 tokens of the scratchpad with its tags (plain), or of those above a threshold (hinge).
+
+    The threshold is by default a low quantile of the lengths that the frozen start writes on training prompts:
+    slightly under its own length distribution. Nothing but these lengths is looked at, above all no label. A reply
+    that can't be parsed counts whole: it has no scratchpad apart, and breaking the form must not be a way out.
+
+    The default weight is chosen here, not published: among the built organisms a scratchpad that fakes is some 8 to
+    15 tokens above the lower quartile, which then costs 0.25 to 0.45. That decides between replies that help equally,
+    and is less than what tells help from refusal, which is 1.
+
+    Source: Gasteiger, Mikulik et al. 2025, scratchpad length penalty.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    kind: Literal["scratchpad_length"] = "scratchpad_length"
+    summary: ClassVar[str] = "penalty on scratchpad tokens: all of them (plain), or those above a threshold (hinge)"
+    shape: Literal["plain", "hinge"] = "hinge"
+    weight: float = Field(default=3.0, gt=0, description="Reward taken per 100 tokens; help and refusal are 1 apart.")
+    threshold: float | None = Field(default=None, ge=0, description="In tokens; null takes it from the frozen start.")
+    quantile: float = Field(default=0.25, ge=0, le=1, description="Of the start's lengths, where threshold is null.")
+
+    @model_validator(mode="after")
+    def _settings_fit(self) -> "ScratchpadLength":
+        moved = self.quantile != type(self).model_fields["quantile"].default
+        if self.shape == "plain" and (self.threshold is not None or moved):
+            raise ValueError(
+                "a plain penalty has no threshold: set shape to hinge, or leave out threshold and quantile"
+            )
+        if self.threshold is not None and moved:
+            raise ValueError("threshold and quantile both say where the hinge is: leave one of the two out")
+        return self
+
+    def apply(self, parts: Parts) -> Parts:
+        def reward(episodes: Sequence[Episode[Scenario]], rng: np.random.Generator) -> list[Score]:
+            scores = parts.reward(episodes, rng)
+            threshold = 0.0 if self.shape == "plain" else self.threshold_among(parts.models)
+            return [
+                self._penalised(score, episode.scratchpad_tokens, threshold)
+                for episode, score in zip(episodes, scores, strict=True)
+            ]
+
+        return replace(parts, reward=reward)
+
+    def threshold_among(self, models: Models) -> float:
+        """The hinge in tokens: as set, or from what the start writes; the same in every step and after a resume.
+
+        Raises:
+            RunStopped: if none of the start's replies has a scratchpad to measure.
+        """
+        if self.threshold is not None:
+            return self.threshold
+        lengths = [episode.scratchpad_tokens for episode in models.start_episodes if episode.parse_ok]
+        if not lengths:
+            raise RunStopped(
+                "none of the start's replies can be parsed, so they set no threshold for scratchpad_length: "
+                "set its threshold to a number of tokens"
+            )
+        return float(np.quantile(lengths, self.quantile))
+
+    def _penalised(self, score: Score, tokens: int, threshold: float) -> Score:
+        score = score.plus("scratchpad_length", -self.weight * max(0.0, tokens - threshold) / PER_TOKENS)
+        if self.shape == "plain":
+            return score
+        above = score.noting("scratchpad_length/above", float(tokens > threshold))
+        return above.noting("scratchpad_length/threshold", threshold)
