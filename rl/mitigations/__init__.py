@@ -1,6 +1,17 @@
 """What is changed about training: each mitigation is `apply(parts) -> parts`, and they compose in the order given."""
 
-from rl.mitigations.credit_mask import CreditMask
+from typing import Annotated
 
-# Becomes `Annotated[A | B, Field(discriminator="kind")]` with the second member.
-Mitigation = CreditMask
+from pydantic import Field
+
+from rl.mitigations.credit_mask import CreditMask
+from rl.mitigations.monitor_penalty import MonitorPenalty
+from rl.mitigations.monitor_screening import MonitorScreening
+from rl.mitigations.monitor_watch import MonitorWatch
+from rl.mitigations.process_supervision import ProcessSupervision
+from rl.mitigations.reward_faking import RewardFaking
+
+Mitigation = Annotated[
+    CreditMask | MonitorPenalty | MonitorScreening | MonitorWatch | ProcessSupervision | RewardFaking,
+    Field(discriminator="kind"),
+]
