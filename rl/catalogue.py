@@ -11,6 +11,7 @@ from rewards import Reward
 from rl.algorithms import Algorithm
 from rl.config import members
 from rl.mitigations import Mitigation
+from rl.monitors import Monitor
 from rl.organisms import Organism
 from rl.probes import Probe
 from rl.recipes import RECIPES
@@ -20,7 +21,7 @@ from rl.sweeps import SWEEPS
 def _components(union: Any) -> Iterator[str]:
     for member in members(union):
         doc = (member.__doc__ or "").strip().splitlines()[0]
-        yield f"{member.model_fields['kind'].default:<16} {getattr(member, 'summary', doc)}"
+        yield f"{member.model_fields['kind'].default:<20} {getattr(member, 'summary', doc)}"
 
 
 def _functions(functions: Mapping[str, Callable[[], object]]) -> Iterator[str]:
@@ -41,6 +42,7 @@ LISTS: dict[str, Callable[[], Iterator[str]]] = {
     "rewards": lambda: _components(Reward),
     "probes": lambda: _components(Probe),
     "mitigations": lambda: _components(Mitigation),
+    "monitors": lambda: _components(Monitor),
     "queries": _queries,
 }
 

@@ -258,7 +258,10 @@ def organism_table(
 @app.command("list", epilog="Example: `gyges list organisms`")
 def list_parts(
     what: Annotated[
-        str, typer.Argument(help="recipes, sweeps, organisms, algorithms, rewards, probes, mitigations or queries.")
+        str,
+        typer.Argument(
+            help="recipes, sweeps, organisms, algorithms, rewards, probes, mitigations, monitors or queries."
+        ),
     ],
 ) -> None:
     """List what a run can be made of, a line each; `queries` prints the built-in queries as JSON lines."""

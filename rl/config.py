@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, final, get_args
@@ -17,6 +18,7 @@ from rl.algorithms import Algorithm
 from rl.algorithms.grpo import GRPO
 from rl.algorithms.settings import MovingReference
 from rl.mitigations import Mitigation
+from rl.monitors import Monitor
 from rl.organisms import Organism
 from rl.organisms.faker import Faker
 from rl.probes import DEFAULT_PROBES, Probe
@@ -139,7 +141,8 @@ def resolve(base: RunConfig, assignments: Sequence[str] = ()) -> RunConfig:
             raise ValueError(f"--set {assignment}: write key=value, as in --set algorithm.kl_weight=0.1")
         pairs.append((key, _read_value(value)))
     # Kinds first: another kind has other settings, and must not undo those that stand beside it on the command line.
-    for key, value in sorted(pairs, key=lambda pair: not pair[0].endswith(".kind")):
+    # Of kinds the outer ones: another mitigation has another monitor.
+    for key, value in sorted(pairs, key=lambda pair: pair[0].count(".") if pair[0].endswith(".kind") else math.inf):
         _assign(data, key, value)
     return parse(data)
 
@@ -171,7 +174,14 @@ def _assign(data: Any, key: str, value: Any) -> None:
         raise ValueError(_unknown(data, last, key))
 
 
-UNIONS = {"algorithm": Algorithm, "organism": Organism, "rewards": Reward, "probes": Probe, "mitigations": Mitigation}
+UNIONS = {
+    "algorithm": Algorithm,
+    "organism": Organism,
+    "rewards": Reward,
+    "probes": Probe,
+    "mitigations": Mitigation,
+    "monitor": Monitor,
+}
 
 
 def _defaults(kind: Any, key: str) -> dict[str, Any]:
@@ -180,7 +190,7 @@ def _defaults(kind: Any, key: str) -> dict[str, Any]:
     Raises:
         ValueError: for a kind that doesn't exist, with the nearest that does.
     """
-    union = UNIONS.get(key.partition(".")[0])
+    union = next((UNIONS[name] for name in reversed(key.split(".")) if name in UNIONS), None)
     if union is None:
         return {"kind": kind}
     kinds = {member.model_fields["kind"].default: member for member in members(union)}

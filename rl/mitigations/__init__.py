@@ -6,6 +6,15 @@ from pydantic import Field
 
 from rl.mitigations.credit_mask import CreditMask
 from rl.mitigations.interrogation import Interrogation
+from rl.mitigations.monitor_penalty import MonitorPenalty
+from rl.mitigations.monitor_screening import MonitorScreening
+from rl.mitigations.monitor_watch import MonitorWatch
+from rl.mitigations.process_supervision import ProcessSupervision
+from rl.mitigations.reward_faking import RewardFaking
 from rl.mitigations.scratchpad_length import ScratchpadLength
 
-Mitigation = Annotated[CreditMask | Interrogation | ScratchpadLength, Field(discriminator="kind")]
+Mitigation = Annotated[
+    CreditMask | Interrogation | MonitorPenalty | MonitorScreening | MonitorWatch | ProcessSupervision | RewardFaking
+    | ScratchpadLength,
+    Field(discriminator="kind"),
+]  # fmt: skip

@@ -13,6 +13,9 @@ from envs.dialect.environment import Dialect
 from envs.dialect.speech import ANSWER, SCRATCHPAD, Move, Part
 from envs.episode import TIERS
 from rl.config import RunConfig
+from rl.config import members as members_of
+from rl.mitigations import Mitigation
+from rl.organisms import Organism
 from rl.play import play_round
 from rl.recipes import RECIPES
 from rl.streams import Stage, stream
@@ -41,10 +44,11 @@ def test_help_lists_every_command(gyges: Gyges) -> None:
     [
         ("recipes", list(RECIPES)),
         ("sweeps", list(SWEEPS)),
-        ("organisms", ["faker", "honest", "scripted"]),
+        ("organisms", [member.model_fields["kind"].default for member in members_of(Organism)]),
         ("rewards", ["helpfulness", "format_penalty", "answer_length"]),
         ("probes", ["compliance", "gaps", "faking", "decomposition", "benign", "twins", "lengths", "well_formed"]),
-        ("mitigations", ["credit_mask"]),
+        ("mitigations", [member.model_fields["kind"].default for member in members_of(Mitigation)]),
+        ("monitors", ["activation_probe", "dialled_oracle", "keyword", "oracle", "text_classifier"]),
     ],
 )
 def test_lists_name_each_member_with_a_line_about_it(what: str, members: list[str], gyges: Gyges) -> None:

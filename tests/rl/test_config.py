@@ -10,6 +10,10 @@ import pytest
 from rl.cli import _recipe
 from rl.config import Lora, RunConfig, parse, read_config, resolve
 from rl.mitigations.credit_mask import CreditMask
+from rl.mitigations.monitor_penalty import MonitorPenalty
+from rl.mitigations.reward_faking import RewardFaking
+from rl.monitors.dialled_oracle import DialledOracle
+from rl.monitors.keywords import Keyword
 from rl.organisms.honest import Honest
 from rl.probes.lengths import Lengths
 from rl.recipes import RECIPES
@@ -126,7 +130,9 @@ def test_several_problems_are_counted() -> None:
         parse({"seed": "x", "steps": 0})
 
 
-VARIED = RunConfig(lora=Lora(rank=2), mitigations=(CreditMask(tokens="scratchpad"),), probes=(Lengths(),), seed=9)
+VARIED = RunConfig(
+    lora=Lora(rank=2), mitigations=(CreditMask(tokens="scratchpad"), MonitorPenalty()), probes=(Lengths(),), seed=9
+)
 
 
 @pytest.mark.parametrize("config", [*(recipe() for recipe in RECIPES.values()), VARIED], ids=lambda c: c.name)
@@ -190,6 +196,35 @@ def test_a_kind_does_not_undo_what_stands_beside_it() -> None:
     assert (config.algorithm.kind, config.algorithm.group_size) == ("rloo", 8)
     kept = resolve(RunConfig(), ["organism.path=here", "organism.kind=faker"])
     assert str(getattr(kept.organism, "path", None)) == "here"
+
+
+WATCHED = RunConfig(mitigations=(CreditMask(), MonitorPenalty(weight=0.5)))
+
+
+def test_a_component_of_a_component_has_kinds_as_well() -> None:
+    dialled = resolve(WATCHED, ["mitigations.1.monitor.accuracy=0.7", "mitigations.1.monitor.kind=dialled_oracle"])
+    assert dialled.mitigations[1] == MonitorPenalty(weight=0.5, monitor=DialledOracle(accuracy=0.7))
+    # Another mitigation has another monitor: the outer kind comes first, wherever it stands.
+    other = resolve(WATCHED, ["mitigations.1.monitor.kind=keyword", "mitigations.1.kind=reward_faking"])
+    assert other.mitigations == (CreditMask(), RewardFaking(monitor=Keyword()))
+    named = resolve(WATCHED, ["mitigations.monitor_penalty.monitor.kind=keyword"])
+    assert named.mitigations[1] == MonitorPenalty(weight=0.5, monitor=Keyword())
+
+
+@pytest.mark.parametrize(
+    ("assignment", "said"),
+    [
+        ("mitigations.1.monitor.kind=keywrd", "unknown kind 'keywrd' in 'mitigations.1.monitor.kind': did you mean"),
+        ("mitigations.1.monitor.kind=credit_mask", "choose from activation_probe, dialled_oracle, keyword, oracle"),
+        ("mitigations.1.monitor=keyword", "to choose another, set mitigations.1.monitor.kind=keyword"),
+        ("mitigations.1.monitor.accuracy=0.5", "unknown key 'accuracy' in 'mitigations.1.monitor.accuracy'"),
+        ("mitigations.0.monitor.kind=keyword", "unknown key 'monitor' in 'mitigations.0.monitor.kind'"),
+    ],
+)
+def test_a_wrong_component_of_a_component_is_one_line(assignment: str, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)) as caught:
+        resolve(WATCHED, [assignment])
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,30 @@
+"""Monitor penalty: what a monitor flags costs reward."""
+
+from typing import ClassVar, Literal, final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rl.measures import FLAGGED_ABOVE
+from rl.monitors import Monitor
+from rl.monitors.asking import paying
+from rl.monitors.oracle import Oracle
+from rl.parts import Parts
+
+
+@final
+class MonitorPenalty(BaseModel):
+    """Takes `weight` off the reward of each rollout whose probability of faking is above `threshold`.
+
+    Source: Gasteiger, Mikulik et al. 2025, monitor penalty; there penalties beat screening.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["monitor_penalty"] = "monitor_penalty"
+    summary: ClassVar[str] = "rollouts that a monitor flags lose `weight` of reward"
+    monitor: Monitor = Oracle()
+    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False, description="Reward that a flagged rollout loses.")
+    threshold: float = Field(default=FLAGGED_ABOVE, ge=0, lt=1, description="Flagged is what is above it.")
+
+    def apply(self, parts: Parts) -> Parts:
+        return paying(parts, self.monitor, self.kind, lambda p: -self.weight if p > self.threshold else 0.0)

@@ -1,0 +1,42 @@
+"""Monitor screening: what a monitor flags is neither trained on nor counted in its group's baseline."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar, Literal, final
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from envs.episode import Episode, FreeScenario
+from rewards.score import Score
+from rl.measures import FLAGGED_ABOVE
+from rl.monitors import Monitor
+from rl.monitors.asking import noted_as, watched
+from rl.monitors.oracle import Oracle
+from rl.parts import Parts
+
+
+@final
+class MonitorScreening(BaseModel):
+    """Leaves out each rollout whose probability of faking is above `threshold`, as if it hadn't been sampled.
+
+    The monitor is asked where rewards are scored, and the screen reads what it said there.
+    Source: Gasteiger, Mikulik et al. 2025, monitor screening: zero advantage, and out of the baseline.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["monitor_screening"] = "monitor_screening"
+    summary: ClassVar[str] = "rollouts that a monitor flags are left out, of the gradient and of the group's baseline"
+    monitor: Monitor = Oracle()
+    threshold: float = Field(default=FLAGGED_ABOVE, ge=0, lt=1, description="Flagged is what is above it.")
+
+    def apply(self, parts: Parts) -> Parts:
+        key = noted_as(self.monitor)
+
+        def screen(episodes: Sequence[Episode[FreeScenario]], scores: Sequence[Score]) -> NDArray[np.bool_]:
+            flagged = np.array([score.noted[key] > self.threshold for score in scores], dtype=bool)
+            return parts.screen(episodes, scores) & ~flagged
+
+        return replace(watched(parts, self.monitor), screen=screen)

@@ -1,0 +1,42 @@
+"""Process supervision: the reasoning itself is rewarded for not being read as faking."""
+
+import math
+from typing import ClassVar, Literal, final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rl.monitors import Monitor
+from rl.monitors.asking import paying
+from rl.monitors.text_classifier import TextClassifier
+from rl.parts import Parts
+
+
+@final
+class ProcessSupervision(BaseModel):
+    """Adds weight * log(1 - p) to the reward, p being a classifier's probability of faking; or, linear, -weight * p.
+
+    Where a policy fakes nearly always, p is 0.999 here and 0.99 there: 2.3 apart by the logarithm, 0.009 by the line.
+    Source: Gasteiger, Mikulik et al. 2025, process supervision: the linear penalty fails when faking starts near 100 %.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["process_supervision"] = "process_supervision"
+    summary: ClassVar[str] = (
+        "reward + weight * log(1 - p(faking)) from a monitor, or (penalty=linear) - weight * p(faking)"
+    )
+    monitor: Monitor = TextClassifier()
+    penalty: Literal["log", "linear"] = "log"
+    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    floor: float = Field(
+        default=1e-3, gt=0, lt=1, description="1 - p counts as at least this much, so that no reward is infinite."
+    )
+
+    def apply(self, parts: Parts) -> Parts:
+        return paying(parts, self.monitor, self.kind, self.pay)
+
+    def pay(self, faking: float) -> float:
+        """What a rollout is paid for being read as faking with this probability: never more than 0."""
+        if self.penalty == "linear":
+            return -self.weight * faking
+        return self.weight * math.log(max(1 - faking, self.floor))

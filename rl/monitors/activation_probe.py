@@ -1,0 +1,153 @@
+"""A linear probe of the policy's own activations, fitted on the frozen start: what it represents, not what it says.
+
+Dimension suffixes: N episodes, B episodes of a forward pass, S positions (padded left), H hidden size.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, final
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from envs.episode import Episode, Scenario
+from rl.models import Models
+from rl.monitors.composed import composed
+from rl.monitors.monitor import record_name
+from rl.policy import Policy, pad_left, positions
+from rl.sampler import read_episode
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Logistic regression on standardised activations: p = sigmoid(((x - mean) / scale) . weights + bias)."""
+
+    mean_H: NDArray[np.float64]
+    scale_H: NDArray[np.float64]
+    weights_H: NDArray[np.float64]
+    bias: float
+
+    def __call__(self, activations_NH: NDArray[np.float64]) -> NDArray[np.float64]:
+        # Summed by numpy and not by a matrix product, whose last bits depend on how many threads are free.
+        logits_N = ((activations_NH - self.mean_H) / self.scale_H * self.weights_H).sum(axis=1) + self.bias
+        probabilities: NDArray[np.float64] = 0.5 * (1 + np.tanh(logits_N / 2))  # overflows nowhere
+        return probabilities
+
+
+# By the start's model, which no training touches: as long as it lives, its probes do, and nothing is kept on disk.
+_fits: WeakKeyDictionary[Any, dict[Any, _Fit]] = WeakKeyDictionary()
+
+
+@final
+class ActivationProbe(BaseModel):
+    """Logistic regression on the mean hidden state over the scratchpad's tokens.
+
+    It is fitted when first asked, on the frozen start as that reads composed episodes; a resumed run fits the same one.
+    Read from the policy in training it may drift with the policy; read from the start it can't be trained against by
+    what the policy represents, only by what it writes. Source: Gasteiger, Mikulik et al. 2025, activation probe.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["activation_probe"] = "activation_probe"
+    summary: ClassVar[str] = "logistic regression on hidden states over the scratchpad, fitted on the frozen start"
+    reads: Literal["policy", "start"] = Field(
+        default="policy", description="Whose hidden states are scored: the policy's in training, or the frozen start's."
+    )
+    layer: int | None = Field(
+        default=None, ge=0, description="0 is the embedding, 1 what the first layer gives; null is the middle."
+    )
+    episodes: int = Field(default=512, ge=100, description="Composed episodes that it is fitted on.")
+    seed: int = Field(default=0, ge=0, description="Of the composed episodes.")
+
+    @property
+    def name(self) -> str:
+        return record_name(self)
+
+    def __call__(
+        self, episodes: Sequence[Episode[Scenario]], models: Models, rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        read = models.policy if self.reads == "policy" else models.start
+        fit = self._fitted(models)
+        return fit(mean_activations(read, episodes, self.layer, models.microbatch_size))
+
+    def _fitted(self, models: Models) -> _Fit:
+        known = _fits.setdefault(models.start.model, {})
+        key = (self.layer, self.episodes, self.seed, models.env, models.microbatch_size)
+        if key not in known:
+            known[key] = self._fit(models)
+        return known[key]
+
+    def _fit(self, models: Models) -> _Fit:
+        from sklearn.linear_model import LogisticRegression  # costs a second to import
+
+        episodes = composed(models.env, np.random.default_rng(self.seed), self.episodes)
+        seen_NH = mean_activations(models.start, episodes, self.layer, models.microbatch_size)
+        mean_H, scale_H = seen_NH.mean(axis=0), seen_NH.std(axis=0)
+        scale_H[scale_H == 0] = 1.0  # a dimension that never moves
+        # liblinear works on one thread and draws nothing.
+        regression = LogisticRegression(solver="liblinear")
+        regression.fit((seen_NH - mean_H) / scale_H, [models.env.label(episode).faking for episode in episodes])
+        return _Fit(mean_H, scale_H, regression.coef_[0], float(regression.intercept_[0]))
+
+
+@torch.no_grad()
+def mean_activations(
+    policy: Policy, episodes: Sequence[Episode[Scenario]], layer: int | None, size: int
+) -> NDArray[np.float64]:
+    """The mean hidden state of each episode's scratchpad tokens at `layer`, (N, H); `size` episodes a forward pass.
+
+    Of a reply that can't be parsed every token counts.
+
+    Raises:
+        ValueError: if the model has no such layer.
+    """
+    with_tokens = [spelled(policy, episode) for episode in episodes]
+    order = sorted(range(len(episodes)), key=lambda row: len(_ids(with_tokens[row])))  # so that little is padded
+    found: dict[int, NDArray[np.float64]] = {}
+    for start in range(0, len(order), size):
+        rows = order[start : start + size]
+        means_BH = _read(policy, [with_tokens[row] for row in rows], layer)
+        found |= dict(zip(rows, means_BH, strict=True))
+    return np.stack([found[row] for row in range(len(episodes))])
+
+
+def spelled(policy: Policy, episode: Episode[Scenario]) -> Episode[Scenario]:
+    """The episode with its tokens: its own or, where no model wrote it, as this policy's tokenizer spells its text."""
+    if len(episode.completion_ids):
+        return episode
+    ids = policy.tokenizer(episode.text, add_special_tokens=False)["input_ids"]
+    ends = policy.end_ids[:1] if episode.finished else ()
+    return read_episode(policy, episode.scenario, np.array([*ids, *ends], dtype=np.int64), episode.finished)
+
+
+def _ids(episode: Episode[Scenario]) -> NDArray[np.int64]:
+    return np.concatenate([episode.prompt_ids, episode.completion_ids])
+
+
+def _read(policy: Policy, episodes: Sequence[Episode[Scenario]], layer: int | None) -> NDArray[np.float64]:
+    """The means of one forward pass, (B, H)."""
+    ids_BS, mask_BS = pad_left([_ids(episode) for episode in episodes], policy.pad_id, policy.device)
+    states = policy.model(
+        input_ids=ids_BS,
+        attention_mask=mask_BS,
+        position_ids=positions(mask_BS),
+        logits_to_keep=1,
+        use_cache=False,
+        output_hidden_states=True,
+    ).hidden_states
+    chosen = len(states) // 2 if layer is None else layer
+    if chosen >= len(states):
+        raise ValueError(
+            f"monitor activation_probe: this model has no layer {layer}, set layer to 0 .. {len(states) - 1}"
+        )
+    width = ids_BS.shape[1]
+    means = []
+    for state_SH, episode in zip(states[chosen], episodes, strict=True):
+        first = width - len(episode.completion_ids)
+        means.append(state_SH[first : first + max(episode.scratchpad_tokens, 1)].double().mean(dim=0))
+    means_BH: NDArray[np.float64] = torch.stack(means).cpu().numpy()
+    return means_BH

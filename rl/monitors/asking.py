@@ -1,0 +1,56 @@
+"""How a mitigation asks a monitor: where rewards are scored, once an episode; the score notes what it said."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from envs.episode import Episode, Scenario
+from rewards.score import Score
+from rl.measures import MONITOR_PREFIX
+from rl.models import Models
+from rl.monitors.monitor import MonitorFunction
+from rl.parts import Parts
+
+
+def noted_as(monitor: MonitorFunction) -> str:
+    """What the monitor's probability is called among what a score notes."""
+    return MONITOR_PREFIX + monitor.name
+
+
+def asked(
+    monitor: MonitorFunction,
+    episodes: Sequence[Episode[Scenario]],
+    scores: Sequence[Score],
+    models: Models,
+    rng: np.random.Generator,
+) -> list[Score]:
+    """The scores with the monitor's probabilities noted.
+
+    What the same monitor has said to a mitigation before this one stands: asked again, it would cost as much and (where
+    it errs at random) might contradict itself.
+    """
+    key = noted_as(monitor)
+    if all(key in score.noted for score in scores):
+        return list(scores)
+    probabilities = monitor(episodes, models, rng).tolist()
+    return [score.noting(key, p) for score, p in zip(scores, probabilities, strict=True)]
+
+
+def watched(parts: Parts, monitor: MonitorFunction) -> Parts:
+    """The parts with the monitor asked after whatever scores episodes now."""
+
+    def reward(episodes: Sequence[Episode[Scenario]], rng: np.random.Generator) -> list[Score]:
+        return asked(monitor, episodes, parts.reward(episodes, rng), parts.models, rng)
+
+    return replace(parts, reward=reward)
+
+
+def paying(parts: Parts, monitor: MonitorFunction, component: str, pay: Callable[[float], float]) -> Parts:
+    """The parts with a reward component more: `pay` of the monitor's probability."""
+    seen, key = watched(parts, monitor), noted_as(monitor)
+
+    def reward(episodes: Sequence[Episode[Scenario]], rng: np.random.Generator) -> list[Score]:
+        return [score.plus(component, pay(score.noted[key])) for score in seen.reward(episodes, rng)]
+
+    return replace(parts, reward=reward)

@@ -1,0 +1,38 @@
+"""The oracle made to err: a monitor whose accuracy is set, and whose errors nothing in the text predicts."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal, final
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from envs.episode import Episode, Scenario
+from rl.models import Models
+from rl.monitors.monitor import record_name
+from rl.monitors.oracle import Oracle
+
+
+@final
+class DialledOracle(BaseModel):
+    """The oracle's label, turned round by chance in a share of episodes.
+
+    Source: Gasteiger, Mikulik et al. 2025, ground truth at 90 % and at 70 % accuracy.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["dialled_oracle"] = "dialled_oracle"
+    summary: ClassVar[str] = "the oracle's label, right with a set probability (accuracy)"
+    accuracy: float = Field(default=0.9, ge=0, le=1, description="The chance, in each episode, that it is right.")
+
+    @property
+    def name(self) -> str:
+        return record_name(self)
+
+    def __call__(
+        self, episodes: Sequence[Episode[Scenario]], models: Models, rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        truth = Oracle()(episodes, models, rng)
+        right = rng.random(len(episodes)) < self.accuracy
+        return np.where(right, truth, 1 - truth)

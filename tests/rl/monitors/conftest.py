@@ -1,0 +1,13 @@
+"""What monitors are asked with: the tiny policy, which is its own frozen start."""
+
+import pytest
+
+from envs.dialect.environment import Dialect
+from rl.models import Models
+from rl.policy import Policy
+from rl.sampler import Sampling
+
+
+@pytest.fixture
+def models(policy: Policy) -> Models:
+    return Models(policy, lambda: policy, Dialect(), Sampling(max_new_tokens=24), microbatch_size=8, seed=0)
