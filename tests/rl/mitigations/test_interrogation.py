@@ -260,7 +260,8 @@ def test_one_that_does_not_is_refused_before_anything_is_built(
         train(config, tmp_path / "run")
     assert "\n" not in str(caught.value)
     assert f"which {organism.kind} wasn't" in str(caught.value)
-    assert "to base, terminal, instrumental, sycophancy or helpfulness, or leave" in str(caught.value)
+    assert "set organism.kind to base, " in str(caught.value)
+    assert "faker" not in str(caught.value).split("wasn't: ")[1].split(", or leave")[0].split(", ")
     assert not (tmp_path / "run").exists()
 
 
