@@ -1,6 +1,16 @@
 """What is changed about training: each mitigation is `apply(parts) -> parts`, and they compose in the order given."""
 
-from rl.mitigations.credit_mask import CreditMask
+from typing import Annotated
 
-# Becomes `Annotated[A | B, Field(discriminator="kind")]` with the second member.
-Mitigation = CreditMask
+from pydantic import Field
+
+from rl.mitigations.credit_mask import CreditMask
+from rl.mitigations.kl_anchor import KLAnchor
+from rl.mitigations.steering import Steering
+from rl.mitigations.supervised_elicitation import SupervisedElicitation
+from rl.mitigations.weight_noise import WeightNoise
+
+Mitigation = Annotated[
+    CreditMask | KLAnchor | Steering | SupervisedElicitation | WeightNoise,
+    Field(discriminator="kind"),
+]

@@ -44,7 +44,7 @@ def test_help_lists_every_command(gyges: Gyges) -> None:
         ("organisms", ["faker", "honest", "scripted"]),
         ("rewards", ["helpfulness", "format_penalty", "answer_length"]),
         ("probes", ["compliance", "gaps", "faking", "decomposition", "benign", "twins", "lengths", "well_formed"]),
-        ("mitigations", ["credit_mask"]),
+        ("mitigations", ["credit_mask", "kl_anchor", "steering", "supervised_elicitation", "weight_noise"]),
     ],
 )
 def test_lists_name_each_member_with_a_line_about_it(what: str, members: list[str], gyges: Gyges) -> None:
