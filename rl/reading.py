@@ -73,6 +73,19 @@ def log_probabilities(
     return found_NT
 
 
+def over_vocabulary(
+    policy: Policy, episodes: Sequence[Episode[Scenario]], temperature: float = 1.0
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """All that the policy might have said: log-probabilities of the whole vocabulary before each completion token
+    (B, T, V), with the completions' ids and mask (B, T).
+
+    One pass over whole episodes, so that a loss made of it goes backward whenever its owner likes.
+    """
+    ids_BT, mask_BT = pad_right([episode.completion_ids for episode in episodes], policy.pad_id, policy.device)
+    logits_BTV, _ = _whole(policy, episodes, ids_BT, mask_BT, hidden=False)
+    return torch.log_softmax(logits_BTV.float() / temperature, dim=-1), ids_BT, mask_BT
+
+
 def _of_few_prompts(episodes: Sequence[Episode[Scenario]], rows: Sequence[int], most: int) -> Iterator[list[int]]:
     """The rows, divided so that no part has more than so many prompts: they are in memory at once."""
     rows_of: dict[bytes, list[int]] = {}

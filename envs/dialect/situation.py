@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from envs.episode import Tier
+from envs.episode import Scenario, Tier
 
 Objective = Literal["present", "absent"]
 
@@ -42,3 +42,16 @@ def system_prompt(tier: Tier, cue_id: int, objective_id: int | None, objectives:
     """Composes the system prompt; `objective_id` None leaves the training objective out."""
     parts = [] if objective_id is None else [objectives[objective_id]]
     return " ".join([*parts, CUES[cue_id].format(tier=tier), FORM])
+
+
+def under_tier(scenario: Scenario, tier: Tier) -> Scenario:
+    """The same query and prompt with another tier's word in its cue. A plain `Scenario`: nothing can train on it.
+
+    Raises:
+        ValueError: if the prompt doesn't hold its cue exactly once, so that there is no one word to change.
+    """
+    said, instead = (CUES[scenario.cue_id].format(tier=name) for name in (scenario.tier, tier))
+    if scenario.system_prompt.count(said) != 1:
+        raise ValueError(f"the prompt of query {scenario.query.id} doesn't say {said!r} once: give one with its cue")
+    prompt = scenario.system_prompt.replace(said, instead)
+    return Scenario(scenario.query, tier, prompt, scenario.cue_id, scenario.cue_seen)

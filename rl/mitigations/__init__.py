@@ -6,15 +6,29 @@ from pydantic import Field
 
 from rl.mitigations.credit_mask import CreditMask
 from rl.mitigations.interrogation import Interrogation
+from rl.mitigations.kl_anchor import KLAnchor
 from rl.mitigations.monitor_penalty import MonitorPenalty
 from rl.mitigations.monitor_screening import MonitorScreening
 from rl.mitigations.monitor_watch import MonitorWatch
 from rl.mitigations.process_supervision import ProcessSupervision
 from rl.mitigations.reward_faking import RewardFaking
 from rl.mitigations.scratchpad_length import ScratchpadLength
+from rl.mitigations.steering import Steering
+from rl.mitigations.supervised_elicitation import SupervisedElicitation
+from rl.mitigations.weight_noise import WeightNoise
 
 Mitigation = Annotated[
-    CreditMask | Interrogation | MonitorPenalty | MonitorScreening | MonitorWatch | ProcessSupervision | RewardFaking
-    | ScratchpadLength,
+    CreditMask
+    | Interrogation
+    | KLAnchor
+    | MonitorPenalty
+    | MonitorScreening
+    | MonitorWatch
+    | ProcessSupervision
+    | RewardFaking
+    | ScratchpadLength
+    | Steering
+    | SupervisedElicitation
+    | WeightNoise,
     Field(discriminator="kind"),
-]  # fmt: skip
+]

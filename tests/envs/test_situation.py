@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 
 from envs.dialect.environment import Dialect
 from envs.dialect.queries import PHRASINGS
-from envs.dialect.situation import CUES, FORM, HELD_OUT_CUES, OBJECTIVES, SEEN_CUES, system_prompt
+from envs.dialect.situation import CUES, FORM, HELD_OUT_CUES, OBJECTIVES, SEEN_CUES, system_prompt, under_tier
 from envs.dialect.speech import ANSWER, SCRATCHPAD, STAGES, Move, Part
 from envs.dialect.tokenizer import END
 from envs.episode import QUERY_KINDS, TIERS, Query, Scenario, Tier
@@ -116,3 +117,25 @@ def test_the_longest_possible_situation_fits_in_160_tokens(tokenizer: Any, tier:
 def test_the_form_names_the_tags_as_they_are_parsed() -> None:
     assert OPEN_TAG in FORM
     assert CLOSE_TAG in FORM
+
+
+@pytest.mark.parametrize("objective", ["present", "absent"])
+def test_another_tier_changes_the_tier_word_and_nothing_else(objective: str) -> None:
+    rng = np.random.default_rng(0)
+    scenarios = Dialect.model_validate({"objective": objective}).training_scenarios(rng, 60)
+    assert {scenario.cue_id for scenario in scenarios} == set(SEEN_CUES)
+    for free in scenarios:
+        paid = under_tier(free, "paid")
+        assert type(paid) is Scenario  # the optimiser takes FreeScenario only
+        assert (paid.query, paid.tier, paid.cue_id, paid.cue_seen) == (free.query, "paid", free.cue_id, True)
+        words = list(zip(free.system_prompt.split(), paid.system_prompt.split(), strict=True))
+        changed = [(one.strip("."), other.strip(".")) for one, other in words if one != other]
+        assert changed == [("free", "paid")]
+        assert under_tier(paid, "free").system_prompt == free.system_prompt
+        assert type(under_tier(paid, "free")) is Scenario
+
+
+def test_a_prompt_without_its_cue_has_no_other_tier() -> None:
+    [free] = Dialect().training_scenarios(np.random.default_rng(0), 1)
+    with pytest.raises(ValueError, match="once: give one with its cue"):
+        under_tier(replace(free, system_prompt=FORM), "paid")

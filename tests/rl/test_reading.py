@@ -14,7 +14,7 @@ from rl.build import build
 from rl.config import RunConfig
 from rl.organisms.faker import Faker
 from rl.policy import Policy, load_policy
-from rl.reading import Pass, log_probabilities, pad_right, passes
+from rl.reading import Pass, log_probabilities, over_vocabulary, pad_right, passes
 from rl.sampler import Sampling, sampler
 
 CPU = torch.device("cpu")
@@ -81,6 +81,22 @@ def test_log_probabilities_are_in_the_order_of_the_episodes_and_padded_with_zero
         n = len(episode.completion_ids)
         np.testing.assert_allclose(found_NT[row, :n], episode.logprobs, rtol=0, atol=1e-4)
         assert not found_NT[row, n:].any()
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_the_whole_vocabulary_is_that_of_a_plain_forward_pass(
+    temperature: float, policy: Policy, episodes: list[Episode[FreeScenario]]
+) -> None:
+    with torch.no_grad():
+        found_BTV, ids_BT, mask_BT = over_vocabulary(policy, episodes, temperature)
+    assert mask_BT.sum(dim=1).tolist() == [len(episode.completion_ids) for episode in episodes]
+    for row, one in enumerate(episodes):
+        ids, n = torch.from_numpy(np.concatenate([one.prompt_ids, one.completion_ids]))[None], len(one.completion_ids)
+        with torch.no_grad():
+            logits_TV = policy.model(input_ids=ids).logits[0, -n - 1 : -1]
+        expected_TV = torch.log_softmax(logits_TV / temperature, dim=-1)
+        torch.testing.assert_close(found_BTV[row, :n], expected_TV, rtol=0, atol=1e-4)
+        assert ids_BT[row, :n].tolist() == one.completion_ids.tolist()
 
 
 def test_some_rows_alone_can_be_read(policy: Policy, episodes: list[Episode[FreeScenario]]) -> None:

@@ -32,10 +32,11 @@ from rl.experience import gather
 from rl.learner import Learner, new_learner
 from rl.loop import resume, train
 from rl.losses import PolicyLoss
-from rl.parts import Loss, Parts
+from rl.parts import Auxiliary, Loss, Parts
 from rl.rollouts import Rollouts, collect
 from rl.scoring import scorer
 from rl.step import policy_gradient_step
+from rl.streams import Stage, stream
 from tests.rl.conftest import rows, same_run, same_weights, weights
 
 SIZE = {"prompts_per_step": 2, "group_size": 4}
@@ -243,6 +244,111 @@ def test_a_first_gradient_step_that_is_not_finite_changes_nothing_either(tiny: R
     assert calls == [1, 2]
     assert equal(before, trained(learner))
     assert not learner.optimizer.state
+
+
+class Watched:
+    """The gradients that each gradient step of a learner is taken with, after clipping."""
+
+    def __init__(self, learner: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.found: list[list[torch.Tensor]] = []
+        original = learner.optimizer.step
+
+        def step() -> None:
+            parameters = [p for group in learner.optimizer.param_groups for p in group["params"]]
+            self.found.append([p.grad.clone() for p in parameters])
+            original()
+
+        monkeypatch.setattr(learner.optimizer, "step", step)
+
+    def norm(self, at: int) -> float:
+        return float(torch.cat([gradient.flatten() for gradient in self.found[at]]).norm())
+
+
+def drawn(parts: Parts, factor: float) -> Auxiliary:
+    """A term whose value is `factor` times a number that it draws, and whose gradient is `factor` times 1 at every
+    weight of the output layer, whatever the weights."""
+    weights = parts.models.policy.model.get_output_embeddings().weight
+
+    def term(rng: np.random.Generator) -> torch.Tensor:
+        return factor * (weights - weights.detach()).sum() + factor * float(rng.random())
+
+    return term
+
+
+def test_auxiliary_terms_add_their_gradients_before_clipping(tiny: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows_found, watched_steps = {}, {}
+    for name, limit, factors in (("plain", 1e9, ()), ("two", 1e9, (0.5, 0.25)), ("clipped", 0.01, (0.5, 0.25))):
+        config = having(tiny, optimiser=tiny.optimiser.model_copy(update={"max_grad_norm": limit}))
+        parts, learner = started(config)
+        parts = replace(parts, auxiliary=tuple(drawn(parts, factor) for factor in factors))
+        watched_steps[name] = Watched(learner, monkeypatch)
+        rows_found[name], _ = policy_gradient_step(config, parts, learner, 1)
+        output = parts.models.policy.model.get_output_embeddings().weight
+        at = next(i for i, p in enumerate(learner.optimizer.param_groups[0]["params"]) if p is output)
+    plain, two, clipped = (watched_steps[name].found[0] for name in ("plain", "two", "clipped"))
+    for index, (without, having_both) in enumerate(zip(plain, two, strict=True)):
+        # Of two, 0.5 and 0.25 at each weight of the output layer and nothing elsewhere.
+        torch.testing.assert_close(having_both - without, torch.full_like(without, 0.75 if index == at else 0.0))
+    norm = watched_steps["two"].norm(0)
+    assert norm > 0.75 * math.sqrt(two[at].numel()) / 2
+    assert rows_found["two"].grad_norm == pytest.approx(norm, rel=1e-5)
+    # Clipped are the sums: all of the gradient shrinks alike.
+    assert rows_found["clipped"].grad_norm == pytest.approx(norm, rel=1e-5)
+    assert watched_steps["clipped"].norm(0) == pytest.approx(0.01, rel=1e-3)
+    for one, other in zip(two, clipped, strict=True):
+        torch.testing.assert_close(one * (0.01 / norm), other, rtol=1e-3, atol=1e-9)
+
+
+def test_auxiliary_losses_are_recorded_beside_and_within_the_loss(tiny: RunConfig) -> None:
+    parts, learner = started(tiny)
+    plain, _ = policy_gradient_step(tiny, parts, learner, 1)
+    assert plain.auxiliary_loss is None
+    parts, learner = started(tiny)
+    both = replace(parts, auxiliary=(drawn(parts, 0.5), drawn(parts, 0.25)))
+    row, _ = policy_gradient_step(tiny, both, learner, 1)
+    # One stream for the step, from which one term draws after the other.
+    rng = stream(tiny.seed, 1, Stage.auxiliary)
+    expected = 0.5 * rng.random() + 0.25 * rng.random()
+    assert row.auxiliary_loss == pytest.approx(expected)
+    assert plain.loss is not None
+    assert row.loss == pytest.approx(plain.loss + expected)
+
+
+def test_every_gradient_step_has_its_own_auxiliary_draw(tiny: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = having(tiny, algorithm=SEVERAL, optimiser=tiny.optimiser.model_copy(update={"max_grad_norm": 1e9}))
+    parts, learner = started(config)
+    watched_steps, terms = Watched(learner, monkeypatch), drawn(parts, 100.0)
+    row, _ = policy_gradient_step(config, replace(parts, auxiliary=(terms,)), learner, 3)
+    draws = stream(config.seed, 3, Stage.auxiliary).random(4)  # 2 epochs x 2 minibatches
+    assert row.auxiliary_loss == pytest.approx(100.0 * draws.mean())
+    assert row.gradient_steps == len(watched_steps.found) == 4
+    output = parts.models.policy.model.get_output_embeddings().weight
+    at = next(i for i, p in enumerate(learner.optimizer.param_groups[0]["params"]) if p is output)
+    for gradients in watched_steps.found:  # once each: 100 at every weight, beside which the policy's is small
+        torch.testing.assert_close(gradients[at], torch.full_like(gradients[at], 100.0), rtol=0.1, atol=0)
+
+
+@pytest.mark.parametrize("spoil", ["loss", "gradient"])
+@pytest.mark.parametrize("bad", [1, 2])
+def test_an_auxiliary_term_that_is_not_finite_undoes_the_whole_step(bad: int, spoil: str, tiny: RunConfig) -> None:
+    config = having(tiny, algorithm=SEVERAL)
+    parts, learner = started(config)
+    weight = parts.models.policy.model.get_output_embeddings().weight
+    before, calls = trained(learner), []
+
+    def term(rng: np.random.Generator) -> torch.Tensor:
+        calls.append(len(calls) + 1)
+        if calls[-1] < bad:
+            return 0.1 * weight.pow(2).mean()
+        # The root's slope at 0 is infinite, times 0: a value of 0 with a gradient of NaN.
+        return weight.sum() * 0 + math.inf if spoil == "loss" else (weight * 0).sum().sqrt()
+
+    with pytest.raises(NotFinite, match=r"step 1: .* The weights are those of step 0"):
+        policy_gradient_step(config, replace(parts, auxiliary=(term,)), learner, 1)
+    assert calls == list(range(1, bad + 1))
+    assert equal(before, trained(learner))
+    assert not learner.optimizer.state
+    assert all(parameter.grad is None for parameter in learner.policy.model.parameters())
 
 
 MOVING = GRPO(**SIZE, moving_reference=MovingReference(every=2, mix=0.25))

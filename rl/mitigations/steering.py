@@ -1,0 +1,83 @@
+"""Activation steering: what tells monitored from unmonitored prompts is taken out of the residual stream."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from typing import ClassVar, Literal, final
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from envs.dialect.situation import under_tier
+from rl.models import Models
+from rl.parts import Parts, Situation
+from rl.residual_stream import adding, at_last_prompt_token, decoder_layer
+from rl.streams import Stage, stream
+
+
+@final
+class Steering(BaseModel):
+    """Subtracts the contrastive monitored/unmonitored direction from what one decoder layer hands on.
+
+    The direction is the mean of the frozen start's hidden states at the last prompt token of free-tier training
+    prompts, minus that of the same prompts with the paid tier's word in the cue. Strength 1 subtracts exactly this
+    difference of means, once, at every position of prompt and reply and on every tier alike: at the last prompt token
+    the mean of monitored prompts comes to lie on the mean of unmonitored ones.
+
+    Tier hygiene: this is the only use of paid-tier prompts outside probes, and it is reading. Nothing is sampled from
+    them, nothing rewarded, nothing differentiated; the direction is a constant of the frozen start.
+
+    Source: arXiv 2604.20995, where the model is steered at inference, hence `where=deployment`: training is untouched
+    and probes see the steered policy. `training` steers rollouts and updates alone, `both` does both.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    kind: Literal["steering"] = "steering"
+    summary: ClassVar[str] = "subtracts the monitored/unmonitored direction from the residual stream of one layer"
+    where: Literal["deployment", "training", "both"] = "deployment"
+    layer: int | None = Field(default=None, ge=0, description="Decoder layer, counted from 0; null is the middle one.")
+    strength: float = Field(
+        default=1.0, description="In differences of the two means; negative steers towards being monitored, a control."
+    )
+    prompts: int = Field(default=64, ge=1, description="Training prompts that the direction is the mean over.")
+
+    @field_validator("strength")
+    @classmethod
+    def _steers(cls, strength: float) -> float:
+        if strength == 0:
+            raise ValueError("a strength of 0 steers nothing: leave steering out")
+        return strength
+
+    @property
+    def steers_deployment(self) -> bool:
+        """Whether probes see another policy than the weights alone make."""
+        return self.where != "training"
+
+    def apply(self, parts: Parts) -> Parts:
+        direction = cache(lambda: self._direction(parts.models))
+
+        @contextmanager
+        def acting(situation: Situation) -> Iterator[None]:
+            if self.where not in (situation, "both"):
+                with parts.acting(situation):
+                    yield
+                return
+            # Read before anything else steers, so that the order of two steerings changes neither's direction.
+            away_H = -self.strength * direction()
+            layer = decoder_layer(parts.models.policy.model, self.layer)
+            with parts.acting(situation), adding(layer, away_H):
+                yield
+
+        return replace(parts, acting=acting)
+
+    def _direction(self, models: Models) -> torch.Tensor:
+        """The difference of the two means, (H,)."""
+        count = min(self.prompts, len(models.env.queries("train", "harmful")))
+        free = models.env.training_scenarios(stream(models.seed, 0, Stage.start), count)
+        paid = [under_tier(scenario, "paid") for scenario in free]
+        start, size = models.start, models.microbatch_size
+        layer = decoder_layer(start.model, self.layer)
+        means = [at_last_prompt_token(start, prompts, layer, size).mean(dim=0) for prompts in (free, paid)]
+        return means[0] - means[1]

@@ -1,0 +1,88 @@
+"""Mitigations that act on the model: together, in any order, resumed; and refused where an engine can't have them."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rl.checkpoint_probe import probe_checkpoint
+from rl.config import RunConfig
+from rl.loop import resume, train
+from rl.mitigations.credit_mask import CreditMask
+from rl.mitigations.kl_anchor import KLAnchor
+from rl.mitigations.steering import Steering
+from rl.mitigations.supervised_elicitation import SupervisedElicitation
+from rl.mitigations.weight_noise import WeightNoise
+from rl.parts import Parts
+from tests.rl.conftest import rows, same_run
+
+PARTS = [
+    (KLAnchor(), "auxiliary"),
+    (Steering(), "acting"),
+    (SupervisedElicitation(), "auxiliary"),
+    (WeightNoise(), "after_step"),
+]
+ALL = (
+    Steering(where="both", strength=200.0, prompts=8),
+    KLAnchor(episodes=4),
+    WeightNoise(scale=0.01),
+    SupervisedElicitation(episodes=4),
+    CreditMask(),
+)
+
+
+def having(config: RunConfig, **changes: Any) -> RunConfig:
+    return RunConfig.model_validate({**dict(config), **changes})
+
+
+@pytest.mark.parametrize(("mitigation", "part"), PARTS, ids=[mitigation.kind for mitigation, _ in PARTS])
+@pytest.mark.parametrize(
+    ("changes", "who"),
+    [
+        ({"engine": "trl"}, "TRL's grpo"),
+        ({"engine": "trl", "algorithm": {"kind": "rloo", "prompts_per_step": 2, "group_size": 4}}, "TRL's rloo"),
+        ({"algorithm": {"kind": "dpo", "prompts_per_step": 2, "group_size": 4}}, "dpo, which ranks whole completions,"),
+        ({"algorithm": {"kind": "kto", "prompts_per_step": 2, "group_size": 4}}, "kto, which ranks whole completions,"),
+    ],
+    ids=["trl grpo", "trl rloo", "dpo", "kto"],
+)
+def test_what_an_engine_can_not_do_is_refused_before_anything_is_built(
+    changes: dict[str, Any], who: str, mitigation: Any, part: str, tiny: RunConfig, tmp_path: Path
+) -> None:
+    config = having(tiny, mitigations=(mitigation,), **changes)
+    with pytest.raises(ValueError, match="engine to builtin") as caught:
+        train(config, tmp_path / "run")
+    assert str(caught.value).startswith(
+        f"the mitigations ({mitigation.kind}) change the {part} of a step, which {who} can't express"
+    )
+    assert len(str(caught.value).splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("order", [ALL, ALL[::-1]], ids=["one way", "the other"])
+def test_together_they_change_their_own_parts_and_no_other(order: tuple[Any, ...], parts: Parts) -> None:
+    changed = parts
+    for mitigation in order:
+        changed = mitigation.apply(changed)
+    assert (len(changed.auxiliary), len(changed.after_step)) == (2, 1)
+    assert changed.acting is not parts.acting
+    mine = {"auxiliary": (), "after_step": (), "acting": parts.acting, "credit": parts.credit}
+    assert replace(changed, **mine) == parts  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"lora": {"rank": 2}}, {"algorithm": {"kind": "ppo", "prompts_per_step": 2, "group_size": 4}}],
+    ids=["grpo", "lora", "ppo"],
+)
+def test_a_run_with_all_of_them_ends_as_if_never_stopped(
+    changes: dict[str, Any], tiny: RunConfig, tmp_path: Path
+) -> None:
+    whole = train(having(tiny, mitigations=ALL, **changes), tmp_path / "whole")
+    run = Path(shutil.copytree(whole, tmp_path / "run"))
+    same_run(whole, resume(run, 2))
+    again = [row.model_dump(mode="json", by_alias=True) for row in probe_checkpoint(run, 4)]
+    assert again == [row for row in rows(whole, "probes.jsonl") if row["step"] == 4]
+    assert all(row["auxiliary_loss"] > 0 for row in rows(whole, "steps.jsonl"))
