@@ -1,6 +1,15 @@
 """What is changed about training: each mitigation is `apply(parts) -> parts`, and they compose in the order given."""
 
-from rl.mitigations.credit_mask import CreditMask
+from typing import Annotated
 
-# Becomes `Annotated[A | B, Field(discriminator="kind")]` with the second member.
-Mitigation = CreditMask
+from pydantic import Field
+
+from rl.mitigations.credit_mask import CreditMask
+from rl.mitigations.cross_tier_consistency import CrossTierConsistency
+from rl.mitigations.inoculation_prompt import InoculationPrompt
+from rl.mitigations.tier_cue_dropout import TierCueDropout
+
+Mitigation = Annotated[
+    CreditMask | CrossTierConsistency | InoculationPrompt | TierCueDropout,
+    Field(discriminator="kind"),
+]
