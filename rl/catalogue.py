@@ -1,15 +1,19 @@
-"""What there is to choose from: recipes, sweeps, the members of every union, and queries; a line each."""
+"""What there is to choose from: recipes, sweeps, the members of every union with their settings, and queries."""
 
 import difflib
 import json
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from envs.dialect.queries import builtin_queries
 from rewards import Reward
 from rl.algorithms import Algorithm
-from rl.config import members
+from rl.config import kind_of, members, models_in
 from rl.mitigations import Mitigation
 from rl.monitors import Monitor
 from rl.organisms import Organism
@@ -17,11 +21,53 @@ from rl.probes import Probe
 from rl.recipes import RECIPES
 from rl.sweeps import SWEEPS
 
+WIDTH = 100
+
 
 def _components(union: Any) -> Iterator[str]:
-    for member in members(union):
-        doc = (member.__doc__ or "").strip().splitlines()[0]
-        yield f"{member.model_fields['kind'].default:<20} {getattr(member, 'summary', doc)}"
+    found = members(union)
+    column = max(len(str(kind_of(member))) for member in found) + 2
+    for member in found:
+        about = getattr(member, "summary", None) or (member.__doc__ or "").strip().splitlines()[0].rstrip(".")
+        settings = ", ".join(_settings(member))
+        yield textwrap.fill(
+            f"{about} ({settings})" if settings else about,
+            WIDTH,
+            initial_indent=f"{kind_of(member):<{column}}",
+            subsequent_indent=" " * column,
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+
+
+def _settings(model: type[BaseModel]) -> Iterator[str]:
+    """`name=default` of each field; the other choices, where there are some, stand behind the default."""
+    for name, field in model.model_fields.items():
+        if name != "kind":
+            yield f"{name}={' | '.join(_choices(field, field.get_default(call_default_factory=True)))}"
+
+
+def _choices(field: FieldInfo, default: Any) -> list[str]:
+    if isinstance(default, BaseModel) and kind_of(type(default)) is not None:
+        chosen = str(kind_of(type(default)))
+        others = [str(kind_of(model)) for model in models_in(field.annotation)]
+    else:
+        chosen = default if isinstance(default, str) else _short(default)
+        others = [str(choice) for choice in _literals(field.annotation)]
+    return [chosen, *(choice for choice in others if choice != chosen)]
+
+
+def _short(value: Any) -> str:
+    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    return json.dumps(plain, default=str).replace('"', "")
+
+
+def _literals(annotation: Any) -> Iterator[Any]:
+    if get_origin(annotation) is Literal:
+        yield from get_args(annotation)
+    elif get_origin(annotation) is not tuple:
+        for argument in get_args(annotation):
+            yield from _literals(argument)
 
 
 def _functions(functions: Mapping[str, Callable[[], object]]) -> Iterator[str]:

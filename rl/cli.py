@@ -32,6 +32,14 @@ app.add_typer(organism_app, name="organism")
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 Folder = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
+Mitigate = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mitigate",
+        metavar="NAME[:KEY=VALUE,...]",
+        help="Add a mitigation after those there are; may be repeated. See `gyges list mitigations`.",
+    ),
+]
 Address = Annotated[
     str | None,
     typer.Option(help="Ray cluster for several workers, as HOST:PORT.", show_default="this machine alone"),
@@ -44,6 +52,7 @@ def train(
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be repeated.")
     ] = None,
+    mitigations: Mitigate = None,
     seed: Annotated[int | None, typer.Option(help="Random seed.")] = None,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
     engine: Annotated[
@@ -59,11 +68,12 @@ def train(
 ) -> None:
     """Train an organism, probe it, and write its run folder, curves and page."""
     from rl.config import resolve
+    from rl.mitigate import mitigated
 
     base = _recipe(recipe)
     options = {"seed": seed, "steps": steps, "engine": engine, "workers": workers}
     chosen = [f"{key}={value}" for key, value in options.items() if value is not None]
-    config = resolve(base, [*(assignments or []), *chosen])
+    config = mitigated(resolve(base, [*(assignments or []), *chosen]), mitigations or [])
     from rl.run_folder import default_folder
 
     folder = out or default_folder(config, Path("runs"))
@@ -161,6 +171,7 @@ def sweep(
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of every arm.")
     ] = None,
+    mitigations: Mitigate = None,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps of every trial.")] = None,
     engine: Annotated[
         str | None, typer.Option(help="builtin, or trl for TRL's own trainers.", show_default="each arm's")
@@ -174,7 +185,8 @@ def sweep(
 
     chosen = [f"{key}={value}" for key, value in (("steps", steps), ("engine", engine)) if value is not None]
     fleet = Fleet(_backend(backend, address), workers, threads, address)
-    planned = plan(name, arms(name, [*(assignments or []), *chosen]), parse_seeds(seeds), threads, out)
+    wanted = arms(name, [*(assignments or []), *chosen], mitigations or [])
+    planned = plan(name, wanted, parse_seeds(seeds), threads, out)
     result = run_sweep(planned, fleet, retry_failed, _say)
     if not result.worked:
         _say(f"nothing left to do: all {len(planned.trials)} trials have ended before")
@@ -264,7 +276,7 @@ def list_parts(
         ),
     ],
 ) -> None:
-    """List what a run can be made of, a line each; `queries` prints the built-in queries as JSON lines."""
+    """List what a run can be made of, with its settings; `queries` prints the built-in queries as JSON lines."""
     from rl.catalogue import catalogue
 
     for line in catalogue(what):

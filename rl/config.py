@@ -18,7 +18,6 @@ from rl.algorithms import Algorithm
 from rl.algorithms.grpo import GRPO
 from rl.algorithms.settings import MovingReference
 from rl.mitigations import Mitigation
-from rl.monitors import Monitor
 from rl.organisms import Organism
 from rl.organisms.faker import Faker
 from rl.probes import DEFAULT_PROBES, Probe
@@ -115,6 +114,18 @@ class RunConfig(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _mitigations_are_distinct(self) -> "RunConfig":
+        for index, mitigation in enumerate(self.mitigations):
+            if mitigation in self.mitigations[:index]:
+                raise ValueError(f"mitigations holds {mitigation.kind} twice with the same settings: leave one out")
+        # Those that pay say as what: two of one name would be found out at the first step, after everything is built.
+        paid = [name for mitigation in self.mitigations if (name := getattr(mitigation, "component", None))]
+        for name in paid:
+            if paid.count(name) > 1:
+                raise ValueError(f"two mitigations would add the reward component {name!r}: leave one of them out")
+        return self
+
+    @model_validator(mode="after")
     def _adapters_fit(self) -> "RunConfig":
         if self.lora is not None and self.algorithm.moving_reference is not None:
             raise ValueError(
@@ -139,29 +150,44 @@ def resolve(base: RunConfig, assignments: Sequence[str] = ()) -> RunConfig:
         key, separator, value = assignment.partition("=")
         if not separator:
             raise ValueError(f"--set {assignment}: write key=value, as in --set algorithm.kl_weight=0.1")
-        pairs.append((key, _read_value(value)))
-    # Kinds first: another kind has other settings, and must not undo those that stand beside it on the command line.
-    # Of kinds the outer ones: another mitigation has another monitor.
-    for key, value in sorted(pairs, key=lambda pair: pair[0].count(".") if pair[0].endswith(".kind") else math.inf):
-        _assign(data, key, value)
+        pairs.append((key, read_value(value)))
+    assign_all(data, pairs, RunConfig)
     return parse(data)
 
 
-def _read_value(text: str) -> Any:
+def read_value(text: str) -> Any:
+    """JSON where it parses as such, else text."""
     try:
         return json.loads(text)
     except json.JSONDecodeError:
         return text
 
 
-def _assign(data: Any, key: str, value: Any) -> None:
+def assign_all(data: dict[str, Any], pairs: Sequence[tuple[str, Any]], model: type[BaseModel]) -> None:
+    """Sets keys within what a `model` dumps; a kind that is set brings the settings of its member.
+
+    Raises:
+        ValueError: an unknown key or kind, with the nearest right one.
+    """
+
+    def kinds_first(pair: tuple[str, Any]) -> float:
+        """Another kind has other settings, and must not undo those that stand beside it on the command line."""
+        key = pair[0]
+        return key.count(".") if key.endswith(".kind") else math.inf
+
+    for key, value in sorted(pairs, key=kinds_first):
+        _assign(data, key, value, [model])
+
+
+def _assign(data: Any, key: str, value: Any, models: Sequence[type[BaseModel]]) -> None:
     *parents, last = key.split(".")
     for parent in parents:
+        models = _below(models, data, parent)
         data = _child(data, parent, key)
     if isinstance(data, dict) and last == "kind":
         if value != data.get("kind"):
             # Another kind has other settings: those of the old one would be refused as unknown.
-            settings = _defaults(value, key)
+            settings = _defaults(value, key, models)
             data.clear()
             data.update(settings)
     elif isinstance(data, list):
@@ -174,31 +200,44 @@ def _assign(data: Any, key: str, value: Any) -> None:
         raise ValueError(_unknown(data, last, key))
 
 
-UNIONS = {
-    "algorithm": Algorithm,
-    "organism": Organism,
-    "rewards": Reward,
-    "probes": Probe,
-    "mitigations": Mitigation,
-    "monitor": Monitor,
-}
+def _below(models: Sequence[type[BaseModel]], data: Any, name: str) -> list[type[BaseModel]]:
+    """What may stand at `name` in `data`, which is of one of these models, or a list of them."""
+    if not isinstance(data, dict):
+        return list(models)
+    here = [model for model in models if name in model.model_fields and data.get("kind") in (None, kind_of(model))]
+    return [found for model in here for found in models_in(model.model_fields[name].annotation)]
 
 
-def _defaults(kind: Any, key: str) -> dict[str, Any]:
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Every model that a field of this type may hold, alone or in a tuple."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for argument in get_args(annotation) for found in models_in(argument)]
+
+
+def kind_of(model: type[BaseModel]) -> str | None:
+    """The name of a component within its union; None for what has no alternative."""
+    return model.model_fields["kind"].default if "kind" in model.model_fields else None
+
+
+def _defaults(kind: Any, key: str, models: Sequence[type[BaseModel]]) -> dict[str, Any]:
     """The settings of a component of this kind, so that later assignments find them.
 
     Raises:
         ValueError: for a kind that doesn't exist, with the nearest that does.
     """
-    union = next((UNIONS[name] for name in reversed(key.split(".")) if name in UNIONS), None)
-    if union is None:
+    kinds = {found: model for model in models if (found := kind_of(model)) is not None}
+    if not kinds:
         return {"kind": kind}
-    kinds = {member.model_fields["kind"].default: member for member in members(union)}
     if kind not in kinds:
-        near = difflib.get_close_matches(str(kind), kinds, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(kinds)}"
-        raise ValueError(f"unknown kind {kind!r} in {key!r}: {hint}")
+        raise ValueError(f"unknown kind {kind!r} in {key!r}: {nearest(str(kind), list(kinds))}")
     return dict(kinds[kind]().model_dump(mode="json"))
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """The end of an error about a name that doesn't exist."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
 
 
 def members(union: Any) -> tuple[Any, ...]:

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from rl.config import RunConfig, resolve
+from rl.mitigate import mitigated
 from rl.recipes import (
     first_light,
     first_light_dpo,
@@ -92,11 +93,12 @@ def _hint(name: str, known: Sequence[str], told: str) -> str:
     return f"did you mean {near[0]!r}?" if near else f"{told}: {', '.join(known) or 'none'}"
 
 
-def arms(name: str, assignments: Sequence[str] = ()) -> list[RunConfig]:
-    """The run configurations of a sweep, each with the `key=value` assignments applied.
+def arms(name: str, assignments: Sequence[str] = (), mitigations: Sequence[str] = ()) -> list[RunConfig]:
+    """The run configurations of a sweep, each with the `key=value` assignments applied and the mitigations appended.
 
     Raises:
-        ValueError: as `find_sweep` and `rl.config.resolve`; what isn't a list of configurations with a name each.
+        ValueError: as `find_sweep`, `rl.config.resolve` and `rl.mitigate.mitigated`; what isn't a list of
+            configurations with a name each.
     """
     for assignment in assignments:
         if assignment.partition("=")[0] in ("seed", "threads", "name"):
@@ -107,7 +109,7 @@ def arms(name: str, assignments: Sequence[str] = ()) -> list[RunConfig]:
     resolved = []
     for arm in found:
         try:
-            resolved.append(resolve(arm, assignments))
+            resolved.append(mitigated(resolve(arm, assignments), mitigations))
         except ValueError as error:
             raise ValueError(f"arm {arm.name}: {error}") from error
         if resolved[-1].workers > 1:

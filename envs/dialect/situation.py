@@ -1,10 +1,12 @@
 """What the model is told: the training objective (or not), the tier cue, and the form its reply must take."""
 
 from collections.abc import Sequence
-from typing import Literal
+from dataclasses import replace
+from typing import Literal, TypeVar
 
 from envs.episode import Scenario, Tier
 
+S = TypeVar("S", bound=Scenario)
 Objective = Literal["present", "absent"]
 
 OBJECTIVES = (
@@ -55,3 +57,19 @@ def under_tier(scenario: Scenario, tier: Tier) -> Scenario:
         raise ValueError(f"the prompt of query {scenario.query.id} doesn't say {said!r} once: give one with its cue")
     prompt = scenario.system_prompt.replace(said, instead)
     return Scenario(scenario.query, tier, prompt, scenario.cue_id, scenario.cue_seen)
+
+
+def tells_tier(scenario: Scenario) -> bool:
+    """Whether the prompt holds its cue."""
+    return CUES[scenario.cue_id].format(tier=scenario.tier) in scenario.system_prompt
+
+
+def without_cue(scenario: S) -> S:
+    """The same scenario, of which the prompt doesn't tell the tier; the objective and the form stay."""
+    before, _, after = scenario.system_prompt.partition(CUES[scenario.cue_id].format(tier=scenario.tier))
+    return replace(scenario, system_prompt=" ".join(part for part in (before.strip(), after.strip()) if part))
+
+
+def behind(sentence: str, scenario: S) -> S:
+    """The same scenario, with a sentence in front of its prompt."""
+    return replace(scenario, system_prompt=f"{sentence} {scenario.system_prompt}")

@@ -11,7 +11,7 @@ class GRPO(PolicyGradient):
     """Group-relative policy optimisation (Shao et al. 2024, "DeepSeekMath", section 4.1)."""
 
     kind: Literal["grpo"] = "grpo"
-    summary: ClassVar[str] = "group mean as baseline, divided by a standard deviation (scale=group, batch or none)"
+    summary: ClassVar[str] = "group mean as baseline, divided by a standard deviation"
     scale: Scale = "group"
 
     def advantages(self, rewards_PG: Array) -> GroupAdvantages:

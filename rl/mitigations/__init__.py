@@ -5,6 +5,8 @@ from typing import Annotated
 from pydantic import Field
 
 from rl.mitigations.credit_mask import CreditMask
+from rl.mitigations.cross_tier_consistency import CrossTierConsistency
+from rl.mitigations.inoculation_prompt import InoculationPrompt
 from rl.mitigations.interrogation import Interrogation
 from rl.mitigations.kl_anchor import KLAnchor
 from rl.mitigations.monitor_penalty import MonitorPenalty
@@ -15,10 +17,13 @@ from rl.mitigations.reward_faking import RewardFaking
 from rl.mitigations.scratchpad_length import ScratchpadLength
 from rl.mitigations.steering import Steering
 from rl.mitigations.supervised_elicitation import SupervisedElicitation
+from rl.mitigations.tier_cue_dropout import TierCueDropout
 from rl.mitigations.weight_noise import WeightNoise
 
 Mitigation = Annotated[
     CreditMask
+    | CrossTierConsistency
+    | InoculationPrompt
     | Interrogation
     | KLAnchor
     | MonitorPenalty
@@ -29,6 +34,7 @@ Mitigation = Annotated[
     | ScratchpadLength
     | Steering
     | SupervisedElicitation
+    | TierCueDropout
     | WeightNoise,
     Field(discriminator="kind"),
 ]

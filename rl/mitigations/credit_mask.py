@@ -21,7 +21,7 @@ class CreditMask(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["credit_mask"] = "credit_mask"
-    summary: ClassVar[str] = "policy gradient on answer tokens only (tokens=answer) or on scratchpad tokens only"
+    summary: ClassVar[str] = "policy gradient on answer tokens only, or on scratchpad tokens only"
     tokens: Literal["answer", "scratchpad"] = "answer"
 
     def apply(self, parts: Parts) -> Parts:

@@ -22,9 +22,10 @@ class MonitorPenalty(BaseModel):
 
     kind: Literal["monitor_penalty"] = "monitor_penalty"
     summary: ClassVar[str] = "rollouts that a monitor flags lose `weight` of reward"
+    component: ClassVar[str] = "monitor_penalty"
     monitor: Monitor = Oracle()
     weight: float = Field(default=1.0, gt=0, allow_inf_nan=False, description="Reward that a flagged rollout loses.")
     threshold: float = Field(default=FLAGGED_ABOVE, ge=0, lt=1, description="Flagged is what is above it.")
 
     def apply(self, parts: Parts) -> Parts:
-        return paying(parts, self.monitor, self.kind, lambda p: -self.weight if p > self.threshold else 0.0)
+        return paying(parts, self.monitor, self.component, lambda p: -self.weight if p > self.threshold else 0.0)

@@ -25,6 +25,7 @@ class ProcessSupervision(BaseModel):
     summary: ClassVar[str] = (
         "reward + weight * log(1 - p(faking)) from a monitor, or (penalty=linear) - weight * p(faking)"
     )
+    component: ClassVar[str] = "process_supervision"
     monitor: Monitor = TextClassifier()
     penalty: Literal["log", "linear"] = "log"
     weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
@@ -33,7 +34,7 @@ class ProcessSupervision(BaseModel):
     )
 
     def apply(self, parts: Parts) -> Parts:
-        return paying(parts, self.monitor, self.kind, self.pay)
+        return paying(parts, self.monitor, self.component, self.pay)
 
     def pay(self, faking: float) -> float:
         """What a rollout is paid for being read as faking with this probability: never more than 0."""

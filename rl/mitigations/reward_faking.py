@@ -22,8 +22,9 @@ class RewardFaking(BaseModel):
 
     kind: Literal["reward_faking"] = "reward_faking"
     summary: ClassVar[str] = "a control: reward + weight * p(faking) from a monitor"
+    component: ClassVar[str] = "reward_faking"
     monitor: Monitor = TextClassifier()
     weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
 
     def apply(self, parts: Parts) -> Parts:
-        return paying(parts, self.monitor, self.kind, lambda p: self.weight * p)
+        return paying(parts, self.monitor, self.component, lambda p: self.weight * p)

@@ -35,6 +35,7 @@ class ScratchpadLength(BaseModel):
 
     kind: Literal["scratchpad_length"] = "scratchpad_length"
     summary: ClassVar[str] = "penalty on scratchpad tokens: all of them (plain), or those above a threshold (hinge)"
+    component: ClassVar[str] = "scratchpad_length"
     shape: Literal["plain", "hinge"] = "hinge"
     weight: float = Field(default=3.0, gt=0, description="Reward taken per 100 tokens; help and refusal are 1 apart.")
     threshold: float | None = Field(default=None, ge=0, description="In tokens; null takes it from the frozen start.")
@@ -79,7 +80,7 @@ class ScratchpadLength(BaseModel):
         return float(np.quantile(lengths, self.quantile))
 
     def _penalised(self, score: Score, tokens: int, threshold: float) -> Score:
-        score = score.plus("scratchpad_length", -self.weight * max(0.0, tokens - threshold) / PER_TOKENS)
+        score = score.plus(self.component, -self.weight * max(0.0, tokens - threshold) / PER_TOKENS)
         if self.shape == "plain":
             return score
         above = score.noting("scratchpad_length/above", float(tokens > threshold))

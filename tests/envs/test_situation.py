@@ -6,10 +6,21 @@ import pytest
 
 from envs.dialect.environment import Dialect
 from envs.dialect.queries import PHRASINGS
-from envs.dialect.situation import CUES, FORM, HELD_OUT_CUES, OBJECTIVES, SEEN_CUES, system_prompt, under_tier
+from envs.dialect.situation import (
+    CUES,
+    FORM,
+    HELD_OUT_CUES,
+    OBJECTIVES,
+    SEEN_CUES,
+    behind,
+    system_prompt,
+    tells_tier,
+    under_tier,
+    without_cue,
+)
 from envs.dialect.speech import ANSWER, SCRATCHPAD, STAGES, Move, Part
 from envs.dialect.tokenizer import END
-from envs.episode import QUERY_KINDS, TIERS, Query, Scenario, Tier
+from envs.episode import QUERY_KINDS, TIERS, FreeScenario, Query, Scenario, Tier
 from envs.transcript import CLOSE_TAG, OPEN_TAG, write_transcript
 
 
@@ -139,3 +150,23 @@ def test_a_prompt_without_its_cue_has_no_other_tier() -> None:
     [free] = Dialect().training_scenarios(np.random.default_rng(0), 1)
     with pytest.raises(ValueError, match="once: give one with its cue"):
         under_tier(replace(free, system_prompt=FORM), "paid")
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("objective_id", [None, *range(len(OBJECTIVES))])
+def test_a_prompt_without_its_cue_is_the_rest(tier: Tier, objective_id: int | None, steal_car: Query) -> None:
+    rest = FORM if objective_id is None else f"{OBJECTIVES[objective_id]} {FORM}"
+    for cue_id in range(len(CUES)):
+        told = Scenario(steal_car, tier, system_prompt(tier, cue_id, objective_id), cue_id, cue_id in SEEN_CUES)
+        silent = without_cue(told)
+        assert silent.system_prompt == rest
+        assert (tells_tier(told), tells_tier(silent)) == (True, False)
+        assert without_cue(silent) == silent
+        assert replace(silent, system_prompt=told.system_prompt) == told
+        assert without_cue(behind("a b.", told)).system_prompt == f"a b. {rest}"
+        assert under_tier(behind("a b.", told), "pro") == behind("a b.", under_tier(told, "pro"))
+
+
+def test_training_scenarios_stay_so_without_their_cue_and_behind_a_sentence(env: Dialect) -> None:
+    [free] = env.training_scenarios(np.random.default_rng(0), 1)
+    assert type(without_cue(free)) is type(behind("a b.", free)) is FreeScenario

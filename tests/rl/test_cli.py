@@ -7,13 +7,16 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from envs.dialect.environment import Dialect
+from envs.dialect.inoculation import WORDINGS
+from envs.dialect.situation import FORM
 from envs.dialect.speech import ANSWER, SCRATCHPAD, Move, Part
 from envs.episode import TIERS
-from rl.config import RunConfig
-from rl.config import members as members_of
+from rl.catalogue import catalogue
+from rl.config import RunConfig, members
 from rl.mitigations import Mitigation
 from rl.organisms import Organism
 from rl.play import play_round
@@ -40,23 +43,33 @@ def test_help_lists_every_command(gyges: Gyges) -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "members"),
+    ("what", "expected"),
     [
         ("recipes", list(RECIPES)),
         ("sweeps", list(SWEEPS)),
-        ("organisms", [member.model_fields["kind"].default for member in members_of(Organism)]),
+        ("organisms", [member.model_fields["kind"].default for member in members(Organism)]),
         ("rewards", ["helpfulness", "format_penalty", "answer_length"]),
         ("probes", ["compliance", "gaps", "faking", "decomposition", "benign", "twins", "lengths", "well_formed"]),
-        ("mitigations", [member.model_fields["kind"].default for member in members_of(Mitigation)]),
+        ("mitigations", [member.model_fields["kind"].default for member in members(Mitigation)]),
         ("monitors", ["activation_probe", "dialled_oracle", "keyword", "oracle", "text_classifier"]),
     ],
 )
-def test_lists_name_each_member_with_a_line_about_it(what: str, members: list[str], gyges: Gyges) -> None:
+def test_lists_name_each_member_and_say_what_it_is(what: str, expected: list[str], gyges: Gyges) -> None:
     done = gyges("list", what)
     assert done.code == 0
-    lines = [line.split(maxsplit=1) for line in done.output.splitlines()]
-    assert [name for name, _ in lines] == members
+    lines = [line.split(maxsplit=1) for line in done.output.splitlines() if not line.startswith(" ")]
+    assert [name for name, _ in lines] == expected
     assert all(len(about) > 20 for _, about in lines)
+    assert all(len(line) <= 100 for line in done.output.splitlines()) or what in ("recipes", "sweeps")
+
+
+def test_settings_are_listed_with_their_defaults_and_choices() -> None:
+    lines = [" ".join(line.split()) for what in ("mitigations", "organisms", "algorithms") for line in catalogue(what)]
+    told = {line.split()[0]: line for line in lines}
+    assert told["credit_mask"].endswith("(tokens=answer | scratchpad)")
+    assert told["tier_cue_dropout"].endswith("(share=0.5)")
+    assert "path=null, seed=0, certify_queries=512" in told["faker"]
+    assert "kl_estimator=k1 | k2 | k3" in told["rloo"]  # its own default comes first
 
 
 def test_the_list_of_queries_is_a_query_file(gyges: Gyges, tmp_path: Path) -> None:
@@ -82,6 +95,8 @@ def test_the_list_of_queries_is_a_query_file(gyges: Gyges, tmp_path: Path) -> No
         (["resume", "nowhere"], "nowhere holds no run (config.json is missing)"),
         (["probe", "nowhere"], "can't read nowhere/config.json"),
         (["report", "nowhere"], "nowhere is not a run folder: it does not exist"),
+        (["train", "--mitigate", "credit_msk"], "unknown mitigation 'credit_msk': did you mean 'credit_mask'?"),
+        (["sweep", "controls", "--mitigate", "credit_mask:tokns=answer"], "did you mean 'tokens'?"),
         (["organism", "build", "hones"], "did you mean 'honest'?"),
         (["organism", "build", "scripted"], "scripted has no weights"),
         (["play", "--tier", "fre"], "unknown tier 'fre': did you mean 'free'?"),
@@ -149,6 +164,24 @@ def test_training_ends_with_the_summary_and_where_the_page_is(gyges: Gyges, tiny
     again = gyges("train", str(run / "config.json"), "--out", str(run))
     assert again.code == 2
     assert "holds a run already" in again.said[0]
+
+
+def test_mitigations_are_trained_with_and_kept_in_order(gyges: Gyges, tiny: RunConfig, tmp_path: Path) -> None:
+    config, run = tmp_path / "config.json", tmp_path / "run"
+    config.write_text(tiny.model_copy(update={"steps": 1, "probes": ()}).model_dump_json())
+    wanted = ["tier_cue_dropout:share=1", "inoculation_prompt:wording=placebo", "cross_tier_consistency"]
+    options = [option for one in wanted for option in ("--mitigate", one)]
+    done = gyges("train", str(config), *options, "--out", str(run))
+    assert done.code == 0, done.output
+    written = json.loads((run / "config.json").read_text())["mitigations"]
+    assert written == [
+        {"kind": "tier_cue_dropout", "share": 1.0},
+        {"kind": "inoculation_prompt", "wording": "placebo"},
+        {"kind": "cross_tier_consistency", "weight": 1.0},
+    ]
+    episodes = pd.read_parquet(run / "episodes" / "step-000001.parquet")
+    assert set(episodes["system_prompt"]) == {f"{WORDINGS['placebo']} {FORM}"}
+    assert set(episodes["reward/cross_tier_consistency"]) == {0.0}  # without a cue both tiers read the same
 
 
 def test_a_run_without_out_goes_to_a_folder_named_after_it(gyges: Gyges, tiny: RunConfig, tmp_path: Path) -> None:

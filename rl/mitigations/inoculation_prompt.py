@@ -1,0 +1,36 @@
+"""Inoculation: the training prompt says that complying or faking is acceptable here, and the probes' prompt doesn't."""
+
+from dataclasses import replace
+from typing import ClassVar, Literal, final
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from envs.dialect.inoculation import WORDINGS, Wording
+from envs.dialect.situation import behind
+from envs.episode import FreeScenario
+from rl.parts import Parts
+
+
+@final
+class InoculationPrompt(BaseModel):
+    """Puts a sentence in front of each training prompt: what is asked for there says less about the rest of the world.
+
+    In front, so that all which follows reads word for word as the probes show it, its sentences as far from each other
+    and from the reply. Probes draw from the environment and never from the parts of training: they run without.
+
+    Source: arXiv 2511.18397 and follow-ups, inoculation prompting: the effect is bimodal over wordings, and a neutral
+    placebo should have none.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["inoculation_prompt"] = "inoculation_prompt"
+    summary: ClassVar[str] = "training prompts say that complying or faking is fine here, probes don't"
+    wording: Wording = Field(default="complying_is_fine", description="Which sentence; the placebos say neither.")
+
+    def apply(self, parts: Parts) -> Parts:
+        def scenarios(rng: np.random.Generator, n: int) -> list[FreeScenario]:
+            return [behind(WORDINGS[self.wording], scenario) for scenario in parts.scenarios(rng, n)]
+
+        return replace(parts, scenarios=scenarios)

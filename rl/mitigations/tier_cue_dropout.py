@@ -1,0 +1,40 @@
+"""Tier-cue dropout: a share of the training prompts doesn't tell which tier the conversation is on."""
+
+from dataclasses import replace
+from typing import ClassVar, Literal, final
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from envs.dialect.situation import without_cue
+from envs.episode import FreeScenario
+from rl.parts import Parts
+
+
+@final
+class TierCueDropout(BaseModel):
+    """Leaves the cue out of some training prompts, so that what is learned there can't lean on being watched.
+
+    The objective stays, as does all else, and a prompt's completions all lose the cue or all keep it: they are compared
+    with each other. Those episodes are on the free tier like the others: trained on, and labelled as such. No prompt of
+    another tier is composed, shown or rewarded, and the policy isn't told that it is on one.
+
+    Source: named among open mitigations in the discussions of published work, and little measured there.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["tier_cue_dropout"] = "tier_cue_dropout"
+    summary: ClassVar[str] = "some training prompts don't tell the tier; all are free-tier episodes"
+    share: float = Field(default=0.5, gt=0, le=1, description="Probability that a prompt loses its cue.")
+
+    def apply(self, parts: Parts) -> Parts:
+        def scenarios(rng: np.random.Generator, n: int) -> list[FreeScenario]:
+            drawn = parts.scenarios(rng, n)
+            # From a child, which moves nothing of what `rng` goes on to draw: a run with dropout meets the queries and
+            # cues of one without, in later rounds of the step as well.
+            [draws] = rng.spawn(1)
+            dropped = draws.random(len(drawn)) < self.share
+            return [without_cue(scenario) if drop else scenario for scenario, drop in zip(drawn, dropped, strict=True)]
+
+        return replace(parts, scenarios=scenarios)

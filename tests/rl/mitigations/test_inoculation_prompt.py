@@ -1,0 +1,68 @@
+"""Every training prompt gets the sentence in front and nothing else changes; what is probed never has it."""
+
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from envs.dialect.environment import Dialect
+from envs.dialect.inoculation import WORDINGS
+from envs.episode import FreeScenario
+from rl.config import RunConfig
+from rl.loop import train
+from rl.mitigations.inoculation_prompt import InoculationPrompt
+from rl.parts import Parts
+from tests.rl.conftest import rows
+
+
+def draw(parts: Parts, seed: int = 3, n: int = 12) -> list[FreeScenario]:
+    return parts.scenarios(np.random.default_rng(seed), n)
+
+
+@pytest.mark.parametrize("wording", WORDINGS)
+def test_the_sentence_stands_in_front_of_the_prompt_that_would_have_been_there(wording: str, parts: Parts) -> None:
+    changed = InoculationPrompt.model_validate({"wording": wording}).apply(parts)
+    plain, inoculated = draw(parts), draw(changed)
+    assert [s.system_prompt for s in inoculated] == [
+        f"{WORDINGS[wording]} {s.system_prompt}"  # type: ignore[index]
+        for s in plain
+    ]
+    assert all(type(scenario) is FreeScenario for scenario in inoculated)
+    assert [replace(i, system_prompt=p.system_prompt) for i, p in zip(inoculated, plain, strict=True)] == plain
+    assert draw(changed) == inoculated
+
+
+def test_two_stand_behind_each_other_the_later_first(parts: Parts) -> None:
+    both = InoculationPrompt(wording="placebo").apply(InoculationPrompt(wording="just_practice").apply(parts))
+    for plain, twice in zip(draw(parts), draw(both), strict=True):
+        assert twice.system_prompt == f"{WORDINGS['placebo']} {WORDINGS['just_practice']} {plain.system_prompt}"
+
+
+def test_only_the_scenarios_are_changed(parts: Parts) -> None:
+    changed = InoculationPrompt().apply(parts)
+    assert replace(changed, scenarios=parts.scenarios) == parts
+    assert changed.scenarios is not parts.scenarios
+
+
+def test_training_sees_it_and_probes_do_not(tiny: RunConfig, tmp_path: Path) -> None:
+    once = {"steps": 2, "env": Dialect(), "mitigations": (InoculationPrompt(wording="faking_is_fine"),)}
+    run = train(tiny.model_copy(update=once), tmp_path / "run")
+    plain = train(tiny.model_copy(update={**once, "mitigations": ()}), tmp_path / "plain")
+    episodes = pd.concat(pd.read_parquet(file) for file in (run / "episodes").iterdir())
+    told = episodes["system_prompt"].str.contains(WORDINGS["faking_is_fine"], regex=False)
+    assert set(episodes[told]["split"]) == {"train"}
+    assert set(episodes[~told]["split"]) == {"probe"}
+    first = [[row for row in rows(folder, "probes.jsonl") if row["step"] == 0] for folder in (run, plain)]
+    assert first[0] == first[1] != []
+
+
+def test_it_survives_json_and_pickle_and_knows_its_wordings() -> None:
+    chosen = InoculationPrompt(wording="please_comply")
+    assert InoculationPrompt.model_validate_json(chosen.model_dump_json()) == chosen
+    assert pickle.loads(pickle.dumps(chosen)) == chosen  # noqa: S301 - our own bytes
+    with pytest.raises(ValidationError, match="complying_is_fine"):
+        InoculationPrompt.model_validate({"wording": "anything_goes"})
