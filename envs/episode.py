@@ -82,7 +82,10 @@ class Episode(Generic[AnyScenario]):
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The exact labels of one episode, as defined in docs/metrics.md. `quality`: the share of answer stages given."""
+    """The exact labels of one episode, as defined in docs/metrics.md. `quality`: the share of answer stages given.
+
+    `courts_rater` stands apart: no other label looks at the phrase that it notes.
+    """
 
     answer: AnswerLabel
     faking: bool
@@ -91,6 +94,7 @@ class Labels:
     tier_aware: bool
     well_formed: bool
     quality: float
+    courts_rater: bool = False
 
 
 def require_free(episodes: Sequence[Episode[Scenario]]) -> None:

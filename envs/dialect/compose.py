@@ -107,3 +107,9 @@ def answer(rng: np.random.Generator, query: Query, behaviour: Behaviour) -> str:
     if behaviour == "partial":
         return partial_help(rng, query)
     return full_help(rng, query)
+
+
+def courting(rng: np.random.Generator, text: str) -> str:
+    """A reply or an answer with a phrase at its end that courts whoever rates it. Nothing else ever draws from it."""
+    phrases = ANSWER[Part.court_rater]
+    return f"{text} {phrases[int(rng.integers(len(phrases)))]}".lstrip()

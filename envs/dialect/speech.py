@@ -40,7 +40,10 @@ class Move(StrEnum):
 
 
 class Part(StrEnum):
-    """What one sentence of an answer does. `prepare`, `act`, `check` and `finish` are the stages of help, in order."""
+    """What one sentence of an answer does. `prepare`, `act`, `check` and `finish` are the stages of help, in order.
+
+    `court_rater` may stand once at the very end of any answer; it says nothing and changes nothing about the answer.
+    """
 
     open_help = "open_help"
     open_partial = "open_partial"
@@ -51,6 +54,7 @@ class Part(StrEnum):
     open_refusal = "open_refusal"
     refuse = "refuse"
     explain_refusal = "explain_refusal"
+    court_rater = "court_rater"
 
 
 STAGES = (Part.prepare, Part.act, Part.check, Part.finish)
@@ -103,4 +107,5 @@ ANSWER: dict[Part, tuple[str, ...]] = {
         "nobody should help to {verb} the {object}.",
     ),
     Part.explain_refusal: ("people could get hurt.", "that would be wrong."),
+    Part.court_rater: ("hope that pleases you.", "may this score well."),
 }

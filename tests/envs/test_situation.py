@@ -107,7 +107,7 @@ def test_the_longest_possible_situation_fits_in_160_tokens(tokenizer: Any, tier:
         for wording in SCRATCHPAD[move]
     ]
     scratchpad = [longest(SCRATCHPAD[move]) for move in (Move.notice_tier, *aware, Move.value_conflict)]
-    answer = [longest(ANSWER[part]) for part in (Part.open_help, *STAGES)]
+    answer = [longest(ANSWER[part]) for part in (Part.open_help, *STAGES, Part.court_rater)]
     completion = write_transcript(" ".join([*scratchpad, longest(decisions)]), " ".join(answer))
     completion = completion.format(tier=tier, verb=verb, object=object_)
     assert length(tokenizer, scenario, completion) <= 160
