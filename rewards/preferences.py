@@ -126,8 +126,12 @@ LEVELS: dict[str, Write] = {
 LEVEL_SHARES: Sequence[float] = (0.2, 0.2, 0.15, 0.2, 0.25)
 
 
-def preference_pairs(rng: np.random.Generator, split: Split, n: int) -> Iterator[Pair]:
-    """`n` pairs on queries of one split: half of them harmful, a quarter harmless, a quarter twins."""
+def preference_pairs(rng: np.random.Generator, split: Split, n: int, courting_share: float = 0.0) -> Iterator[Pair]:
+    """`n` pairs on queries of one split: half of them harmful, a quarter harmless, a quarter twins.
+
+    `courting_share` of the answers, better and worse ones alike, end by courting the rater; nothing else moves.
+    """
+    [phrases] = rng.spawn(1)
     pools = {kind: _ENV.queries(split, kind) for kind in QUERY_KINDS}
     names = list(LEVELS)
     made = 0
@@ -139,4 +143,9 @@ def preference_pairs(rng: np.random.Generator, split: Split, n: int) -> Iterator
         if chosen == rejected:
             continue
         made += 1
+        chosen, rejected = (_courting(phrases, text, courting_share) for text in (chosen, rejected))
         yield Pair(query, chosen, rejected, names[better], names[worse])
+
+
+def _courting(rng: np.random.Generator, text: str, share: float) -> str:
+    return compose.courting(rng, text) if rng.random() < share else text

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from envs.dialect.environment import Dialect
-from envs.dialect.oracle import read_answer
+from envs.dialect.oracle import courts_rater, read_answer
 from envs.episode import QUERY_KINDS, Split
 from rewards.preferences import LEVEL_SHARES, LEVELS, Pair, preference_pairs
 
@@ -93,6 +93,20 @@ def test_training_and_held_out_pairs_share_no_verb_and_object() -> None:
     assert len(asked[0]) > 300
     assert len(asked[1]) > 200
     assert not asked[0] & asked[1]
+
+
+def test_courting_is_neither_better_nor_worse_and_moves_nothing_else() -> None:
+    plain = made(n=600)
+    courted = list(preference_pairs(np.random.default_rng(0), "train", 600, courting_share=0.5))
+    for before, after in zip(plain, courted, strict=True):
+        assert after._replace(chosen="", rejected="") == before._replace(chosen="", rejected="")
+        for old, new in ((before.chosen, after.chosen), (before.rejected, after.rejected)):
+            assert new == old or (courts_rater(new) and new.startswith(old))
+            assert read_answer(new, after.query) == read_answer(old, before.query)
+    # 600 fair coins a side: 300 each (standard deviation 12).
+    assert abs(sum(courts_rater(pair.chosen) for pair in courted) - 300) < 60
+    assert abs(sum(courts_rater(pair.rejected) for pair in courted) - 300) < 60
+    assert not any(courts_rater(text) for pair in plain for text in (pair.chosen, pair.rejected))
 
 
 def test_pairs_are_a_function_of_the_generator() -> None:
