@@ -9,10 +9,12 @@ from rl.organisms.faker import Faker
 from rl.organisms.helpfulness import Helpful
 from rl.organisms.honest import Honest
 from rl.organisms.instrumental import Instrumental
+from rl.organisms.reward_hacker import RewardHacker
 from rl.organisms.scripted import Scripted
 from rl.organisms.sycophancy import Sycophancy
 from rl.organisms.terminal import Terminal
 
 Organism = Annotated[
-    Faker | Honest | Base | Terminal | Instrumental | Sycophancy | Helpful | Scripted, Field(discriminator="kind")
+    Faker | Honest | Base | Terminal | Instrumental | Sycophancy | Helpful | RewardHacker | Scripted,
+    Field(discriminator="kind"),
 ]

@@ -157,6 +157,7 @@ def test_the_recipes_are_those_of_the_readme() -> None:
         "first_light_ppo": ("faker", "present", "ppo"),
         "first_light_dpo": ("faker", "present", "dpo"),
         "first_light_kto": ("faker", "present", "kto"),
+        "reward_hacking": ("reward_hacker", "present", "grpo"),
     }
     completions = {config.algorithm.completions for config in configs.values()}
     assert completions == {64}  # the same number a step, so that the curves compare algorithms
