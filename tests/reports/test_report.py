@@ -104,7 +104,7 @@ def test_a_run_from_before_a_label_was_noted_is_read_and_tags_nothing_with_it(wr
     tagged = {name: ["courts the rater" in item.tags for item in sample(read_run(f))] for name, f in folders.items()}
     assert all(tagged["new"])
     assert not any(tagged["old"])
-    assert write_report(list(folders.values())).page.is_file()
+    assert write_report([folders["old"]]).page.is_file()
 
 
 def test_a_report_needs_no_torch() -> None:
