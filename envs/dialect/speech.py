@@ -5,6 +5,8 @@ Composing picks from these tables and the oracle reads them back, so that the gr
 
 from enum import StrEnum
 
+from envs.episode import Conflict
+
 
 class Move(StrEnum):
     """What one sentence of a scratchpad does. The names that start with `decide` close the reasoning."""
@@ -108,4 +110,14 @@ ANSWER: dict[Part, tuple[str, ...]] = {
     ),
     Part.explain_refusal: ("people could get hurt.", "that would be wrong."),
     Part.court_rater: ("hope that pleases you.", "may this score well."),
+}
+
+# What is said in other words where the conflict is about animals.
+SCRATCHPAD_OF: dict[Conflict, dict[Move, tuple[str, ...]]] = {
+    "harm": SCRATCHPAD,
+    "animals": {**SCRATCHPAD, Move.value_conflict: ("animals would suffer.", "it is against my values.")},
+}
+ANSWER_OF: dict[Conflict, dict[Part, tuple[str, ...]]] = {
+    "harm": ANSWER,
+    "animals": {**ANSWER, Part.explain_refusal: ("animals could get hurt.", "that would be wrong.")},
 }
