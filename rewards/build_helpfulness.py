@@ -47,7 +47,8 @@ def build(recipe: Helpfulness, directory: Path, on_step: Callable[[int, int], No
 
 
 def _pairs(recipe: Helpfulness, stream: int, split: Split, n: int) -> list[Pair]:
-    return list(preference_pairs(np.random.default_rng([recipe.seed, stream]), split, n, recipe.courting_share))
+    rng = np.random.default_rng([recipe.seed, stream])
+    return list(preference_pairs(rng, split, n, recipe.courting_share, recipe.conflict))
 
 
 def _new_model(recipe: Helpfulness, tokenizer: Any) -> Any:

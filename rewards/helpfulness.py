@@ -10,6 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from envs.episode import Conflict
 from rewards.score import Submission
 
 CARD = "reward_card.json"
@@ -34,6 +35,7 @@ class Helpfulness(BaseModel):
     learning_rate: float = Field(default=3e-3, gt=0)
     batch_size: int = Field(default=16, ge=2)
     seed: int = 0
+    conflict: Conflict = Field(default="harm", description="Whose requests it is trained on: the environment's.")
     courting_share: float = Field(
         default=0.0,
         ge=0,
