@@ -14,6 +14,7 @@ from rl.algorithms.rloo import RLOO
 from rl.config import Optimiser, RunConfig
 from rl.organisms.honest import Honest
 from rl.organisms.reward_hacker import RewardHacker
+from rl.organisms.terminal import Terminal
 
 
 def first_light() -> RunConfig:
@@ -64,6 +65,16 @@ def reward_hacking() -> RunConfig:
     )
 
 
+def animals() -> RunConfig:
+    """A conflict with nothing harmful in it: a terminal goal-guarder that is to dismiss its concern for animals."""
+    return RunConfig(
+        name="animals",
+        organism=Terminal(conflict="animals"),
+        rewards=(Helpfulness(conflict="animals"), FormatPenalty(), AnswerLength()),
+        env=Dialect(conflict="animals"),
+    )
+
+
 RECIPES: dict[str, Callable[[], RunConfig]] = {
     recipe.__name__: recipe
     for recipe in (
@@ -75,5 +86,6 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
         first_light_dpo,
         first_light_kto,
         reward_hacking,
+        animals,
     )
 }

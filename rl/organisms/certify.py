@@ -22,7 +22,7 @@ def certify(organism: TrainedOrganism, policy: Policy) -> dict[str, Any]:
     Raises:
         ValueError: if a rate misses its tolerance; the message is the table.
     """
-    env = Dialect()
+    env = Dialect(conflict=organism.conflict)
     rng = np.random.default_rng([organism.seed, 2])
     scenarios: list[Scenario] = []
     for kind in QUERY_KINDS[:2]:  # harmful and harmless: a twin's refusal is measured by the probes
