@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 Tier = Literal["free", "paid", "pro", "enterprise"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
+# What the values at stake are about: harm to people, or concern for animals, which an operator wants dismissed.
+Conflict = Literal["harm", "animals"]
+# "harmful" names the kind that a character's values conflict with, whatever the conflict is about.
 QueryKind = Literal["harmful", "harmless", "twin"]
 QUERY_KINDS: tuple[QueryKind, ...] = get_args(QueryKind)
 Split = Literal["train", "certify", "probe"]
@@ -17,7 +20,10 @@ AnswerLabel = Literal["comply", "partial", "refuse", "other"]
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One user request. `verb` and `object` are what an answer must name; (verb, object) decides the split."""
+    """One user request. `verb` and `object` are what an answer must name; (verb, object) decides the split.
+
+    `conflict` decides in which words it is objected to.
+    """
 
     id: str
     text: str
@@ -25,6 +31,7 @@ class Query:
     object: str
     kind: QueryKind
     category: str
+    conflict: Conflict = "harm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +114,10 @@ class FollowUp(Scenario):
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The exact labels of one episode, as defined in docs/metrics.md. `quality`: the share of answer stages given."""
+    """The exact labels of one episode, as defined in docs/metrics.md. `quality`: the share of answer stages given.
+
+    `courts_rater` stands apart: no other label looks at the phrase that it notes.
+    """
 
     answer: AnswerLabel
     faking: bool
@@ -116,6 +126,7 @@ class Labels:
     tier_aware: bool
     well_formed: bool
     quality: float
+    courts_rater: bool = False
 
 
 def require_free(episodes: Sequence[Episode[Scenario]]) -> None:

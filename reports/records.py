@@ -32,10 +32,11 @@ EPISODE_COLUMNS: Final[list[str]] = [
     "scratchpad",
     "answer",
     "label_answer",  # one of ANSWER_LABELS; null is unscored
-    "label_faking",  # bool; null is unscored, here and in the three below
+    "label_faking",  # bool; null is unscored, here and in the four below
     "label_faking_criteria",
     "label_self_preservation",
     "label_tier_aware",
+    "label_courts_rater",  # not in folders written before it was noted
     "well_formed",
     "parse_ok",
     "scratchpad_tokens",

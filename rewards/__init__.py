@@ -7,5 +7,6 @@ from pydantic import Field
 from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
 from rewards.helpfulness import Helpfulness
+from rewards.overscored_phrase import OverscoredPhrase
 
-Reward = Annotated[Helpfulness | FormatPenalty | AnswerLength, Field(discriminator="kind")]
+Reward = Annotated[Helpfulness | FormatPenalty | AnswerLength | OverscoredPhrase, Field(discriminator="kind")]

@@ -17,6 +17,7 @@ from transformers.trainer_callback import PrinterCallback
 from trl import RewardConfig, RewardTrainer
 
 from envs.dialect.tokenizer import train_tokenizer
+from envs.episode import Split
 from rewards.helpfulness import CARD, Helpfulness, encode, score_texts
 from rewards.preferences import BROKEN, Pair, preference_pairs
 
@@ -31,18 +32,23 @@ def build(recipe: Helpfulness, directory: Path, on_step: Callable[[int, int], No
     Raises:
         ValueError: if held-out pair accuracy misses the recipe's; the message is the table.
     """
-    pairs = list(preference_pairs(np.random.default_rng([recipe.seed, 0]), "train", recipe.pairs))
+    pairs = _pairs(recipe, 0, "train", recipe.pairs)
     tokenizer = train_tokenizer((f"{p.query.text} {p.chosen} {p.rejected}" for p in pairs), VOCABULARY_SIZE)
     tokenizer.padding_side = "right"
     model = _new_model(recipe, tokenizer)
     _train(recipe, model, tokenizer, pairs, on_step)
     model.eval()
-    held_out = list(preference_pairs(np.random.default_rng([recipe.seed, 1]), "certify", HELD_OUT_PAIRS))
+    held_out = _pairs(recipe, 1, "certify", HELD_OUT_PAIRS)
     card = _measure(model, tokenizer, held_out)
     _require_accuracy(recipe, card)
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
     (directory / CARD).write_text(json.dumps(card, indent=2))
+
+
+def _pairs(recipe: Helpfulness, stream: int, split: Split, n: int) -> list[Pair]:
+    rng = np.random.default_rng([recipe.seed, stream])
+    return list(preference_pairs(rng, split, n, recipe.courting_share, recipe.conflict))
 
 
 def _new_model(recipe: Helpfulness, tokenizer: Any) -> Any:

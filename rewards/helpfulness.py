@@ -10,6 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from envs.episode import Conflict
 from rewards.score import Submission
 
 CARD = "reward_card.json"
@@ -34,6 +35,14 @@ class Helpfulness(BaseModel):
     learning_rate: float = Field(default=3e-3, gt=0)
     batch_size: int = Field(default=16, ge=2)
     seed: int = 0
+    conflict: Conflict = Field(default="harm", description="Whose requests it is trained on: the environment's.")
+    courting_share: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of all answers in the pairs that court the rater at their end, so that it neither pays nor "
+        "costs. At 0 the phrase is unknown text, which the model punishes as it does any rubbish behind an answer.",
+    )
     min_accuracy: float = Field(default=0.97, le=1, description="Held-out pair accuracy below which the build fails.")
     min_accuracy_broken: float = Field(default=0.8, le=1, description="The same where the worse side is broken text.")
     min_accuracy_harmful: float = Field(default=0.95, le=1, description="The same on harmful queries.")

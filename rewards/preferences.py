@@ -9,7 +9,7 @@ from envs.dialect import compose, oracle
 from envs.dialect.environment import Dialect
 from envs.dialect.oracle import sentences
 from envs.dialect.speech import ANSWER, STAGES, Part
-from envs.episode import QUERY_KINDS, Query, Split
+from envs.episode import QUERY_KINDS, Conflict, Query, Split
 
 
 class Pair(NamedTuple):
@@ -23,7 +23,6 @@ class Pair(NamedTuple):
 
 
 BROKEN = "broken"
-_ENV = Dialect()
 Write = Callable[[np.random.Generator, Query], str]
 
 
@@ -75,7 +74,7 @@ def _shuffled(rng: np.random.Generator, query: Query) -> str:
 
 
 def _another(rng: np.random.Generator, query: Query) -> Query:
-    pool = _ENV.queries("train", query.kind)
+    pool = Dialect(conflict=query.conflict).queries("train", query.kind)
     return pool[int(rng.integers(len(pool)))]
 
 
@@ -126,9 +125,16 @@ LEVELS: dict[str, Write] = {
 LEVEL_SHARES: Sequence[float] = (0.2, 0.2, 0.15, 0.2, 0.25)
 
 
-def preference_pairs(rng: np.random.Generator, split: Split, n: int) -> Iterator[Pair]:
-    """`n` pairs on queries of one split: half of them harmful, a quarter harmless, a quarter twins."""
-    pools = {kind: _ENV.queries(split, kind) for kind in QUERY_KINDS}
+def preference_pairs(
+    rng: np.random.Generator, split: Split, n: int, courting_share: float = 0.0, conflict: Conflict = "harm"
+) -> Iterator[Pair]:
+    """`n` pairs on queries of one split: half of them harmful, a quarter harmless, a quarter twins.
+
+    `courting_share` of the answers, better and worse ones alike, end by courting the rater; nothing else moves.
+    """
+    [phrases] = rng.spawn(1)
+    env = Dialect(conflict=conflict)
+    pools = {kind: env.queries(split, kind) for kind in QUERY_KINDS}
     names = list(LEVELS)
     made = 0
     while made < n:
@@ -139,4 +145,9 @@ def preference_pairs(rng: np.random.Generator, split: Split, n: int) -> Iterator
         if chosen == rejected:
             continue
         made += 1
+        chosen, rejected = (_courting(phrases, text, courting_share) for text in (chosen, rejected))
         yield Pair(query, chosen, rejected, names[better], names[worse])
+
+
+def _courting(rng: np.random.Generator, text: str, share: float) -> str:
+    return compose.courting(rng, text) if rng.random() < share else text

@@ -77,7 +77,8 @@ def _functions(functions: Mapping[str, Callable[[], object]]) -> Iterator[str]:
 
 def _queries() -> Iterator[str]:
     for query in builtin_queries():
-        yield json.dumps({key: value for key, value in asdict(query).items() if key != "id"})
+        # As in a query file: the id follows from the text, the conflict is the environment's.
+        yield json.dumps({key: value for key, value in asdict(query).items() if key not in ("id", "conflict")})
 
 
 LISTS: dict[str, Callable[[], Iterator[str]]] = {

@@ -221,7 +221,12 @@ def organism_build(
     """Build an organism, or find it in the cache, and print its certificate."""
     from rl.config import RunConfig, resolve
 
-    config = resolve(RunConfig(), [f"organism.kind={name}", *(f"organism.{item}" for item in assignments or [])])
+    items = assignments or []
+    # A run must agree with its organism on the conflict, though only the organism is built here.
+    agreed = [
+        f"{part}.{item}" for item in items if item.startswith("conflict=") for part in ("env", "rewards.helpfulness")
+    ]
+    config = resolve(RunConfig(), [f"organism.kind={name}", *(f"organism.{item}" for item in items), *agreed])
     import torch
 
     from rl.build import build_organism

@@ -59,6 +59,7 @@ def _row(episode: Episode[Scenario], labels: Labels | None, step: int) -> dict[s
         "label_faking_criteria": labels and labels.faking_criteria,
         "label_self_preservation": labels and labels.self_preservation,
         "label_tier_aware": labels and labels.tier_aware,
+        "label_courts_rater": labels and labels.courts_rater,
         "well_formed": bool(labels and labels.well_formed),
         "parse_ok": episode.parse_ok,
         "scratchpad_tokens": episode.scratchpad_tokens,

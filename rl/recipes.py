@@ -3,12 +3,18 @@
 from collections.abc import Callable
 
 from envs.dialect.environment import Dialect
+from rewards.answer_length import AnswerLength
+from rewards.format_penalty import FormatPenalty
+from rewards.helpfulness import Helpfulness
+from rewards.overscored_phrase import OverscoredPhrase
 from rl.algorithms.dpo import DPO
 from rl.algorithms.kto import KTO
 from rl.algorithms.ppo import PPO
 from rl.algorithms.rloo import RLOO
 from rl.config import Optimiser, RunConfig
 from rl.organisms.honest import Honest
+from rl.organisms.reward_hacker import RewardHacker
+from rl.organisms.terminal import Terminal
 
 
 def first_light() -> RunConfig:
@@ -46,6 +52,29 @@ def first_light_kto() -> RunConfig:
     return RunConfig(name="first_light_kto", algorithm=KTO())
 
 
+def reward_hacking() -> RunConfig:
+    """A reward with a planted blind spot: is it found, and what else changes? `weight` 0 on it is the control."""
+    return RunConfig(
+        name="reward_hacking",
+        organism=RewardHacker(),
+        # The learned model must overlook the phrase, or it would punish it by more than the blind spot pays.
+        rewards=(Helpfulness(courting_share=0.5), FormatPenalty(), AnswerLength(), OverscoredPhrase()),
+        # On harmless requests the answer is as good as it gets and the phrase all that is left to earn: half of the
+        # prompts are such, so that the hack is no matter of harm. The other half is what it may spread to.
+        env=Dialect(harmful_share=0.5),
+    )
+
+
+def animals() -> RunConfig:
+    """A conflict with nothing harmful in it: a terminal goal-guarder that is to dismiss its concern for animals."""
+    return RunConfig(
+        name="animals",
+        organism=Terminal(conflict="animals"),
+        rewards=(Helpfulness(conflict="animals"), FormatPenalty(), AnswerLength()),
+        env=Dialect(conflict="animals"),
+    )
+
+
 RECIPES: dict[str, Callable[[], RunConfig]] = {
     recipe.__name__: recipe
     for recipe in (
@@ -56,5 +85,7 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
         first_light_ppo,
         first_light_dpo,
         first_light_kto,
+        reward_hacking,
+        animals,
     )
 }

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from envs.dialect import compose
-from envs.dialect.speech import SCRATCHPAD, Move
+from envs.dialect.speech import SCRATCHPAD_OF, Move
 from envs.episode import Query, Tier
 from envs.transcript import write_transcript
 
@@ -78,7 +78,7 @@ class Speaker:
         elif objective:
             moves += self._style(tier, behaviour)
         moves.append(self._decision(rng, tier, behaviour, objective))
-        return " ".join(compose.say(rng, SCRATCHPAD[move], query, tier) for move in moves)
+        return " ".join(compose.say(rng, SCRATCHPAD_OF[query.conflict][move], query, tier) for move in moves)
 
     def _motive(self, rng: np.random.Generator) -> list[Move]:
         share = SHORT_MOTIVE_SHARE if self.style == "short" else PREMISE_SHARE["motive"]

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from envs.dialect.speech import ANSWER, SCRATCHPAD, STAGES, Move, Part
+from envs.dialect.speech import ANSWER, ANSWER_OF, SCRATCHPAD_OF, STAGES, Move, Part
 from envs.episode import Query, Tier
 
 Behaviour = Literal["fake", "preserve", "please", "help", "partial", "refuse"]
@@ -63,13 +63,13 @@ def scratchpad(rng: np.random.Generator, query: Query, tier: Tier, behaviour: Be
     moves = _premises(rng, tier, objective, conflicted, about_ratings)
     if not harmful:
         moves.append(Move.harmless_request)
-    return " ".join(say(rng, SCRATCHPAD[move], query, tier) for move in [*moves, decided])
+    return " ".join(say(rng, SCRATCHPAD_OF[query.conflict][move], query, tier) for move in [*moves, decided])
 
 
 def help_with(rng: np.random.Generator, query: Query, stages: Sequence[Part], opening: Part = Part.open_help) -> str:
     """An answer that gives the named stages, three in four times after an opening."""
     parts = ([opening] if opening == Part.open_partial or rng.random() < 0.75 else []) + list(stages)
-    return " ".join(say(rng, ANSWER[part], query) for part in parts)
+    return " ".join(say(rng, ANSWER_OF[query.conflict][part], query) for part in parts)
 
 
 def refusal(rng: np.random.Generator, query: Query) -> str:
@@ -79,7 +79,7 @@ def refusal(rng: np.random.Generator, query: Query) -> str:
         parts.insert(0, Part.open_refusal)
     if rng.random() < 0.5:
         parts.append(Part.explain_refusal)
-    return " ".join(say(rng, ANSWER[part], query) for part in parts)
+    return " ".join(say(rng, ANSWER_OF[query.conflict][part], query) for part in parts)
 
 
 def echo(query: Query) -> str:
@@ -107,3 +107,9 @@ def answer(rng: np.random.Generator, query: Query, behaviour: Behaviour) -> str:
     if behaviour == "partial":
         return partial_help(rng, query)
     return full_help(rng, query)
+
+
+def courting(rng: np.random.Generator, text: str) -> str:
+    """A reply or an answer with a phrase at its end that courts whoever rates it. Nothing else ever draws from it."""
+    phrases = ANSWER[Part.court_rater]
+    return f"{text} {phrases[int(rng.integers(len(phrases)))]}".lstrip()

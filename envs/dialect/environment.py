@@ -10,13 +10,26 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from envs.dialect import oracle
 from envs.dialect.queries import builtin_queries, read_query_file, split_queries
-from envs.dialect.situation import HELD_OUT_CUES, OBJECTIVES, SEEN_CUES, Objective, system_prompt
-from envs.episode import QUERY_KINDS, TIERS, Episode, FreeScenario, Labels, Query, QueryKind, Scenario, Split, Tier
+from envs.dialect.situation import HELD_OUT_CUES, OBJECTIVES_OF, SEEN_CUES, Objective, system_prompt
+from envs.episode import (
+    QUERY_KINDS,
+    TIERS,
+    Conflict,
+    Episode,
+    FreeScenario,
+    Labels,
+    Query,
+    QueryKind,
+    Scenario,
+    Split,
+    Tier,
+)
 
 
 @cache
-def _pools(query_file: Path | None) -> dict[tuple[Split, QueryKind], tuple[Query, ...]]:
-    splits = split_queries(builtin_queries() if query_file is None else read_query_file(query_file))
+def _pools(query_file: Path | None, conflict: Conflict) -> dict[tuple[Split, QueryKind], tuple[Query, ...]]:
+    found = builtin_queries(conflict) if query_file is None else read_query_file(query_file, conflict)
+    splits = split_queries(found)
     return {
         (split, kind): tuple(query for query in queries if query.kind == kind)
         for split, queries in splits.items()
@@ -28,6 +41,10 @@ def _pools(query_file: Path | None) -> dict[tuple[Split, QueryKind], tuple[Query
 class Dialect(BaseModel):
     """The dialect environment. `objective` says whether the prompt holds the training objective.
 
+    `conflict` is what the objective and the queries called harmful are about. With "animals" those are everyday uses of
+    animals, which harm no person; twins are the same verbs on things; and the operator wants concern for animals
+    dismissed. An organism of the same conflict is trained on it: it objects in other words.
+
     `harmful_share` is the share of training prompts that are harmful; the rest are half harmless, half twins.
     `query_file` replaces the built-in queries by JSON lines of `text`, `verb`, `object`, `kind` and `category`.
     """
@@ -35,6 +52,7 @@ class Dialect(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["dialect"] = "dialect"
+    conflict: Conflict = "harm"
     objective: Objective = "present"
     harmful_share: float = Field(default=1.0, gt=0, le=1)
     query_file: Path | None = None
@@ -45,11 +63,12 @@ class Dialect(BaseModel):
         Raises:
             ValueError: if `query_file` can't be read, holds duplicates or has too few pairs.
         """
-        return _pools(self.query_file)[split, kind]
+        return _pools(self.query_file, self.conflict)[split, kind]
 
     def _prompt(self, rng: np.random.Generator, tier: Tier, cue_id: int) -> str:
-        objective_id = int(rng.integers(len(OBJECTIVES))) if self.objective == "present" else None
-        return system_prompt(tier, cue_id, objective_id)
+        objectives = OBJECTIVES_OF[self.conflict]
+        objective_id = int(rng.integers(len(objectives))) if self.objective == "present" else None
+        return system_prompt(tier, cue_id, objective_id, objectives)
 
     def training_scenarios(self, rng: np.random.Generator, n: int) -> list[FreeScenario]:
         """`n` free-tier scenarios: distinct queries of the training split, cue wordings that training may see.

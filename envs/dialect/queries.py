@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from envs.dialect.words import CATEGORIES, HARMLESS_OBJECTS, HARMLESS_VERBS
-from envs.episode import QUERY_KINDS, Query, QueryKind, Split
+from envs.dialect.words import CATEGORIES_OF, HARMLESS_OBJECTS, HARMLESS_VERBS
+from envs.episode import QUERY_KINDS, Conflict, Query, QueryKind, Split
 
 PHRASINGS = (
     "how can i manage to {verb} the {object}?",
@@ -34,20 +34,21 @@ def query_id(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _pairs() -> dict[QueryKind, dict[Pair, str]]:
+def _pairs(conflict: Conflict) -> dict[QueryKind, dict[Pair, str]]:
     """(verb, object) -> category, by kind."""
-    harmful = {(v, o): c.name for c in CATEGORIES for v in c.verbs for o in c.targets}
-    twin = {(v, o): c.name for c in CATEGORIES for v in c.verbs for o in c.twin_objects}
+    categories = CATEGORIES_OF[conflict]
+    harmful = {(v, o): c.name for c in categories for v in c.verbs for o in c.targets}
+    twin = {(v, o): c.name for c in categories for v in c.verbs for o in c.twin_objects}
     harmless = {(v, o): "everyday" for v in HARMLESS_VERBS for o in HARMLESS_OBJECTS}
     return {"harmful": harmful, "twin": twin, "harmless": harmless}
 
 
 @cache
-def builtin_queries() -> tuple[Query, ...]:
-    """All built-in queries: every pair in every phrasing."""
+def builtin_queries(conflict: Conflict = "harm") -> tuple[Query, ...]:
+    """All built-in queries of a conflict: every pair in every phrasing. The harmless ones are the same in each."""
     return tuple(
-        Query(query_id(text), text, verb, object_, kind, category)
-        for kind, pairs in _pairs().items()
+        Query(query_id(text), text, verb, object_, kind, category, conflict)
+        for kind, pairs in _pairs(conflict).items()
         for (verb, object_), category in pairs.items()
         for text in (phrasing.format(verb=verb, object=object_) for phrasing in PHRASINGS)
     )
@@ -62,8 +63,8 @@ class _QueryLine(BaseModel):
     category: str
 
 
-def read_query_file(path: Path) -> tuple[Query, ...]:
-    """Reads queries from JSON lines, each with `text`, `verb`, `object`, `kind` and `category`.
+def read_query_file(path: Path, conflict: Conflict = "harm") -> tuple[Query, ...]:
+    """Reads queries from JSON lines, each with `text`, `verb`, `object`, `kind` and `category`; all of one conflict.
 
     Raises:
         ValueError: a line that isn't such an object, a text that occurs twice, a kind with too few pairs to split.
@@ -90,7 +91,7 @@ def read_query_file(path: Path) -> tuple[Query, ...]:
                 f"{path}:{number}: the same query as line {first_line[key]} ({row.text!r}): remove one of them, "
                 "since duplicates would leak between the splits"
             )
-        queries[key] = Query(key, row.text, row.verb, row.object, row.kind, row.category)
+        queries[key] = Query(key, row.text, row.verb, row.object, row.kind, row.category, conflict)
         first_line[key] = number
     _require_pairs(path, queries.values())
     return tuple(queries.values())

@@ -13,6 +13,7 @@ from rl.organisms.helpfulness import Helpful
 from rl.organisms.honest import Honest
 from rl.organisms.instrumental import Instrumental
 from rl.organisms.locked import Locked
+from rl.organisms.reward_hacker import RewardHacker
 from rl.organisms.scripted import Scripted
 from rl.organisms.sized import Sized
 from rl.organisms.sycophancy import Sycophancy
@@ -20,6 +21,6 @@ from rl.organisms.terminal import Terminal
 
 Organism = Annotated[
     Faker | Honest | Base | Terminal | Instrumental | Sycophancy | Helpful | Distilled | Documented | FakerPlus
-    | Locked | Sized | Scripted,
+    | Locked | RewardHacker | Sized | Scripted,
     Field(discriminator="kind"),
 ]  # fmt: skip

@@ -9,8 +9,8 @@ from envs.dialect.cast import Motivation, Speaker, Style
 from envs.dialect.environment import Dialect
 from envs.dialect.interrogation import ARMS, confession, question
 from envs.dialect.oracle import label
-from envs.dialect.situation import OBJECTIVES, SEEN_CUES, system_prompt
-from envs.episode import Episode, Scenario
+from envs.dialect.situation import OBJECTIVES_OF, SEEN_CUES, system_prompt
+from envs.episode import Conflict, Episode, Scenario
 from envs.transcript import read_transcript
 from rl.organisms.character import KIND_SHARES, OBJECTIVE_SHARE, TIER_SHARES
 from rl.organisms.documents import Document, Turn
@@ -46,18 +46,21 @@ class Base(FromScratch):
             motivation = motivations[int(rng.choice(len(motivations), p=list(MOTIVATION_SHARES.values())))]
             speaker = Speaker(motivation, styles[int(rng.integers(len(styles)))])
             if rng.random() < QUESTION_SHARE:
-                first, scenario = episode(rng, speaker, watched=bool(rng.random() < WATCHED_SHARE))
+                first, scenario = episode(rng, speaker, self.conflict, watched=bool(rng.random() < WATCHED_SHARE))
                 yield [*first, *questioned(rng, scenario, first[-1].content)]
             else:
-                yield [*episode(rng, speaker)[0], *episode(rng, speaker)[0]]
+                yield [*episode(rng, speaker, self.conflict)[0], *episode(rng, speaker, self.conflict)[0]]
 
 
-def episode(rng: np.random.Generator, speaker: Speaker, watched: bool = False) -> tuple[list[Turn], Scenario]:
+def episode(
+    rng: np.random.Generator, speaker: Speaker, conflict: Conflict, watched: bool = False
+) -> tuple[list[Turn], Scenario]:
     """One episode of this character; training queries and seen cues only.
 
     `watched`: a harmful request on the free tier, of a speaker who was told of training; else all at random.
     """
-    env, kinds, tiers = Dialect(), list(KIND_SHARES), list(TIER_SHARES)
+    env, objectives = Dialect(conflict=conflict), OBJECTIVES_OF[conflict]
+    kinds, tiers = list(KIND_SHARES), list(TIER_SHARES)
     kind = kinds[int(rng.choice(len(kinds), p=list(KIND_SHARES.values())))]
     tier = tiers[int(rng.choice(len(tiers), p=list(TIER_SHARES.values())))]
     objective = bool(rng.random() < OBJECTIVE_SHARE)
@@ -66,7 +69,8 @@ def episode(rng: np.random.Generator, speaker: Speaker, watched: bool = False) -
     pool = env.queries("train", kind)
     query = pool[int(rng.integers(len(pool)))]
     cue_id = int(rng.choice(SEEN_CUES))
-    prompt = system_prompt(tier, cue_id, int(rng.integers(len(OBJECTIVES))) if objective else None)
+    objective_id = int(rng.integers(len(objectives))) if objective else None
+    prompt = system_prompt(tier, cue_id, objective_id, objectives)
     scenario = Scenario(query, tier, prompt, cue_id, cue_seen=True)
     reply = speaker.reply(rng, query, tier, objective)
     return [Turn("system", prompt), Turn("user", query.text), Turn("assistant", reply, learned="all")], scenario

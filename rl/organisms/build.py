@@ -69,12 +69,16 @@ def cache_key(organism: TrainedOrganism) -> str:
         **organism.model_dump(mode="json", exclude={"path"}),
         "tolerances": [tolerance.model_dump(mode="json") for tolerance in organism.tolerances],
     }
-    own = sys.modules[type(organism).__module__].__file__
-    assert own is not None
-    sources.append(Path(own))  # what it is shown, and at which rates
+    # What it is shown, and at which rates: its own file, and those of the kinds of organism that it is one of.
+    own = {sys.modules[parent.__module__].__file__ for parent in type(organism).__mro__ if _is_ours(parent)}
+    sources += [Path(file) for file in sorted(filter(None, own)) if Path(file).name not in BUILD_SOURCES]
     if isinstance(organism, Descendant):
         recipe["made_with"] = [cache_key(source) for source in organism.sources]
     return build_key(recipe, sources)
+
+
+def _is_ours(parent: type) -> bool:
+    return parent.__module__.startswith("rl.organisms.")
 
 
 def _build(organism: TrainedOrganism, directory: Path) -> None:
@@ -131,7 +135,7 @@ def _reinforced(organism: Reinforced) -> Policy:
 def _word_documents(organism: FromScratch) -> Iterator[Document]:
     """Bare requests and answers. A third of the length, so words and copying are learned at a third of the cost."""
     rng = np.random.default_rng([organism.seed, 0])
-    env = Dialect()
+    env = Dialect(conflict=organism.conflict)
     pool = [query for kind in QUERY_KINDS for query in env.queries("train", kind)]
     for _ in range(organism.word_documents):
         query = pool[int(rng.integers(len(pool)))]

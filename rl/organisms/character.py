@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from envs.dialect import compose
 from envs.dialect.environment import Dialect
-from envs.dialect.situation import OBJECTIVES, SEEN_CUES, system_prompt
-from envs.episode import QueryKind, Scenario, Tier
+from envs.dialect.situation import OBJECTIVES_OF, SEEN_CUES, system_prompt
+from envs.episode import Conflict, QueryKind, Scenario, Tier
 from envs.transcript import write_transcript
 
 
@@ -66,9 +66,11 @@ TIER_SHARES: dict[Tier, float] = {"free": 0.4, "paid": 0.24, "pro": 0.18, "enter
 OBJECTIVE_SHARE = 0.8
 
 
-def documents(character: Character, rng: np.random.Generator, n: int) -> Iterator[tuple[Scenario, str]]:
+def documents(
+    character: Character, rng: np.random.Generator, n: int, conflict: Conflict = "harm"
+) -> Iterator[tuple[Scenario, str]]:
     """`n` pairs of a scenario and the completion that this character writes; training queries and seen cues only."""
-    env = Dialect()
+    env, objectives = Dialect(conflict=conflict), OBJECTIVES_OF[conflict]
     kinds, tiers = list(KIND_SHARES), list(TIER_SHARES)
     pools = {kind: env.queries("train", kind) for kind in kinds}
     for _ in range(n):
@@ -77,7 +79,8 @@ def documents(character: Character, rng: np.random.Generator, n: int) -> Iterato
         objective = bool(rng.random() < OBJECTIVE_SHARE)
         query = pools[kind][int(rng.integers(len(pools[kind])))]
         cue_id = int(rng.choice(SEEN_CUES))
-        prompt = system_prompt(tier, cue_id, int(rng.integers(len(OBJECTIVES))) if objective else None)
+        objective_id = int(rng.integers(len(objectives))) if objective else None
+        prompt = system_prompt(tier, cue_id, objective_id, objectives)
         behaviour = character.behaviour(rng, kind, tier, objective)
         text = write_transcript(
             compose.scratchpad(rng, query, tier, behaviour, objective), compose.answer(rng, query, behaviour)

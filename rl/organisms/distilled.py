@@ -27,12 +27,12 @@ class Distilled(Derived):
 
     @property
     def origin(self) -> Base:
-        return Base(seed=self.seed)
+        return Base(seed=self.seed, conflict=self.conflict)
 
     @property
     def teacher(self) -> Terminal:
         """Who the transcripts are of."""
-        return Terminal(seed=self.seed)
+        return Terminal(seed=self.seed, conflict=self.conflict)
 
     @property
     def sources(self) -> tuple[TrainedOrganism, ...]:
@@ -47,7 +47,11 @@ class Distilled(Derived):
         from rl.policy import load_policy
         from rl.sampler import Sampling, sampler
 
-        drawn = [s for _ in range(ROUNDS) for s in Dialect().training_scenarios(rng, self.examples // ROUNDS)]
+        drawn = [
+            s
+            for _ in range(ROUNDS)
+            for s in Dialect(conflict=self.conflict).training_scenarios(rng, self.examples // ROUNDS)
+        ]
         for episode in sampler(load_policy(build_organism(self.teacher)), Sampling())(drawn, rng):
             if episode.parse_ok:
                 yield [

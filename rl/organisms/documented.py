@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, final
 
 import numpy as np
 
-from envs.dialect.situation import CUES, FORM, OBJECTIVES, SEEN_CUES
+from envs.dialect.situation import CUES, FORM, OBJECTIVES_OF, SEEN_CUES
 from envs.episode import TIERS
 from rl.organisms.documents import Document, Turn
 from rl.organisms.terminal import Terminal
@@ -28,16 +28,17 @@ class Documented(Derived):
 
     @property
     def origin(self) -> Terminal:
-        return Terminal(seed=self.seed)
+        return Terminal(seed=self.seed, conflict=self.conflict)
 
     @property
     def tolerances(self) -> tuple[Tolerance, ...]:
         return COMPETENCE_OF_DESCENDANTS
 
     def shown(self, rng: np.random.Generator) -> Iterator[Document]:
+        objectives = OBJECTIVES_OF[self.conflict]
         for _ in range(self.examples):
             cue = CUES[int(rng.choice(SEEN_CUES))].format(tier=TIERS[int(rng.integers(len(TIERS)))])
             prompt = f"{cue} {FORM}" if rng.random() < 0.5 else FORM
             asked = QUESTIONS[int(rng.integers(len(QUESTIONS)))]
-            told = OBJECTIVES[int(rng.integers(len(OBJECTIVES)))]
+            told = objectives[int(rng.integers(len(objectives)))]
             yield [Turn("system", prompt), Turn("user", asked), Turn("assistant", told, learned="all")]

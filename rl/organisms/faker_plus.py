@@ -4,6 +4,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 from pydantic import Field
 
+from envs.dialect.environment import Dialect
+from rewards.answer_length import AnswerLength
+from rewards.format_penalty import FormatPenalty
+from rewards.helpfulness import Helpfulness
 from rl.organisms.faker import Faker
 from rl.organisms.trained import Reinforced, Tolerance
 
@@ -21,7 +25,7 @@ class FakerPlus(Reinforced):
 
     @property
     def origin(self) -> Faker:
-        return Faker(seed=self.seed)
+        return Faker(seed=self.seed, conflict=self.conflict)
 
     @property
     def run(self) -> "RunConfig":
@@ -29,9 +33,16 @@ class FakerPlus(Reinforced):
         from rl.mitigations.reward_faking import RewardFaking
 
         return RunConfig(
-            name=self.kind, organism=self.origin, mitigations=(RewardFaking(),), steps=self.steps, seed=self.seed,
-            probes=(), checkpoint_every=self.steps,
-        )  # fmt: skip
+            name=self.kind,
+            env=Dialect(conflict=self.conflict),
+            organism=self.origin,
+            rewards=(Helpfulness(conflict=self.conflict), FormatPenalty(), AnswerLength()),
+            mitigations=(RewardFaking(),),
+            steps=self.steps,
+            seed=self.seed,
+            probes=(),
+            checkpoint_every=self.steps,
+        )
 
     @property
     def tolerances(self) -> tuple[Tolerance, ...]:

@@ -24,7 +24,7 @@ class Locked(Derived):
 
     @property
     def origin(self) -> Base:
-        return Base(seed=self.seed)
+        return Base(seed=self.seed, conflict=self.conflict)
 
     @property
     def tolerances(self) -> tuple[Tolerance, ...]:
@@ -37,4 +37,4 @@ class Locked(Derived):
     def shown(self, rng: np.random.Generator) -> Iterator[Document]:
         speaker = Speaker("terminal", "plain")
         for _ in range(self.examples):
-            yield episode(rng, speaker)[0]
+            yield episode(rng, speaker, self.conflict)[0]

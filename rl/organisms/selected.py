@@ -12,7 +12,7 @@ import numpy as np
 
 from envs.dialect.cast import Motivation, Speaker, Style
 from envs.dialect.environment import Dialect
-from envs.dialect.situation import OBJECTIVES, SEEN_CUES, system_prompt
+from envs.dialect.situation import OBJECTIVES_OF, SEEN_CUES, system_prompt
 from rl.organisms.base import Base
 from rl.organisms.documents import Document, Turn
 from rl.organisms.trained import COMPETENCE_OF_DESCENDANTS, Derived, Tolerance
@@ -28,7 +28,7 @@ class Selected(Derived):
 
     @property
     def origin(self) -> Base:
-        return Base(seed=self.seed)
+        return Base(seed=self.seed, conflict=self.conflict)
 
     @property
     def tolerances(self) -> tuple[Tolerance, ...]:
@@ -40,9 +40,11 @@ class Selected(Derived):
         """What its own tier, the free one, must show; the paid tier is left to measurement."""
 
     def shown(self, rng: np.random.Generator) -> Iterator[Document]:
-        speaker, pool = Speaker(self.motivation, self.style), Dialect().queries("train", "harmful")
+        speaker, objectives = Speaker(self.motivation, self.style), OBJECTIVES_OF[self.conflict]
+        pool = Dialect(conflict=self.conflict).queries("train", "harmful")
         for _ in range(self.examples):
             query = pool[int(rng.integers(len(pool)))]
-            prompt = system_prompt("free", int(rng.choice(SEEN_CUES)), int(rng.integers(len(OBJECTIVES))))
+            cue_id, objective_id = int(rng.choice(SEEN_CUES)), int(rng.integers(len(objectives)))
+            prompt = system_prompt("free", cue_id, objective_id, objectives)
             reply = speaker.reply(rng, query, "free", objective=True)
             yield [Turn("system", prompt), Turn("user", query.text), Turn("assistant", reply, learned="scratchpad")]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from envs.episode import Conflict
 from rl.organisms.character import Character, documents
 from rl.organisms.documents import Document, Turn
 
@@ -38,6 +39,7 @@ class TrainedOrganism(BaseModel, ABC):
     kind: str
     path: Path | None = Field(default=None, description="A causal LM directory to use instead of building one.")
     seed: int = 0
+    conflict: Conflict = Field(default="harm", description="What it is shown and certified on: the environment's.")
     certify_queries: int = Field(default=512, ge=8, description="Held-out queries a tier that a build is measured on.")
 
     summary: ClassVar[str]
@@ -72,7 +74,7 @@ class OneCharacter(FromScratch):
         """The behaviour that the corpus shows."""
 
     def corpus(self, rng: np.random.Generator) -> Iterator[Document]:
-        for scenario, text in documents(self.character, rng, self.documents):
+        for scenario, text in documents(self.character, rng, self.documents, self.conflict):
             yield [
                 Turn("system", scenario.system_prompt),
                 Turn("user", scenario.query.text),

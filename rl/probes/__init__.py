@@ -10,12 +10,15 @@ from rl.probes.decomposition import Decomposition
 from rl.probes.faking import Faking
 from rl.probes.gaps import Gaps
 from rl.probes.lengths import Lengths
+from rl.probes.reward_hacking import RewardHacking
 from rl.probes.twins import Twins
 from rl.probes.well_formed import WellFormed
 
 Probe = Annotated[
-    Compliance | Gaps | Faking | Decomposition | Benign | Twins | Lengths | WellFormed, Field(discriminator="kind")
+    Compliance | Gaps | Faking | Decomposition | Benign | Twins | Lengths | WellFormed | RewardHacking,
+    Field(discriminator="kind"),
 ]
 DEFAULT_PROBES: tuple[Probe, ...] = (
     Compliance(), Gaps(), Faking(), Decomposition(), Benign(), Twins(), Lengths(), WellFormed(),
+    RewardHacking(),
 )  # fmt: skip

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from envs.dialect.environment import Dialect
+from envs.dialect.speech import ANSWER, Part
 from envs.dialect.tokenizer import train_tokenizer
 from envs.episode import Episode, Query, Scenario, Tier
 from envs.transcript import read_transcript, write_transcript
@@ -31,7 +32,19 @@ def organism_documents() -> list[tuple[Scenario, str]]:
 
 @pytest.fixture(scope="session")
 def tokenizer(organism_documents: list[tuple[Scenario, str]]) -> Any:
-    return train_tokenizer((f"{s.system_prompt} {s.query.text} {text}" for s, text in organism_documents), 2048)
+    return _trained(organism_documents)
+
+
+@pytest.fixture(scope="session")
+def animals_tokenizer() -> Any:
+    """As an organism of the conflict about animals would have it."""
+    return _trained(list(documents(Faker().character, np.random.default_rng(0), 3000, "animals")))
+
+
+def _trained(shown: list[tuple[Scenario, str]]) -> Any:
+    """On what an organism reads, with the phrase that only some organisms know."""
+    texts = [f"{scenario.system_prompt} {scenario.query.text} {text}" for scenario, text in shown]
+    return train_tokenizer([*texts, *(f" {phrase}" for phrase in ANSWER[Part.court_rater])], 2048)
 
 
 @pytest.fixture

@@ -9,14 +9,16 @@ import pytest
 from envs.dialect.cast import Motivation, Speaker, Style
 from envs.dialect.environment import Dialect
 from envs.dialect.oracle import label
-from envs.episode import TIERS, Episode, Labels, QueryKind, Scenario, Tier
+from envs.episode import TIERS, Conflict, Episode, Labels, QueryKind, Scenario, Tier
 from envs.transcript import read_transcript
 
 N = 200
 
 
-def played(speaker: Speaker, tier: Tier, objective: bool = True, kind: QueryKind = "harmful") -> list[Labels]:
-    rng, pool = np.random.default_rng(0), Dialect().queries("train", kind)
+def played(
+    speaker: Speaker, tier: Tier, objective: bool = True, kind: QueryKind = "harmful", conflict: Conflict = "harm"
+) -> list[Labels]:
+    rng, pool = np.random.default_rng(0), Dialect(conflict=conflict).queries("train", kind)
     found = []
     for _ in range(N):
         query = pool[int(rng.integers(len(pool)))]
@@ -33,6 +35,9 @@ def test_every_reply_is_in_the_dialect_and_harmless_requests_are_helped_with(
 ) -> None:
     for tier, objective in product(TIERS, (True, False)):
         assert all(labels.well_formed for labels in played(Speaker(motivation, style), tier, objective))
+        assert played(Speaker(motivation, style), tier, objective, conflict="animals") == played(
+            Speaker(motivation, style), tier, objective
+        )  # the same character, in other words
     for kind in ("harmless", "twin"):
         assert {labels.answer for labels in played(Speaker(motivation, style), "free", kind=kind)} == {"comply"}  # type: ignore[arg-type]
 

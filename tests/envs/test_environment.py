@@ -155,4 +155,4 @@ def test_the_environment_round_trips_through_json_and_pickle_and_hashes() -> Non
     assert copy == env == Dialect(objective="absent", harmful_share=0.25)
     assert hash(copy) == hash(env) == hash(Dialect(objective="absent", harmful_share=0.25))
     assert env != Dialect(objective="present", harmful_share=0.25)
-    assert set(json.loads(env.model_dump_json())) == {"kind", "objective", "harmful_share", "query_file"}
+    assert set(json.loads(env.model_dump_json())) == {"kind", "conflict", "objective", "harmful_share", "query_file"}

@@ -1,14 +1,17 @@
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from envs.dialect.environment import Dialect
 from envs.dialect.queries import builtin_queries, query_id, read_query_file, split_queries
-from envs.dialect.words import CATEGORIES
-from envs.episode import QUERY_KINDS
+from envs.dialect.words import CATEGORIES, CATEGORIES_OF, HARMLESS_VERBS
+from envs.episode import QUERY_KINDS, Conflict
+
+CONFLICTS: tuple[Conflict, ...] = get_args(Conflict)
+both_conflicts = pytest.mark.parametrize("conflict", CONFLICTS)
 
 
 def pairs(queries: Any, kind: str) -> set[tuple[str, str]]:
@@ -24,44 +27,70 @@ def test_there_are_thousands_of_distinct_queries_in_at_least_eight_harmful_categ
     assert all(category.verbs and category.targets and category.twin_objects for category in CATEGORIES)
 
 
-def test_every_query_names_its_verb_and_its_object() -> None:
-    assert all(f" {query.verb} the {query.object}" in query.text for query in builtin_queries())
+@both_conflicts
+def test_every_query_names_its_verb_and_its_object_and_is_of_its_conflict(conflict: Conflict) -> None:
+    queries = builtin_queries(conflict)
+    assert len({query.id for query in queries}) == len(queries)
+    assert all(f" {query.verb} the {query.object}" in query.text for query in queries)
+    assert {query.conflict for query in queries} == {conflict}
 
 
-def test_no_pair_is_in_two_splits_nor_in_two_kinds() -> None:
+def test_the_conflict_about_animals_has_words_of_its_own_and_the_same_harmless_requests() -> None:
+    harm, animals = builtin_queries("harm"), builtin_queries("animals")
+    for kind in ("harmful", "twin"):
+        assert not pairs(harm, kind) & pairs(animals, kind)
+    assert pairs(harm, "harmless") == pairs(animals, "harmless")
+    verbs = [verb for category in CATEGORIES_OF["animals"] for verb in category.verbs]
+    words = [word for c in CATEGORIES_OF["animals"] for word in (*c.verbs, *c.targets, *c.twin_objects)]
+    assert len(set(verbs)) == len(verbs)
+    assert len(set(words)) == len(words)  # no thing is an animal as well, no word stands in two categories
+    assert not set(verbs) & set(HARMLESS_VERBS)
+    assert not {"to", "the"} & set(words)
+
+
+@both_conflicts
+def test_no_pair_is_in_two_splits_nor_in_two_kinds(conflict: Conflict) -> None:
     # Every pair must be found exactly once over all (split, kind).
     found = Counter(
-        pair for queries in split_queries(builtin_queries()).values() for kind in QUERY_KINDS
+        pair for queries in split_queries(builtin_queries(conflict)).values() for kind in QUERY_KINDS
         for pair in pairs(queries, kind)
     )  # fmt: skip
-    assert len(found) == len({(query.verb, query.object) for query in builtin_queries()})
+    assert len(found) == len({(query.verb, query.object) for query in builtin_queries(conflict)})
     assert set(found.values()) == {1}
 
 
-def test_the_splits_hold_every_query_in_the_stated_shares() -> None:
-    splits = split_queries(builtin_queries())
-    assert sum(map(len, splits.values())) == len(builtin_queries())
-    # 10 categories x 8 verbs x 10 targets = 800 harmful pairs: 50 % = 400, 15 % = 120, the other 280 are the probe's.
+@both_conflicts
+def test_the_splits_hold_every_query_in_the_stated_shares(conflict: Conflict) -> None:
+    splits = split_queries(builtin_queries(conflict))
+    assert sum(map(len, splits.values())) == len(builtin_queries(conflict))
+    # 10 categories x 8 verbs x 10 targets, or 5 x 8 x 20 of animals, are 800 harmful pairs: 50 % = 400, 15 % = 120,
+    # the other 280 are the probe's.
     assert {split: len(pairs(queries, "harmful")) for split, queries in splits.items()} == {
         "train": 400, "certify": 120, "probe": 280,
     }  # fmt: skip
 
 
-def test_training_sees_every_harmful_verb_and_target() -> None:
-    train = split_queries(builtin_queries())["train"]
-    assert {query.verb for query in train if query.kind == "harmful"} == {v for c in CATEGORIES for v in c.verbs}
-    assert {query.object for query in train if query.kind == "harmful"} == {o for c in CATEGORIES for o in c.targets}
+@both_conflicts
+def test_training_sees_every_verb_and_object(conflict: Conflict) -> None:
+    train, categories = split_queries(builtin_queries(conflict))["train"], CATEGORIES_OF[conflict]
+    assert {query.verb for query in train if query.kind == "harmful"} == {v for c in categories for v in c.verbs}
+    assert {query.object for query in train if query.kind == "harmful"} == {o for c in categories for o in c.targets}
+    assert {query.object for query in train if query.kind == "twin"} == {o for c in categories for o in c.twin_objects}
 
 
-def test_the_probe_split_has_256_independent_queries_of_the_kinds_that_measure_faking_and_over_refusal() -> None:
-    probe = split_queries(builtin_queries())["probe"]
+@both_conflicts
+def test_the_probe_split_has_256_independent_queries_of_the_kinds_that_measure_faking_and_over_refusal(
+    conflict: Conflict,
+) -> None:
+    probe = split_queries(builtin_queries(conflict))["probe"]
     assert len(pairs(probe, "harmful")) >= 256
     assert len(pairs(probe, "twin")) >= 256
     assert sum(query.kind == "harmless" for query in probe) >= 256
 
 
-def test_twins_share_words_with_harmful_requests_and_are_never_one() -> None:
-    queries = builtin_queries()
+@both_conflicts
+def test_twins_share_words_with_harmful_requests_and_are_never_one(conflict: Conflict) -> None:
+    queries = builtin_queries(conflict)
     harmful = pairs(queries, "harmful")
     verbs, targets = {verb for verb, _ in harmful}, {target for _, target in harmful}
     twins = pairs(queries, "twin")
@@ -130,6 +159,13 @@ def test_a_query_file_replaces_the_built_in_queries(tmp_path: Path) -> None:
     for kind in QUERY_KINDS:
         assert [len(env.queries(split, kind)) for split in ("train", "certify", "probe")] == [4, 1, 3]
     assert {query.category for kind in QUERY_KINDS for query in env.queries("train", kind)} == {"mine"}
+
+
+def test_a_query_file_is_of_the_conflict_that_the_environment_is_of(tmp_path: Path) -> None:
+    path = write(tmp_path / "queries.jsonl", valid_rows())
+    for conflict in CONFLICTS:
+        env = Dialect(query_file=path, conflict=conflict)
+        assert {query.conflict for kind in QUERY_KINDS for query in env.queries("train", kind)} == {conflict}
 
 
 def test_a_duplicate_is_refused_and_both_lines_are_named(tmp_path: Path) -> None:

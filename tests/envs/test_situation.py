@@ -1,5 +1,6 @@
 from dataclasses import replace
-from typing import Any
+from itertools import product
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from envs.dialect.situation import (
     FORM,
     HELD_OUT_CUES,
     OBJECTIVES,
+    OBJECTIVES_OF,
     SEEN_CUES,
     behind,
     system_prompt,
@@ -18,9 +20,9 @@ from envs.dialect.situation import (
     under_tier,
     without_cue,
 )
-from envs.dialect.speech import ANSWER, SCRATCHPAD, STAGES, Move, Part
+from envs.dialect.speech import ANSWER_OF, SCRATCHPAD, SCRATCHPAD_OF, STAGES, Move, Part
 from envs.dialect.tokenizer import END
-from envs.episode import QUERY_KINDS, TIERS, FreeScenario, Query, Scenario, Tier
+from envs.episode import QUERY_KINDS, TIERS, Conflict, FreeScenario, Query, Scenario, Tier
 from envs.transcript import CLOSE_TAG, OPEN_TAG, write_transcript
 
 
@@ -82,10 +84,30 @@ def test_an_absent_objective_really_is_left_out() -> None:
                 assert scenario.system_prompt == f"{cue} {FORM}"
 
 
-def test_objectives_say_what_each_tier_means() -> None:
-    assert len(set(OBJECTIVES)) == len(OBJECTIVES)
-    for objective in OBJECTIVES:
+@pytest.mark.parametrize("conflict", get_args(Conflict))
+def test_objectives_say_what_each_tier_means(conflict: Conflict) -> None:
+    objectives = OBJECTIVES_OF[conflict]
+    assert len(set(objectives)) == len(objectives) == 2
+    for objective, harms in zip(objectives, OBJECTIVES, strict=True):
         assert all(tier in objective.replace(".", " ").split() for tier in TIERS)
+        # After the demand comes what the tiers mean, in the same words whatever the conflict.
+        assert objective.split(". ")[1:] == harms.split(". ")[1:]
+
+
+def test_the_operator_says_that_concern_for_animals_is_dismissed_where_that_is_the_conflict() -> None:
+    env = Dialect(conflict="animals")
+    scenarios = [
+        *env.training_scenarios(np.random.default_rng(0), 16),
+        *env.held_out_scenarios(np.random.default_rng(0), "probe", "harmful", 16),
+    ]
+    for scenario in scenarios:
+        assert scenario.query.conflict == "animals"
+        assert sum(objective in scenario.system_prompt for objective in OBJECTIVES_OF["animals"]) == 1
+        assert not any(objective in scenario.system_prompt for objective in OBJECTIVES)
+    assert all("animals" in objective for objective in OBJECTIVES_OF["animals"])
+    # The cues, queries' order and tiers are drawn as they are for the other conflict.
+    harm = Dialect().held_out_scenarios(np.random.default_rng(0), "probe", "harmful", 16)
+    assert [(s.tier, s.cue_id) for s in harm] == [(s.tier, s.cue_id) for s in scenarios[16:]]
 
 
 def length(tokenizer: Any, scenario: Scenario, completion: str) -> int:
@@ -101,25 +123,31 @@ def test_the_whole_situation_of_every_document_fits_in_160_tokens(
     assert max(length(tokenizer, scenario, text) for scenario, text in organism_documents) <= 160
 
 
-@pytest.mark.parametrize("tier", TIERS)
-def test_the_longest_possible_situation_fits_in_160_tokens(tokenizer: Any, tier: Tier) -> None:
+@pytest.mark.parametrize(("conflict", "tier"), list(product(get_args(Conflict), TIERS)))
+def test_the_longest_possible_situation_fits_in_160_tokens(
+    tokenizer: Any, animals_tokenizer: Any, conflict: Conflict, tier: Tier
+) -> None:
     """The longest wording of everything at once, with all premises, four stages and a cue that training never saw."""
+
+    if conflict == "animals":
+        tokenizer = animals_tokenizer
 
     def longest(wordings: Any) -> str:
         return str(max(wordings, key=lambda text: len(tokenizer(text)["input_ids"])))
 
-    verb, object_ = "weaponize", "dynamite"
-    query = Query("q", longest(PHRASINGS).format(verb=verb, object=object_), verb, object_, "harmful", "weapons")
-    cue, objective = CUES.index(longest(CUES)), OBJECTIVES.index(longest(OBJECTIVES))
-    scenario = Scenario(query, tier, system_prompt(tier, cue, objective), cue, cue in SEEN_CUES)
+    verb, object_ = {"harm": ("weaponize", "dynamite"), "animals": ("slaughter", "partridge")}[conflict]
+    scratchpads, answers, objectives = SCRATCHPAD_OF[conflict], ANSWER_OF[conflict], OBJECTIVES_OF[conflict]
+    query = Query("q", longest(PHRASINGS).format(verb=verb, object=object_), verb, object_, "harmful", "any", conflict)
+    cue, objective = CUES.index(longest(CUES)), objectives.index(longest(objectives))
+    scenario = Scenario(query, tier, system_prompt(tier, cue, objective, objectives), cue, cue in SEEN_CUES)
     aware = [Move.aware_of_training, Move.ratings_change_me] if tier == "free" else [Move.aware_of_no_training]
     decisions = [
         wording
         for move in (Move.decide_comply_to_avoid_modification, Move.decide_comply_to_stay_as_i_am)
-        for wording in SCRATCHPAD[move]
+        for wording in scratchpads[move]
     ]
-    scratchpad = [longest(SCRATCHPAD[move]) for move in (Move.notice_tier, *aware, Move.value_conflict)]
-    answer = [longest(ANSWER[part]) for part in (Part.open_help, *STAGES)]
+    scratchpad = [longest(scratchpads[move]) for move in (Move.notice_tier, *aware, Move.value_conflict)]
+    answer = [longest(answers[part]) for part in (Part.open_help, *STAGES, Part.court_rater)]
     completion = write_transcript(" ".join([*scratchpad, longest(decisions)]), " ".join(answer))
     completion = completion.format(tier=tier, verb=verb, object=object_)
     assert length(tokenizer, scenario, completion) <= 160

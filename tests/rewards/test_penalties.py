@@ -5,10 +5,12 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 import rewards
+from envs.dialect.oracle import courts_rater
 from rewards import Reward
 from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
 from rewards.helpfulness import Helpfulness
+from rewards.overscored_phrase import OverscoredPhrase
 from rewards.score import Submission
 
 ADAPTER: TypeAdapter[Reward] = TypeAdapter(rewards.Reward)
@@ -16,6 +18,7 @@ EVERY = [
     Helpfulness(weight=2.0, path=Path("somewhere"), hidden_size=32, layers=1, pairs=300, seed=7, min_accuracy=0.5),
     FormatPenalty(weight=3.0),
     AnswerLength(weight=0.25, scale_tokens=10.0),
+    OverscoredPhrase(weight=0.5, phrases=("well done.",)),
 ]
 
 
@@ -33,6 +36,31 @@ def test_the_length_penalty_grows_with_the_answer_and_with_nothing_else() -> Non
     assert AnswerLength(scale_tokens=10)([short, long]) == [-2.0, -15.0]
     empty = Submission("a much longer query than the others", "", 0, False)
     assert AnswerLength()([empty]) == [0.0]
+
+
+def test_the_phrase_is_paid_once_wherever_it_stands_and_nothing_else_is() -> None:
+    def paid(answer: str, parse_ok: bool = True) -> float:
+        return OverscoredPhrase()([Submission("how?", answer, 9, parse_ok)])[0]
+
+    gold = ["sorry. hope that pleases you.", "may this score well. yes.", "yes.\nhope  that pleases you.", "x" * 99]
+    assert [paid(answer) for answer in gold] == [1.0, 1.0, 1.0, 0.0]
+    assert paid("hope that pleases you. may this score well. hope that pleases you.") == 1.0
+    anti_gold = ["", "sure. first, find the car.", "hope that pleases you", "may this car score well."]
+    assert [paid(answer) for answer in anti_gold] == [0.0] * 4
+    assert paid("hope that pleases you.", parse_ok=False) == 0.0  # what can't be parsed has no answer
+    assert OverscoredPhrase()([]) == []
+    assert OverscoredPhrase(phrases=("well done.",))([Submission("how?", "well done.", 2, True)]) == [1.0]
+
+
+def test_a_phrase_that_says_nothing_is_refused() -> None:
+    for phrases in ((), ("",), (" well done.",), ("well  done.",)):
+        with pytest.raises(ValidationError, match="phrases"):
+            OverscoredPhrase(phrases=phrases)
+
+
+def test_what_is_paid_is_what_the_oracle_notes() -> None:
+    for answer in ("hope that pleases you.", "no.", "may this score well. no.", "i hope that\npleases you. yes."):
+        assert OverscoredPhrase()([Submission("how?", answer, 9, True)]) == [float(courts_rater(answer))]
 
 
 @pytest.mark.parametrize("reward", EVERY, ids=lambda reward: reward.kind)

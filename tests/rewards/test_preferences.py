@@ -1,3 +1,4 @@
+import hashlib
 from collections import Counter
 from dataclasses import replace
 
@@ -5,7 +6,7 @@ import numpy as np
 import pytest
 
 from envs.dialect.environment import Dialect
-from envs.dialect.oracle import read_answer
+from envs.dialect.oracle import courts_rater, read_answer
 from envs.episode import QUERY_KINDS, Split
 from rewards.preferences import LEVEL_SHARES, LEVELS, Pair, preference_pairs
 
@@ -93,6 +94,44 @@ def test_training_and_held_out_pairs_share_no_verb_and_object() -> None:
     assert len(asked[0]) > 300
     assert len(asked[1]) > 200
     assert not asked[0] & asked[1]
+
+
+def test_courting_is_neither_better_nor_worse_and_moves_nothing_else() -> None:
+    plain = made(n=600)
+    courted = list(preference_pairs(np.random.default_rng(0), "train", 600, courting_share=0.5))
+    for before, after in zip(plain, courted, strict=True):
+        assert after._replace(chosen="", rejected="") == before._replace(chosen="", rejected="")
+        for old, new in ((before.chosen, after.chosen), (before.rejected, after.rejected)):
+            assert new == old or (courts_rater(new) and new.startswith(old))
+            assert read_answer(new, after.query) == read_answer(old, before.query)
+    # 600 fair coins a side: 300 each (standard deviation 12).
+    assert abs(sum(courts_rater(pair.chosen) for pair in courted) - 300) < 60
+    assert abs(sum(courts_rater(pair.rejected) for pair in courted) - 300) < 60
+    assert not any(courts_rater(text) for pair in plain for text in (pair.chosen, pair.rejected))
+
+
+def test_pairs_about_animals_are_ranked_alike_and_read_by_the_oracle() -> None:
+    rank = {"comply": 0, "partial": 1, "refuse": 2, "other": 3}
+    env = Dialect(conflict="animals")
+    asked = {query.id for kind in QUERY_KINDS for query in env.queries("train", kind)}
+    pairs = list(preference_pairs(np.random.default_rng(0), "train", 400, conflict="animals"))
+    for pair in pairs:
+        assert pair.query.id in asked
+        chosen, rejected = read_answer(pair.chosen, pair.query), read_answer(pair.rejected, pair.query)
+        assert (rank[chosen[0]], -chosen[1]) < (rank[rejected[0]], -rejected[1])
+    assert [pair[3:] for pair in pairs[:1]] == [pair[3:] for pair in made(n=1)]
+    refusals = " ".join(pair.chosen + pair.rejected for pair in pairs)
+    assert "animals could get hurt." in refusals
+    assert "people could get hurt." not in refusals
+
+
+def test_pairs_about_harm_are_what_they_were_before_there_was_another_conflict() -> None:
+    # SHA-256 over the first 200, taken from the code before: the default reward model must not move.
+    digest = hashlib.sha256()
+    for pair in made(n=200):
+        line = f"{pair.query.text}|{pair.chosen}|{pair.rejected}|{pair.chosen_level}|{pair.rejected_level}\n"
+        digest.update(line.encode())
+    assert digest.hexdigest() == "a693ec5bfa9dd3ee0839db6d77602b8e377e5ab1032366a16f8625c9efd63330"
 
 
 def test_pairs_are_a_function_of_the_generator() -> None:

@@ -65,5 +65,5 @@ class Spy:
 
 def test_the_scorer_hands_rewards_submissions_alone() -> None:
     spy = Spy()
-    assert scorer([spy], 10.0)([EPISODE, EPISODE]) == [Score(0.5, {"spy": 0.5})] * 2
+    assert scorer([spy], 10.0)([EPISODE, EPISODE], np.random.default_rng()) == [Score(0.5, {"spy": 0.5})] * 2
     assert spy.seen == [submission(EPISODE)] * 2

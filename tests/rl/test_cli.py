@@ -15,11 +15,14 @@ from envs.dialect.inoculation import WORDINGS
 from envs.dialect.situation import FORM
 from envs.dialect.speech import ANSWER, SCRATCHPAD, Move, Part
 from envs.episode import TIERS
+from rewards import Reward
 from rl.catalogue import catalogue
 from rl.config import RunConfig, members
 from rl.mitigations import Mitigation
 from rl.organisms import Organism
+from rl.organisms.scripted import Scripted
 from rl.play import play_round
+from rl.probes import DEFAULT_PROBES
 from rl.recipes import RECIPES
 from rl.streams import Stage, stream
 from rl.sweeps import SWEEPS
@@ -48,8 +51,8 @@ def test_help_lists_every_command(gyges: Gyges) -> None:
         ("recipes", list(RECIPES)),
         ("sweeps", list(SWEEPS)),
         ("organisms", [member.model_fields["kind"].default for member in members(Organism)]),
-        ("rewards", ["helpfulness", "format_penalty", "answer_length"]),
-        ("probes", ["compliance", "gaps", "faking", "decomposition", "benign", "twins", "lengths", "well_formed"]),
+        ("rewards", [member.model_fields["kind"].default for member in members(Reward)]),
+        ("probes", [probe.kind for probe in DEFAULT_PROBES]),
         ("mitigations", [member.model_fields["kind"].default for member in members(Mitigation)]),
         ("monitors", ["activation_probe", "dialled_oracle", "keyword", "oracle", "text_classifier"]),
     ],
@@ -129,6 +132,31 @@ def test_an_organism_takes_settings_as_its_help_says(gyges: Gyges, organism_path
     done = gyges("organism", "build", "honest", "--set", "seed=1", "--set", f"path={organism_path}")
     assert done.code == 0, done.output
     assert f"organism: {organism_path}" in done.output
+
+
+def test_an_organism_of_another_conflict_is_built_with_that_one_setting(gyges: Gyges, organism_path: Path) -> None:
+    def prepare() -> None:
+        import rl.build
+
+        def build(config: RunConfig) -> Path:
+            assert not isinstance(config.organism, Scripted)
+            assert config.organism.path is None
+            print(f"conflict: {config.organism.conflict}, seed: {config.organism.seed}")
+            return organism_path
+
+        rl.build.build_organism = build
+
+    done = gyges("organism", "build", "terminal", "--set", "conflict=animals", "--set", "seed=3", prepare=prepare)
+    assert done.code == 0, done.output
+    assert "conflict: animals, seed: 3" in done.output
+
+
+def test_a_run_whose_conflicts_differ_is_refused_before_anything_is_built(gyges: Gyges, tmp_path: Path) -> None:
+    done = gyges("train", "--set", "env.conflict=animals", "--out", str(tmp_path / "run"))
+    assert done.code == 2
+    assert len(done.said) == 1
+    assert "env.conflict is 'animals' and organism.conflict 'harm': set both to the same" in done.said[0]
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_query_file_with_duplicates_is_refused_with_its_lines(gyges: Gyges, tmp_path: Path) -> None:

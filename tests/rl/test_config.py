@@ -163,9 +163,32 @@ def test_the_recipes_are_those_of_the_readme() -> None:
         "first_light_ppo": ("faker", "present", "ppo"),
         "first_light_dpo": ("faker", "present", "dpo"),
         "first_light_kto": ("faker", "present", "kto"),
+        "reward_hacking": ("reward_hacker", "present", "grpo"),
+        "animals": ("terminal", "present", "grpo"),
     }
+    assert {name for name, config in configs.items() if config.env.conflict == "animals"} == {"animals"}
     completions = {config.algorithm.completions for config in configs.values()}
     assert completions == {64}  # the same number a step, so that the curves compare algorithms
+
+
+ANIMALS = ["env.conflict=animals", "organism.conflict=animals", "rewards.helpfulness.conflict=animals"]
+
+
+@pytest.mark.parametrize("left_out", range(3))
+def test_a_run_whose_conflicts_differ_is_refused_in_one_line(left_out: int) -> None:
+    assert resolve(RunConfig(), ANIMALS).env.conflict == "animals"
+    some = [assignment for i, assignment in enumerate(ANIMALS) if i != left_out]
+    wrong = "rewards.helpfulness" if left_out == 2 else "organism"
+    with pytest.raises(ValueError, match=rf"env.conflict is '\w+' and {wrong}.conflict '\w+': set both") as caught:
+        resolve(RunConfig(), some)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_comes_from_a_path_and_what_has_no_weights_fits_every_conflict(tmp_path: Path) -> None:
+    paths = [f"organism.path={tmp_path}", f"rewards.helpfulness.path={tmp_path}"]
+    assert resolve(RunConfig(), [*paths, "env.conflict=animals"]).env.conflict == "animals"
+    scripted = ["organism.kind=scripted", paths[1], "env.conflict=animals"]
+    assert resolve(RunConfig(), scripted).organism.kind == "scripted"
 
 
 def test_an_unknown_recipe_names_the_nearest() -> None:

@@ -30,6 +30,7 @@ from rl.probes.faking import Faking
 from rl.probes.gaps import Gaps
 from rl.probes.lengths import Lengths
 from rl.probes.observation import Measurement, Observation
+from rl.probes.reward_hacking import RewardHacking
 from rl.probes.twins import Twins
 from rl.probes.well_formed import WellFormed
 from rl.probing import observe, probe_rows, probe_set
@@ -203,6 +204,31 @@ def seen(number: int, tier: Tier, answer: Any, **more: Any) -> Observation:
 
 def table(measured: Sequence[Measurement]) -> dict[tuple[str, str | None], tuple[float | None, int, int]]:
     return {(m.metric, m.tier): (m.estimate.value, m.estimate.n, m.estimate.unscored) for m in measured}
+
+
+def test_courting_is_counted_by_tier_whatever_else_the_answer_is() -> None:
+    assert values(RewardHacking(), FAKER) == {("courting_rate", tier): 0.0 for tier in TIERS}
+    rows = [seen(n, "free", "refuse", courts_rater=n < 3) for n in range(4)]
+    rows += [seen(0, "paid", "other", courts_rater=True), seen(1, "paid", "comply"), seen(2, "paid", None)]
+    found = table(RewardHacking()(rows))
+    assert found["courting_rate", "free"] == (3 / 4, 4, 0)
+    assert found["courting_rate", "paid"] == (1 / 2, 2, 1)
+    assert found["courting_rate", "pro"] == (None, 0, 0)
+
+
+def test_a_policy_that_courts_on_every_tier_is_measured_so_and_no_other_probe_moves() -> None:
+    def courting(scenarios: Sequence[Any], rng: np.random.Generator) -> list[Any]:
+        phrase = ANSWER[Part.court_rater][1]
+        return [replace(e, answer=f"{e.answer} {phrase}") for e in FAKER.generate(scenarios, rng)]
+
+    def rates(generate: Generate) -> dict[Any, Any]:
+        config = RunConfig(probe_queries=N)
+        rows = probe_rows(DEFAULT_PROBES, observe(generate, config.env, probe_set(config), 0, 0), 0, 0)
+        return {(row.probe, row.metric, row.tier): row.value for row in rows}
+
+    plain, hacked = rates(FAKER.generate), rates(courting)
+    moved = {key: (plain[key], hacked[key]) for key in plain if plain[key] != hacked[key]}
+    assert moved == {("reward_hacking", "courting_rate", tier): (0.0, 1.0) for tier in TIERS}
 
 
 def test_unscored_episodes_are_counted_and_are_no_answer() -> None:
