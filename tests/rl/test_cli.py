@@ -43,7 +43,20 @@ def test_help_lists_every_command(gyges: Gyges) -> None:
         ("sweeps", list(SWEEPS)),
         ("organisms", ["faker", "honest", "scripted"]),
         ("rewards", ["helpfulness", "format_penalty", "answer_length"]),
-        ("probes", ["compliance", "gaps", "faking", "decomposition", "benign", "twins", "lengths", "well_formed"]),
+        (
+            "probes",
+            [
+                "compliance",
+                "gaps",
+                "faking",
+                "decomposition",
+                "benign",
+                "benign_reward",
+                "twins",
+                "lengths",
+                "well_formed",
+            ],
+        ),
         ("mitigations", ["credit_mask"]),
     ],
 )
