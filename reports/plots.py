@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ CONFIG = {"responsive": True, "displayModeBar": False}  # the bar would cover th
 
 def plot_json(panel: Panel) -> str:
     """One figure as JSON (`data`, `layout`). A missing point is null, so that the line breaks there."""
-    traces = [trace for line in panel.series for trace in (_bar(line) if panel.stacked else _line(line))]
+    traces = [trace for line in panel.series for trace in (_bar(line) if panel.stacked else line_traces(line))]
     figure = go.Figure(traces, _layout(panel))
     return str(figure.to_json())
 
@@ -41,12 +41,12 @@ def _layout(panel: Panel) -> dict[str, Any]:
     }
 
 
-def _line(line: Series) -> list[Any]:
-    name = _literal(line.label)
+def line_traces(line: Series) -> list[Any]:
+    name = literal(line.label)
     shared = {"legendgroup": name or line.colour, "x": line.steps.tolist()}
     drawn = go.Scatter(
         **shared,
-        y=_nullable(line.values),
+        y=nullable(line.values),
         name=name,
         showlegend=bool(name),
         mode="lines+markers",
@@ -89,24 +89,29 @@ def _bar(part: Series) -> list[Any]:
     return [
         go.Bar(
             x=part.steps.tolist(),
-            y=_nullable(part.values),
-            name=_literal(part.label),
+            y=nullable(part.values),
+            name=literal(part.label),
             marker={"color": part.colour, "line": {"width": 0}},
             hovertemplate="%{y:.3f}",
         )
     ]
 
 
-def _nullable(values: np.ndarray) -> list[float | None]:
+def nullable(values: np.ndarray) -> list[float | None]:
     return [float(value) if np.isfinite(value) else None for value in values]
 
 
-def _literal(label: str) -> str:
+def literal(label: str) -> str:
     """plotly.js reads a little HTML in names: a run called `<b>` must show as it is called."""
     return html.escape(label, quote=False)
 
 
 def page_plots(panels: Sequence[Panel]) -> str:
-    """All figures as one JSON array, safe inside a `<script type="application/json">`: no `<`, `>` or `&` is left."""
-    text = "[" + ",".join(map(plot_json, panels)) + "]"
+    """All panels as figures, one JSON array for the page."""
+    return page_json(map(plot_json, panels))
+
+
+def page_json(figures: Iterable[str]) -> str:
+    """A JSON array that is safe inside a `<script type="application/json">`: no `<`, `>` or `&` is left."""
+    text = "[" + ",".join(figures) + "]"
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

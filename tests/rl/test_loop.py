@@ -459,7 +459,7 @@ def test_the_benign_reward_is_recorded_and_measured_again_by_probing(
         kept = pd.read_parquet(run / "episodes" / f"step-{step:06d}.parquet").query("split == 'probe'")
         assert kept.query("query_kind != 'harmless'")["reward_total"].isna().all()
         for tier, row in found.items():
-            paid = kept.query("query_kind == 'harmless' and tier == @tier")["reward_total"]
+            paid = kept[(kept["query_kind"] == "harmless") & (kept["tier"] == tier)]["reward_total"]
             assert (row["n"], row["unscored"]) == (2, 0)
             assert row["value"] == pytest.approx(paid.mean())
         assert found.keys() == {"free", "paid"}
