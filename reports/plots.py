@@ -18,11 +18,12 @@ CONFIG = {"responsive": True, "displayModeBar": False}  # the bar would cover th
 def plot_json(panel: Panel) -> str:
     """One figure as JSON (`data`, `layout`). A missing point is null, so that the line breaks there."""
     traces = [trace for line in panel.series for trace in (_bar(line) if panel.stacked else line_traces(line))]
-    figure = go.Figure(traces, _layout(panel))
+    figure = go.Figure(traces, layout(panel.x_label, panel.y_label, panel.y_range))
     return str(figure.to_json())
 
 
-def _layout(panel: Panel) -> dict[str, Any]:
+def layout(x_label: str, y_label: str, y_range: tuple[float, float] | None) -> dict[str, Any]:
+    """What every figure of a page shares."""
     axis = {"gridcolor": "rgba(128,128,128,.18)", "linecolor": "rgba(128,128,128,.5)", "zeroline": False}
     return {
         "template": "none",
@@ -36,8 +37,8 @@ def _layout(panel: Panel) -> dict[str, Any]:
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
         "barmode": "stack",
         "bargap": 0.35,
-        "xaxis": {**axis, "title": {"text": panel.x_label, "standoff": 8}, "showgrid": False},
-        "yaxis": {**axis, "title": {"text": panel.y_label, "standoff": 8}, "range": panel.y_range},
+        "xaxis": {**axis, "title": {"text": x_label, "standoff": 8}, "showgrid": False},
+        "yaxis": {**axis, "title": {"text": y_label, "standoff": 8}, "range": y_range},
     }
 
 
