@@ -16,7 +16,7 @@ from reports.cells import BASELINE, Cell, Study
 from reports.folder import Run
 from reports.intervals import Estimate, seed_interval
 from reports.summary import MISSING, show
-from reports.verdicts import LEAST_SEEDS, MARGIN, Verdict, seed_verdict
+from reports.verdicts import LEAST_SEEDS, MARGIN, ROUNDING, Verdict, seed_verdict
 
 COLUMNS = (
     *("organism", "arm", "mitigations", "seeds", "metric", "tier", "step", "value", "ci_low", "ci_high"),
@@ -166,7 +166,7 @@ def comparisons(rows: Sequence[Row]) -> int:
 
 def shown(estimate: Estimate, metric: Metric, signed: bool = False) -> str:
     """Without the interval where seeds agree to the last count: they say nothing of their spread."""
-    if estimate.ci_low == estimate.ci_high:
+    if estimate.ci_low is not None and estimate.ci_high is not None and estimate.ci_high - estimate.ci_low < ROUNDING:
         estimate = replace(estimate, ci_low=None, ci_high=None)
     return show(estimate, signed, metric.digits)
 

@@ -129,7 +129,7 @@ def probe(
 def report(
     folders: Annotated[list[Path], typer.Argument(help="Run folders; several are overlaid.", show_default=False)],
     out: Annotated[
-        Path | None, typer.Option(help="Where to write.", show_default="the run folder; runs/report-… for several")
+        Path | None, typer.Option(help="Where to write.", show_default="the run folder; runs/report-… or study-…")
     ] = None,
     study: Annotated[
         bool, typer.Option("--study", help="Organisms x mitigations against their baselines, in place of an overlay.")
@@ -291,12 +291,14 @@ def _write_report(folders: list[Path], out: Path | None) -> None:
 
 
 def _write_study(folders: list[Path], out: Path | None) -> None:
+    from checkpoints.lineage import hash_config, short
     from reports.study import write_study
     from rl.progress import bar
 
+    digest = short(hash_config(sorted(str(folder.resolve()) for folder in folders)))
     with bar("study") as update:
         update(0, 1)
-        written = write_study(folders, out or Path("runs") / f"study-of-{len(folders)}-runs")
+        written = write_study(folders, out or Path("runs") / f"study-{digest}")
         update(1, 1)
     print(written.text)
     print(f"study:  {written.page}\nfigure: {written.png}\ntable:  {written.csv}")

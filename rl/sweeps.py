@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from rl.config import RunConfig, members, resolve
+from rl.config import RunConfig, members, parse, resolve
 from rl.engine_limits import require_engine
 from rl.mitigations import Mitigation
 from rl.organisms.faker import Faker
@@ -68,7 +68,7 @@ def mitigation_arms(organism: TrainedOrganism) -> list[RunConfig]:
     for name, applied in {"baseline": (), **mitigation_choices()}.items():
         data = {**SHORT, "name": f"{organism.kind}+{name}", "organism": organism, "mitigations": applied}
         try:
-            arm = RunConfig.model_validate(data)
+            arm = parse(data)
             require_engine(arm)
         except ValueError as error:
             notice(f"left out {organism.kind}+{name}: {error}")
