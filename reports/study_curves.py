@@ -12,6 +12,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from reports.cells import BASELINE
 from reports.curves import FAINT, LINE_STYLES, STYLE
@@ -22,7 +23,7 @@ from reports.study_panels import BLACK, MEASURES, NOTICE, Drawing, Measure, Way,
 # In inches. Every panel of a grid has the same size and scale: rows and columns can be read across.
 LEFT, RIGHT, GAP, ROW_GAP = 1.35, 0.15, 0.1, 0.16
 PANEL, HIGH, LEAST_WIDTH = 1.05, 0.82, 11.0
-HEAD, GRID_HEAD, GRID_FOOT = 0.75, 0.95, 0.55
+HEAD, GRID_HEAD, GRID_FOOT = 0.98, 0.95, 0.55
 LEAST_PLANE, MOST_PLANE, PLANE_HEAD, PLANE_FOOT, PLANE_GUTTER = 2.6, 3.6, 0.65, 0.6, 0.65
 LEAST_SPAN = 0.3  # of a plane's axes: differences smaller than that aren't blown up to its whole width
 BASELINE_GREY = "#8A8F98"
@@ -67,7 +68,8 @@ def _figure(drawing: Drawing) -> Figure:
     sheet = _Sheet(width, HEAD + len(MEASURES) * grid + planes)
     runs = f"{len(study.runs)} runs" if len(study.runs) > 1 else "1 run"
     sheet.text(0.2, 0.14, f"{rows} organisms x {columns} arms, {runs}", fontsize=13, fontweight="bold")
-    sheet.text(0.2, 0.42, f"{NOTICE} {band_note(study.runs, study.cells)}", fontsize=9, color=FAINT)
+    sheet.text(0.2, 0.42, NOTICE, fontsize=9, color=FAINT)
+    sheet.text(0.2, 0.62, band_note(study.runs, study.cells), fontsize=9, color=FAINT)
     for index, measure in enumerate(MEASURES):
         _grid(sheet, drawing, measure, HEAD + index * grid, panel)
     _planes(sheet, drawing, HEAD + len(MEASURES) * grid, abreast, plane)
@@ -151,10 +153,11 @@ def _draw_ways(axes: Any, ways: Sequence[Way]) -> None:
         axes.plot(one.faking[-1], one.gap[-1], "o", color=one.colour, markersize=5)
     ends = np.array([(one.faking[-1], one.gap[-1]) for one in ways]).reshape(-1, 2)
     pixels = axes.transData.transform(ends) * 72 / axes.figure.dpi  # in points, as the labels are
+    halo = withStroke(linewidth=2, foreground="white")  # lines run beneath the numbers
     for one, place, (x, y) in zip(ways, places(pixels), ends, strict=True):
         axes.annotate(
             str(one.number), (x, y), xytext=tuple(place), textcoords="offset points", ha="center", va="center",
-            fontsize=7.5, fontweight="bold", color=one.colour, annotation_clip=False,
+            fontsize=7.5, fontweight="bold", color=one.colour, annotation_clip=False, path_effects=[halo],
             arrowprops={"arrowstyle": "-", "color": one.colour, "linewidth": 0.5, "shrinkA": 4, "shrinkB": 2},
         )  # fmt: skip
 
