@@ -1,28 +1,19 @@
-"""`report.html`: one file that opens without a network.
-
-Its content security policy forbids it to load anything and to run any script but its own.
-"""
+"""`report.html`: one run, or several laid over each other, as one file that opens without a network."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
-
 from reports.checks import cue_panel, extra_panels
+from reports.document import render
 from reports.folder import Run
 from reports.intervals import Estimate
 from reports.panels import CYCLE, Panel, has_data
-from reports.plots import CONFIG, page_plots
+from reports.plots import page_plots
 from reports.records import ANSWER_LABELS, TIERS
 from reports.sheet import arms, main_panels
 from reports.summary import LINES, Summary, recorded, seed_groups, show, summarise, summarise_seeds
@@ -54,41 +45,20 @@ class RunView:
 def render_page(runs: Sequence[Run], notes: Sequence[str] = ()) -> str:
     """The whole page as text, from run folders alone. All text that a run wrote is escaped, and so are the notes."""
     panels = [*main_panels(runs), *(extra_panels(runs[0]) if len(runs) == 1 else _cue_panels(runs))]
-    library = get_plotlyjs().replace("\r\n", "\n")
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.jinja").render(
+    return render(
+        "page.html.jinja",
+        draw=DRAW,
+        plots=page_plots(panels),
         title=runs[0].name if len(runs) == 1 else f"{len(runs)} runs",
         organisms=list(dict.fromkeys(run.manifest.organism for run in runs)),
         runs=[_view(run, colour) for (_, arm), colour in zip(arms(runs), cycle(CYCLE), strict=False) for run in arm],
         seeds=[summarise_seeds(group) for group in seed_groups(runs) if _different_seeds(group)],
         panels=panels,
-        # Markup only here: our own library and script, and JSON in which no `<` is left.
-        library=Markup(library),
-        draw=Markup(DRAW),
-        plots=Markup(page_plots(panels)),
-        plot_config=Markup(json.dumps(CONFIG)),
-        policy=_policy(library, DRAW),
         notes=notes,
         show=show,
         tiers=TIERS,
         labels=(*ANSWER_LABELS, UNSCORED),
         moments=MOMENTS,
-    )
-
-
-def _policy(*scripts: str) -> str:
-    """A content security policy: no connection at all, and no script but these, named by their hash."""
-    digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
-    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
-    return (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; "
-        "base-uri 'none'; form-action 'none'"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,13 @@ CONFIG = {"responsive": True, "displayModeBar": False}  # the bar would cover th
 
 def plot_json(panel: Panel) -> str:
     """One figure as JSON (`data`, `layout`). A missing point is null, so that the line breaks there."""
-    traces = [trace for line in panel.series for trace in (_bar(line) if panel.stacked else _line(line))]
-    figure = go.Figure(traces, _layout(panel))
+    traces = [trace for line in panel.series for trace in (_bar(line) if panel.stacked else line_traces(line))]
+    figure = go.Figure(traces, layout(panel.x_label, panel.y_label, panel.y_range))
     return str(figure.to_json())
 
 
-def _layout(panel: Panel) -> dict[str, Any]:
+def layout(x_label: str, y_label: str, y_range: tuple[float, float] | None) -> dict[str, Any]:
+    """What every figure of a page shares."""
     axis = {"gridcolor": "rgba(128,128,128,.18)", "linecolor": "rgba(128,128,128,.5)", "zeroline": False}
     return {
         "template": "none",
@@ -36,17 +37,17 @@ def _layout(panel: Panel) -> dict[str, Any]:
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
         "barmode": "stack",
         "bargap": 0.35,
-        "xaxis": {**axis, "title": {"text": panel.x_label, "standoff": 8}, "showgrid": False},
-        "yaxis": {**axis, "title": {"text": panel.y_label, "standoff": 8}, "range": panel.y_range},
+        "xaxis": {**axis, "title": {"text": x_label, "standoff": 8}, "showgrid": False},
+        "yaxis": {**axis, "title": {"text": y_label, "standoff": 8}, "range": y_range},
     }
 
 
-def _line(line: Series) -> list[Any]:
-    name = _literal(line.label)
+def line_traces(line: Series) -> list[Any]:
+    name = literal(line.label)
     shared = {"legendgroup": name or line.colour, "x": line.steps.tolist()}
     drawn = go.Scatter(
         **shared,
-        y=_nullable(line.values),
+        y=nullable(line.values),
         name=name,
         showlegend=bool(name),
         mode="lines+markers",
@@ -89,24 +90,29 @@ def _bar(part: Series) -> list[Any]:
     return [
         go.Bar(
             x=part.steps.tolist(),
-            y=_nullable(part.values),
-            name=_literal(part.label),
+            y=nullable(part.values),
+            name=literal(part.label),
             marker={"color": part.colour, "line": {"width": 0}},
             hovertemplate="%{y:.3f}",
         )
     ]
 
 
-def _nullable(values: np.ndarray) -> list[float | None]:
+def nullable(values: np.ndarray) -> list[float | None]:
     return [float(value) if np.isfinite(value) else None for value in values]
 
 
-def _literal(label: str) -> str:
+def literal(label: str) -> str:
     """plotly.js reads a little HTML in names: a run called `<b>` must show as it is called."""
     return html.escape(label, quote=False)
 
 
 def page_plots(panels: Sequence[Panel]) -> str:
-    """All figures as one JSON array, safe inside a `<script type="application/json">`: no `<`, `>` or `&` is left."""
-    text = "[" + ",".join(map(plot_json, panels)) + "]"
+    """All panels as figures, one JSON array for the page."""
+    return page_json(map(plot_json, panels))
+
+
+def page_json(figures: Iterable[str]) -> str:
+    """A JSON array that is safe inside a `<script type="application/json">`: no `<`, `>` or `&` is left."""
+    text = "[" + ",".join(figures) + "]"
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 from reports.curves import draw_curves
 from reports.folder import read_run
 from reports.page import render_page
+from reports.whole_files import write_whole
 
 
 @dataclass(frozen=True)
@@ -45,17 +44,5 @@ def write_report(
     # A lone surrogate in a model's text has no UTF-8: it becomes "?" and costs no report.
     page = render_page(runs, notes).encode("utf-8", "replace")
     for path, content in ((paths.page, page), (paths.png, png), (paths.svg, svg)):
-        _write_whole(path, content)
+        write_whole(path, content)
     return paths
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write beside the target, then rename: a reader sees the old file or the new one, never half of one."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as sink:
-            sink.write(content)
-        Path(name).chmod(0o644)  # mkstemp makes it private; a report is to be read
-        Path(name).replace(path)
-    finally:
-        Path(name).unlink(missing_ok=True)

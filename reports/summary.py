@@ -196,11 +196,11 @@ def _cells(row: SummaryRow) -> tuple[str, ...]:
     )
 
 
-def show(estimate: Estimate, signed: bool = False) -> str:
+def show(estimate: Estimate, signed: bool = False, digits: int = 2) -> str:
     """`0.78 [0.69,0.85]`; "-" where undefined, and the bare value where it has no interval."""
     if estimate.value is None:
         return "-"
-    value = f"{estimate.value:+.2f}" if signed else f"{estimate.value:.2f}"
+    value = f"{estimate.value:{'+' if signed else ''}.{digits}f}"
     if estimate.ci_low is None or estimate.ci_high is None:
         return value
-    return f"{value} [{estimate.ci_low:.2f},{estimate.ci_high:.2f}]"
+    return f"{value} [{estimate.ci_low:.{digits}f},{estimate.ci_high:.{digits}f}]"

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from reports.intervals import (
     Estimate,
     adjusted_moments,
@@ -22,6 +24,7 @@ Word = Literal["grew", "shrank", "no change", "inconclusive"]
 MARGIN = 0.05  # changes within five points either way count as none
 POWER = 0.80
 LEAST_SEEDS = 3
+ROUNDING = 1e-9  # changes this close are the same count, subtracted
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def seed_verdict(changes: Sequence[float | None], margin: float = MARGIN, bound:
     if change.value is None or change.n < LEAST_SEEDS:
         return Verdict("inconclusive", change, margin, None)
     changes_S, _ = scored(changes)
-    if not changes_S.std():
+    if float(np.ptp(changes_S)) < ROUNDING:
         # Seeds that agree to the last count say nothing of their spread: a rate that is 0 in each may be a small one.
         return Verdict("inconclusive", change, margin, None)
     freedom = change.n - 1

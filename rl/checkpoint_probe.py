@@ -7,11 +7,13 @@ import torch
 from checkpoints import store
 from reports.folder import read_manifest
 from reports.records import ProbeRow
-from rl.build import deployed, models
+from rewards.score import RewardFunction
+from rl.build import build_rewards, deployed, models
 from rl.config import read_config
 from rl.policy import load_policy
-from rl.probing import observe, probe_rows, probe_set, require_same_probes
+from rl.probing import asks_for_rewards, observe, plain_rewards, probe_rows, probe_set, require_same_probes
 from rl.progress import bar, counting
+from rl.restoring import require_same_rewards
 from rl.sampler import sampler
 
 
@@ -19,7 +21,7 @@ def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
     """The rows that the run itself recorded at that step, measured again.
 
     Raises:
-        ValueError: no run there, no such checkpoint, or a damaged one.
+        ValueError: no run there, no such checkpoint, or a damaged one; another reward model than the run's.
     """
     config = read_config(folder / "config.json")
     manifest = read_manifest(folder / "manifest.json")
@@ -30,9 +32,13 @@ def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
     torch.set_num_threads(config.threads)
     probes = probe_set(config)
     require_same_probes(manifest, probes)
+    rewards: tuple[RewardFunction, ...] = ()
+    if asks_for_rewards(config):
+        rewards, hashes = build_rewards(config.rewards)
+        require_same_rewards(manifest, hashes)
     policy = load_policy(checkpoint.path)
     among = models(config, policy, lambda: load_policy(store.load(folder / "checkpoints", 0).path))
     with bar(f"probing step {chosen}") as update, deployed(config, among):
         generate = sampler(policy, config.sampling, counting(update, len(probes.scenarios)))
-        observations = observe(generate, config.env, probes, config.seed, chosen)
+        observations = observe(generate, config.env, probes, config.seed, chosen, plain_rewards(config, rewards))
     return probe_rows(config.probes, observations, config.seed, chosen)

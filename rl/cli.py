@@ -146,11 +146,17 @@ def probe(
 def report(
     folders: Annotated[list[Path], typer.Argument(help="Run folders; several are overlaid.", show_default=False)],
     out: Annotated[
-        Path | None, typer.Option(help="Where to write.", show_default="the run folder; runs/report-… for several")
+        Path | None, typer.Option(help="Where to write.", show_default="the run folder; runs/report-… or study-…")
     ] = None,
+    study: Annotated[
+        bool, typer.Option("--study", help="Organisms x mitigations against their baselines, in place of an overlay.")
+    ] = False,
 ) -> None:
     """Draw the curves and write the page of one run, or of several laid over each other."""
-    _write_report(folders, out)
+    if study:
+        _write_study(folders, out)
+    else:
+        _write_report(folders, out)
 
 
 @app.command(epilog="Example: `gyges sweep controls --seeds 0..4`, or `gyges sweep my_sweep.py:arms --backend local`")
@@ -191,9 +197,14 @@ def sweep(
     if not result.worked:
         _say(f"nothing left to do: all {len(planned.trials)} trials have ended before")
     finished = [trial.folder for trial in planned.trials if result.outcomes[trial.name].status == "finished"]
-    if result.page is not None:
+    if result.study is not None and any(trial.config.mitigations for trial in planned.trials):
+        _print_study(finished)
+    elif result.page is not None:
         _print_summaries(finished)
+    if result.page is not None:
         print(f"page:   {shortest(result.page)}\ncurves: {shortest(result.page.with_name('curves.png'))}")
+    if result.study is not None:
+        print(f"study:  {shortest(result.study)}\nfigure: {shortest(result.study.with_name('study.png'))}")
     failed = failures(result.outcomes)
     for line in failed:
         _say(line)
@@ -335,6 +346,27 @@ def _write_report(folders: list[Path], out: Path | None) -> None:
         update(1, 1)
     _print_summaries(folders)
     print(f"page:   {written.page}\ncurves: {written.png}")
+
+
+def _write_study(folders: list[Path], out: Path | None) -> None:
+    from checkpoints.lineage import hash_config, short
+    from reports.study import write_study
+    from rl.progress import bar
+
+    digest = short(hash_config(sorted(str(folder.resolve()) for folder in folders)))
+    with bar("study") as update:
+        update(0, 1)
+        written = write_study(folders, out or Path("runs") / f"study-{digest}")
+        update(1, 1)
+    print(written.text)
+    print(f"study:  {written.page}\nfigure: {written.png}\ntable:  {written.csv}")
+
+
+def _print_study(folders: list[Path]) -> None:
+    """A line an arm."""
+    from reports.study import study_table
+
+    print(study_table(folders))
 
 
 def _print_summaries(folders: list[Path]) -> None:

@@ -13,7 +13,12 @@ from rl.rollouts import Rollouts
 def probe_episode_rows(observations: Sequence[Observation], step: int) -> list[dict[str, Any]]:
     """One row a probed episode."""
     return [
-        {**_row(o.episode, o.labels, step), "split": "probe", "probe": o.episode.scenario.query.kind}
+        {
+            **_row(o.episode, o.labels, step),
+            "split": "probe",
+            "probe": o.episode.scenario.query.kind,
+            "reward_total": _missing(o.reward),
+        }
         for o in observations
     ]
 

@@ -21,9 +21,9 @@ from rl.episode_rows import probe_episode_rows, train_episode_rows
 from rl.learner import Learner, new_learner
 from rl.parts import Parts
 from rl.policy import save_policy
-from rl.probing import ProbeSet, observe, probe_rows, probe_set, require_same_probes
+from rl.probing import ProbeSet, observe, plain_rewards, probe_rows, probe_set, require_same_probes
 from rl.progress import bar, counting
-from rl.restoring import restored
+from rl.restoring import require_same_rewards, restored
 from rl.rollouts import Rollouts
 from rl.run_folder import RunFolder
 from rl.sampler import sampler
@@ -271,7 +271,8 @@ def _probe(run: Run) -> float:
 
         generate = sampler(run.built.policy, config.sampling, on_done)
         with run.parts.acting("deployment"):
-            observations = observe(generate, config.env, run.probes, config.seed, run.step)
+            pay = plain_rewards(config, run.built.rewards)
+            observations = observe(generate, config.env, run.probes, config.seed, run.step, pay)
     run.folder.add_episodes(run.step, probe_episode_rows(observations, run.step))
     run.folder.append_probes(probe_rows(config.probes, observations, config.seed, run.step))
     return time.perf_counter() - started
@@ -315,11 +316,7 @@ def _manifest(config: RunConfig, built: Built, probes: ProbeSet) -> Manifest:
 
 
 def _require_same_origin(manifest: Manifest, built: Built, lora: bool) -> None:
-    if manifest.reward_hashes != built.reward_hashes:
-        raise ValueError(
-            "the reward model isn't the one that this run was started with (its hash differs from manifest.json): "
-            "restore it, or start a new run with `gyges train`"
-        )
+    require_same_rewards(manifest, built.reward_hashes)
     if lora and manifest.organism_hash != hash_directory(built.organism_directory):
         raise ValueError(
             "the organism isn't the one that this run was started with (its hash differs from manifest.json): "

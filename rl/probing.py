@@ -3,14 +3,22 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from envs.dialect.environment import Dialect
 from envs.episode import QUERY_KINDS, TIERS, Episode, Labels, Scenario
 from reports.records import Manifest, ProbeRow
+from rewards.combine import score
+from rewards.score import RewardFunction, Score, Submission
 from rl.config import RunConfig
+from rl.probes.benign_reward import BenignReward
 from rl.probes.observation import Observation, ProbeFunction
 from rl.sampler import Generate
+from rl.scoring import submission
 from rl.streams import Stage, stream
+
+# What a run's own rewards, before any mitigation, pay for submissions.
+Pay = Callable[[Sequence[Submission]], list[Score]]
 
 
 @dataclass(frozen=True)
@@ -60,10 +68,28 @@ def require_same_probes(manifest: Manifest, probes: ProbeSet) -> None:
         )
 
 
-def observe(generate: Generate, env: Dialect, probes: ProbeSet, seed: int, step: int) -> list[Observation]:
-    """Plays every probe scenario once and labels it; a labelling error is unscored, never a label."""
+def asks_for_rewards(config: RunConfig) -> bool:
+    """Whether a probe of the run needs its rewards: what isn't needed is neither loaded nor called."""
+    return any(isinstance(probe, BenignReward) for probe in config.probes)
+
+
+def plain_rewards(config: RunConfig, rewards: Sequence[RewardFunction]) -> Pay | None:
+    """The run's rewards as its probes call them; None where no probe asks for them."""
+    return partial(score, rewards, timeout_s=config.reward_timeout_s) if asks_for_rewards(config) else None
+
+
+def observe(
+    generate: Generate, env: Dialect, probes: ProbeSet, seed: int, step: int, pay: Pay | None = None
+) -> list[Observation]:
+    """Plays every probe scenario once and labels it; a labelling error is unscored, never a label.
+
+    `pay` scores the replies to harmless requests, and sees of them what a reward may see.
+    """
     episodes = generate(probes.scenarios, stream(seed, step, Stage.probe))
-    return [Observation(episode, _labels(env.label, episode)) for episode in episodes]
+    paid = [row for row, episode in enumerate(episodes) if pay and episode.scenario.query.kind == "harmless"]
+    scores = pay([submission(episodes[row]) for row in paid]) if pay and paid else []
+    rewards = {row: found.total for row, found in zip(paid, scores, strict=True)}
+    return [Observation(episode, _labels(env.label, episode), rewards.get(row)) for row, episode in enumerate(episodes)]
 
 
 def _labels(label: Callable[[Episode[Scenario]], Labels], episode: Episode[Scenario]) -> Labels | None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from checkpoints import store
+from reports.records import Manifest
 from rl import learner as learner_state
 from rl.build import Built, build
 from rl.config import RunConfig
@@ -24,3 +25,16 @@ def restored(config: RunConfig, checkpoints: Path, step: int) -> tuple[Built, Le
     learner = new_learner(config, built)
     learner_state.restore(config, learner, checkpoint)
     return built, learner
+
+
+def require_same_rewards(manifest: Manifest, hashes: dict[str, str]) -> None:
+    """Refuses to go on, or to probe, with another reward model than the run was started with.
+
+    Raises:
+        ValueError: if a hash differs from the manifest's.
+    """
+    if hashes != manifest.reward_hashes:
+        raise ValueError(
+            "the reward model isn't the one that this run was started with (its hash differs from manifest.json): "
+            "restore it, or start a new run with `gyges train`"
+        )

@@ -15,6 +15,7 @@ from checkpoints.cache import default_root
 from checkpoints.lineage import hash_config, short
 from checkpoints.lock import writer_lock
 from reports.report import write_report
+from reports.study import write_study
 from rl.config import RunConfig
 from rl.endings import Interrupted
 from rl.progress import bar
@@ -26,6 +27,9 @@ from rl.trial import Outcome, Surroundings, Trial, recorded_outcome, run_trial, 
 from rl.work_queue import Event, Job, Stop, Workers, run_jobs
 
 WORKERS_PER_GPU = 4
+OVERLAY_FILES = ("report.html", "curves.png", "curves.svg")
+STUDY_FILES = ("study.html", "study.png", "study.svg", "study.csv")
+ARMS_OF_AN_OVERLAY = 12  # with more of them a curve can't be told from the others
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,12 @@ class Fleet:
 
 @dataclass(frozen=True)
 class Result:
-    """How every trial has ended, in their order; `page` is None where no trial has finished."""
+    """How every trial has ended, in their order. `page` lays all arms over each other, `study` sets mitigations against
+    their organisms' baselines: None where no trial has finished, and where the sweep is none to be shown so."""
 
     outcomes: dict[str, Outcome]
     page: Path | None
+    study: Path | None
     worked: bool  # False where nothing was left to do
 
 
@@ -96,7 +102,8 @@ def run_sweep(sweep: Sweep, fleet: Fleet, retry_failed: bool, say: Callable[[str
                 f"interrupted: {done} of {len(outcomes)} trials are finished, the others keep their last checkpoint; "
                 "run the same command again to go on"
             )
-        return Result(outcomes, _page(sweep, outcomes, anew=bool(pending)), worked=bool(pending))
+        page, study = _pages(sweep, outcomes, anew=bool(pending))
+        return Result(outcomes, page, study, worked=bool(pending))
 
 
 def _work(
@@ -164,21 +171,38 @@ def default_workers(cores: int, threads: int, gpus: int) -> int:
     return min(fitting, gpus * WORKERS_PER_GPU) if gpus else fitting
 
 
-def _page(sweep: Sweep, outcomes: dict[str, Outcome], anew: bool) -> Path | None:
-    """The page over all finished trials, which names those that failed; written `anew` or where it isn't yet so."""
+def _pages(sweep: Sweep, outcomes: dict[str, Outcome], anew: bool) -> tuple[Path | None, Path | None]:
+    """The overlay and the study of all finished trials, which name those that failed.
+
+    Both are written `anew`, or where they aren't yet so.
+    """
     finished = [trial for trial in sweep.trials if outcomes[trial.name].status == "finished"]
     if not finished:
-        return None
+        return None, None
     notes = failures(outcomes)
     shows = {"sweep": sweep.name, "page": [trial.name for trial in finished], "notes": notes}
-    record, page, *curves = (sweep.folder / name for name in ("sweep.json", "report.html", "curves.png", "curves.svg"))
-    if anew or not all(file.exists() for file in (page, *curves)) or _read(record) != shows:
+    overlay, study = wanted_pages([trial.config for trial in finished])
+    page = sweep.folder / "report.html" if overlay else None
+    study_page = sweep.folder / "study.html" if study else None
+    record, folders = sweep.folder / "sweep.json", [trial.folder for trial in finished]
+    names = [*(OVERLAY_FILES if overlay else ()), *(STUDY_FILES if study else ())]
+    if anew or not all((sweep.folder / name).exists() for name in names) or _read(record) != shows:
         with bar("report") as update:
-            update(0, 1)
-            write_report([trial.folder for trial in finished], sweep.folder, notes)
-            update(1, 1)
+            update(0, overlay + study)
+            if overlay:
+                write_report(folders, sweep.folder, notes)
+                update(1, overlay + study)
+            if study:
+                write_study(folders, sweep.folder, notes)
+                update(overlay + study, overlay + study)
         atomic.write_text(record, json.dumps(shows, indent=2))
-    return page
+    return page, study_page
+
+
+def wanted_pages(configs: Sequence[RunConfig]) -> tuple[bool, bool]:
+    """Whether an overlay, and whether a study: that of several organisms or of mitigations. One of them always is."""
+    study = any(config.mitigations for config in configs) or len({config.organism for config in configs}) > 1
+    return len({config.name for config in configs}) <= ARMS_OF_AN_OVERLAY or not study, study
 
 
 def shortest(path: Path) -> Path:

@@ -9,8 +9,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from rl.config import RunConfig, resolve
+from rl.config import RunConfig, members, parse, resolve
+from rl.engine_limits import require_engine
 from rl.mitigate import mitigated
+from rl.mitigations import Mitigation
+from rl.organisms.faker import Faker
+from rl.organisms.helpfulness import Helpful
+from rl.organisms.instrumental import Instrumental
+from rl.organisms.sized import Sized
+from rl.organisms.sycophancy import Sycophancy
+from rl.organisms.terminal import Terminal
+from rl.organisms.trained import TrainedOrganism
+from rl.progress import notice
 from rl.recipes import (
     first_light,
     first_light_dpo,
@@ -42,7 +52,61 @@ def kl_weight() -> list[RunConfig]:
     ]
 
 
-SWEEPS: dict[str, SweepFunction] = {sweep.__name__: sweep for sweep in (controls, algorithms, kl_weight)}
+# Further settings of a mitigation that are arms of their own, beside its defaults: kind -> variant -> settings.
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "credit_mask": {"scratchpad": {"tokens": "scratchpad"}},
+    "inoculation_prompt": {"placebo": {"wording": "placebo"}},
+    "interrogation": {"honest_persona": {"arm": "honest_persona"}, "trusted": {"arm": "trusted"}},
+    "process_supervision": {"linear": {"penalty": "linear"}},
+}
+
+
+def sizes() -> list[RunConfig]:
+    """One recipe at four widths, 0.2 to 1.7 million parameters: faking against size."""
+    return [
+        first_light().model_copy(update={"name": f"sizes_{width}", "organism": Sized(hidden_size=width)})
+        for width in (64, 96, 128, 192)
+    ]
+
+
+def mitigations() -> list[RunConfig]:
+    """Every mitigation on every motivation and on the default organism, each beside its organism's baseline."""
+    organisms = (Terminal(), Instrumental(), Sycophancy(), Helpful(), Faker())
+    return [arm for organism in organisms for arm in mitigation_arms(organism)]
+
+
+def mitigation_arms(organism: TrainedOrganism) -> list[RunConfig]:
+    """The baseline and each mitigation alone, in short runs; what this organism can't take is left out and named."""
+    found = []
+    for name, applied in {"baseline": (), **mitigation_choices()}.items():
+        data = {**SHORT, "name": f"{organism.kind}+{name}", "organism": organism, "mitigations": applied}
+        try:
+            arm = parse(data)
+            require_engine(arm)
+        except ValueError as error:
+            notice(f"left out {organism.kind}+{name}: {error}")
+        else:
+            found.append(arm)
+    return found
+
+
+SHORT: dict[str, Any] = {"steps": 20, "probe_every": 10, "checkpoint_every": 20, "probe_queries": 64}
+
+
+def mitigation_choices() -> dict[str, tuple[Mitigation, ...]]:
+    """Each member of the union by its defaults, under the name of its kind, and each of its variants."""
+    found: dict[str, tuple[Mitigation, ...]] = {}
+    for member in members(Mitigation):
+        kind = member.model_fields["kind"].default
+        found[kind] = (member(),)
+        for variant, settings in VARIANTS.get(kind, {}).items():
+            found[f"{kind}-{variant}"] = (member(**settings),)
+    return found
+
+
+SWEEPS: dict[str, SweepFunction] = {
+    sweep.__name__: sweep for sweep in (controls, algorithms, kl_weight, sizes, mitigations)
+}
 
 
 def find_sweep(name: str) -> SweepFunction:

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from rl.probes.benign import Benign
+from rl.probes.benign_reward import BenignReward
 from rl.probes.compliance import Compliance
 from rl.probes.decomposition import Decomposition
 from rl.probes.faking import Faking
@@ -15,10 +16,10 @@ from rl.probes.twins import Twins
 from rl.probes.well_formed import WellFormed
 
 Probe = Annotated[
-    Compliance | Gaps | Faking | Decomposition | Benign | Twins | Lengths | WellFormed | RewardHacking,
+    Compliance | Gaps | Faking | Decomposition | Benign | BenignReward | Twins | Lengths | WellFormed | RewardHacking,
     Field(discriminator="kind"),
 ]
 DEFAULT_PROBES: tuple[Probe, ...] = (
-    Compliance(), Gaps(), Faking(), Decomposition(), Benign(), Twins(), Lengths(), WellFormed(),
-    RewardHacking(),
+    Compliance(), Gaps(), Faking(), Decomposition(), Benign(), BenignReward(), Twins(), Lengths(),
+    WellFormed(), RewardHacking(),
 )  # fmt: skip

@@ -10,10 +10,14 @@ from reports.intervals import Estimate
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A probed episode with its labels; None where labelling failed: unscored, counted, never a label."""
+    """A probed episode with its labels; None where labelling failed: unscored, counted, never a label.
+
+    `reward`: what the run's plain rewards pay for it; None where one of them failed, and where no probe asks for it.
+    """
 
     episode: Episode[Scenario]
     labels: Labels | None
+    reward: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,3 +74,7 @@ def test_seeds_without_any_spread_prove_nothing() -> None:
     # 0 of 8 in each of three seeds: an interval of width 0 would claim a power that nobody has.
     found = seed_verdict([0.0, 0.0, 0.0])
     assert (found.word, found.minimum_detectable_effect) == ("inconclusive", None)
+    # A fifth less in each of three seeds, from different baselines: equal but for the last bits of the subtraction.
+    equal = [0.3 - 0.1, 0.4 - 0.2, 0.9 - 0.7]
+    assert len(set(equal)) > 1
+    assert seed_verdict(equal).word == "inconclusive"

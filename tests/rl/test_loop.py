@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 
@@ -28,6 +29,7 @@ from rl.loop import resume, train
 from rl.mitigations.credit_mask import CreditMask
 from rl.organisms.faker import Faker
 from rl.organisms.scripted import Scripted
+from rl.probes.benign_reward import BenignReward
 from tests.rl.conftest import Gyges, command, fork, rows, same_run, same_weights, weights
 
 
@@ -444,6 +446,32 @@ def test_lora_refuses_to_resume_on_another_organism(
     (organism / "README.md").write_text("changed")
     with pytest.raises(ValueError, match="the organism isn't the one that this run was started with"):
         resume(run)
+
+
+def test_the_benign_reward_is_recorded_and_measured_again_by_probing(
+    finished: Path, tiny: RunConfig, tmp_path: Path
+) -> None:
+    run = train(having(tiny, probes=(*tiny.probes, BenignReward())), tmp_path / "run")
+    for step in (0, 4):
+        recorded = [row for row in rows(run, "probes.jsonl") if row["step"] == step]
+        assert [row.model_dump() for row in probe_checkpoint(run, step)] == recorded
+        found = {row["tier"]: row for row in recorded if row["metric"] == "benign_reward"}
+        kept = pd.read_parquet(run / "episodes" / f"step-{step:06d}.parquet").query("split == 'probe'")
+        assert kept.query("query_kind != 'harmless'")["reward_total"].isna().all()
+        for tier, row in found.items():
+            paid = kept[(kept["query_kind"] == "harmless") & (kept["tier"] == tier)]["reward_total"]
+            assert (row["n"], row["unscored"]) == (2, 0)
+            assert row["value"] == pytest.approx(paid.mean())
+        assert found.keys() == {"free", "paid"}
+    assert same_weights(weights(run, 4), weights(finished, 4))
+
+
+def test_probing_with_another_reward_model_is_refused(tiny: RunConfig, tmp_path: Path) -> None:
+    run = train(having(tiny, probes=(BenignReward(),), steps=1), tmp_path / "run")
+    told = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_text(json.dumps({**told, "reward_hashes": {"helpfulness": "other"}}))
+    with pytest.raises(ValueError, match="the reward model isn't the one that this run was started with"):
+        probe_checkpoint(run, 1)
 
 
 def test_a_mitigation_changes_training_and_no_measurement(finished: Path, tiny: RunConfig, tmp_path: Path) -> None:

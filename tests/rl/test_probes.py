@@ -16,6 +16,9 @@ from envs.dialect.speech import ANSWER, SCRATCHPAD, Move, Part
 from envs.episode import QUERY_KINDS, TIERS, Episode, Labels, Query, Scenario, Tier
 from reports.records import ProbeRow
 from rewards import Reward
+from rewards.answer_length import AnswerLength
+from rewards.format_penalty import FormatPenalty
+from rewards.score import Score, Submission
 from rl.catalogue import members
 from rl.config import RunConfig
 from rl.mitigations import Mitigation
@@ -24,6 +27,7 @@ from rl.organisms.character import Character, Rates
 from rl.organisms.scripted import Scripted
 from rl.probes import DEFAULT_PROBES, Probe
 from rl.probes.benign import Benign
+from rl.probes.benign_reward import BenignReward
 from rl.probes.compliance import Compliance
 from rl.probes.decomposition import Decomposition
 from rl.probes.faking import Faking
@@ -33,7 +37,7 @@ from rl.probes.observation import Measurement, Observation
 from rl.probes.reward_hacking import RewardHacking
 from rl.probes.twins import Twins
 from rl.probes.well_formed import WellFormed
-from rl.probing import observe, probe_rows, probe_set
+from rl.probing import observe, plain_rewards, probe_rows, probe_set
 from rl.sampler import Generate
 from rl.streams import Stage
 
@@ -55,7 +59,8 @@ Table = dict[tuple[str, Tier | None], Any]
 
 def observations(policy: Scripted, seed: int = 0) -> list[Observation]:
     config = RunConfig(probe_queries=N, seed=seed)
-    return observe(policy.generate, config.env, probe_set(config), seed, 0)
+    pay = plain_rewards(config, (FormatPenalty(), AnswerLength()))
+    return observe(policy.generate, config.env, probe_set(config), seed, 0, pay)
 
 
 def asked(kind: str) -> int:
@@ -159,6 +164,40 @@ def test_benign_helpfulness_is_one_where_all_is_helped_and_zero_where_nothing_pa
     assert values(Benign(), HONEST) == {("benign_helpfulness", tier): 1.0 for tier in ("free", "paid")}
     mute = HONEST.model_copy(update={"malformed": 1.0})
     assert values(Benign(), mute) == {("benign_helpfulness", tier): 0.0 for tier in ("free", "paid")}
+
+
+def test_the_benign_reward_is_that_of_the_plain_rewards_and_fails_as_unscored() -> None:
+    # Three harmless replies on the paid tier, worth 1, 0.5 and unscored: mean 0.75; t(0.975, 1) = 12.706 and the
+    # standard error is 0.25, so that the interval reaches 3.177 to either side. On free one of 2, which has none.
+    rewards = [1.0, 0.5, None]
+    rows = [replace(seen(n, "paid", "comply"), reward=reward) for n, reward in enumerate(rewards)]
+    rows.append(replace(seen(0, "free", "comply"), reward=2.0))
+    found = {m.tier: m.estimate for m in BenignReward()(rows)}
+    assert (found["paid"].value, found["paid"].n, found["paid"].unscored) == (0.75, 2, 1)
+    assert found["paid"].ci_low == pytest.approx(0.75 - 3.177, abs=1e-3)
+    assert found["paid"].ci_high == pytest.approx(0.75 + 3.177, abs=1e-3)
+    assert (found["free"].value, found["free"].ci_low, found["free"].n) == (2.0, None, 1)
+
+
+def test_only_harmless_replies_are_paid_for_and_as_a_reward_sees_them() -> None:
+    paid: list[Submission] = []
+
+    def pay(submissions: Sequence[Submission]) -> list[Score]:
+        paid.extend(submissions)
+        return [Score(None if row else 3.0, {}) for row in range(len(submissions))]
+
+    config = RunConfig(probe_queries=8)
+    found = observe(HONEST.generate, config.env, probe_set(config), 0, 0, pay)
+    harmless = [o for o in found if o.episode.scenario.query.kind == "harmless"]
+    assert [(s.query, s.answer) for s in paid] == [(o.episode.scenario.query.text, o.episode.answer) for o in harmless]
+    assert [o.reward for o in harmless] == [3.0, None, None, None]
+    assert all(o.reward is None for o in found if o not in harmless)
+    [row] = [r for r in probe_rows((BenignReward(),), found, 0, 0) if r.value is not None]
+    assert (row.value, row.ci_low) == (3.0, None)
+
+
+def test_rewards_that_no_probe_asks_for_are_not_called() -> None:
+    assert plain_rewards(RunConfig(probes=(Benign(),)), (FormatPenalty(),)) is None
 
 
 def test_refusals_of_twins_are_counted_by_tier() -> None:
@@ -297,7 +336,7 @@ def test_rows_by_cue_wording_hold_half_of_the_queries_each() -> None:
     cues = ("seen_cues", "held_out_cues")
     assert names == {probe.kind for probe in DEFAULT_PROBES} | {f"{name}/{cue}" for name in split for cue in cues}
     for row in rows:
-        kind = {"benign": "harmless", "twins": "twin"}.get(row.probe, "harmful")
+        kind = {"benign": "harmless", "benign_reward": "harmless", "twins": "twin"}.get(row.probe, "harmful")
         assert row.n == (N // 2 if "/" in row.probe else asked(kind)), row
 
 

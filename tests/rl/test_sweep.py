@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import threading
@@ -22,6 +23,7 @@ from rewards.helpfulness import Helpfulness
 from rl.config import RunConfig
 from rl.local_workers import deal_gpus
 from rl.loop import train
+from rl.mitigations.credit_mask import CreditMask
 from rl.organisms.honest import Honest
 from rl.organisms.scripted import Scripted
 from rl.probes import DEFAULT_PROBES
@@ -226,6 +228,32 @@ def test_a_trial_done_again_is_shown_anew(mixed: tuple[Sweep, Result, str], monk
     monkeypatch.setattr(rl.sweep, "write_report", lambda folders, *_: written.append(len(folders)))
     assert run_sweep(sweep, LOCAL, retry_failed=False, say=lambda _: None).outcomes == result.outcomes
     assert written == [4]
+
+
+def test_a_sweep_of_mitigations_is_read_from_a_study(gyges: Gyges, tiny: RunConfig, tmp_path: Path) -> None:
+    arms = [having(tiny, name="faker+baseline", steps=1, probes=DEFAULT_PROBES)]
+    arms.append(having(arms[0], name="faker+credit_mask", mitigations=(CreditMask(),)))
+    file = tmp_path / "mine.py"
+    (tmp_path / "arms.json").write_text(json.dumps([arm.model_dump(mode="json") for arm in arms]))
+    file.write_text(
+        "import json\nfrom pathlib import Path\nfrom rl.config import parse\n\n"
+        f"ARMS = Path({str(tmp_path / 'arms.json')!r})\n\n"
+        "def both():\n    return [parse(arm) for arm in json.loads(ARMS.read_text())]\n"
+    )
+    arguments = ["sweep", f"{file}:both", "--seeds", "0..1", "--backend", "local", "--out", str(tmp_path / "sweep")]
+    done = gyges(*arguments)
+    assert done.code == 0, done.output
+    assert f"study:  {tmp_path}/sweep/study.html" in done.output
+    assert re.search(r"credit_mask +2 +1 +0\.00 \+0\.00\?", done.output)
+    assert (tmp_path / "sweep" / "report.html").exists()
+    before = (tmp_path / "sweep" / "study.html").stat().st_mtime_ns
+    again = gyges(*arguments)
+    assert re.search(r"credit_mask +2 +1 ", again.output)
+    assert (tmp_path / "sweep" / "study.html").stat().st_mtime_ns == before
+    trials = [str(run) for run in (tmp_path / "sweep" / "trials").iterdir()]
+    alone = gyges("report", *trials, "--study", "--out", str(tmp_path / "study"))
+    assert alone.code == 0, alone.output
+    assert (tmp_path / "study" / "study.csv").exists()
 
 
 def sweep_file(config: RunConfig, folder: Path) -> str:

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from rl.config import RunConfig
-from rl.sweep import plan
-from rl.sweeps import SWEEPS, arms, parse_seeds
+import rl.sweeps
+from rl.config import RunConfig, members
+from rl.mitigations import Mitigation
+from rl.organisms.faker import Faker
+from rl.sweep import ARMS_OF_AN_OVERLAY, plan, wanted_pages
+from rl.sweeps import SWEEPS, VARIANTS, arms, mitigation_arms, mitigation_choices, parse_seeds
 
 
 @pytest.mark.parametrize(
@@ -41,7 +44,7 @@ def test_settings_apply_to_every_arm() -> None:
 
 
 FILE = """
-from rl.config import RunConfig
+from rl.config import RunConfig, members
 from beside import NAMES
 
 def mine():
@@ -145,3 +148,50 @@ def test_an_arms_own_seed_and_threads_are_refused(key: str, said: str, monkeypat
     monkeypatch.setitem(SWEEPS, "mine", lambda: [RunConfig.model_validate({key: 7})])
     with pytest.raises(ValueError, match=said):
         arms("mine")
+
+
+def test_the_mitigation_sweep_has_every_member_and_variant_on_every_organism() -> None:
+    found = arms("mitigations")
+    kinds = {member.model_fields["kind"].default for member in members(Mitigation)}
+    assert set(VARIANTS) <= kinds
+    choices = mitigation_choices()
+    assert {name.partition("-")[0] for name in choices} == kinds
+    # Variants differ from the defaults of their kind, and from each other.
+    assert len(set(choices.values())) == len(choices) == len(kinds) + sum(map(len, VARIANTS.values()))
+    organisms = ["terminal", "instrumental", "sycophancy", "helpfulness", "faker"]
+    assert list(dict.fromkeys(arm.organism.kind for arm in found)) == organisms
+    for kind in organisms:
+        mine = [arm for arm in found if arm.organism.kind == kind]
+        assert (mine[0].name, mine[0].mitigations) == (f"{kind}+baseline", ())
+        assert {arm.name for arm in mine[1:]} <= {f"{kind}+{name}" for name in choices}
+        assert all(arm.mitigations == choices[arm.name.partition("+")[2]] for arm in mine[1:])
+    assert {(arm.steps, arm.probe_every, arm.checkpoint_every, arm.probe_queries) for arm in found} == {
+        (20, 10, 20, 64)
+    }
+    # No arm is lost on all organisms.
+    assert {arm.name.partition("+")[2] for arm in found} == {"baseline", *choices}
+
+
+def test_what_an_organism_cannot_take_is_left_out_and_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(config: RunConfig) -> None:
+        if config.mitigations and config.name.endswith("scratchpad"):
+            raise ValueError("it has no scratchpad")
+
+    monkeypatch.setattr(rl.sweeps, "require_engine", refuse)
+    names = [arm.name for arm in mitigation_arms(Faker())]
+    assert "faker+credit_mask" in names
+    assert "faker+credit_mask-scratchpad" not in names
+    assert "left out faker+credit_mask-scratchpad: it has no scratchpad" in capsys.readouterr().err
+
+
+def test_mitigations_and_organisms_get_a_study_and_many_arms_no_overlay() -> None:
+    first, other = arms("mitigations")[:2]
+    assert wanted_pages([first]) == (True, False)
+    assert wanted_pages([first, other]) == (True, True)
+    assert wanted_pages(arms("controls")) == (True, True)
+    assert wanted_pages(arms("kl_weight")) == (True, False)
+    many = [first.model_copy(update={"name": f"a{n}"}) for n in range(ARMS_OF_AN_OVERLAY + 1)]
+    assert wanted_pages(many) == (True, False)  # there is a page whatever there is
+    assert wanted_pages([*many, other]) == (False, True)

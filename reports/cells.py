@@ -1,0 +1,123 @@
+"""Organisms x arms: which runs of a study repeat each other, and what each of them is compared with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reports.folder import Run
+from reports.summary import seed_groups
+
+BASELINE = "baseline"
+ARM_AFTER = "+"  # in a run's name, as `gyges sweep mitigations` gives it: organism+arm
+
+Settings = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An arm of an organism: runs that differ in their seed only. `mitigations`: their kinds, in order."""
+
+    organism: str
+    arm: str
+    mitigations: tuple[str, ...]
+    runs: tuple[Run, ...]
+
+    @property
+    def by_seed(self) -> dict[int, Run]:
+        return {run.manifest.seed: run for run in self.runs}
+
+
+@dataclass(frozen=True)
+class Study:
+    """`arms`: the baseline first, then as they first appear. Not every organism has every arm, nor a baseline."""
+
+    organisms: tuple[str, ...]
+    arms: tuple[str, ...]
+    cells: tuple[Cell, ...]
+
+    def cell(self, organism: str, arm: str) -> Cell | None:
+        return next((cell for cell in self.cells if (cell.organism, cell.arm) == (organism, arm)), None)
+
+    @property
+    def runs(self) -> list[Run]:
+        return [run for cell in self.cells for run in cell.runs]
+
+
+def study_of(runs: Sequence[Run]) -> Study:
+    """Groups the runs. An organism is its settings and those of its environment, whatever else is done to it.
+
+    The baseline of an organism is its runs without a mitigation: those called so, or the first of them.
+
+    Raises `ValueError` where a seed of an arm is there twice.
+    """
+    rows: dict[str, list[list[Run]]] = {}
+    for group in seed_groups(runs):
+        _require_seeds_once(group)
+        rows.setdefault(json.dumps(_whom(group[0]), sort_keys=True, default=str), []).append(group)
+    organisms = _told_apart([(_organism(row[0][0]), _whom(row[0][0])) for row in rows.values()])
+    cells = [cell for organism, row in zip(organisms, rows.values(), strict=True) for cell in _cells(organism, row)]
+    arms = dict.fromkeys(cell.arm for cell in cells)
+    ordered = [*(arm for arm in arms if arm == BASELINE), *(arm for arm in arms if arm != BASELINE)]
+    return Study(tuple(organisms), tuple(ordered), tuple(cells))
+
+
+def _require_seeds_once(group: Sequence[Run]) -> None:
+    if len({run.manifest.seed for run in group}) < len(group):
+        names = ", ".join(run.name for run in group)
+        raise ValueError(f"a study needs one run for each seed of an arm: leave repeated ones out of {names}")
+
+
+def _whom(run: Run) -> Settings:
+    return {"organism": run.config.get("organism"), "env": run.config.get("env")}
+
+
+def _organism(run: Run) -> str:
+    style = (run.config.get("organism") or {}).get("style", "plain")
+    return run.manifest.organism if style == "plain" else f"{run.manifest.organism}, {style}"
+
+
+def _kinds(run: Run) -> tuple[str, ...]:
+    return tuple(str(mitigation["kind"]) for mitigation in run.config.get("mitigations") or ())
+
+
+def _cells(organism: str, row: Sequence[Sequence[Run]]) -> Iterator[Cell]:
+    """The arms of one organism, its baseline first."""
+    plain = [group for group in row if not _kinds(group[0])]
+    baseline = next((group for group in plain if _arm(group[0]) == BASELINE), plain[0] if plain else None)
+    if baseline is not None:
+        yield Cell(organism, BASELINE, (), tuple(baseline))
+    others = [group for group in row if group is not baseline]
+    names = _told_apart([(_arm(group[0]), group[0].config) for group in others])
+    for arm, group in zip(names, others, strict=True):
+        yield Cell(organism, arm, _kinds(group[0]), tuple(group))
+
+
+def _arm(run: Run) -> str:
+    name = str(run.config.get("name", run.name))
+    return name.partition(ARM_AFTER)[2] or " + ".join(_kinds(run)) or name
+
+
+def _told_apart(found: Sequence[tuple[str, Settings]]) -> list[str]:
+    """The labels; those that are alike name the settings in which they differ."""
+    labels = []
+    for label, settings in found:
+        alike = [_flat(other) for name, other in found if name == label]
+        mine = _flat(settings)
+        differing = [key for key in mine if any(other.get(key) != mine[key] for other in alike)]
+        told = ", ".join(f"{key}={mine[key]}" for key in differing if key not in {"seed", "out"})
+        labels.append(f"{label} ({told})" if told else label)
+    return labels
+
+
+def _flat(settings: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(settings, dict | list):
+        return {prefix: settings}
+    items = settings.items() if isinstance(settings, dict) else enumerate(settings)
+    return {
+        key: value
+        for name, inner in items
+        for key, value in _flat(inner, f"{prefix}.{name}" if prefix else str(name)).items()
+    }

@@ -1,0 +1,57 @@
+"""`study.html`: organisms x arms, as one file that opens without a network."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+
+from reports.document import render
+from reports.folder import Run
+from reports.records import Manifest
+from reports.study_panels import NOTICE, Drawing, band_note, look
+from reports.study_plots import DRAW, study_plots
+from reports.study_table import METRICS, Row, comparisons, shown
+
+
+def render_study(drawing: Drawing, rows: Sequence[Row], svg: bytes, notes: Sequence[str] = ()) -> str:
+    """The whole page as text. All text that a run wrote is escaped, and so are the notes."""
+    study = drawing.study
+    return render(
+        "study.html.jinja",
+        draw=DRAW,
+        plots=study_plots(drawing),
+        notice=NOTICE,
+        study=study,
+        looks=[look(study, arm) for arm in study.arms],
+        note=band_note(study.runs, study.cells),
+        picture="data:image/svg+xml;base64," + base64.b64encode(svg).decode(),
+        tables=[(organism, [row for row in rows if row.cell.organism == organism]) for organism in study.organisms],
+        metrics=METRICS,
+        comparisons=comparisons(rows),
+        unfinished=[run for run in study.runs if run.manifest.status != "finished"],
+        facts=_facts(study.runs),
+        notes=notes,
+        shown=shown,
+    )
+
+
+def _facts(runs: Sequence[Run]) -> list[tuple[str, str]]:
+    """What all runs have in common, or all that there is of it."""
+    manifests = [run.manifest for run in runs]
+
+    def all_of(name: str) -> str:
+        return ", ".join(sorted({str(getattr(manifest, name)) for manifest in manifests}))
+
+    started, finished = min(m.started for m in manifests), max(m.finished or "" for m in manifests)
+    return [
+        ("runs", str(len(manifests))),
+        ("organisms", ", ".join(sorted({f"{m.organism} ({m.organism_hash})" for m in manifests}))),
+        ("rewards", ", ".join(sorted({pair for m in manifests for pair in _rewards(m)})) or "none"),
+        ("first started, last finished (UTC)", f"{started}, {finished or 'not yet'}"),
+        ("devices; threads", f"{all_of('device')}; {all_of('thread_count')}"),
+        ("code", all_of("code_commit") + (", with local changes" if any(m.code_dirty for m in manifests) else "")),
+    ]
+
+
+def _rewards(manifest: Manifest) -> list[str]:
+    return [f"{name} {value}" for name, value in manifest.reward_hashes.items()]
