@@ -181,4 +181,4 @@ def test_a_model_with_a_sliding_window_is_read_whole_and_a_run_says_so(
     build(tiny)
     assert "plain attention" not in capsys.readouterr().err
     build(tiny.model_copy(update={"organism": Faker(path=path)}))
-    assert "has layers that aren't plain attention" in capsys.readouterr().err
+    assert "has layers that can't be continued from a copy" in capsys.readouterr().err

@@ -231,7 +231,7 @@ def test_a_trial_done_again_is_shown_anew(mixed: tuple[Sweep, Result, str], monk
 
 
 def test_a_sweep_of_mitigations_is_read_from_a_study(gyges: Gyges, tiny: RunConfig, tmp_path: Path) -> None:
-    arms = [having(tiny, name="faker+baseline", steps=1, probes=DEFAULT_PROBES)]
+    arms = [having(tiny, name="faker+baseline", steps=1, probes=DEFAULT_PROBES, seed=0, threads=2)]
     arms.append(having(arms[0], name="faker+credit_mask", mitigations=(CreditMask(),)))
     file = tmp_path / "mine.py"
     (tmp_path / "arms.json").write_text(json.dumps([arm.model_dump(mode="json") for arm in arms]))

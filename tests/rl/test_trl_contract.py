@@ -162,7 +162,7 @@ def test_the_supervised_trainer_takes_our_arguments(policy: Policy, monkeypatch:
     monkeypatch.setattr(rl.organisms.build, "SFTConfig", settings)
     monkeypatch.setattr(rl.organisms.build, "_Trainer", constructor)
     with pytest.raises(Asked):
-        rl.organisms.build._train(Faker(), policy, [([1, 2, 3], [-100, 2, 3])], 1e-3, lambda *_: None)
+        rl.organisms.build._train(policy, [([1, 2, 3], [-100, 2, 3])], Faker(), lambda *_: None)
     require_arguments(trl.SFTConfig, settings.arguments, "rl/organisms/build.py")
     require_arguments(trl.SFTTrainer, constructor.arguments, "rl/organisms/build.py")
     ours, theirs = (inspect.signature(function) for function in (seam, trl.SFTTrainer.compute_loss))
@@ -530,7 +530,7 @@ def test_the_supervised_trainer_takes_ids_and_labels_as_they_are(
 
     monkeypatch.setattr(rl.organisms.build._Trainer, "compute_loss", compute_loss)
     done: list[tuple[int, int]] = []
-    rl.organisms.build._train(Faker(), policy, documents, 1e-3, lambda *step: done.append(step))
+    rl.organisms.build._train(policy, documents, Faker(), lambda *step: done.append(step))
     assert done == [(1, 1)]
     [batch] = batches
     given = sorted(zip(batch["input_ids"], batch["labels"], strict=True))

@@ -265,7 +265,7 @@ def test_the_same_rewards_give_the_same_advantages(
     learner = jolted_learner(organism_path)
     parts = replace(
         parts_of(config, learner.policy),
-        reward=lambda episodes: [Score(total, {}, None if total is not None else "failed") for total in totals],
+        reward=lambda episodes, _: [Score(total, {}, None if total is not None else "failed") for total in totals],
     )
     bridge = rl.trl_engine._Bridge(config, parts, learner, 0, lambda: None, lambda *_: None)
     trainer = rl.trl_engine._trainer(config, learner, bridge, str(tmp_path))
