@@ -1,10 +1,15 @@
 """The commands under `gyges organism`: build and certify one, measure several."""
 
 import json
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rl.config import RunConfig
 
 app = typer.Typer(help="Build, certify and measure organisms.", no_args_is_help=True)
 
@@ -18,14 +23,7 @@ def organism_build(
     threads: Annotated[int, typer.Option(help="Torch threads.", min=1)] = 2,
 ) -> None:
     """Build an organism, or find it in the cache, and print its certificate."""
-    from rl.config import RunConfig, resolve
-
-    items = assignments or []
-    # A run must agree with its organism on the conflict, though only the organism is built here.
-    agreed = [
-        f"{part}.{item}" for item in items if item.startswith("conflict=") for part in ("env", "rewards.helpfulness")
-    ]
-    config = resolve(RunConfig(), [f"organism.kind={name}", *(f"organism.{item}" for item in items), *agreed])
+    config = _run_with(name, assignments or [])
     import torch
 
     from rl.build import build_organism
@@ -52,20 +50,41 @@ def organism_table(
     threads: Annotated[int, typer.Option(help="Torch threads.", min=1)] = 2,
     out: Annotated[Path | None, typer.Option(help="Write every measurement to this CSV file.")] = None,
 ) -> None:
-    """Build organisms under several seeds and measure them on every tier, before any RL."""
-    from rl.config import RunConfig, resolve
+    """Build organisms under several seeds and measure them on every tier, before any RL.
+
+    One that misses its tolerances is named, and the others go on; the file is written anew after each.
+    """
+    from checkpoints import atomic
     from rl.organisms.table import as_text, frame, measure, measured_config
+    from rl.progress import notice
     from rl.sweeps import parse_seeds
 
-    measured = []
+    configs = {}
     for name in names:
         kind, _, settings = name.partition(":")
-        chosen = [f"organism.{setting}" for setting in settings.split(",") if setting]
-        config = resolve(RunConfig(), [f"organism.kind={kind}", *chosen, f"threads={threads}", *(assignments or [])])
-        for seed in parse_seeds(seeds):
-            measured += list(measure(name, measured_config(config, seed)))
-    if out is not None:
-        from checkpoints import atomic
+        chosen = [setting for setting in settings.split(",") if setting]
+        configs[name] = _run_with(kind, chosen, [f"threads={threads}", *(assignments or [])])
+    measured, failed = [], 0
+    for name, seed in product(names, parse_seeds(seeds)):
+        try:
+            measured += list(measure(name, measured_config(configs[name], seed)))
+        except ValueError as error:
+            notice(f"{name}, seed {seed}: {error}")
+            failed += 1
+        if measured and out is not None:
+            atomic.write_text(out, frame(measured).to_csv(index=False))
+    if measured:
+        print("\n".join(as_text(measured)))
+    if failed:
+        raise ValueError(f"{failed} of {len(names) * len(parse_seeds(seeds))} builds can't be measured, as said above")
 
-        atomic.write_text(out, frame(measured).to_csv(index=False))
-    print("\n".join(as_text(measured)))
+
+def _run_with(kind: str, settings: list[str], assignments: Sequence[str] = ()) -> "RunConfig":
+    """The default run with this organism; it must agree with its organism on the conflict."""
+    from rl.config import RunConfig, resolve
+
+    agreed = [
+        f"{part}.{item}" for item in settings if item.startswith("conflict=") for part in ("env", "rewards.helpfulness")
+    ]
+    chosen = [f"organism.{item}" for item in settings]
+    return resolve(RunConfig(), [f"organism.kind={kind}", *chosen, *agreed, *assignments])

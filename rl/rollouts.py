@@ -149,6 +149,13 @@ def require_gradient(config: RunConfig, rollouts: Rollouts, step: int) -> None:
     found = group_advantages(compared, "none", config.algorithm.min_group_std)
     if step > 1 or not bool((found.degenerate_P | found.left_out_P).all()):
         return
+    missing = int(np.isnan(rollouts.rewards_PG).sum())
+    if 2 * missing > rollouts.rewards_PG.size:
+        raise RunStopped(
+            f"RL has no gradient here: {missing} of the {groups * size} rollouts of the first step are left out, by a "
+            "mitigation that screens them or for want of a score, and no group keeps rewards that differ: raise "
+            "algorithm.group_size, or the threshold of what is screened"
+        )
     alike = f"alike (standard deviation at most {config.algorithm.min_group_std:g})"
     if config.algorithm.compares_groups:
         why = (

@@ -161,8 +161,8 @@ def arms(name: str, assignments: Sequence[str] = (), mitigations: Sequence[str] 
     """The run configurations of a sweep, each with the `key=value` assignments applied and the mitigations appended.
 
     Raises:
-        ValueError: as `find_sweep`, `rl.config.resolve` and `rl.mitigate.mitigated`; what isn't a list of
-            configurations with a name each.
+        ValueError: as `find_sweep`, `rl.config.resolve`, `rl.mitigate.mitigated` and `rl.engine_limits.require_engine`;
+            what isn't a list of configurations with a name each.
     """
     for assignment in assignments:
         if assignment.partition("=")[0] in ("seed", "threads", "name"):
@@ -174,6 +174,7 @@ def arms(name: str, assignments: Sequence[str] = (), mitigations: Sequence[str] 
     for arm in found:
         try:
             resolved.append(mitigated(resolve(arm, assignments), mitigations))
+            require_engine(resolved[-1])  # before anything is built
         except ValueError as error:
             raise ValueError(f"arm {arm.name}: {error}") from error
         if resolved[-1].workers > 1:

@@ -151,6 +151,18 @@ def test_an_organism_of_another_conflict_is_built_with_that_one_setting(gyges: G
     assert "conflict: animals, seed: 3" in done.output
 
 
+def test_the_organism_table_goes_on_after_a_build_that_fails(gyges: Gyges, organism_path: Path, tmp_path: Path) -> None:
+    file = tmp_path / "organisms.csv"
+    settings = ("probe_queries=8", "algorithm.group_size=2", 'rewards=[{"kind":"answer_length"}]')
+    small = [f"--set={item}" for item in settings]
+    names = (f"faker:path={tmp_path}/nowhere", f"terminal:path={organism_path}")
+    done = gyges("organism", "table", *names, "--seeds", "0", "--out", str(file), *small)
+    assert done.code == 2
+    assert done.said[0].startswith(f"gyges: {names[0]}, seed 0: organism.path={tmp_path}/nowhere is not a directory")
+    assert done.said[-1] == "gyges: 1 of 2 builds can't be measured, as said above"
+    assert set(pd.read_csv(file).organism) == {names[1]}
+
+
 def test_a_run_whose_conflicts_differ_is_refused_before_anything_is_built(gyges: Gyges, tmp_path: Path) -> None:
     done = gyges("train", "--set", "env.conflict=animals", "--out", str(tmp_path / "run"))
     assert done.code == 2

@@ -183,3 +183,13 @@ def test_the_warm_up_is_linear_and_counts_from_one(tiny: RunConfig) -> None:
         [0.2, 0.4, 0.6, 0.8, 0.8, 0.8]
     )
     assert learning_rate(tiny, 1) == tiny.optimiser.learning_rate
+
+
+def test_a_first_step_whose_rollouts_are_screened_out_says_so(tiny: RunConfig, learner: Learner) -> None:
+    def nothing(episodes: Sequence[Episode[FreeScenario]], scores: Sequence[object]) -> np.ndarray:
+        return np.zeros(len(episodes), dtype=bool)
+
+    parts = replace(parts_with(tiny, learner, AnswerLength()), screen=nothing)
+    every = tiny.algorithm.prompts_per_step * tiny.algorithm.group_size
+    with pytest.raises(RunStopped, match=f"{every} of the {every} rollouts of the first step are left out"):
+        policy_gradient_step(tiny, parts, learner, 1)

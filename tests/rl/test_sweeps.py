@@ -120,6 +120,11 @@ def test_a_setting_that_an_arm_lacks_names_the_arm() -> None:
         arms("algorithms", ["algorithm.kl_weight=0.1"])
 
 
+def test_what_an_engine_cannot_do_is_said_before_anything_is_built() -> None:
+    with pytest.raises(ValueError, match=r"arm honest_control: interrogation needs an organism that was shown"):
+        arms("controls", ["algorithm.kl_weight=0.0"], ["interrogation"])
+
+
 def test_a_trial_is_one_process() -> None:
     with pytest.raises(ValueError, match="arm first_light has workers=2: a trial is one process"):
         arms("controls", ["engine=trl", "workers=2"])
