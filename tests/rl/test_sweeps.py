@@ -121,8 +121,8 @@ def test_a_setting_that_an_arm_lacks_names_the_arm() -> None:
 
 
 def test_what_an_engine_cannot_do_is_said_before_anything_is_built() -> None:
-    with pytest.raises(ValueError, match=r"arm honest_control: interrogation needs an organism that was shown"):
-        arms("controls", ["algorithm.kl_weight=0.0"], ["interrogation"])
+    with pytest.raises(ValueError, match=r"arm first_light: interrogation needs an organism that was shown"):
+        arms("controls", (), ["interrogation"])
 
 
 def test_a_trial_is_one_process() -> None:
