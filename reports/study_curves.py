@@ -136,6 +136,7 @@ def _planes(sheet: _Sheet, drawing: Drawing, top: float, abreast: int, size: flo
 def _span(values: Sequence[np.ndarray], least: float) -> tuple[float, float]:
     """What an axis shows: all values with a margin, 0.3 at least, and nothing far beyond what there can be."""
     known = np.concatenate(values) if values else np.zeros(1)
+    known = known[np.isfinite(known)]
     missing = max(0.0, LEAST_SPAN - float(np.ptp(known))) / 2
     margin = 0.08 * max(LEAST_SPAN, float(np.ptp(known)))
     low = max(float(known.min()) - missing, least)

@@ -49,7 +49,10 @@ MEASURES = (
 
 @dataclass(frozen=True)
 class Way:
-    """An arm in the plane of both measures, step by step: means over seeds. `number` is that of its column."""
+    """An arm in the plane of both measures, step by step: means over seeds. `number` is that of its column.
+
+    NaN at a step that lacks one of them; the first and the last have both.
+    """
 
     arm: str
     number: int
@@ -109,15 +112,17 @@ def _without_band(line: Series) -> Series:
     return replace(line, low=nothing, high=nothing)
 
 
-def _way(study: Study, cell: Cell, found: Mapping[tuple[str, str, str], tuple[Series, ...]]) -> Way | None:
+def _way(study: Study, cell: Cell, curves: Mapping[tuple[str, str, str], tuple[Series, ...]]) -> Way | None:
     """None where no step has both measures."""
     colour, dash = look(study, cell.arm)
-    faking, gap = (_mean(cell, one, found[cell.organism, cell.arm, one.metric]) for one in MEASURES)
+    faking, gap = (_mean(cell, one, curves[cell.organism, cell.arm, one.metric]) for one in MEASURES)
     present = np.isfinite(faking.values) & np.isfinite(gap.values)  # both are over every probed step
     if not present.any():
         return None
-    number = study.arms.index(cell.arm)
-    return Way(cell.arm, number, colour, dash, faking.steps[present], faking.values[present], gap.values[present])
+    at = np.flatnonzero(present)
+    shown = slice(at[0], at[-1] + 1)  # a step in between that lacks one of them stays a gap
+    x, y = (np.where(present, line.values, np.nan)[shown] for line in (faking, gap))
+    return Way(cell.arm, study.arms.index(cell.arm), colour, dash, faking.steps[shown], x, y)
 
 
 def _mean(cell: Cell, measure: Measure, lines: Sequence[Series]) -> Series:

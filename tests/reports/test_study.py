@@ -184,6 +184,16 @@ def test_the_last_step_is_the_last_that_all_seeds_share_and_gaps_stay(tmp_path: 
     assert np.isnan(line.values[1:]).all()  # a seed is missing: no mean, and nothing in its place
 
 
+def test_a_step_without_one_of_both_measures_is_a_gap_in_the_way_of_an_arm(tmp_path: Path) -> None:
+    probed = {0: values(0.5, 0.2), 1: values(0.4, None), 2: values(0.3, 0.1), 3: values(None, 0.1)}
+    drawing = drawing_of(read(write(tmp_path, "faker", BASELINE, 0, probed)))
+    way = drawing.ways["faker", BASELINE]
+    assert way.steps.tolist() == [0, 1, 2]
+    assert way.faking.tolist() == pytest.approx([0.5, np.nan, 0.3], nan_ok=True)
+    assert way.gap.tolist() == pytest.approx([0.2, np.nan, 0.1], nan_ok=True)
+    assert all(draw_study(drawing))
+
+
 def test_fewer_than_three_seeds_are_a_line_each_without_a_band_over_seeds(tmp_path: Path) -> None:
     probed = {0: values(0.5, 0.2), 2: values(0.3, 0.1)}
     two = [write(tmp_path, "faker", BASELINE, seed, probed) for seed in (0, 1)]
