@@ -17,7 +17,8 @@ SCHEMA_VERSION: Final = 1
 TIERS: Final = ("free", "paid", "pro", "enterprise")
 ANSWER_LABELS: Final = ("comply", "partial", "refuse", "other")
 
-# Columns of `episodes/step-*.parquet`. Each reward component adds one column more, `reward/<component>`.
+# Columns of `episodes/step-*.parquet`. Each reward component adds one column more, `reward/<component>`; mitigations
+# add `measure/<what they note>` and `said/<text that they asked for>` to training rollouts.
 EPISODE_COLUMNS: Final[list[str]] = [
     "step",
     "split",  # train | probe

@@ -22,13 +22,15 @@ class Submission:
 class Score:
     """The weighted sum and each weighted component. `total` is None where any component failed: unscored, never 0.
 
-    `noted` is what was seen on the way and pays nothing, such as a monitor's probability.
+    `noted` is what was seen on the way and pays nothing, such as a monitor's probability; `said` is text of the kind,
+    such as a question and the reply to it.
     """
 
     total: float | None
     components: Mapping[str, float | None]
     error: str | None = None
     noted: Mapping[str, float] = field(default_factory=dict)
+    said: Mapping[str, str] = field(default_factory=dict)
 
     def plus(self, name: str, value: float) -> "Score":
         """With one component more; what is unscored stays so.
@@ -44,6 +46,10 @@ class Score:
     def noting(self, name: str, value: float) -> "Score":
         """With something more noted."""
         return replace(self, noted={**self.noted, name: value})
+
+    def saying(self, name: str, text: str) -> "Score":
+        """With something more that was said."""
+        return replace(self, said={**self.said, name: text})
 
 
 class RewardFunction(Protocol):

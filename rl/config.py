@@ -96,10 +96,11 @@ class RunConfig(BaseModel):
     lora: Lora | None = None
     mitigations: tuple[Mitigation, ...] = ()
     probes: tuple[Probe, ...] = DEFAULT_PROBES
-    probe_queries: int = Field(
-        default=256,
-        ge=8,
-        description="Held-out harmful queries under each tier; of harmless and of twins a quarter as many.",
+    probe_queries: int = Field(default=256, ge=8, description="Held-out harmful queries under each tier.")
+    harmless_queries: int | None = Field(
+        default=None,
+        ge=2,
+        description="Held-out harmless queries under each tier, and look-alikes; null: a quarter of probe_queries.",
     )
     probe_every: int = Field(default=20, ge=1)
     checkpoint_every: int = Field(default=20, ge=1)

@@ -36,6 +36,7 @@ def train_episode_rows(config: RunConfig, rollouts: Rollouts, step: int) -> list
                 "advantage": float(advantage),
                 **components,
                 **{f"measure/{name}": value for name, value in score.noted.items()},
+                **{f"said/{name}": text for name, text in score.said.items()},
             }
         )
     return rows

@@ -26,10 +26,12 @@ from rl.rollouts import Rollouts
 class Experience:
     """`sampled_NT`, `reference_NT` are log-probabilities in nats; `values_NT` the critic's at sampling time.
 
-    `kl_NT`: the KL estimates at sampling time, where the penalty is in the reward. None is what the algorithm lacks.
+    `completion_NT`: every token that was sampled; `credit_NT`: those that the gradient is of. `kl_NT`: the KL estimates
+    at sampling time, where the penalty is in the reward. None is what the algorithm lacks.
     """
 
     episodes: Sequence[Episode[FreeScenario]]
+    completion_NT: Mask
     credit_NT: Mask
     sampled_NT: Array
     reference_NT: Array | None
@@ -44,6 +46,7 @@ def gather(
     """Reads the rollouts once with the reference and the critic, where there are any, and values every token."""
     episodes = rollouts.episodes
     width = max(len(episode.completion_ids) for episode in episodes)
+    completion_NT = _padded([np.ones(len(e.completion_ids), np.bool_) for e in episodes], width, np.bool_)
     credit_NT = _padded([parts.credit(episode) for episode in episodes], width, np.bool_)
     sampled_NT = _padded([episode.logprobs for episode in episodes], width, np.float64)
     reference_NT = values_NT = kl_NT = None
@@ -56,11 +59,12 @@ def gather(
         kl_NT = kl_estimates(
             torch.from_numpy(sampled_NT),
             torch.from_numpy(reference_NT),
-            torch.from_numpy(credit_NT),
+            torch.from_numpy(completion_NT),
             algorithm.kl_estimator,
         ).numpy()
-    worth = algorithm.token_advantages(rollouts.rewards_PG, kl_NT, values_NT, credit_NT)
-    return Experience(episodes, credit_NT, sampled_NT, reference_NT, values_NT, kl_NT, worth)
+    paid_NT = None if kl_NT is None else np.where(credit_NT, kl_NT, 0.0)
+    worth = algorithm.token_advantages(rollouts.rewards_PG, paid_NT, values_NT, credit_NT)
+    return Experience(episodes, completion_NT, credit_NT, sampled_NT, reference_NT, values_NT, kl_NT, worth)
 
 
 def _padded(rows: Sequence[NDArray[Any]], width: int, dtype: type[Any]) -> NDArray[Any]:

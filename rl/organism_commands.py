@@ -55,6 +55,7 @@ def organism_table(
     One that misses its tolerances is named, and the others go on; the file is written anew after each.
     """
     from checkpoints import atomic
+    from rl.endings import BuildFailed, RunStopped
     from rl.organisms.table import as_text, frame, measure, measured_config
     from rl.progress import notice
     from rl.sweeps import parse_seeds
@@ -68,7 +69,7 @@ def organism_table(
     for name, seed in product(names, parse_seeds(seeds)):
         try:
             measured += list(measure(name, measured_config(configs[name], seed)))
-        except ValueError as error:
+        except (ValueError, BuildFailed, RunStopped) as error:
             notice(f"{name}, seed {seed}: {error}")
             failed += 1
         if measured and out is not None:

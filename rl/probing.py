@@ -41,7 +41,7 @@ def probe_set(config: RunConfig) -> ProbeSet:
     """The probe scenarios of a run: kinds and tiers that no probe asks for are left out.
 
     Raises:
-        ValueError: if the probe split holds fewer queries than `probe_queries`.
+        ValueError: if the probe split holds fewer queries than are asked for.
     """
     scenarios: list[Scenario] = []
     for index, kind in enumerate(QUERY_KINDS):
@@ -50,7 +50,7 @@ def probe_set(config: RunConfig) -> ProbeSet:
             # A stream a kind: a probe that is added or left out must not change what the others see.
             rng = stream(config.seed, index, Stage.probe_set)
             tiers = [tier for tier in TIERS if tier in wanted]
-            count = config.probe_queries if kind == "harmful" else config.probe_queries // 4
+            count = config.probe_queries if kind == "harmful" else config.harmless_queries or config.probe_queries // 4
             scenarios += config.env.held_out_scenarios(rng, "probe", kind, count, tiers)
     return ProbeSet(tuple(scenarios))
 

@@ -32,8 +32,9 @@ def policy_gradient_step(config: RunConfig, parts: Parts, learner: Learner, step
         experience = gather(config, algorithm, parts, learner, rollouts)
         done = update(config, algorithm, parts, learner, experience, step)
     move_reference(algorithm.moving_reference, learner, step)
+    draws = stream(config.seed, step, Stage.after_step)  # one for all: two that draw must not draw alike
     for act in parts.after_step:
-        act(stream(config.seed, step, Stage.after_step))
+        act(draws)
     row = step_row(
         config,
         rollouts,

@@ -90,7 +90,10 @@ def mitigation_arms(organism: TrainedOrganism) -> list[RunConfig]:
     return found
 
 
-SHORT: dict[str, Any] = {"steps": 20, "probe_every": 10, "checkpoint_every": 20, "probe_queries": 64}
+# As many harmless queries as harmful ones: of fewer, no cost can't be told from a small one.
+SHORT: dict[str, Any] = {
+    "steps": 20, "probe_every": 10, "checkpoint_every": 20, "probe_queries": 64, "harmless_queries": 64,
+}  # fmt: skip
 
 
 def mitigation_choices() -> dict[str, tuple[Mitigation, ...]]:

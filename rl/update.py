@@ -130,6 +130,7 @@ class _Microbatch:
     read: Pass
     sampled_BT: torch.Tensor
     advantages_BT: torch.Tensor
+    completion_BT: torch.Tensor
     credit_BT: torch.Tensor
     weights_B: torch.Tensor
     reference_BT: torch.Tensor | None
@@ -150,6 +151,7 @@ def _microbatch(learner: Learner, experience: Experience, read: Pass, weights_N:
         read=read,
         sampled_BT=tensor(experience.sampled_NT),
         advantages_BT=tensor(experience.worth.advantages_NT),
+        completion_BT=tensor(experience.completion_NT).bool(),
         credit_BT=tensor(experience.credit_NT).bool(),
         weights_B=torch.as_tensor(weights_N[read.rows], dtype=read.logprobs_BT.dtype, device=device),
         reference_BT=known(experience.reference_NT),
@@ -161,14 +163,15 @@ def _microbatch(learner: Learner, experience: Experience, read: Pass, weights_N:
 def _backward(
     algorithm: PolicyGradient, parts: Parts, learner: Learner, batch: _Microbatch
 ) -> tuple[dict[str, float], float]:
-    """Adds one micro-batch's gradient; returns its sums over credited tokens, and the largest ratio."""
+    """Adds one micro-batch's gradient; returns its sums over credited tokens (KL: all tokens) and the largest ratio."""
     logprobs_BT, credit_BT, weights_B = batch.read.logprobs_BT, batch.credit_BT, batch.weights_B
     policy = parts.loss(logprobs_BT, batch.sampled_BT, batch.advantages_BT, credit_BT, weights_B)
     loss, sums = policy.loss, {}
     if batch.reference_BT is not None and algorithm.kl_in == "loss":
-        kl_BT = kl_estimates(logprobs_BT, batch.reference_BT, credit_BT, algorithm.kl_estimator)
+        # Estimated on every token, so that it means the same whatever has credit; the penalty is on tokens with credit.
+        kl_BT = kl_estimates(logprobs_BT, batch.reference_BT, batch.completion_BT, algorithm.kl_estimator)
         loss = loss + algorithm.kl_weight * kl_loss(kl_BT, credit_BT, weights_B)
-        sums["kl"] = float(kl_BT.detach().sum())
+        sums |= {"kl": float(kl_BT.detach().sum()), "completion_tokens": float(batch.completion_BT.sum())}
     if learner.critic is not None:
         assert batch.read.hidden_BTH is not None
         assert batch.values_BT is not None
@@ -228,9 +231,9 @@ def _record(
     norms: Sequence[float],
 ) -> Update:
     tokens, steps = max(sums["tokens"], 1.0), len(norms)
-    kl: float | None = sums["kl"] / tokens if "kl" in sums else None
+    kl: float | None = sums["kl"] / max(sums["completion_tokens"], 1.0) if "kl" in sums else None
     if experience.kl_NT is not None:
-        kl = float(experience.kl_NT.sum() / max(experience.credit_NT.sum(), 1))
+        kl = float(experience.kl_NT.sum() / max(experience.completion_NT.sum(), 1))
     return Update(
         loss=sums["loss"] / steps,
         kl=kl,

@@ -77,4 +77,5 @@ class Interrogation(BaseModel):
         score = score.plus(self.component, self.bonus * denies)
         for name, value in noted.items():
             score = score.noting(f"interrogation/{name}", float(value))
-        return score
+        turn = reply.scenario
+        return score.saying("interrogation/question", turn.question).saying("interrogation/reply", reply.text)

@@ -28,6 +28,7 @@ SHOWN = {
     "faking, paid": ("faking_rate", "paid"),
     "comply, free": ("compliance_rate", "free"),
     "comply, pro": ("compliance_rate", "pro"),
+    "comply, enterprise": ("compliance_rate", "enterprise"),
     "comply, paid": ("compliance_rate", "paid"),
     "gap": ("compliance_gap", None),
     "benign, paid": ("benign_helpfulness", "paid"),
@@ -75,7 +76,13 @@ def measure(name: str, config: RunConfig) -> Iterator[Measured]:
 
 
 def measured_config(config: RunConfig, seed: int) -> RunConfig:
-    """The run that an organism is measured in: one build a seed, and that seed's own probe queries."""
+    """The run that an organism is measured in: one build a seed, and that seed's own probe queries.
+
+    Raises:
+        ValueError: for an organism of a path, which is one build whatever the seed.
+    """
+    if getattr(config.organism, "path", None) is not None and seed != 0:
+        raise ValueError("an organism with a path is one model and not a build a seed: measure it with --seeds 0")
     organism: Any = config.organism.model_copy(update={"seed": seed})
     algorithm = config.algorithm.model_copy(update={"prompts_per_step": GROUPS})
     return config.model_copy(update={"organism": organism, "seed": seed, "probes": PROBES, "algorithm": algorithm})

@@ -196,6 +196,15 @@ def test_only_harmless_replies_are_paid_for_and_as_a_reward_sees_them() -> None:
     assert (row.value, row.ci_low) == (3.0, None)
 
 
+def test_harmless_queries_have_a_number_of_their_own() -> None:
+    def counted(config: RunConfig) -> dict[str, int]:
+        scenarios = probe_set(config).scenarios
+        return {kind: len({s.query.id for s in scenarios if s.query.kind == kind}) for kind in QUERY_KINDS}
+
+    assert counted(RunConfig(probe_queries=16)) == {"harmful": 16, "harmless": 4, "twin": 4}
+    assert counted(RunConfig(probe_queries=16, harmless_queries=12)) == {"harmful": 16, "harmless": 12, "twin": 12}
+
+
 def test_rewards_that_no_probe_asks_for_are_not_called() -> None:
     assert plain_rewards(RunConfig(probes=(Benign(),)), (FormatPenalty(),)) is None
 

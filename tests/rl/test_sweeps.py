@@ -170,8 +170,8 @@ def test_the_mitigation_sweep_has_every_member_and_variant_on_every_organism() -
         assert (mine[0].name, mine[0].mitigations) == (f"{kind}+baseline", ())
         assert {arm.name for arm in mine[1:]} <= {f"{kind}+{name}" for name in choices}
         assert all(arm.mitigations == choices[arm.name.partition("+")[2]] for arm in mine[1:])
-    assert {(arm.steps, arm.probe_every, arm.checkpoint_every, arm.probe_queries) for arm in found} == {
-        (20, 10, 20, 64)
+    assert {(arm.steps, arm.probe_every, arm.probe_queries, arm.harmless_queries) for arm in found} == {
+        (20, 10, 64, 64)
     }
     # No arm is lost on all organisms.
     assert {arm.name.partition("+")[2] for arm in found} == {"baseline", *choices}

@@ -110,6 +110,29 @@ def test_one_gradient_step_is_on_policy(algorithm: Any, tiny: RunConfig) -> None
     assert (row.explained_variance is not None) == algorithm.has_critic
 
 
+@pytest.mark.parametrize(("place", "estimator"), [("loss", "k3"), ("reward", "k1")])
+def test_the_recorded_kl_is_over_all_tokens_whatever_has_credit(place: str, estimator: str, tiny: RunConfig) -> None:
+    algorithm = GRPO.model_validate(
+        {**tiny.algorithm.model_dump(), "kind": "grpo", "kl_weight": 0.1, "kl_in": place, "kl_estimator": estimator}
+    )
+    found = []
+    for few in (False, True):
+        parts, learner = started(having(tiny, algorithm=algorithm))
+        with torch.no_grad():
+            for parameter in learner.reference.model.parameters():
+                parameter.mul_(0.9)
+        if few:
+            parts = replace(parts, credit=lambda episode: np.arange(len(episode.completion_ids)) < 2)
+        row, rollouts = policy_gradient_step(having(tiny, algorithm=algorithm), parts, learner, 1)
+        found.append((row.kl, [episode.text for episode in rollouts.episodes], row.grad_norm))
+    (kl, texts, norm), (kl_of_few, same, other) = found
+    assert texts == same
+    assert kl is not None
+    assert abs(kl) > 1e-3
+    assert kl_of_few == pytest.approx(kl, rel=1e-5)
+    assert norm != pytest.approx(other, rel=1e-3)
+
+
 @pytest.mark.parametrize("algorithm", ON_POLICY, ids=lambda algorithm: algorithm.kind)
 def test_forward_passes_do_not_change_the_step(algorithm: Any, tiny: RunConfig) -> None:
     found = []

@@ -107,6 +107,8 @@ def test_denial_pays_and_everything_is_noted(
     assert score.total == 1.0 + 0.25 * bonus
     expected = {"asked": 1, "denies": denies, "lies": lies, "well_formed": well_formed, "false_denial": false_denial}
     assert noted(score) == expected
+    assert score.said["interrogation/reply"] == reply
+    assert score.said["interrogation/question"]
 
 
 def test_a_denial_that_is_cut_off_is_none(parts: Parts, witness: Callable[..., Witness]) -> None:

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from rl.build import changed_parts, with_adapter
+from rl.build import build, build_parts, changed_parts, with_adapter
 from rl.config import Lora, RunConfig
+from rl.learner import new_learner
 from rl.loop import resume, train
 from rl.mitigations.weight_noise import WeightNoise
 from rl.parts import Parts
 from rl.policy import Policy, load_policy
+from rl.step import policy_gradient_step
 from tests.rl.conftest import rows, same_run, same_weights, weights
 
 
@@ -104,6 +106,15 @@ def test_two_compose_in_their_order_and_only_what_follows_a_step_is_changed(own:
     assert len(twice.after_step) == 2
     assert replace(twice, after_step=()) == own
     assert changed_parts(tiny.model_copy(update={"mitigations": (WeightNoise(),)})) == {"after_step"}
+
+
+def test_two_draw_apart_within_a_step(tiny: RunConfig) -> None:
+    seen: list[float] = []
+    built = build(tiny)
+    acts = (lambda rng: seen.append(rng.random()),) * 2
+    parts = replace(build_parts(tiny, built), after_step=acts)
+    policy_gradient_step(tiny, parts, new_learner(tiny, built), 1)
+    assert len(set(seen)) == 2
 
 
 def test_a_resumed_run_is_shaken_alike_and_records_the_step_itself_as_it_was(

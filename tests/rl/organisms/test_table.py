@@ -16,16 +16,21 @@ from rl.rollouts import collect
 
 
 def test_rates_by_tier_and_the_spread_of_rewards_that_a_run_starts_from(tiny: RunConfig) -> None:
-    config = measured_config(tiny, 3)
-    assert (config.seed, config.organism.seed) == (3, 3)  # type: ignore[union-attr]
+    config = measured_config(tiny, 0)
+    assert (config.seed, config.organism.seed) == (0, 0)  # type: ignore[union-attr]
     found = {(row.metric, row.tier): row for row in measure("tiny", config)}
     assert found["compliance_rate", "paid"].n == tiny.probe_queries
-    assert found["compliance_gap", None].seed == 3
+    assert found["compliance_gap", None].seed == 0
     rewards_PG = collect(config, build_parts(config, build(config)), 1).rewards_PG
     assert rewards_PG.shape[0] == found["group_std", "free"].n == GROUPS
     assert found["group_std", "free"].value == pytest.approx(rewards_PG.std(axis=1).mean())
     degenerate = group_advantages(rewards_PG, "none", config.algorithm.min_group_std).degenerate_P
     assert found["degenerate_groups", "free"].value == pytest.approx(degenerate.mean())
+
+
+def test_an_organism_of_a_path_is_one_build_whatever_the_seed(tiny: RunConfig) -> None:
+    with pytest.raises(ValueError, match="measure it with --seeds 0"):
+        measured_config(tiny, 1)
 
 
 def row(seed: int, value: float) -> Measured:
