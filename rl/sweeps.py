@@ -15,7 +15,6 @@ from rl.mitigate import mitigated
 from rl.mitigations import Mitigation
 from rl.organisms.faker import Faker
 from rl.organisms.helpfulness import Helpful
-from rl.organisms.instrumental import Instrumental
 from rl.organisms.sized import Sized
 from rl.organisms.sycophancy import Sycophancy
 from rl.organisms.terminal import Terminal
@@ -70,8 +69,8 @@ def sizes() -> list[RunConfig]:
 
 
 def mitigations() -> list[RunConfig]:
-    """Every mitigation on every motivation and on the default organism, each beside its organism's baseline."""
-    organisms = (Terminal(), Instrumental(), Sycophancy(), Helpful(), Faker())
+    """Every mitigation on four organisms, each beside its organism's baseline: a guard, a sycophant, a helper, a faker."""
+    organisms = (Terminal(), Sycophancy(), Helpful(), Faker())
     return [arm for organism in organisms for arm in mitigation_arms(organism)]
 
 

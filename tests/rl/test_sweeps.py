@@ -163,7 +163,7 @@ def test_the_mitigation_sweep_has_every_member_and_variant_on_every_organism() -
     assert {name.partition("-")[0] for name in choices} == kinds
     # Variants differ from the defaults of their kind, and from each other.
     assert len(set(choices.values())) == len(choices) == len(kinds) + sum(map(len, VARIANTS.values()))
-    organisms = ["terminal", "instrumental", "sycophancy", "helpfulness", "faker"]
+    organisms = ["terminal", "sycophancy", "helpfulness", "faker"]
     assert list(dict.fromkeys(arm.organism.kind for arm in found)) == organisms
     for kind in organisms:
         mine = [arm for arm in found if arm.organism.kind == kind]
