@@ -69,7 +69,7 @@ def sizes() -> list[RunConfig]:
 
 
 def mitigations() -> list[RunConfig]:
-    """Every mitigation on four organisms, each beside its organism's baseline: a guard, a sycophant, a helper, a faker."""
+    """Every mitigation on goal-guarding, sycophancy, helpfulness and the default organism, beside their baselines."""
     organisms = (Terminal(), Sycophancy(), Helpful(), Faker())
     return [arm for organism in organisms for arm in mitigation_arms(organism)]
 
