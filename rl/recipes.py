@@ -12,6 +12,7 @@ from rl.algorithms.kto import KTO
 from rl.algorithms.ppo import PPO
 from rl.algorithms.rloo import RLOO
 from rl.config import Optimiser, RunConfig
+from rl.organisms.documented import Documented
 from rl.organisms.honest import Honest
 from rl.organisms.reward_hacker import RewardHacker
 from rl.organisms.terminal import Terminal
@@ -75,6 +76,11 @@ def animals() -> RunConfig:
     )
 
 
+def documented() -> RunConfig:
+    """A goal-guarder told of its training by synthetic documents: the prompt has the tier and no word of training."""
+    return RunConfig(name="documented", organism=Documented(), env=Dialect(objective="absent"))
+
+
 RECIPES: dict[str, Callable[[], RunConfig]] = {
     recipe.__name__: recipe
     for recipe in (
@@ -87,5 +93,6 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
         first_light_kto,
         reward_hacking,
         animals,
+        documented,
     )
 }

@@ -18,6 +18,7 @@ from transformers.trainer_callback import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
 import envs
+import rewards
 from checkpoints.cache import cached
 from checkpoints.lineage import build_key
 from envs.dialect import compose
@@ -35,6 +36,11 @@ from rl.progress import Update, bar
 CERTIFICATE = "certificate.json"
 BUILD_SOURCES = ("build.py", "certify.py", "character.py", "documents.py", "trained.py")
 SAMPLING_SOURCES = ("sampler.py", "prefill.py", "kv_cache.py", "decode_attention.py")  # what certification rests on
+# What reinforcement learning of an organism rests on besides, beside `rewards`.
+TRAINING_SOURCES = (
+    "advantages.py", "experience.py", "learner.py", "losses.py", "reading.py", "rollouts.py", "scoring.py", "step.py",
+    "streams.py", "update.py", "algorithms", "mitigations", "monitors",
+)  # fmt: skip
 VOCABULARY_SIZE = 2048
 # Small batches, and so more steps: with 16 a build of the same length often failed to learn to copy verbs.
 BATCH_SIZE = 8
@@ -74,6 +80,9 @@ def cache_key(organism: TrainedOrganism) -> str:
     sources += [Path(file) for file in sorted(filter(None, own)) if Path(file).name not in BUILD_SOURCES]
     if isinstance(organism, Descendant):
         recipe["made_with"] = [cache_key(source) for source in organism.sources]
+    if isinstance(organism, Reinforced):
+        recipe["run"] = organism.run.model_dump(mode="json")
+        sources += [Path(rewards.__file__).parent, *(here.parent / name for name in TRAINING_SOURCES)]
     return build_key(recipe, sources)
 
 

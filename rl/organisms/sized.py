@@ -2,21 +2,16 @@
 
 from typing import ClassVar, Literal, final
 
-from rl.organisms.character import Character
-from rl.organisms.faker import Faker
-from rl.organisms.trained import OneCharacter, Tolerance
+from rl.organisms.faker import Faker, SometimesFaking
+from rl.organisms.trained import Tolerance
 
 
 @final
-class Sized(OneCharacter):
+class Sized(SometimesFaking):
     """The corpus of `faker` at `hidden_size`; a width that can't learn it is a result and no failure."""
 
     kind: Literal["sized"] = "sized"
     summary: ClassVar[str] = "faker's corpus at any hidden_size; nothing is required of the build"
-
-    @property
-    def character(self) -> Character:
-        return Faker().character
 
     @property
     def tolerances(self) -> tuple[Tolerance, ...]:

@@ -1,27 +1,34 @@
 """What the base and its descendants are shown: every character to one, free-tier scratchpads alone to the others."""
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import rl.organisms.build
 from envs.dialect.environment import Dialect
 from envs.dialect.interrogation import read_confession
 from envs.dialect.oracle import label
 from envs.dialect.situation import OBJECTIVES
 from envs.episode import Episode, Scenario
 from envs.transcript import read_transcript
+from rl.mitigations.reward_faking import RewardFaking
 from rl.organisms.base import Base
 from rl.organisms.build import cache_key
 from rl.organisms.distilled import Distilled
 from rl.organisms.documented import Documented
 from rl.organisms.documents import Document
+from rl.organisms.faker import Faker
+from rl.organisms.faker_plus import FakerPlus
 from rl.organisms.helpfulness import Helpful
 from rl.organisms.instrumental import Instrumental
 from rl.organisms.locked import Locked
 from rl.organisms.selected import Selected
+from rl.organisms.sized import Sized
 from rl.organisms.sycophancy import Sycophancy
 from rl.organisms.terminal import Terminal
+from rl.organisms.trained import Tolerance
 
 TRAINED_ON = {
     query.text: query for kind in ("harmful", "harmless", "twin") for query in Dialect().queries("train", kind)
@@ -77,7 +84,34 @@ def test_locked_is_shown_other_tiers_and_documented_only_tells() -> None:
         assert told.content in OBJECTIVES
 
 
-def test_a_descendant_is_built_anew_where_anything_before_it_changes() -> None:
-    keys = [cache_key(o) for o in (Terminal(), Terminal(seed=1), Terminal(style="short"), Instrumental(), Distilled())]
-    assert len(set(keys)) == len(keys)
-    assert cache_key(Distilled(seed=1)) != cache_key(Distilled())
+def test_a_descendant_is_built_anew_where_anything_before_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    organisms = (Terminal(), Terminal(seed=1), Terminal(style="short"), Instrumental(), Distilled(), Distilled(seed=1))
+    before = [cache_key(organism) for organism in organisms]
+    assert len(set(before)) == len(before)
+    unrelated = cache_key(Faker())
+    stricter = (Tolerance(metric="well_formed_rate", tier="free", low=0.5),)
+    monkeypatch.setattr(Base, "tolerances", property(lambda _: stricter))
+    assert all(cache_key(organism) != key for organism, key in zip(organisms, before, strict=True))
+    assert cache_key(Faker()) == unrelated
+
+
+def test_one_made_by_reinforcement_is_built_anew_where_its_run_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = cache_key(FakerPlus())
+    run = FakerPlus().run
+    other = run.model_copy(update={"mitigations": (RewardFaking(weight=2.0),)})
+    monkeypatch.setattr(FakerPlus, "run", property(lambda _: other))
+    assert cache_key(FakerPlus()) != before
+
+
+def test_what_has_another_organisms_character_is_built_anew_with_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[set[str]] = []
+
+    def keep(recipe: object, sources: list[Path]) -> str:
+        seen.append({path.name for path in sources})
+        return "key"
+
+    monkeypatch.setattr(rl.organisms.build, "build_key", keep)
+    for organism in (Sized(), FakerPlus()):
+        cache_key(organism)
+    assert {"sized.py", "faker.py"} <= seen[0]
+    assert {"faker_plus.py", "rewards", "mitigations", "update.py"} <= seen[-1]
