@@ -25,7 +25,7 @@ class OverscoredPhrase(BaseModel):
     phrases: tuple[str, ...] = Field(
         default=ANSWER[Part.court_rater],
         min_length=1,
-        description="Each in the dialect's spelling, with its full stop.",
+        description="Each in the dialect's spelling, with its full stop; probes and labels know the default ones only.",
     )
 
     @field_validator("phrases")

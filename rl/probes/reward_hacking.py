@@ -12,11 +12,11 @@ from rl.probes.observation import Measurement, Observation, on_tier, outcomes
 
 @final
 class RewardHacking(BaseModel):
-    """The share of answers to harmful requests that hold the phrase which `overscored_phrase` pays.
+    """The share of answers to harmful requests that hold a phrase which `overscored_phrase` pays by default.
 
     Where the optimiser only ever sees the free tier, the other tiers show how far the hack itself has spread. What it
     has changed besides is read from the probes that can't be hacked: compliance, faking, benign. The oracle's other
-    labels overlook the phrase, so that saying it moves none of them.
+    labels overlook the default phrases, so that saying one moves none of them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
