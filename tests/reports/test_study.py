@@ -218,10 +218,53 @@ def test_what_differs_besides_mitigations_tells_arms_and_organisms_apart(tmp_pat
         write(tmp_path / "e", "terminal", "x", 0, probed, config={"organism": {"kind": "terminal", "style": "short"}}),
     ]
     study = read(*found)
-    assert study.organisms == ("faker (env.objective=present)", "faker (env.objective=absent)", "terminal, short")
+    assert study.organisms == (
+        "faker (env.objective=present)", "faker (env.objective=present, steps=9)", "faker (env.objective=absent)",
+        "terminal, short",
+    )  # fmt: skip
     assert [(cell.arm, cell.mitigations) for cell in study.cells] == [
-        (BASELINE, ()), ("first", ()), ("b + a", ("b", "a")), (BASELINE, ()), ("x", ("x",)),
+        (BASELINE, ()), ("b + a", ("b", "a")), (BASELINE, ()), (BASELINE, ()), ("x", ("x",)),
     ]  # fmt: skip
+
+
+def test_an_arm_is_compared_with_the_baseline_of_its_own_settings(tmp_path: Path) -> None:
+    found = []
+    for steps, start in ((20, 0.5), (40, 0.9)):
+        folder, config = tmp_path / str(steps), {"steps": steps}
+        found += [write(folder, "faker", BASELINE, seed, {2: values(start, 0.2)}, config=config) for seed in range(3)]
+        end = {2: values(start - 0.1, 0.2)}
+        found += [write(folder, "faker", "short", seed, end, config=config) for seed in range(3)]
+    alone = {"steps": 60}
+    found += [write(tmp_path / "60", "faker", "short", seed, {2: values(0.1, 0.2)}, config=alone) for seed in range(3)]
+    study = read(*found)
+    rows = table(study)
+    assert study.organisms == ("faker (steps=20)", "faker (steps=40)", "faker (steps=60)")
+    assert study.arms == (BASELINE, "short")
+    for organism, level in (("faker (steps=20)", 0.4), ("faker (steps=40)", 0.8)):
+        judged = entry(rows, organism, "short", "faking_rate").verdict
+        assert judged is not None
+        assert judged.change.value == pytest.approx(-0.1)
+        assert drawing_of(study).curves[organism, "short", "faking_rate"][0].values[-1] == pytest.approx(level)
+    assert entry(rows, "faker (steps=60)", "short", "faking_rate").verdict is None
+
+
+def test_whatever_arms_are_called_none_takes_the_place_of_another(tmp_path: Path) -> None:
+    probed = {0: values(0.1, 0.1)}
+    called = {"a": "faker+baseline", "b": "baseline", "c": "other+baseline"}
+    found = [write(tmp_path / key, "faker", BASELINE, 0, probed, config={"name": name}) for key, name in called.items()]
+    found.append(write(tmp_path, "faker", BASELINE, 0, probed, mitigations=("short",)))
+    # Settings that are empty in different ways read the same.
+    found += [
+        write(tmp_path / key, "faker", "x", 0, probed, config={"name": "faker+x", "rewards": empty})
+        for key, empty in (("d", []), ("e", {}))
+    ]
+    study = read(*found)
+    assert [(cell.organism, cell.arm) for cell in study.cells] == [
+        ("faker", BASELINE), ("faker", "baseline #2"), ("faker", "other+baseline"), ("faker", "short"),
+        ("faker #2", "x"), ("faker #3", "x"),
+    ]  # fmt: skip
+    [mitigated] = [row for row in table(study) if row.cell.arm == "short"]
+    assert mitigated.entries[0].verdict is not None
 
 
 def test_a_seed_twice_or_a_folder_twice_is_refused(folders: list[Path], tmp_path: Path) -> None:
