@@ -137,8 +137,8 @@ def _recorded(records: Records, run: Run, metric: Metric, step: int | None) -> E
         return MISSING
     if metric.name != "kl":
         return records[run.path].get((metric.name, metric.tier, step), MISSING)
-    values = run.steps.loc[run.steps["step"] <= step, "kl"].dropna()
-    # The last that was recorded: some algorithms record none.
+    # Of that step alone: some algorithms record none, and an earlier one would be another policy's.
+    values = run.steps.loc[run.steps["step"] == step, "kl"].dropna()
     return MISSING if values.empty else Estimate(float(values.iloc[-1]), None, None, 0, 0)
 
 

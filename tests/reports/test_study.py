@@ -148,6 +148,18 @@ def test_every_organism_has_its_own_baseline_and_kl_is_of_the_last_step(folders:
     assert comparisons(rows) == 3 * 4
 
 
+def test_kl_is_of_that_step_alone_and_its_detectable_effect_has_its_digits(folders: list[Path]) -> None:
+    drawing = drawing_of(read(*folders))
+    page = render_study(drawing, table(drawing.study), b"<svg/>")
+    # Differences of 0.020, 0.021 and 0.022: standard error 0.001 / sqrt(3), times t(2) = 4.3027 + 1.0607 is 0.0031.
+    assert 'title="grew; smallest difference that this n finds with 80 % power: 0.003"' in page
+    steps = folders[3] / "steps.jsonl"  # seed 0 of `short`, whose last step loses its KL
+    first, last = steps.read_text().splitlines()
+    steps.write_text(f"{first}\n{json.dumps({**json.loads(last), 'kl': None})}\n")
+    kl = entry(table(read(*folders)), "terminal", "short", "kl")
+    assert (kl.level.value, kl.level.n, kl.level.unscored) == (pytest.approx(0.0315), 2, 1)  # 0.031 and 0.032
+
+
 def test_a_seed_without_a_partner_is_unscored_and_two_seeds_are_no_verdict(tmp_path: Path) -> None:
     found = [write(tmp_path, "faker", BASELINE, seed, {2: values(0.5, 0.2)}) for seed in (0, 1)]
     found += [write(tmp_path, "faker", "short", seed, {2: values(0.1 + seed / 10, 0.2)}) for seed in (0, 1, 2)]
