@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from reports.document import render
 from reports.folder import Run
 from reports.records import Manifest
+from reports.study_notices import notices
 from reports.study_panels import NOTICE, Drawing, band_note, look
 from reports.study_plots import DRAW, study_plots
 from reports.study_table import METRICS, Row, comparisons, shown
@@ -30,7 +31,7 @@ def render_study(drawing: Drawing, rows: Sequence[Row], svg: bytes, notes: Seque
         comparisons=comparisons(rows),
         unfinished=[run for run in study.runs if run.manifest.status != "finished"],
         facts=_facts(study.runs),
-        notes=notes,
+        notes=[*notes, *notices(study)],
         shown=shown,
     )
 

@@ -15,6 +15,7 @@ import pandas as pd
 from reports.cells import BASELINE, Cell, Study
 from reports.folder import Run
 from reports.intervals import Estimate, seed_interval
+from reports.study_notices import notices
 from reports.summary import MISSING, show
 from reports.verdicts import LEAST_SEEDS, MARGIN, ROUNDING, Verdict, seed_verdict
 
@@ -197,7 +198,10 @@ def _csv_line(row: Row, entry: Entry) -> list[object]:
 
 
 def as_text(study: Study, rows: Sequence[Row]) -> str:
-    """The table for a terminal, a line an arm: its value, and its difference from the baseline with the verdict."""
+    """The table for a terminal, a line an arm: its value, and its difference from the baseline with the verdict.
+
+    Below it what keeps them from being compared as they are.
+    """
     width = max(map(len, (*study.arms, *study.organisms))) + 2
     lines = ["".join((" " * width, " seeds  step  ", *(f"{metric.short:<13}" for metric in METRICS))).rstrip()]
     for organism in study.organisms:
@@ -209,7 +213,7 @@ def as_text(study: Study, rows: Sequence[Row]) -> str:
                 lines.append(f"  {row.cell.arm:<{width - 2}} {len(row.cell.runs):>5}  {step:>4}  {cells}".rstrip())
     legend = ", ".join(f"{mark} {word}" for word, mark in MARKS.items())
     lines.append(f"value at the last step, difference from the baseline paired by seed; {legend}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"notice: {line}" for line in notices(study))])
 
 
 def _text(entry: Entry) -> str:

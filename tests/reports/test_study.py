@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from markupsafe import escape
 
 from reports.cells import BASELINE, Study, study_of
 from reports.folder import read_run
@@ -18,6 +19,7 @@ from reports.label_places import CLEAR, ROOM, places
 from reports.records import ProbeRow
 from reports.study import study_table, write_study
 from reports.study_curves import draw_study
+from reports.study_notices import notices, one_build_each
 from reports.study_page import render_study
 from reports.study_panels import MEASURES, NOTICE, drawing_of
 from reports.study_table import METRICS, Entry, Row, comparisons, table
@@ -277,6 +279,58 @@ def test_whatever_arms_are_called_none_takes_the_place_of_another(tmp_path: Path
     ]  # fmt: skip
     [mitigated] = [row for row in table(study) if row.cell.arm == "short"]
     assert mitigated.entries[0].verdict is not None
+
+
+def test_runs_that_share_less_than_their_comparison_takes_for_shared_are_named(tmp_path: Path) -> None:
+    probed = {0: values(0.1, 0.1)}
+    shared = [write(tmp_path, "honest", arm, seed, probed) for arm in (BASELINE, "short") for seed in range(2)]
+    assert notices(read(*shared)) == []
+    assert one_build_each(read(*shared))
+    unlike: dict[tuple[str, int], dict[str, Any]] = {
+        ("short", 0): {"organism_hash": "00aa"},
+        ("short", 1): {"reward_hashes": {"preference": "00bb"}},
+        ("steered", 1): {"prompt_set_hashes": {"harmful": "00cc"}},
+    }
+    found = [
+        write(tmp_path, "faker", arm, seed, probed, facts=unlike.get((arm, seed)))
+        for arm in (BASELINE, "short", "steered")
+        for seed in range(2)
+    ]
+    # Prompts differ by seed, which is how they are meant: it is pairs that must agree.
+    own = {seed: {"prompt_set_hashes": {"harmful": f"{seed}"}} for seed in range(2)}
+    found += [
+        write(tmp_path, "terminal", arm, seed, probed, facts=own[seed]) for arm in (BASELINE, "short") for seed in own
+    ]
+    found.append(write(tmp_path, "alone", "short", 0, probed))
+    study = read(*shared, *found)
+    build, reward, prompts, alone = notices(study)
+    assert build.startswith("faker: ")
+    assert "(organism_hash)" in build
+    assert "unlike baseline seed 0, short seed 0." in build
+    assert reward.startswith("faker: ")
+    assert "(reward_hashes)" in reward
+    assert "unlike baseline seed 0, short seed 1." in reward
+    assert prompts.startswith("faker, steered: ")
+    assert "same seed: steered seed 1." in prompts
+    assert alone.startswith("alone: there is no baseline")
+    assert not one_build_each(study)
+    written = write_study([*shared, *found], tmp_path / "out")
+    page = written.page.read_text()
+    for line in (build, reward, prompts, alone):
+        assert f'<p class="notice">{escape(line)}</p>' in page
+        assert f"\nnotice: {line}" in written.text
+    assert page.index(build) < page.index("<h2>Overview</h2>")
+
+
+def test_a_notice_names_a_few_runs_and_counts_the_others(tmp_path: Path) -> None:
+    probed = {0: values(0.1, 0.1)}
+    found = [
+        write(tmp_path, "faker", BASELINE, seed, probed, facts={"organism_hash": "old" if seed < 8 else "new"})
+        for seed in range(17)
+    ]
+    [line] = notices(read(*found))
+    assert "unlike baseline seed 8, baseline seed 0, baseline seed 1," in line
+    assert "baseline seed 5 and 2 more." in line
 
 
 def test_a_seed_twice_or_a_folder_twice_is_refused(folders: list[Path], tmp_path: Path) -> None:
