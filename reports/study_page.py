@@ -9,7 +9,7 @@ from reports.document import render
 from reports.folder import Run
 from reports.records import Manifest
 from reports.study_notices import notices
-from reports.study_panels import NOTICE, Drawing, band_note, look
+from reports.study_panels import NOTICE, Drawing, band_note, look, unit
 from reports.study_plots import DRAW, study_plots
 from reports.study_table import METRICS, Row, comparisons, shown
 
@@ -24,7 +24,8 @@ def render_study(drawing: Drawing, rows: Sequence[Row], svg: bytes, notes: Seque
         notice=NOTICE,
         study=study,
         looks=[look(study, arm) for arm in study.arms],
-        note=band_note(study.runs, study.cells),
+        note=band_note(study),
+        unit=unit(study),
         picture="data:image/svg+xml;base64," + base64.b64encode(svg).decode(),
         tables=[(organism, [row for row in rows if row.cell.organism == organism]) for organism in study.organisms],
         metrics=METRICS,

@@ -322,6 +322,21 @@ def test_runs_that_share_less_than_their_comparison_takes_for_shared_are_named(t
     assert page.index(build) < page.index("<h2>Overview</h2>")
 
 
+@pytest.mark.parametrize("same", [True, False])
+def test_what_an_interval_is_over_is_said_with_the_builds(tmp_path: Path, same: bool) -> None:
+    found = [
+        write(tmp_path, organism, BASELINE, seed, {0: values(0.1, 0.1)}, facts={"organism_hash": built})
+        for organism, builds in (("faker", "aaa"), ("honest", "bbb" if same else "bbc"))
+        for seed, built in enumerate(builds)
+    ]
+    paths = write_study(found, tmp_path / "out")
+    over = "over seeds of RL, on one build of each organism"
+    for text in (paths.page.read_text(), paths.svg.read_text()):
+        assert (f"band: 95 % {over}" in text) == same
+        assert ("band: 95 % over seeds (" in text) != same
+    assert (f"value [95 % interval] {over}," in paths.page.read_text()) == same
+
+
 def test_a_notice_names_a_few_runs_and_counts_the_others(tmp_path: Path) -> None:
     probed = {0: values(0.1, 0.1)}
     found = [
