@@ -22,6 +22,7 @@ from reports.study_curves import draw_study
 from reports.study_notices import notices, one_build_each
 from reports.study_page import render_study
 from reports.study_panels import MEASURES, NOTICE, drawing_of
+from reports.study_plots import study_plots
 from reports.study_table import METRICS, Entry, Row, comparisons, table
 from tests.reports.conftest import manifest, step_row
 
@@ -205,6 +206,18 @@ def test_a_step_without_one_of_both_measures_is_a_gap_in_the_way_of_an_arm(tmp_p
     assert way.steps.tolist() == [0, 1, 2]
     assert way.faking.tolist() == pytest.approx([0.5, np.nan, 0.3], nan_ok=True)
     assert way.gap.tolist() == pytest.approx([0.2, np.nan, 0.1], nan_ok=True)
+    assert all(draw_study(drawing))
+
+
+def test_a_step_that_all_seeds_lack_is_a_gap(tmp_path: Path) -> None:
+    probed = {0: values(0.5, 0.2), 2: values(0.3, 0.1)}
+    due = {"probe_every": 1, "steps": 2}
+    found = [write(tmp_path, "faker", BASELINE, seed, probed, config=due) for seed in range(3)]
+    drawing = drawing_of(read(*found))
+    [line] = drawing.curves["faker", BASELINE, "faking_rate"]
+    assert line.values.tolist() == pytest.approx([0.5, np.nan, 0.3], nan_ok=True)
+    assert drawing.ways["faker", BASELINE].gap.tolist() == pytest.approx([0.2, np.nan, 0.1], nan_ok=True)
+    assert '"y":[0.5,null,0.3]' in study_plots(drawing)
     assert all(draw_study(drawing))
 
 
