@@ -21,7 +21,7 @@ from reports.verdicts import LEAST_SEEDS, MARGIN, ROUNDING, Verdict, seed_verdic
 
 COLUMNS = (
     *("organism", "arm", "mitigations", "seeds", "metric", "tier", "step", "value", "ci_low", "ci_high"),
-    *("n", "unscored", "compared_step", "difference", "difference_ci_low", "difference_ci_high"),
+    *("scored_seeds", "n", "unscored", "compared_step", "difference", "difference_ci_low", "difference_ci_high"),
     *("paired_seeds", "unpaired_seeds", "verdict", "minimum_detectable_effect"),
 )
 MARKS = {"grew": "▲", "shrank": "▼", "no change": "=", "inconclusive": "?"}
@@ -64,11 +64,13 @@ METRICS = (
 class Entry:
     """One metric of one arm. `level`: over seeds, n counts them; of one seed alone what its records hold.
 
-    `n`, `unscored`: episodes or queries of all seeds together. `verdict`: on arm - baseline; None where there is none.
+    `scored_seeds`: those that have a value, of which the level is. `n`, `unscored`: episodes or queries of all seeds
+    together. `verdict`: on arm - baseline; None where there is none.
     """
 
     metric: Metric
     level: Estimate
+    scored_seeds: int
     n: int
     unscored: int
     verdict: Verdict | None
@@ -124,7 +126,8 @@ def _entry(
     judged = None
     if compared is not None:
         judged = seed_verdict([_change(records, metric, pair, compared) for pair in pairs], metric.margin, metric.bound)
-    return Entry(metric, level, sum(one.n for one in found), sum(one.unscored for one in found), judged)
+    scored_seeds = sum(one.value is not None for one in found)
+    return Entry(metric, level, scored_seeds, sum(one.n for one in found), sum(one.unscored for one in found), judged)
 
 
 def _change(records: Records, metric: Metric, pair: tuple[Run, Run | None], step: int) -> float | None:
@@ -188,7 +191,7 @@ def _csv_line(row: Row, entry: Entry) -> list[object]:
     seeds = " ".join(str(seed) for seed in cell.by_seed)
     place = [cell.organism, cell.arm, " ".join(cell.mitigations), seeds, metric.name, metric.tier, row.step]
     counts = [entry.n, entry.unscored] if metric.counted else ["", ""]
-    line: list[object] = [*place, level.value, level.ci_low, level.ci_high, *counts]
+    line: list[object] = [*place, level.value, level.ci_low, level.ci_high, entry.scored_seeds, *counts]
     if judged is None:
         return [*line, *[""] * 8]
     change = judged.change

@@ -191,12 +191,25 @@ def test_the_last_step_is_the_last_that_all_seeds_share_and_gaps_stay(tmp_path: 
     assert (baseline.step, row.step, row.compared) == (2, 1, 1)
     assert row.entries[0].level.value == pytest.approx(0.4)  # of two seeds
     assert (row.entries[0].level.n, row.entries[0].level.unscored) == (2, 1)
+    assert (row.entries[0].scored_seeds, row.entries[1].scored_seeds) == (2, 3)
     assert row.entries[0].verdict is not None
     assert (row.entries[0].verdict.change.n, row.entries[0].verdict.change.unscored) == (2, 1)
     [line] = drawing_of(study).curves["faker", "short", "faking_rate"]
     assert line.steps.tolist() == [0, 1, 2]
     assert line.values[0] == pytest.approx(0.5)
     assert np.isnan(line.values[1:]).all()  # a seed is missing: no mean, and nothing in its place
+
+
+def test_a_level_of_fewer_seeds_than_the_arm_has_says_so(tmp_path: Path) -> None:
+    found = [
+        write(tmp_path, "faker", BASELINE, seed, {2: values(0.3 if seed else None, 0.2, None)}) for seed in range(3)
+    ]
+    paths = write_study(found, tmp_path / "out")
+    # Helpfulness has no value in any seed: it is missing, which the cell says already.
+    assert re.findall(r"<small>(\d of \d seeds)", paths.page.read_text()) == ["2 of 3 seeds"]
+    with paths.csv.open() as file:
+        lines = {line["metric"]: line["scored_seeds"] for line in csv.DictReader(file)}
+    assert (lines["faking_rate"], lines["compliance_gap"], lines["benign_helpfulness"]) == ("2", "3", "0")
 
 
 def test_a_step_without_one_of_both_measures_is_a_gap_in_the_way_of_an_arm(tmp_path: Path) -> None:
