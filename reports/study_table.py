@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,10 @@ import pandas as pd
 
 from reports.cells import BASELINE, Cell, Study
 from reports.folder import Run
-from reports.intervals import Estimate, seed_interval
+from reports.intervals import Estimate, seed_interval, without_empty_interval
 from reports.study_notices import notices
 from reports.summary import MISSING, show
-from reports.verdicts import LEAST_SEEDS, MARGIN, ROUNDING, Verdict, seed_verdict
+from reports.verdicts import LEAST_SEEDS, MARGIN, Verdict, seed_verdict
 
 COLUMNS = (
     *("organism", "arm", "mitigations", "seeds", "metric", "tier", "step", "value", "ci_low", "ci_high"),
@@ -122,7 +122,8 @@ def _entry(
     compared: int | None,
 ) -> Entry:
     found = [_recorded(records, run, metric, step) for run in cell.runs]
-    level = found[0] if len(found) == 1 else seed_interval([one.value for one in found], metric.limits)
+    over_seeds = seed_interval([one.value for one in found], metric.limits)
+    level = without_empty_interval(found[0]) if len(found) == 1 else over_seeds
     judged = None
     if compared is not None:
         judged = seed_verdict([_change(records, metric, pair, compared) for pair in pairs], metric.margin, metric.bound)
@@ -169,9 +170,7 @@ def comparisons(rows: Sequence[Row]) -> int:
 
 
 def shown(estimate: Estimate, metric: Metric, signed: bool = False) -> str:
-    """Without the interval where seeds agree to the last count: they say nothing of their spread."""
-    if estimate.ci_low is not None and estimate.ci_high is not None and estimate.ci_high - estimate.ci_low < ROUNDING:
-        estimate = replace(estimate, ci_low=None, ci_high=None)
+    """With the metric's digits."""
     return show(estimate, signed, metric.digits)
 
 
