@@ -112,7 +112,8 @@ def _panel(axes: Any, drawing: Drawing, measure: Measure, organism: str, arm: st
         return
     if arm != BASELINE:
         for line in drawing.curves.get((organism, BASELINE, measure.metric), ()):
-            axes.plot(line.steps, line.values, color=BASELINE_GREY, linewidth=1.4)
+            # Marked, or a step alone between two gaps would not be seen.
+            axes.plot(line.steps, line.values, color=BASELINE_GREY, linewidth=1.4, marker="o", markersize=1.6)
     for line in drawn:
         axes.fill_between(line.steps, line.low, line.high, color=line.colour, alpha=0.18, linewidth=0)
         axes.plot(line.steps, line.values, color=line.colour, linewidth=1.6, marker="o", markersize=2)

@@ -18,7 +18,7 @@ from reports.folder import read_run
 from reports.label_places import CLEAR, ROOM, places
 from reports.records import ProbeRow
 from reports.study import study_table, write_study
-from reports.study_curves import draw_study
+from reports.study_curves import BASELINE_GREY, draw_study
 from reports.study_notices import notices, one_build_each
 from reports.study_page import render_study
 from reports.study_panels import MEASURES, NOTICE, drawing_of
@@ -429,6 +429,13 @@ def test_the_figures_have_a_panel_for_every_organism_arm_and_measure(folders: li
         for trace in figure["data"]:
             # What is shown first: all lines, and the band of the baseline alone.
             assert trace.get("visible", True) == (trace["meta"]["arm"] == 0 or not trace["meta"]["band"])
+
+
+def test_a_baseline_of_a_single_step_is_seen_beneath_an_arm(tmp_path: Path) -> None:
+    found = [write(tmp_path, "faker", arm, 0, {0: values(0.5, 0.2)}) for arm in (BASELINE, "short")]
+    svg = draw_study(drawing_of(read(*found)))[1].decode()
+    # One marker in either panel of the arm: a line through one point leaves none.
+    assert len(re.findall(rf'<use [^>]*style="fill: {BASELINE_GREY.lower()}', svg)) == len(MEASURES)
 
 
 def test_all_that_a_run_wrote_is_escaped_and_nothing_is_loaded(tmp_path: Path) -> None:
