@@ -385,10 +385,10 @@ def test_a_seed_twice_or_a_folder_twice_is_refused(folders: list[Path], tmp_path
     assert not (tmp_path / "out").exists()
 
 
-def test_four_files_the_same_each_time(folders: list[Path], tmp_path: Path) -> None:
+def test_five_files_the_same_each_time(folders: list[Path], tmp_path: Path) -> None:
     paths = write_study(folders, tmp_path / "out", notes=["faker+short-3 failed: " + ATTACK])
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "study.csv", "study.html", "study.png", "study.svg",
+        "study.csv", "study.html", "study.png", "study.svg", "study_measures.csv",
     ]  # fmt: skip
     page = paths.page.read_text()
     assert f"<strong>{NOTICE}</strong>" in page
