@@ -24,6 +24,7 @@ from reports.study_page import render_study
 from reports.study_panels import MEASURES, NOTICE, drawing_of
 from reports.study_plots import study_plots
 from reports.study_table import METRICS, Entry, Row, comparisons, table
+from rl.sweep import STUDY_FILES
 from tests.reports.conftest import manifest, step_row
 
 ATTACK = "<script>alert(1)</script>"
@@ -390,6 +391,7 @@ def test_five_files_the_same_each_time(folders: list[Path], tmp_path: Path) -> N
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "study.csv", "study.html", "study.png", "study.svg", "study_measures.csv",
     ]  # fmt: skip
+    assert {path.name for path in (tmp_path / "out").iterdir()} == set(STUDY_FILES)  # which a sweep looks for
     page = paths.page.read_text()
     assert f"<strong>{NOTICE}</strong>" in page
     assert "faker+short-3 failed: &lt;script&gt;" in page
