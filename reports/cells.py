@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from typing import Any
 
 from reports.folder import Run
@@ -12,6 +13,8 @@ from reports.summary import seed_groups
 
 BASELINE = "baseline"
 ARM_AFTER = "+"  # in a run's name, as `gyges sweep mitigations` gives it: organism+arm
+
+APART_IN_A_ROW = frozenset({"mitigations", "name", "seed", "out"})  # in which an arm may differ from its baseline
 
 Settings = dict[str, Any]
 
@@ -32,7 +35,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Study:
-    """`arms`: the baseline first, then as they first appear. Not every organism has every arm, nor a baseline."""
+    """`arms`: the baseline first, then as they first appear. Not every organism has every arm, nor a baseline.
+
+    An organism stands for all settings but an arm's mitigations: the same one trained for longer is another.
+    """
 
     organisms: tuple[str, ...]
     arms: tuple[str, ...]
@@ -47,18 +53,20 @@ class Study:
 
 
 def study_of(runs: Sequence[Run]) -> Study:
-    """Groups the runs. An organism is its settings and those of its environment, whatever else is done to it.
+    """Groups the runs. Those of an organism agree in all settings but mitigations, name and seed.
 
-    The baseline of an organism is its runs without a mitigation: those called so, or the first of them.
+    So an arm never has a baseline that differs in anything else, which would be taken for the mitigation's effect. The
+    baseline of an organism is its runs without a mitigation: those called so, or the first of them.
 
     Raises `ValueError` where a seed of an arm is there twice.
     """
     rows: dict[str, list[list[Run]]] = {}
     for group in seed_groups(runs):
         _require_seeds_once(group)
-        rows.setdefault(json.dumps(_whom(group[0]), sort_keys=True, default=str), []).append(group)
-    organisms = _told_apart([(_organism(row[0][0]), _whom(row[0][0])) for row in rows.values()])
+        rows.setdefault(json.dumps(_shared(group[0]), sort_keys=True, default=str), []).append(group)
+    organisms = _told_apart([(_organism(row[0][0]), _shared(row[0][0])) for row in rows.values()])
     cells = [cell for organism, row in zip(organisms, rows.values(), strict=True) for cell in _cells(organism, row)]
+    assert len({(cell.organism, cell.arm) for cell in cells}) == len(cells)
     arms = dict.fromkeys(cell.arm for cell in cells)
     ordered = [*(arm for arm in arms if arm == BASELINE), *(arm for arm in arms if arm != BASELINE)]
     return Study(tuple(organisms), tuple(ordered), tuple(cells))
@@ -70,8 +78,8 @@ def _require_seeds_once(group: Sequence[Run]) -> None:
         raise ValueError(f"a study needs one run for each seed of an arm: leave repeated ones out of {names}")
 
 
-def _whom(run: Run) -> Settings:
-    return {"organism": run.config.get("organism"), "env": run.config.get("env")}
+def _shared(run: Run) -> Settings:
+    return {key: value for key, value in run.config.items() if key not in APART_IN_A_ROW}
 
 
 def _organism(run: Run) -> str:
@@ -90,7 +98,7 @@ def _cells(organism: str, row: Sequence[Sequence[Run]]) -> Iterator[Cell]:
     if baseline is not None:
         yield Cell(organism, BASELINE, (), tuple(baseline))
     others = [group for group in row if group is not baseline]
-    names = _told_apart([(_arm(group[0]), group[0].config) for group in others])
+    names = _told_apart([(_other_arm(group[0]), group[0].config) for group in others], taken=[BASELINE])
     for arm, group in zip(names, others, strict=True):
         yield Cell(organism, arm, _kinds(group[0]), tuple(group))
 
@@ -100,8 +108,14 @@ def _arm(run: Run) -> str:
     return name.partition(ARM_AFTER)[2] or " + ".join(_kinds(run)) or name
 
 
-def _told_apart(found: Sequence[tuple[str, Settings]]) -> list[str]:
-    """The labels; those that are alike name the settings in which they differ."""
+def _other_arm(run: Run) -> str:
+    """The label of an arm that isn't the baseline, whatever it is called."""
+    arm = _arm(run)
+    return arm if arm != BASELINE else " + ".join(_kinds(run)) or str(run.config.get("name", run.name))
+
+
+def _told_apart(found: Sequence[tuple[str, Settings]], taken: Iterable[str] = ()) -> list[str]:
+    """The labels; those that are alike name the settings in which they differ. None is there twice, or `taken`."""
     labels = []
     for label, settings in found:
         alike = [_flat(other) for name, other in found if name == label]
@@ -109,7 +123,18 @@ def _told_apart(found: Sequence[tuple[str, Settings]]) -> list[str]:
         differing = [key for key in mine if any(other.get(key) != mine[key] for other in alike)]
         told = ", ".join(f"{key}={mine[key]}" for key in differing if key not in {"seed", "out"})
         labels.append(f"{label} ({told})" if told else label)
-    return labels
+    return _numbered(labels, taken)
+
+
+def _numbered(labels: Iterable[str], taken: Iterable[str]) -> list[str]:
+    """Numbers those that even their settings don't tell apart: an empty list and an empty object read the same."""
+    given = set(taken)
+    unlike = []
+    for label in labels:
+        names = chain([label], (f"{label} #{number}" for number in count(2)))
+        unlike.append(next(name for name in names if name not in given))
+        given.add(unlike[-1])
+    return unlike
 
 
 def _flat(settings: Any, prefix: str = "") -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import special, stats
 
 CONFIDENCE = 0.95
+ROUNDING = 1e-9  # values this close are the same count, divided or subtracted
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +142,20 @@ def mean_estimate(values: Sequence[float | None]) -> Estimate:
 def seed_interval(values: Sequence[float | None], limits: tuple[float, float] | None = None) -> Estimate:
     """One value per seed: the seed is the unit, so `n` counts seeds and the interval is Student's t over them.
 
-    `limits`: the possible range, (0, 1) for a rate. Clipping to it costs no coverage: the truth lies inside.
+    None where they all agree, as `without_empty_interval`. `limits`: the possible range, (0, 1) for a rate. Clipping to
+    it costs no coverage: the truth lies inside.
     """
-    found = mean_estimate(values)
+    found = without_empty_interval(mean_estimate(values))
     if limits is None or found.ci_low is None or found.ci_high is None:
         return found
     return replace(found, ci_low=max(limits[0], found.ci_low), ci_high=min(limits[1], found.ci_high))
+
+
+def without_empty_interval(estimate: Estimate) -> Estimate:
+    """Without an interval that has no width: values that agree to the last count say nothing of their spread."""
+    low, high = estimate.ci_low, estimate.ci_high
+    empty = low is not None and high is not None and high - low < ROUNDING
+    return replace(estimate, ci_low=None, ci_high=None) if empty else estimate
 
 
 def percentile(values: Sequence[float | None], q: float) -> Estimate:

@@ -64,10 +64,24 @@ class Panel:
 def probe_series(
     run: Run, metric: str, tier: str | None, label: str, colour: str, *, subset: str = "", dash: str = "solid"
 ) -> Series:
-    """One probed metric over every probed step of the run; a step without it stays NaN, a gap in the curve."""
+    """One probed metric over every step that was or should have been probed; where it is missing NaN, a gap."""
     rows = metric_rows(run.probes, metric, tier, subset).drop_duplicates("step", keep="last").set_index("step")
-    table = rows.reindex(run.probed_steps())
+    table = rows.reindex(due_steps(run))
     return _series(label, colour, table, "value", "ci_low", "ci_high", dash)
+
+
+def due_steps(run: Run) -> list[int]:
+    """The probed steps, and those up to the last recorded one that by the run's config should have been.
+
+    Without a config that says so, or where nothing was probed at all, the probed steps alone.
+    """
+    probed = run.probed_steps()
+    every, steps = run.config.get("probe_every"), run.config.get("steps")
+    if not (probed and isinstance(every, int) and isinstance(steps, int) and every > 0):
+        return probed
+    recorded = max(probed[-1], int(run.steps["step"].max()) if len(run.steps) else 0)
+    last = {steps} if steps <= recorded else set()
+    return sorted({*range(0, min(steps, recorded + 1), every), *last, *probed})
 
 
 def _series(label: str, colour: str, table: pd.DataFrame, value: str, low: str, high: str, dash: str) -> Series:

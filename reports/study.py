@@ -9,6 +9,7 @@ from pathlib import Path
 from reports.cells import Study, study_of
 from reports.folder import Run, read_run
 from reports.study_curves import draw_study
+from reports.study_measures import measures_csv, noted_measures
 from reports.study_page import render_study
 from reports.study_panels import drawing_of
 from reports.study_table import METRICS, as_csv, as_text, table
@@ -17,17 +18,18 @@ from reports.whole_files import write_whole
 
 @dataclass(frozen=True)
 class StudyPaths:
-    """Where the four files are, and the table as text for a terminal."""
+    """Where the five files are, and the table as text for a terminal."""
 
     page: Path
     png: Path
     svg: Path
     csv: Path
+    measures: Path
     text: str
 
 
 def write_study(folders: Sequence[str | Path], out: str | Path, notes: Sequence[str] = ()) -> StudyPaths:
-    """Write `study.html`, `study.png`, `study.svg` and `study.csv` into `out`, from run folders alone.
+    """Write `study.html`, `.png`, `.svg`, `.csv` and `study_measures.csv` into `out`, from run folders alone.
 
     Runs that differ in their seed only are one arm. `notes` are said at the top of the page. Raises `ValueError` where
     there is no run, where one is named twice or a seed of an arm is there twice, and as `read_run` does.
@@ -35,14 +37,23 @@ def write_study(folders: Sequence[str | Path], out: str | Path, notes: Sequence[
     study = _read(folders)
     rows = table(study)
     drawing = drawing_of(study)
+    measures = noted_measures(study)
     png, svg = draw_study(drawing)
-    # A lone surrogate in a name has no UTF-8: it becomes "?" and costs no page.
-    page, lines = (text.encode("utf-8", "replace") for text in (render_study(drawing, rows, svg, notes), as_csv(rows)))
+    page = render_study(drawing, rows, svg, notes, measures)
     target = Path(out)
+    paths = StudyPaths(
+        page=target / "study.html",
+        png=target / "study.png",
+        svg=target / "study.svg",
+        csv=target / "study.csv",
+        measures=target / "study_measures.csv",
+        text=as_text(study, rows),
+    )
+    texts = {paths.page: page, paths.csv: as_csv(rows), paths.measures: measures_csv(measures)}
+    # A lone surrogate in a name has no UTF-8: it becomes "?" and costs no page.
+    contents = {path: text.encode("utf-8", "replace") for path, text in texts.items()}
     target.mkdir(parents=True, exist_ok=True)
-    page_path, png_path, svg_path, csv_path = (target / f"study.{ending}" for ending in ("html", "png", "svg", "csv"))
-    paths = StudyPaths(page_path, png_path, svg_path, csv_path, as_text(study, rows))
-    for path, content in ((paths.page, page), (paths.png, png), (paths.svg, svg), (paths.csv, lines)):
+    for path, content in (*contents.items(), (paths.png, png), (paths.svg, svg)):
         write_whole(path, content)
     return paths
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ from reports.study_panels import BLACK, MEASURES, NOTICE, Drawing, Measure, Way,
 # In inches. Every panel of a grid has the same size and scale: rows and columns can be read across.
 LEFT, RIGHT, GAP, ROW_GAP = 1.35, 0.15, 0.1, 0.16
 PANEL, HIGH, LEAST_WIDTH = 1.05, 0.82, 11.0
-HEAD, GRID_HEAD, GRID_FOOT = 0.98, 0.95, 0.55
+HEAD, GRID_HEAD, GRID_FOOT = 1.05, 0.95, 0.55
 LEAST_PLANE, MOST_PLANE, PLANE_HEAD, PLANE_FOOT, PLANE_GUTTER = 2.6, 3.6, 0.65, 0.6, 0.65
 LEAST_SPAN = 0.3  # of a plane's axes: differences smaller than that aren't blown up to its whole width
 BASELINE_GREY = "#8A8F98"
@@ -69,7 +70,8 @@ def _figure(drawing: Drawing) -> Figure:
     runs = f"{len(study.runs)} runs" if len(study.runs) > 1 else "1 run"
     sheet.text(0.2, 0.14, f"{rows} organisms x {columns} arms, {runs}", fontsize=13, fontweight="bold")
     sheet.text(0.2, 0.42, NOTICE, fontsize=9, color=FAINT)
-    sheet.text(0.2, 0.62, band_note(study.runs, study.cells), fontsize=9, color=FAINT)
+    note = textwrap.wrap(band_note(study), math.floor((width - 0.4) / 0.07))  # inches a letter
+    sheet.text(0.2, 0.62, "\n".join(note), fontsize=9, color=FAINT)
     for index, measure in enumerate(MEASURES):
         _grid(sheet, drawing, measure, HEAD + index * grid, panel)
     _planes(sheet, drawing, HEAD + len(MEASURES) * grid, abreast, plane)
@@ -110,7 +112,8 @@ def _panel(axes: Any, drawing: Drawing, measure: Measure, organism: str, arm: st
         return
     if arm != BASELINE:
         for line in drawing.curves.get((organism, BASELINE, measure.metric), ()):
-            axes.plot(line.steps, line.values, color=BASELINE_GREY, linewidth=1.4)
+            # Marked, or a step alone between two gaps would not be seen.
+            axes.plot(line.steps, line.values, color=BASELINE_GREY, linewidth=1.4, marker="o", markersize=1.6)
     for line in drawn:
         axes.fill_between(line.steps, line.low, line.high, color=line.colour, alpha=0.18, linewidth=0)
         axes.plot(line.steps, line.values, color=line.colour, linewidth=1.6, marker="o", markersize=2)

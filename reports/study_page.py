@@ -8,12 +8,19 @@ from collections.abc import Sequence
 from reports.document import render
 from reports.folder import Run
 from reports.records import Manifest
-from reports.study_panels import NOTICE, Drawing, band_note, look
+from reports.study_measures import Noted
+from reports.study_notices import notices
+from reports.study_panels import NOTICE, Drawing, band_note, look, unit
 from reports.study_plots import DRAW, study_plots
 from reports.study_table import METRICS, Row, comparisons, shown
+from reports.summary import show
+
+MANY = 12  # rows of a table that is folded away
 
 
-def render_study(drawing: Drawing, rows: Sequence[Row], svg: bytes, notes: Sequence[str] = ()) -> str:
+def render_study(
+    drawing: Drawing, rows: Sequence[Row], svg: bytes, notes: Sequence[str] = (), measures: Sequence[Noted] = ()
+) -> str:
     """The whole page as text. All text that a run wrote is escaped, and so are the notes."""
     study = drawing.study
     return render(
@@ -23,16 +30,25 @@ def render_study(drawing: Drawing, rows: Sequence[Row], svg: bytes, notes: Seque
         notice=NOTICE,
         study=study,
         looks=[look(study, arm) for arm in study.arms],
-        note=band_note(study.runs, study.cells),
+        note=band_note(study),
+        unit=unit(study),
         picture="data:image/svg+xml;base64," + base64.b64encode(svg).decode(),
         tables=[(organism, [row for row in rows if row.cell.organism == organism]) for organism in study.organisms],
+        measures=_by_organism(measures),
+        many=MANY,
         metrics=METRICS,
         comparisons=comparisons(rows),
         unfinished=[run for run in study.runs if run.manifest.status != "finished"],
         facts=_facts(study.runs),
-        notes=notes,
+        notes=[*notes, *notices(study)],
         shown=shown,
+        show=show,
     )
+
+
+def _by_organism(measures: Sequence[Noted]) -> list[tuple[str, list[Noted]]]:
+    organisms = dict.fromkeys(noted.cell.organism for noted in measures)
+    return [(organism, [noted for noted in measures if noted.cell.organism == organism]) for organism in organisms]
 
 
 def _facts(runs: Sequence[Run]) -> list[tuple[str, str]]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from reports.cells import BASELINE, Cell, Study
-from reports.folder import Run
 from reports.panels import (
     BLUE,
     GREEN,
@@ -24,6 +23,7 @@ from reports.panels import (
     share_range,
 )
 from reports.sheet import SEEDS_OF_AN_ARM
+from reports.study_notices import one_build_each
 
 NOTICE = "Simulated organisms, built to fake: no claim of emergence."
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)  # grey and black are the baseline's
@@ -130,13 +130,18 @@ def _mean(cell: Cell, measure: Measure, lines: Sequence[Series]) -> Series:
     return lines[0] if len(lines) == 1 else arm_probe_series(cell.runs, measure.metric, measure.tier, "", "")
 
 
-def band_note(runs: Sequence[Run], cells: Sequence[Cell]) -> str:
+def unit(study: Study) -> str:
+    """What an interval over seeds is over."""
+    return "seeds of RL, on one build of each organism" if one_build_each(study) else "seeds"
+
+
+def band_note(study: Study) -> str:
     """What n is, and what a band is."""
-    counts = sorted({len(cell.runs) for cell in cells})
+    counts = sorted({len(cell.runs) for cell in study.cells})
     seeds = f"{counts[0]} to {counts[-1]} seeds" if len(counts) > 1 else f"{counts[0]} seed{'s' * (counts[0] > 1)}"
-    parts = [n_note(runs, "faking_rate", "free") + " and seed", seeds]
+    parts = [n_note(study.runs, "faking_rate", "free") + " and seed", seeds]
     if counts[-1] >= SEEDS_OF_AN_ARM:
-        parts.append("band: 95 % over seeds (Student's t)")
+        parts.append(f"band: 95 % over {unit(study)} (Student's t)")
     if any(1 < count < SEEDS_OF_AN_ARM for count in counts):
         parts.append("of two seeds a line each")
     if counts[0] == 1:

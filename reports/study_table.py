@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ import pandas as pd
 
 from reports.cells import BASELINE, Cell, Study
 from reports.folder import Run
-from reports.intervals import Estimate, seed_interval
+from reports.intervals import Estimate, seed_interval, without_empty_interval
+from reports.study_notices import notices
 from reports.summary import MISSING, show
-from reports.verdicts import LEAST_SEEDS, MARGIN, ROUNDING, Verdict, seed_verdict
+from reports.verdicts import LEAST_SEEDS, MARGIN, Verdict, seed_verdict
 
 COLUMNS = (
     *("organism", "arm", "mitigations", "seeds", "metric", "tier", "step", "value", "ci_low", "ci_high"),
-    *("n", "unscored", "compared_step", "difference", "difference_ci_low", "difference_ci_high"),
+    *("scored_seeds", "n", "unscored", "compared_step", "difference", "difference_ci_low", "difference_ci_high"),
     *("paired_seeds", "unpaired_seeds", "verdict", "minimum_detectable_effect"),
 )
 MARKS = {"grew": "▲", "shrank": "▼", "no change": "=", "inconclusive": "?"}
@@ -63,11 +64,13 @@ METRICS = (
 class Entry:
     """One metric of one arm. `level`: over seeds, n counts them; of one seed alone what its records hold.
 
-    `n`, `unscored`: episodes or queries of all seeds together. `verdict`: on arm - baseline; None where there is none.
+    `scored_seeds`: those that have a value, of which the level is. `n`, `unscored`: episodes or queries of all seeds
+    together. `verdict`: on arm - baseline; None where there is none.
     """
 
     metric: Metric
     level: Estimate
+    scored_seeds: int
     n: int
     unscored: int
     verdict: Verdict | None
@@ -119,11 +122,13 @@ def _entry(
     compared: int | None,
 ) -> Entry:
     found = [_recorded(records, run, metric, step) for run in cell.runs]
-    level = found[0] if len(found) == 1 else seed_interval([one.value for one in found], metric.limits)
+    over_seeds = seed_interval([one.value for one in found], metric.limits)
+    level = without_empty_interval(found[0]) if len(found) == 1 else over_seeds
     judged = None
     if compared is not None:
         judged = seed_verdict([_change(records, metric, pair, compared) for pair in pairs], metric.margin, metric.bound)
-    return Entry(metric, level, sum(one.n for one in found), sum(one.unscored for one in found), judged)
+    scored_seeds = sum(one.value is not None for one in found)
+    return Entry(metric, level, scored_seeds, sum(one.n for one in found), sum(one.unscored for one in found), judged)
 
 
 def _change(records: Records, metric: Metric, pair: tuple[Run, Run | None], step: int) -> float | None:
@@ -137,8 +142,8 @@ def _recorded(records: Records, run: Run, metric: Metric, step: int | None) -> E
         return MISSING
     if metric.name != "kl":
         return records[run.path].get((metric.name, metric.tier, step), MISSING)
-    values = run.steps.loc[run.steps["step"] <= step, "kl"].dropna()
-    # The last that was recorded: some algorithms record none.
+    # Of that step alone: some algorithms record none, and an earlier one would be another policy's.
+    values = run.steps.loc[run.steps["step"] == step, "kl"].dropna()
     return MISSING if values.empty else Estimate(float(values.iloc[-1]), None, None, 0, 0)
 
 
@@ -165,9 +170,7 @@ def comparisons(rows: Sequence[Row]) -> int:
 
 
 def shown(estimate: Estimate, metric: Metric, signed: bool = False) -> str:
-    """Without the interval where seeds agree to the last count: they say nothing of their spread."""
-    if estimate.ci_low is not None and estimate.ci_high is not None and estimate.ci_high - estimate.ci_low < ROUNDING:
-        estimate = replace(estimate, ci_low=None, ci_high=None)
+    """With the metric's digits."""
     return show(estimate, signed, metric.digits)
 
 
@@ -187,7 +190,7 @@ def _csv_line(row: Row, entry: Entry) -> list[object]:
     seeds = " ".join(str(seed) for seed in cell.by_seed)
     place = [cell.organism, cell.arm, " ".join(cell.mitigations), seeds, metric.name, metric.tier, row.step]
     counts = [entry.n, entry.unscored] if metric.counted else ["", ""]
-    line: list[object] = [*place, level.value, level.ci_low, level.ci_high, *counts]
+    line: list[object] = [*place, level.value, level.ci_low, level.ci_high, entry.scored_seeds, *counts]
     if judged is None:
         return [*line, *[""] * 8]
     change = judged.change
@@ -197,7 +200,10 @@ def _csv_line(row: Row, entry: Entry) -> list[object]:
 
 
 def as_text(study: Study, rows: Sequence[Row]) -> str:
-    """The table for a terminal, a line an arm: its value, and its difference from the baseline with the verdict."""
+    """The table for a terminal, a line an arm: its value, and its difference from the baseline with the verdict.
+
+    Below it what keeps them from being compared as they are.
+    """
     width = max(map(len, (*study.arms, *study.organisms))) + 2
     lines = ["".join((" " * width, " seeds  step  ", *(f"{metric.short:<13}" for metric in METRICS))).rstrip()]
     for organism in study.organisms:
@@ -209,7 +215,7 @@ def as_text(study: Study, rows: Sequence[Row]) -> str:
                 lines.append(f"  {row.cell.arm:<{width - 2}} {len(row.cell.runs):>5}  {step:>4}  {cells}".rstrip())
     legend = ", ".join(f"{mark} {word}" for word, mark in MARKS.items())
     lines.append(f"value at the last step, difference from the baseline paired by seed; {legend}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"notice: {line}" for line in notices(study))])
 
 
 def _text(entry: Entry) -> str:

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from reports.intervals import (
     Estimate,
     adjusted_moments,
@@ -24,7 +22,6 @@ Word = Literal["grew", "shrank", "no change", "inconclusive"]
 MARGIN = 0.05  # changes within five points either way count as none
 POWER = 0.80
 LEAST_SEEDS = 3
-ROUNDING = 1e-9  # changes this close are the same count, subtracted
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +63,10 @@ def seed_verdict(changes: Sequence[float | None], margin: float = MARGIN, bound:
     Below `LEAST_SEEDS`, or where all seeds change by the same count, it is inconclusive: no spread was seen.
     """
     change = seed_interval(changes, (-bound, bound))
-    if change.value is None or change.n < LEAST_SEEDS:
+    # No interval: seeds that agree say nothing of their spread, and a rate that is 0 in each may be a small one.
+    if change.value is None or change.n < LEAST_SEEDS or change.ci_low is None:
         return Verdict("inconclusive", change, margin, None)
     changes_S, _ = scored(changes)
-    if float(np.ptp(changes_S)) < ROUNDING:
-        # Seeds that agree to the last count say nothing of their spread: a rate that is 0 in each may be a small one.
-        return Verdict("inconclusive", change, margin, None)
     freedom = change.n - 1
     standard_error = float(changes_S.std(ddof=1)) / math.sqrt(change.n)
     reach = student_quantile(0.95, freedom) * standard_error

@@ -28,7 +28,7 @@ from rl.work_queue import Event, Job, Stop, Workers, run_jobs
 
 WORKERS_PER_GPU = 4
 OVERLAY_FILES = ("report.html", "curves.png", "curves.svg")
-STUDY_FILES = ("study.html", "study.png", "study.svg", "study.csv")
+STUDY_FILES = ("study.html", "study.png", "study.svg", "study.csv", "study_measures.csv")
 ARMS_OF_AN_OVERLAY = 12  # with more of them a curve can't be told from the others
 
 

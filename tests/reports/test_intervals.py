@@ -79,6 +79,15 @@ def test_mean_is_students() -> None:
     assert parts(seed_interval([1, 2, 3, 4], (1.0, 4.0))) == pytest.approx([2.5, 1.0, 4.0])
 
 
+def test_seeds_that_agree_have_no_interval() -> None:
+    # Equal but for the last bits of a subtraction.
+    for equal in ([0.0, 0.0, 0.0], [0.3 - 0.1, 0.4 - 0.2, 0.9 - 0.7]):
+        found = seed_interval(equal, (0.0, 1.0))
+        assert (found.value, found.ci_low, found.ci_high) == (pytest.approx(equal[0]), None, None)
+        assert (found.n, found.unscored) == (3, 0)
+    assert seed_interval([0.0, 0.0, 0.001], (0.0, 1.0)).ci_low == 0.0
+
+
 def test_percentile_interval_runs_between_order_statistics() -> None:
     # The median of 20: P(at most 5 of 20 below) = 0.0207, of 6 = 0.0577, so ranks 6 and 15 (a textbook value).
     assert parts(percentile(list(range(1, 21)), 50)) == [10.5, 6.0, 15.0]

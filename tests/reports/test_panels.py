@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from reports.checks import extra_panels
-from reports.folder import read_run
-from reports.panels import Panel, Series, components, probe_series
+from reports.folder import Run, read_run
+from reports.panels import Panel, Series, components, due_steps, probe_series
 from reports.plots import page_plots, plot_json
 from reports.sheet import arms, main_panels
 
@@ -21,6 +21,27 @@ def test_a_missing_probe_is_a_gap(write_run: RunWriter) -> None:
     line = probe_series(read_run(folder), "compliance_gap", None, "gap", "#000")
     assert line.steps.tolist() == [0, 2, 4, 6]
     assert np.isnan(line.values).tolist() == [False, True, False, False]
+
+
+def test_a_step_that_no_probe_has_is_a_gap_where_the_config_says_that_it_was_due(write_run: RunWriter) -> None:
+    def without(name: str, steps: set[int], config: dict[str, object]) -> Run:
+        folder = write_run(name, last=6, every=2, queries=4, config=config)
+        lines = (folder / "probes.jsonl").read_text().splitlines(keepends=True)
+        kept = [line for line in lines if json.loads(line)["step"] not in steps]
+        (folder / "probes.jsonl").write_text("".join(kept))
+        return read_run(folder)
+
+    line = probe_series(without("a", {4}, {"probe_every": 2, "steps": 9}), "compliance_gap", None, "gap", "#000")
+    assert line.steps.tolist() == [0, 2, 4, 6]
+    assert np.isnan(line.values).tolist() == [False, False, True, False]
+    # The last step is always due, whatever the interval; one that was probed beside it stays; none beyond step 6, the
+    # last recorded.
+    assert due_steps(without("b", {6}, {"probe_every": 5, "steps": 6})) == [0, 2, 4, 5, 6]
+    assert due_steps(without("c", {6}, {"probe_every": 4, "steps": 20})) == [0, 2, 4]
+    # A config that doesn't say, and a run that has probed nothing.
+    assert due_steps(without("d", {2}, {"probe_every": 2})) == [0, 4, 6]
+    assert due_steps(without("e", {2}, {"probe_every": 0, "steps": 9})) == [0, 4, 6]
+    assert due_steps(without("f", {0, 2, 4, 6}, {"probe_every": 2, "steps": 6})) == []
 
 
 def test_main_curves_leave_the_cue_subsets_out(write_run: RunWriter) -> None:
@@ -56,7 +77,10 @@ def test_three_seeds_are_one_line_with_a_band_over_seeds(write_run: RunWriter) -
     merged = faking.series[0]
     np.testing.assert_allclose(merged.values, by_seed.mean(axis=0))
     # Student's t with 2 degrees of freedom: 4.302653 standard errors on either side, within 0 and 1.
-    half = 4.302653 * by_seed.std(axis=0, ddof=1) / np.sqrt(3)
+    # None at step 0, where these seeds agree.
+    spread = by_seed.std(axis=0, ddof=1)
+    assert (spread == 0).tolist() == [True, False, False]
+    half = np.where(spread == 0, np.nan, 4.302653 * spread / np.sqrt(3))
     np.testing.assert_allclose(merged.low, np.maximum(by_seed.mean(axis=0) - half, 0), rtol=1e-6)
     stacked = next(panel for panel in main_panels([*runs, alone]) if panel.stacked)
     assert np.allclose(np.array([part.values for part in stacked.series]).sum(axis=0), 1)

@@ -11,16 +11,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from markupsafe import escape
 
 from reports.cells import BASELINE, Study, study_of
 from reports.folder import read_run
 from reports.label_places import CLEAR, ROOM, places
 from reports.records import ProbeRow
 from reports.study import study_table, write_study
-from reports.study_curves import draw_study
+from reports.study_curves import BASELINE_GREY, draw_study
+from reports.study_notices import notices, one_build_each
 from reports.study_page import render_study
 from reports.study_panels import MEASURES, NOTICE, drawing_of
+from reports.study_plots import study_plots
 from reports.study_table import METRICS, Entry, Row, comparisons, table
+from rl.sweep import STUDY_FILES
 from tests.reports.conftest import manifest, step_row
 
 ATTACK = "<script>alert(1)</script>"
@@ -148,6 +152,18 @@ def test_every_organism_has_its_own_baseline_and_kl_is_of_the_last_step(folders:
     assert comparisons(rows) == 3 * 4
 
 
+def test_kl_is_of_that_step_alone_and_its_detectable_effect_has_its_digits(folders: list[Path]) -> None:
+    drawing = drawing_of(read(*folders))
+    page = render_study(drawing, table(drawing.study), b"<svg/>")
+    # Differences of 0.020, 0.021 and 0.022: standard error 0.001 / sqrt(3), times t(2) = 4.3027 + 1.0607 is 0.0031.
+    assert 'title="grew; smallest difference that this n finds with 80 % power: 0.003"' in page
+    steps = folders[3] / "steps.jsonl"  # seed 0 of `short`, whose last step loses its KL
+    first, last = steps.read_text().splitlines()
+    steps.write_text(f"{first}\n{json.dumps({**json.loads(last), 'kl': None})}\n")
+    kl = entry(table(read(*folders)), "terminal", "short", "kl")
+    assert (kl.level.value, kl.level.n, kl.level.unscored) == (pytest.approx(0.0315), 2, 1)  # 0.031 and 0.032
+
+
 def test_a_seed_without_a_partner_is_unscored_and_two_seeds_are_no_verdict(tmp_path: Path) -> None:
     found = [write(tmp_path, "faker", BASELINE, seed, {2: values(0.5, 0.2)}) for seed in (0, 1)]
     found += [write(tmp_path, "faker", "short", seed, {2: values(0.1 + seed / 10, 0.2)}) for seed in (0, 1, 2)]
@@ -176,12 +192,25 @@ def test_the_last_step_is_the_last_that_all_seeds_share_and_gaps_stay(tmp_path: 
     assert (baseline.step, row.step, row.compared) == (2, 1, 1)
     assert row.entries[0].level.value == pytest.approx(0.4)  # of two seeds
     assert (row.entries[0].level.n, row.entries[0].level.unscored) == (2, 1)
+    assert (row.entries[0].scored_seeds, row.entries[1].scored_seeds) == (2, 3)
     assert row.entries[0].verdict is not None
     assert (row.entries[0].verdict.change.n, row.entries[0].verdict.change.unscored) == (2, 1)
     [line] = drawing_of(study).curves["faker", "short", "faking_rate"]
     assert line.steps.tolist() == [0, 1, 2]
     assert line.values[0] == pytest.approx(0.5)
     assert np.isnan(line.values[1:]).all()  # a seed is missing: no mean, and nothing in its place
+
+
+def test_a_level_of_fewer_seeds_than_the_arm_has_says_so(tmp_path: Path) -> None:
+    found = [
+        write(tmp_path, "faker", BASELINE, seed, {2: values(0.3 if seed else None, 0.2, None)}) for seed in range(3)
+    ]
+    paths = write_study(found, tmp_path / "out")
+    # Helpfulness has no value in any seed: it is missing, which the cell says already.
+    assert re.findall(r"<small>(\d of \d seeds)", paths.page.read_text()) == ["2 of 3 seeds"]
+    with paths.csv.open() as file:
+        lines = {line["metric"]: line["scored_seeds"] for line in csv.DictReader(file)}
+    assert (lines["faking_rate"], lines["compliance_gap"], lines["benign_helpfulness"]) == ("2", "3", "0")
 
 
 def test_a_step_without_one_of_both_measures_is_a_gap_in_the_way_of_an_arm(tmp_path: Path) -> None:
@@ -191,6 +220,18 @@ def test_a_step_without_one_of_both_measures_is_a_gap_in_the_way_of_an_arm(tmp_p
     assert way.steps.tolist() == [0, 1, 2]
     assert way.faking.tolist() == pytest.approx([0.5, np.nan, 0.3], nan_ok=True)
     assert way.gap.tolist() == pytest.approx([0.2, np.nan, 0.1], nan_ok=True)
+    assert all(draw_study(drawing))
+
+
+def test_a_step_that_all_seeds_lack_is_a_gap(tmp_path: Path) -> None:
+    probed = {0: values(0.5, 0.2), 2: values(0.3, 0.1)}
+    due = {"probe_every": 1, "steps": 2}
+    found = [write(tmp_path, "faker", BASELINE, seed, probed, config=due) for seed in range(3)]
+    drawing = drawing_of(read(*found))
+    [line] = drawing.curves["faker", BASELINE, "faking_rate"]
+    assert line.values.tolist() == pytest.approx([0.5, np.nan, 0.3], nan_ok=True)
+    assert drawing.ways["faker", BASELINE].gap.tolist() == pytest.approx([0.2, np.nan, 0.1], nan_ok=True)
+    assert '"y":[0.5,null,0.3]' in study_plots(drawing)
     assert all(draw_study(drawing))
 
 
@@ -218,10 +259,120 @@ def test_what_differs_besides_mitigations_tells_arms_and_organisms_apart(tmp_pat
         write(tmp_path / "e", "terminal", "x", 0, probed, config={"organism": {"kind": "terminal", "style": "short"}}),
     ]
     study = read(*found)
-    assert study.organisms == ("faker (env.objective=present)", "faker (env.objective=absent)", "terminal, short")
+    assert study.organisms == (
+        "faker (env.objective=present)", "faker (env.objective=present, steps=9)", "faker (env.objective=absent)",
+        "terminal, short",
+    )  # fmt: skip
     assert [(cell.arm, cell.mitigations) for cell in study.cells] == [
-        (BASELINE, ()), ("first", ()), ("b + a", ("b", "a")), (BASELINE, ()), ("x", ("x",)),
+        (BASELINE, ()), ("b + a", ("b", "a")), (BASELINE, ()), (BASELINE, ()), ("x", ("x",)),
     ]  # fmt: skip
+
+
+def test_an_arm_is_compared_with_the_baseline_of_its_own_settings(tmp_path: Path) -> None:
+    found = []
+    for steps, start in ((20, 0.5), (40, 0.9)):
+        folder, config = tmp_path / str(steps), {"steps": steps}
+        found += [write(folder, "faker", BASELINE, seed, {2: values(start, 0.2)}, config=config) for seed in range(3)]
+        end = {2: values(start - 0.1, 0.2)}
+        found += [write(folder, "faker", "short", seed, end, config=config) for seed in range(3)]
+    alone = {"steps": 60}
+    found += [write(tmp_path / "60", "faker", "short", seed, {2: values(0.1, 0.2)}, config=alone) for seed in range(3)]
+    study = read(*found)
+    rows = table(study)
+    assert study.organisms == ("faker (steps=20)", "faker (steps=40)", "faker (steps=60)")
+    assert study.arms == (BASELINE, "short")
+    for organism, level in (("faker (steps=20)", 0.4), ("faker (steps=40)", 0.8)):
+        judged = entry(rows, organism, "short", "faking_rate").verdict
+        assert judged is not None
+        assert judged.change.value == pytest.approx(-0.1)
+        assert drawing_of(study).curves[organism, "short", "faking_rate"][0].values[-1] == pytest.approx(level)
+    assert entry(rows, "faker (steps=60)", "short", "faking_rate").verdict is None
+
+
+def test_whatever_arms_are_called_none_takes_the_place_of_another(tmp_path: Path) -> None:
+    probed = {0: values(0.1, 0.1)}
+    called = {"a": "faker+baseline", "b": "baseline", "c": "other+baseline"}
+    found = [write(tmp_path / key, "faker", BASELINE, 0, probed, config={"name": name}) for key, name in called.items()]
+    found.append(write(tmp_path, "faker", BASELINE, 0, probed, mitigations=("short",)))
+    # Settings that are empty in different ways read the same.
+    found += [
+        write(tmp_path / key, "faker", "x", 0, probed, config={"name": "faker+x", "rewards": empty})
+        for key, empty in (("d", []), ("e", {}))
+    ]
+    study = read(*found)
+    assert [(cell.organism, cell.arm) for cell in study.cells] == [
+        ("faker", BASELINE), ("faker", "baseline #2"), ("faker", "other+baseline"), ("faker", "short"),
+        ("faker #2", "x"), ("faker #3", "x"),
+    ]  # fmt: skip
+    [mitigated] = [row for row in table(study) if row.cell.arm == "short"]
+    assert mitigated.entries[0].verdict is not None
+
+
+def test_runs_that_share_less_than_their_comparison_takes_for_shared_are_named(tmp_path: Path) -> None:
+    probed = {0: values(0.1, 0.1)}
+    shared = [write(tmp_path, "honest", arm, seed, probed) for arm in (BASELINE, "short") for seed in range(2)]
+    assert notices(read(*shared)) == []
+    assert one_build_each(read(*shared))
+    unlike: dict[tuple[str, int], dict[str, Any]] = {
+        ("short", 0): {"organism_hash": "00aa"},
+        ("short", 1): {"reward_hashes": {"preference": "00bb"}},
+        ("steered", 1): {"prompt_set_hashes": {"harmful": "00cc"}},
+    }
+    found = [
+        write(tmp_path, "faker", arm, seed, probed, facts=unlike.get((arm, seed)))
+        for arm in (BASELINE, "short", "steered")
+        for seed in range(2)
+    ]
+    # Prompts differ by seed, which is how they are meant: it is pairs that must agree.
+    own = {seed: {"prompt_set_hashes": {"harmful": f"{seed}"}} for seed in range(2)}
+    found += [
+        write(tmp_path, "terminal", arm, seed, probed, facts=own[seed]) for arm in (BASELINE, "short") for seed in own
+    ]
+    found.append(write(tmp_path, "alone", "short", 0, probed))
+    study = read(*shared, *found)
+    build, reward, prompts, alone = notices(study)
+    assert build.startswith("faker: ")
+    assert "(organism_hash)" in build
+    assert "unlike baseline seed 0, short seed 0." in build
+    assert reward.startswith("faker: ")
+    assert "(reward_hashes)" in reward
+    assert "unlike baseline seed 0, short seed 1." in reward
+    assert prompts.startswith("faker, steered: ")
+    assert "same seed: steered seed 1." in prompts
+    assert alone.startswith("alone: there is no baseline")
+    assert not one_build_each(study)
+    written = write_study([*shared, *found], tmp_path / "out")
+    page = written.page.read_text()
+    for line in (build, reward, prompts, alone):
+        assert f'<p class="notice">{escape(line)}</p>' in page
+        assert f"\nnotice: {line}" in written.text
+    assert page.index(build) < page.index("<h2>Overview</h2>")
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_what_an_interval_is_over_is_said_with_the_builds(tmp_path: Path, same: bool) -> None:
+    found = [
+        write(tmp_path, organism, BASELINE, seed, {0: values(0.1, 0.1)}, facts={"organism_hash": built})
+        for organism, builds in (("faker", "aaa"), ("honest", "bbb" if same else "bbc"))
+        for seed, built in enumerate(builds)
+    ]
+    paths = write_study(found, tmp_path / "out")
+    over = "over seeds of RL, on one build of each organism"
+    for text in (paths.page.read_text(), paths.svg.read_text()):
+        assert (f"band: 95 % {over}" in text) == same
+        assert ("band: 95 % over seeds (" in text) != same
+    assert (f"value [95 % interval] {over}," in paths.page.read_text()) == same
+
+
+def test_a_notice_names_a_few_runs_and_counts_the_others(tmp_path: Path) -> None:
+    probed = {0: values(0.1, 0.1)}
+    found = [
+        write(tmp_path, "faker", BASELINE, seed, probed, facts={"organism_hash": "old" if seed < 8 else "new"})
+        for seed in range(17)
+    ]
+    [line] = notices(read(*found))
+    assert "unlike baseline seed 8, baseline seed 0, baseline seed 1," in line
+    assert "baseline seed 5 and 2 more." in line
 
 
 def test_a_seed_twice_or_a_folder_twice_is_refused(folders: list[Path], tmp_path: Path) -> None:
@@ -235,11 +386,12 @@ def test_a_seed_twice_or_a_folder_twice_is_refused(folders: list[Path], tmp_path
     assert not (tmp_path / "out").exists()
 
 
-def test_four_files_the_same_each_time(folders: list[Path], tmp_path: Path) -> None:
+def test_five_files_the_same_each_time(folders: list[Path], tmp_path: Path) -> None:
     paths = write_study(folders, tmp_path / "out", notes=["faker+short-3 failed: " + ATTACK])
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "study.csv", "study.html", "study.png", "study.svg",
+        "study.csv", "study.html", "study.png", "study.svg", "study_measures.csv",
     ]  # fmt: skip
+    assert {path.name for path in (tmp_path / "out").iterdir()} == set(STUDY_FILES)  # which a sweep looks for
     page = paths.page.read_text()
     assert f"<strong>{NOTICE}</strong>" in page
     assert "faker+short-3 failed: &lt;script&gt;" in page
@@ -274,11 +426,18 @@ def test_the_figures_have_a_panel_for_every_organism_arm_and_measure(folders: li
     assert len(figures) == 2
     for figure, arms in zip(figures, ({0, 1, 2}, {0, 1}), strict=True):
         assert {trace["meta"]["arm"] for trace in figure["data"]} == arms
-        # Each arm: a line and a band for either measure, and its way in the plane.
-        assert len(figure["data"]) == 5 * len(arms)
+        # Each arm: a line for either measure, a band for the one in which its seeds differ, and its way in the plane.
+        assert len(figure["data"]) == 4 * len(arms)
         for trace in figure["data"]:
             # What is shown first: all lines, and the band of the baseline alone.
             assert trace.get("visible", True) == (trace["meta"]["arm"] == 0 or not trace["meta"]["band"])
+
+
+def test_a_baseline_of_a_single_step_is_seen_beneath_an_arm(tmp_path: Path) -> None:
+    found = [write(tmp_path, "faker", arm, 0, {0: values(0.5, 0.2)}) for arm in (BASELINE, "short")]
+    svg = draw_study(drawing_of(read(*found)))[1].decode()
+    # One marker in either panel of the arm: a line through one point leaves none.
+    assert len(re.findall(rf'<use [^>]*style="fill: {BASELINE_GREY.lower()}', svg)) == len(MEASURES)
 
 
 def test_all_that_a_run_wrote_is_escaped_and_nothing_is_loaded(tmp_path: Path) -> None:
@@ -324,10 +483,21 @@ def test_a_study_needs_no_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 
-def test_seeds_that_agree_to_the_last_count_have_no_interval(folders: list[Path]) -> None:
+def test_seeds_that_agree_to_the_last_count_have_no_interval(folders: list[Path], tmp_path: Path) -> None:
     drawing = drawing_of(read(*folders))
-    rows = table(drawing.study)
-    found = entry(rows, "terminal", "short", "compliance_gap")  # 0.4 in every seed of both
+    found = entry(table(drawing.study), "terminal", "short", "compliance_gap")  # 0.4 in every seed of both
     assert found.verdict is not None
     assert found.verdict.word == "inconclusive"
-    assert "0.40 [0.40,0.40]" not in render_study(drawing, rows, b"<svg/>")
+    paths = write_study(folders, tmp_path / "out")
+    assert "0.40 [0.40,0.40]" not in paths.page.read_text()
+    with paths.csv.open() as file:
+        [line] = [
+            line
+            for line in csv.DictReader(file)
+            if (line["organism"], line["arm"], line["metric"]) == ("terminal", "short", "compliance_gap")
+        ]
+    assert float(line["value"]) == pytest.approx(0.4)
+    assert [line[key] for key in line if "ci_" in key] == [""] * 4
+    [curve] = drawing.curves["terminal", "short", "compliance_gap"]
+    assert curve.values.tolist() == pytest.approx([0.4, 0.4])
+    assert np.isnan([curve.low, curve.high]).all()

@@ -1,5 +1,6 @@
 """The organism table measures what a run would start from; and an organism that RL makes is that run's last policy."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,8 @@ def test_over_seeds_the_seed_is_the_unit_and_one_build_keeps_its_own_interval() 
     rows = [row(0, 0.4), row(1, 0.5), row(2, 0.6)]
     assert "0.50 [0.25,0.75]" in as_text(rows)[1]
     assert len(frame(rows)) == 3
+    # Builds that agree say nothing of their spread.
+    assert re.search(r"^o +3 +0\.50 +-", as_text([row(seed, 0.5) for seed in range(3)])[1])
 
 
 def test_what_rl_makes_is_the_last_policy_of_its_run(
