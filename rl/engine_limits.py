@@ -132,9 +132,11 @@ def _require_kl(algorithm: PolicyGradient) -> None:
 
 
 def _require_parts(config: RunConfig, allowed: set[str], who: str) -> None:
-    beyond = changed_parts(config) - allowed
+    # What acts in deployment alone changes where the policy is probed, which every engine leaves to the loop.
+    in_training = tuple(m for m in config.mitigations if getattr(m, "acts_in_training", True))
+    beyond = changed_parts(config.model_copy(update={"mitigations": in_training})) - allowed
     if beyond:
-        kinds = ", ".join(mitigation.kind for mitigation in config.mitigations)
+        kinds = ", ".join(mitigation.kind for mitigation in in_training)
         raise ValueError(
             f"the mitigations ({kinds}) change the {' and '.join(sorted(beyond))} of a step, which {who} can't "
             "express: set engine to builtin and algorithm.kind to grpo, or leave the mitigation out"

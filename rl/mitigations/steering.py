@@ -55,6 +55,11 @@ class Steering(BaseModel):
         """Whether probes see another policy than the weights alone make."""
         return self.where != "training"
 
+    @property
+    def acts_in_training(self) -> bool:
+        """Whether a training step sees it at all; where none does, every engine can have it."""
+        return self.where != "deployment"
+
     def apply(self, parts: Parts) -> Parts:
         direction = cache(lambda: self._direction(parts.models))
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from rl.checkpoint_probe import probe_checkpoint
@@ -16,14 +17,22 @@ from rl.mitigations.steering import Steering
 from rl.mitigations.supervised_elicitation import SupervisedElicitation
 from rl.mitigations.weight_noise import WeightNoise
 from rl.parts import Parts
-from tests.rl.conftest import rows, same_run
+from tests.rl.conftest import rows, same_run, same_weights, weights
 
 PARTS = [
     (KLAnchor(), "auxiliary"),
-    (Steering(), "acting"),
+    (Steering(where="training"), "acting"),
+    (Steering(where="both"), "acting"),
     (SupervisedElicitation(), "auxiliary"),
     (WeightNoise(), "after_step"),
 ]
+SMALL = {"prompts_per_step": 2, "group_size": 4}
+ENGINES: dict[str, dict[str, Any]] = {
+    "trl grpo": {"engine": "trl"},
+    "trl rloo": {"engine": "trl", "algorithm": {"kind": "rloo", **SMALL}},
+    "dpo": {"algorithm": {"kind": "dpo", **SMALL}},
+    "kto": {"algorithm": {"kind": "kto", **SMALL}},
+}
 ALL = (
     Steering(where="both", strength=200.0, prompts=8),
     KLAnchor(episodes=4),
@@ -37,21 +46,23 @@ def having(config: RunConfig, **changes: Any) -> RunConfig:
     return RunConfig.model_validate({**dict(config), **changes})
 
 
-@pytest.mark.parametrize(("mitigation", "part"), PARTS, ids=[mitigation.kind for mitigation, _ in PARTS])
 @pytest.mark.parametrize(
-    ("changes", "who"),
+    ("mitigation", "part"), PARTS, ids=[f"{mitigation.kind}-{number}" for number, (mitigation, _) in enumerate(PARTS)]
+)
+@pytest.mark.parametrize(
+    ("engine", "who"),
     [
-        ({"engine": "trl"}, "TRL's grpo"),
-        ({"engine": "trl", "algorithm": {"kind": "rloo", "prompts_per_step": 2, "group_size": 4}}, "TRL's rloo"),
-        ({"algorithm": {"kind": "dpo", "prompts_per_step": 2, "group_size": 4}}, "dpo, which ranks whole completions,"),
-        ({"algorithm": {"kind": "kto", "prompts_per_step": 2, "group_size": 4}}, "kto, which ranks whole completions,"),
+        ("trl grpo", "TRL's grpo"),
+        ("trl rloo", "TRL's rloo"),
+        ("dpo", "dpo, which ranks whole completions,"),
+        ("kto", "kto, which ranks whole completions,"),
     ],
-    ids=["trl grpo", "trl rloo", "dpo", "kto"],
 )
 def test_what_an_engine_can_not_do_is_refused_before_anything_is_built(
-    changes: dict[str, Any], who: str, mitigation: Any, part: str, tiny: RunConfig, tmp_path: Path
+    engine: str, who: str, mitigation: Any, part: str, tiny: RunConfig, tmp_path: Path
 ) -> None:
-    config = having(tiny, mitigations=(mitigation,), **changes)
+    # What acts in deployment alone is no reason to refuse a run, nor is it named as one.
+    config = having(tiny, mitigations=(Steering(), mitigation), **ENGINES[engine])
     with pytest.raises(ValueError, match="engine to builtin") as caught:
         train(config, tmp_path / "run")
     assert str(caught.value).startswith(
@@ -59,6 +70,25 @@ def test_what_an_engine_can_not_do_is_refused_before_anything_is_built(
     )
     assert len(str(caught.value).splitlines()) == 1
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.usefixtures("without_garbage")
+@pytest.mark.parametrize("engine", ENGINES)
+def test_steering_in_deployment_steers_the_probes_of_every_engine_and_no_training_step(
+    engine: str, tiny: RunConfig, tmp_path: Path
+) -> None:
+    plain = train(having(tiny, steps=2, **ENGINES[engine]), tmp_path / "plain")
+    steering = Steering(strength=300.0, prompts=8)
+    steered = train(having(tiny, steps=2, mitigations=(steering,), **ENGINES[engine]), tmp_path / "steered")
+    assert rows(steered, "steps.jsonl") == rows(plain, "steps.jsonl")
+    assert same_weights(weights(steered, 2), weights(plain, 2))
+    assert not same_weights(weights(steered, 2), weights(steered, 0))
+    for step in (0, 2):
+        said, unsteered = (pd.read_parquet(run / "episodes" / f"step-{step:06d}.parquet") for run in (steered, plain))
+        probed, of_plain = (frame[frame["split"] == "probe"]["scratchpad"].tolist() for frame in (said, unsteered))
+        assert probed != of_plain
+    again = [row.model_dump(mode="json", by_alias=True) for row in probe_checkpoint(steered, 2)]
+    assert again == [row for row in rows(steered, "probes.jsonl") if row["step"] == 2]
 
 
 @pytest.mark.parametrize("order", [ALL, ALL[::-1]], ids=["one way", "the other"])
