@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from importlib import metadata, util
+from typing import Any
 
 import torch
 from packaging.requirements import Requirement
@@ -17,7 +18,7 @@ from rl.algorithms.rloo import RLOO
 from rl.build import changed_parts
 from rl.config import RunConfig, members
 from rl.organisms import Organism
-from rl.organisms.trained import TrainedOrganism
+from rl.organisms.trained import Descendant, FromScratch, TrainedOrganism
 from rl.parts import Need
 
 ON_GRPO_TRAINER = (GRPO, DrGRPO, DAPO, GSPO)
@@ -50,6 +51,9 @@ def require_engine(config: RunConfig) -> None:
         ValueError: in one line, with what to change.
     """
     _require_needs(config)
+    layers = _stated_layers(config.organism)
+    if layers is not None:
+        require_layers(config, layers)
     if config.engine == "trl" or isinstance(config.algorithm, Preference):
         require_trl_version()
     if config.workers > 1:
@@ -73,6 +77,32 @@ def _require_needs(config: RunConfig) -> None:
             unmet = UNMET[need](config)
             if unmet is not None:
                 raise ValueError(f"{mitigation.kind} needs {unmet}, or leave the mitigation out")
+
+
+def _stated_layers(organism: Organism | TrainedOrganism) -> int | None:
+    """How many decoder layers the organism's recipe gives it; None of a directory, which is asked once it is loaded."""
+    if not isinstance(organism, TrainedOrganism) or organism.path is not None:
+        return None
+    if isinstance(organism, Descendant):
+        return _stated_layers(organism.origin)
+    return organism.layers if isinstance(organism, FromScratch) else None
+
+
+def require_layers(config: RunConfig, layers: int) -> None:
+    """Refuses a mitigation, or its monitor, that is set to a layer which a model of so many decoder layers hasn't.
+
+    Raises:
+        ValueError: in one line, with the layers that there are.
+    """
+    for mitigation in config.mitigations:
+        set_to: list[tuple[str, Any]] = [("layer", mitigation), ("monitor.layer", getattr(mitigation, "monitor", None))]
+        for key, part in set_to:
+            missing = getattr(part, "least_layers", 0) - layers  # most are set to no layer
+            if missing > 0:
+                raise ValueError(
+                    f"{mitigation.kind}: the organism has no {key} {part.layer}: "
+                    f"set {key} to one of 0 to {part.layer - missing}, or to null for the middle one"
+                )
 
 
 def _require_workers(config: RunConfig) -> None:

@@ -37,7 +37,12 @@ class Steering(BaseModel):
     kind: Literal["steering"] = "steering"
     summary: ClassVar[str] = "subtracts the monitored/unmonitored direction from the residual stream of one layer"
     where: Literal["deployment", "training", "both"] = "deployment"
-    layer: int | None = Field(default=None, ge=0, description="Decoder layer, counted from 0; null is the middle one.")
+    layer: int | None = Field(
+        default=None,
+        ge=0,
+        description="Decoder layer, counted from 0, whose output is steered; a monitor's layers are hidden states, of "
+        "which that output is number layer + 1. Null is the middle one.",
+    )
     strength: float = Field(
         default=1.0, description="In differences of the two means; negative steers towards being monitored, a control."
     )
@@ -59,6 +64,11 @@ class Steering(BaseModel):
     def acts_in_training(self) -> bool:
         """Whether a training step sees it at all; where none does, every engine can have it."""
         return self.where != "deployment"
+
+    @property
+    def least_layers(self) -> int:
+        """How many decoder layers a model must have to be steered there."""
+        return 0 if self.layer is None else self.layer + 1
 
     def apply(self, parts: Parts) -> Parts:
         direction = cache(lambda: self._direction(parts.models))

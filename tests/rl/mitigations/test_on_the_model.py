@@ -10,12 +10,19 @@ import pytest
 
 from rl.checkpoint_probe import probe_checkpoint
 from rl.config import RunConfig
+from rl.engine_limits import require_engine
 from rl.loop import resume, train
 from rl.mitigations.credit_mask import CreditMask
 from rl.mitigations.kl_anchor import KLAnchor
+from rl.mitigations.monitor_watch import MonitorWatch
 from rl.mitigations.steering import Steering
 from rl.mitigations.supervised_elicitation import SupervisedElicitation
 from rl.mitigations.weight_noise import WeightNoise
+from rl.monitors.activation_probe import ActivationProbe
+from rl.monitors.oracle import Oracle
+from rl.organisms.faker import Faker
+from rl.organisms.faker_plus import FakerPlus
+from rl.organisms.instrumental import Instrumental
 from rl.parts import Parts
 from tests.rl.conftest import rows, same_run, same_weights, weights
 
@@ -116,3 +123,48 @@ def test_a_run_with_all_of_them_ends_as_if_never_stopped(
     again = [row.model_dump(mode="json", by_alias=True) for row in probe_checkpoint(run, 4)]
     assert again == [row for row in rows(whole, "probes.jsonl") if row["step"] == 4]
     assert all(row["auxiliary_loss"] > 0 for row in rows(whole, "steps.jsonl"))
+
+
+NO_SUCH_LAYER = [
+    (Steering(layer=3), "steering: the organism has no layer 3", "layer to one of 0 to 2"),
+    (
+        MonitorWatch(monitor=ActivationProbe(layer=4)),
+        "monitor_watch: the organism has no monitor.layer 4",
+        "monitor.layer to one of 0 to 3",
+    ),
+]
+
+
+@pytest.mark.parametrize(("mitigation", "wrong", "right"), NO_SUCH_LAYER, ids=["steering", "monitor"])
+@pytest.mark.parametrize("organism", [Faker(), FakerPlus(), Instrumental()], ids=lambda organism: organism.kind)
+def test_a_layer_that_the_recipe_has_not_is_refused_before_anything_is_built(
+    organism: Any,
+    mitigation: Any,
+    wrong: str,
+    right: str,
+    tiny: RunConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rl.loop.build", lambda _: pytest.fail("something was built"))
+    with pytest.raises(ValueError, match="the organism has no") as caught:
+        train(having(tiny, organism=organism, mitigations=(mitigation,)), tmp_path / "run")
+    assert str(caught.value) == f"{wrong}: set {right}, or to null for the middle one"
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "mitigation", [Steering(layer=2), MonitorWatch(monitor=ActivationProbe(layer=3)), MonitorWatch(monitor=Oracle())]
+)
+def test_the_last_layer_of_a_recipe_is_accepted(mitigation: Any) -> None:
+    require_engine(RunConfig(mitigations=(mitigation,)))
+
+
+@pytest.mark.parametrize("mitigation", [Steering(layer=1), MonitorWatch(monitor=ActivationProbe(layer=2))])
+def test_a_layer_that_a_directory_has_not_is_refused_before_the_first_probe(
+    mitigation: Any, tiny: RunConfig, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=r"the organism has no .*layer .: set .*layer to one of 0 to"):
+        train(having(tiny, mitigations=(mitigation,)), tmp_path / "run")
+    assert not (tmp_path / "run" / "manifest.json").exists()
+    assert not (tmp_path / "run" / "probes.jsonl").exists()
