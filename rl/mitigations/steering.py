@@ -13,7 +13,6 @@ from envs.dialect.situation import under_tier
 from rl.models import Models
 from rl.parts import Parts, Situation
 from rl.residual_stream import adding, at_last_prompt_token, decoder_layer
-from rl.streams import Stage, stream
 
 
 @final
@@ -46,7 +45,9 @@ class Steering(BaseModel):
     strength: float = Field(
         default=1.0, description="In differences of the two means; negative steers towards being monitored, a control."
     )
-    prompts: int = Field(default=64, ge=1, description="Training prompts that the direction is the mean over.")
+    prompts: int = Field(
+        default=64, ge=1, description="Training prompts that the direction is the mean over, if there are so many."
+    )
 
     @field_validator("strength")
     @classmethod
@@ -89,8 +90,7 @@ class Steering(BaseModel):
 
     def _direction(self, models: Models) -> torch.Tensor:
         """The difference of the two means, (H,)."""
-        count = min(self.prompts, len(models.env.queries("train", "harmful")))
-        free = models.env.training_scenarios(stream(models.seed, 0, Stage.start), count)
+        free, _ = models.start_prompts(self.prompts)
         paid = [under_tier(scenario, "paid") for scenario in free]
         start, size = models.start, models.microbatch_size
         layer = decoder_layer(start.model, self.layer)
