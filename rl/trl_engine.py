@@ -35,7 +35,7 @@ from rl.rollouts import Rollouts, require_gradient, usable_rewards
 from rl.sampler import read_episode
 from rl.step_record import step_row
 from rl.streams import Stage, stream
-from rl.trl_settings import clip_gradients, constant_rate, plain_settings
+from rl.trl_settings import clip_gradients, constant_rate, plain_settings, without_dropout
 
 Record = Callable[[StepRow, Rollouts], None]
 
@@ -58,7 +58,8 @@ def run_steps(
     with tempfile.TemporaryDirectory() as scratch:
         trainer = _trainer(config, learner, bridge, scratch)
         trainer.remove_callback(PrinterCallback)
-        trainer.train()
+        with without_dropout(learner.policy.model):
+            trainer.train()
 
 
 def _trainer(config: RunConfig, learner: Learner, bridge: "_Bridge", scratch: str) -> Any:

@@ -250,6 +250,30 @@ def test_of_several_gradient_steps_all_are_undone(
     same_run(train(config, tmp_path / "other"), resume(tmp_path / "run"))
 
 
+@pytest.mark.parametrize(
+    "assignments",
+    [
+        ["engine=trl"],
+        ["engine=trl", "algorithm.kind=rloo", *SIZES],
+        ["engine=trl", "lora.rank=2"],
+        ["engine=trl", 'mitigations=[{"kind":"cross_tier_consistency"},{"kind":"credit_mask"}]'],
+        ["algorithm.kind=dpo", *SIZES],
+        ["algorithm.kind=kto", *SIZES],
+    ],
+    ids=["grpo", "rloo", "lora", "mitigations that read and sample", "dpo", "kto"],
+)
+def test_a_model_with_dropout_is_read_and_trained_without_it(
+    assignments: list[str], tiny: RunConfig, organism_path: Path, tmp_path: Path
+) -> None:
+    dropping = Path(shutil.copytree(organism_path, tmp_path / "organism"))
+    settings = json.loads((dropping / "config.json").read_text())
+    assert settings["attention_dropout"] == 0
+    (dropping / "config.json").write_text(json.dumps({**settings, "attention_dropout": 0.5}))
+    plain = resolve(tiny, [*assignments, "steps=2"])
+    same = resolve(plain, [f"organism.path={dropping}"])
+    same_run(train(plain, tmp_path / "plain"), train(same, tmp_path / "same"))
+
+
 REFUSED: dict[str, tuple[list[str], str]] = {
     "ppo": (["engine=trl", "algorithm.kind=ppo"], "the trl engine runs grpo, .*, rloo and not ppo: set engine"),
     "reinforce": (["engine=trl", "algorithm.kind=reinforce"], "and not reinforce: set engine to builtin"),
