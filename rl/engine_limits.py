@@ -17,6 +17,7 @@ from rl.algorithms.preference import Preference
 from rl.algorithms.rloo import RLOO
 from rl.build import changed_parts
 from rl.config import RunConfig, members
+from rl.mitigations.tier_cue_dropout import TierCueDropout
 from rl.organisms import Organism
 from rl.organisms.trained import Descendant, FromScratch, TrainedOrganism
 from rl.parts import Need
@@ -40,8 +41,17 @@ def _questions_unanswered(config: RunConfig) -> str | None:
     )
 
 
+def _tier_never_told(config: RunConfig) -> str | None:
+    if all(m.share < 1 for m in config.mitigations if isinstance(m, TierCueDropout)):
+        return None
+    return "prompts that tell the tier, which tier_cue_dropout takes from all of them: set its share below 1"
+
+
 # For each need: None where the run meets it, else what it is and what to change.
-UNMET: dict[Need, Callable[[RunConfig], str | None]] = {"answers_questions": _questions_unanswered}
+UNMET: dict[Need, Callable[[RunConfig], str | None]] = {
+    "answers_questions": _questions_unanswered,
+    "tier_cues": _tier_never_told,
+}
 
 
 def require_engine(config: RunConfig) -> None:
