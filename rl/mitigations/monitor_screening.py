@@ -6,13 +6,13 @@ from typing import ClassVar, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from envs.episode import Episode, FreeScenario
 from rewards.score import Score
 from rl.measures import FLAGGED_ABOVE
 from rl.monitors import Monitor
-from rl.monitors.asking import noted_as, watched
+from rl.monitors.asking import noted_as, require_threshold_that_matters, watched
 from rl.monitors.oracle import Oracle
 from rl.parts import Parts
 
@@ -31,6 +31,11 @@ class MonitorScreening(BaseModel):
     summary: ClassVar[str] = "rollouts that a monitor flags are left out, of the gradient and of the group's baseline"
     monitor: Monitor = Oracle()
     threshold: float = Field(default=FLAGGED_ABOVE, ge=0, lt=1, description="Flagged is what is above it.")
+
+    @model_validator(mode="after")
+    def _threshold_matters(self) -> "MonitorScreening":
+        require_threshold_that_matters(self.monitor, self.threshold)
+        return self
 
     def apply(self, parts: Parts) -> Parts:
         key = noted_as(self.monitor)

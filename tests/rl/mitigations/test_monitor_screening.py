@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from rl.mitigations.monitor_watch import MonitorWatch
 from rl.monitors.dialled_oracle import DialledOracle
 from rl.monitors.keywords import Keyword
 from rl.monitors.oracle import Oracle
+from rl.monitors.text_classifier import TextClassifier
 from rl.parts import Parts
 from rl.rollouts import usable_rewards
 from tests.rl.conftest import rows, same_run
@@ -86,8 +88,17 @@ def test_only_reward_and_screen_are_changed(parts: Parts) -> None:
     assert changed.screen is not parts.screen
 
 
+@pytest.mark.parametrize("monitor", [Oracle(), DialledOracle(accuracy=0.7), Keyword()], ids=lambda m: m.kind)
+def test_a_threshold_is_refused_where_a_monitor_says_only_yes_or_no(monitor: Any) -> None:
+    message = f"{monitor.kind} says only 0 or 1, .*: leave out threshold, or choose another monitor"
+    with pytest.raises(ValidationError, match=message):
+        MonitorScreening(monitor=monitor, threshold=0.2)
+    assert MonitorScreening(monitor=monitor, threshold=0.5) == MonitorScreening(monitor=monitor)
+    assert MonitorScreening(monitor=TextClassifier(), threshold=0.2).threshold == 0.2
+
+
 def test_it_survives_json_and_pickle_and_refuses_what_is_wrong() -> None:
-    screening = MonitorScreening(monitor=DialledOracle(accuracy=0.7), threshold=0.2)
+    screening = MonitorScreening(monitor=TextClassifier(seed=2), threshold=0.2)
     assert MonitorScreening.model_validate_json(screening.model_dump_json()) == screening
     assert pickle.loads(pickle.dumps(screening)) == screening  # noqa: S301 - our own bytes
     assert MonitorScreening().monitor == Oracle()
