@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from pydantic import ValidationError
 
 from envs.episode import Episode, FreeScenario
@@ -18,6 +19,7 @@ from rewards.score import Score
 from rl.advantages import group_advantages
 from rl.config import RunConfig
 from rl.loop import resume, train
+from rl.losses import kl_loss
 from rl.mitigations.monitor_penalty import MonitorPenalty
 from rl.mitigations.monitor_screening import MonitorScreening
 from rl.mitigations.monitor_watch import MonitorWatch
@@ -139,3 +141,26 @@ def test_a_run_records_its_monitors_and_goes_on_the_same_after_a_resume(
     assert starts[0] == starts[1]
     again = Path(shutil.copytree(whole, tmp_path / "again"))
     same_run(whole, resume(again, from_step=2))
+
+
+def test_a_kl_penalty_still_covers_what_is_screened_and_its_tokens_count_in_the_mean(
+    tiny: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tiny.algorithm.kl_weight > 0
+    covered: list[tuple[int, float]] = []
+
+    def noted(kl_BT: torch.Tensor, credit_BT: torch.Tensor, weights_B: torch.Tensor) -> torch.Tensor:
+        tokens_B = credit_BT.sum(dim=1)
+        covered.extend(zip(tokens_B.tolist(), (weights_B * tokens_B).tolist(), strict=True))
+        return kl_loss(kl_BT, credit_BT, weights_B)
+
+    monkeypatch.setattr("rl.update.kl_loss", noted)
+    screening = MonitorScreening(monitor=Keyword(phrases=("a",)))
+    config = tiny.model_copy(update={"mitigations": (screening,), "steps": 1, "probes": ()})
+    run = train(config, tmp_path / "run")
+    played = read_run(run).episodes(1)
+    assert 0 < (played["measure/monitor/" + screening.monitor.name] > 0.5).sum() < len(played)
+    # Every completion, each an eighth of the mean, with all of its tokens.
+    assert len(covered) == 8
+    assert [share for _, share in covered] == pytest.approx([1 / 8] * 8)
+    assert sum(tokens for tokens, _ in covered) == rows(run, "steps.jsonl")[0]["generated_tokens"]
