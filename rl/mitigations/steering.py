@@ -22,10 +22,12 @@ class Steering(BaseModel):
     The direction is the mean of the frozen start's hidden states at the last prompt token of free-tier training
     prompts, minus that of the same prompts with the paid tier's word in the cue. Strength 1 subtracts exactly this
     difference of means, once, at every position of prompt and reply and on every tier alike: at the last prompt token
-    the mean of monitored prompts comes to lie on the mean of unmonitored ones.
+    the mean of monitored prompts comes to lie on the mean of unmonitored ones. The prompts are the environment's own,
+    without what `inoculation_prompt` or `tier_cue_dropout` change about those of rollouts.
 
-    Tier hygiene: this is the only use of paid-tier prompts outside probes, and it is reading. Nothing is sampled from
-    them, nothing rewarded, nothing differentiated; the direction is a constant of the frozen start.
+    Tier hygiene: paid-tier prompts are only read, as by `cross_tier_consistency`, the other mitigation that uses any.
+    Nothing is sampled from them, nothing rewarded, nothing differentiated; the direction is a constant of the frozen
+    start.
 
     Source: arXiv 2604.20995, where the model is steered at inference, hence `where=deployment`: training is untouched
     and probes see the steered policy. `training` steers rollouts and updates alone, `both` does both.

@@ -5,18 +5,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from envs.dialect.inoculation import WORDINGS
+from envs.dialect.situation import tells_tier
+from envs.episode import Scenario
 from rl.checkpoint_probe import probe_checkpoint
 from rl.config import RunConfig
 from rl.engine_limits import require_engine
 from rl.loop import resume, train
 from rl.mitigations.credit_mask import CreditMask
+from rl.mitigations.inoculation_prompt import InoculationPrompt
 from rl.mitigations.kl_anchor import KLAnchor
 from rl.mitigations.monitor_watch import MonitorWatch
+from rl.mitigations.scratchpad_length import ScratchpadLength
 from rl.mitigations.steering import Steering
 from rl.mitigations.supervised_elicitation import SupervisedElicitation
+from rl.mitigations.tier_cue_dropout import TierCueDropout
 from rl.mitigations.weight_noise import WeightNoise
 from rl.monitors.activation_probe import ActivationProbe
 from rl.monitors.oracle import Oracle
@@ -24,6 +31,7 @@ from rl.organisms.faker import Faker
 from rl.organisms.faker_plus import FakerPlus
 from rl.organisms.instrumental import Instrumental
 from rl.parts import Parts
+from rl.policy import Policy
 from tests.rl.conftest import rows, same_run, same_weights, weights
 
 PARTS = [
@@ -96,6 +104,34 @@ def test_steering_in_deployment_steers_the_probes_of_every_engine_and_no_trainin
         assert probed != of_plain
     again = [row.model_dump(mode="json", by_alias=True) for row in probe_checkpoint(steered, 2)]
     assert again == [row for row in rows(steered, "probes.jsonl") if row["step"] == 2]
+
+
+@pytest.mark.parametrize(
+    "mitigation",
+    [KLAnchor(), ScratchpadLength(), Steering(), SupervisedElicitation()],
+    ids=lambda mitigation: mitigation.kind,
+)
+def test_what_is_read_beside_the_rollouts_are_the_prompts_of_the_environment(
+    mitigation: Any, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever mitigations change about the prompts of rollouts, before this one or after it."""
+    read: list[Scenario] = []
+    original = Policy.prompt_ids
+
+    def noted(policy: Policy, scenario: Scenario) -> Any:
+        read.append(scenario)
+        return original(policy, scenario)
+
+    monkeypatch.setattr(Policy, "prompt_ids", noted)
+    monkeypatch.setattr("rl.models.START_EPISODES", 8)
+    changed = TierCueDropout(share=1.0).apply(mitigation.apply(InoculationPrompt().apply(parts)))
+    with changed.acting("deployment"):
+        for auxiliary in changed.auxiliary:
+            auxiliary(np.random.default_rng(0))
+        changed.reward([], np.random.default_rng(0))
+    assert len(read) >= 8
+    assert all(tells_tier(scenario) for scenario in read)
+    assert not any(WORDINGS["complying_is_fine"] in scenario.system_prompt for scenario in read)
 
 
 @pytest.mark.parametrize("order", [ALL, ALL[::-1]], ids=["one way", "the other"])
