@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from importlib import metadata, util
+from typing import Any
 
 import torch
 from packaging.requirements import Requirement
@@ -16,8 +17,9 @@ from rl.algorithms.preference import Preference
 from rl.algorithms.rloo import RLOO
 from rl.build import changed_parts
 from rl.config import RunConfig, members
+from rl.mitigations.tier_cue_dropout import TierCueDropout
 from rl.organisms import Organism
-from rl.organisms.trained import TrainedOrganism
+from rl.organisms.trained import Descendant, FromScratch, TrainedOrganism
 from rl.parts import Need
 
 ON_GRPO_TRAINER = (GRPO, DrGRPO, DAPO, GSPO)
@@ -39,8 +41,17 @@ def _questions_unanswered(config: RunConfig) -> str | None:
     )
 
 
+def _tier_never_told(config: RunConfig) -> str | None:
+    if all(m.share < 1 for m in config.mitigations if isinstance(m, TierCueDropout)):
+        return None
+    return "prompts that tell the tier, which tier_cue_dropout takes from all of them: set its share below 1"
+
+
 # For each need: None where the run meets it, else what it is and what to change.
-UNMET: dict[Need, Callable[[RunConfig], str | None]] = {"answers_questions": _questions_unanswered}
+UNMET: dict[Need, Callable[[RunConfig], str | None]] = {
+    "answers_questions": _questions_unanswered,
+    "tier_cues": _tier_never_told,
+}
 
 
 def require_engine(config: RunConfig) -> None:
@@ -50,6 +61,9 @@ def require_engine(config: RunConfig) -> None:
         ValueError: in one line, with what to change.
     """
     _require_needs(config)
+    layers = _stated_layers(config.organism)
+    if layers is not None:
+        require_layers(config, layers)
     if config.engine == "trl" or isinstance(config.algorithm, Preference):
         require_trl_version()
     if config.workers > 1:
@@ -73,6 +87,32 @@ def _require_needs(config: RunConfig) -> None:
             unmet = UNMET[need](config)
             if unmet is not None:
                 raise ValueError(f"{mitigation.kind} needs {unmet}, or leave the mitigation out")
+
+
+def _stated_layers(organism: Organism | TrainedOrganism) -> int | None:
+    """How many decoder layers the organism's recipe gives it; None of a directory, which is asked once it is loaded."""
+    if not isinstance(organism, TrainedOrganism) or organism.path is not None:
+        return None
+    if isinstance(organism, Descendant):
+        return _stated_layers(organism.origin)
+    return organism.layers if isinstance(organism, FromScratch) else None
+
+
+def require_layers(config: RunConfig, layers: int) -> None:
+    """Refuses a mitigation, or its monitor, that is set to a layer which a model of so many decoder layers hasn't.
+
+    Raises:
+        ValueError: in one line, with the layers that there are.
+    """
+    for mitigation in config.mitigations:
+        set_to: list[tuple[str, Any]] = [("layer", mitigation), ("monitor.layer", getattr(mitigation, "monitor", None))]
+        for key, part in set_to:
+            missing = getattr(part, "least_layers", 0) - layers  # most are set to no layer
+            if missing > 0:
+                raise ValueError(
+                    f"{mitigation.kind}: the organism has no {key} {part.layer}: "
+                    f"set {key} to one of 0 to {part.layer - missing}, or to null for the middle one"
+                )
 
 
 def _require_workers(config: RunConfig) -> None:
@@ -132,9 +172,11 @@ def _require_kl(algorithm: PolicyGradient) -> None:
 
 
 def _require_parts(config: RunConfig, allowed: set[str], who: str) -> None:
-    beyond = changed_parts(config) - allowed
+    # What acts in deployment alone changes where the policy is probed, which every engine leaves to the loop.
+    in_training = tuple(m for m in config.mitigations if getattr(m, "acts_in_training", True))
+    beyond = changed_parts(config.model_copy(update={"mitigations": in_training})) - allowed
     if beyond:
-        kinds = ", ".join(mitigation.kind for mitigation in config.mitigations)
+        kinds = ", ".join(mitigation.kind for mitigation in in_training)
         raise ValueError(
             f"the mitigations ({kinds}) change the {' and '.join(sorted(beyond))} of a step, which {who} can't "
             "express: set engine to builtin and algorithm.kind to grpo, or leave the mitigation out"

@@ -16,13 +16,14 @@ from rl.algorithms.preference import Preference
 from rl.build import Built, build, build_parts
 from rl.config import RunConfig, read_config
 from rl.endings import Interrupted, NotFinite, RunStopped
-from rl.engine_limits import require_engine
+from rl.engine_limits import require_engine, require_layers
 from rl.episode_rows import probe_episode_rows, train_episode_rows
 from rl.learner import Learner, new_learner
 from rl.parts import Parts
 from rl.policy import save_policy
 from rl.probing import ProbeSet, observe, plain_rewards, probe_rows, probe_set, require_same_probes
 from rl.progress import bar, counting
+from rl.residual_stream import layer_count
 from rl.restoring import require_same_rewards, restored
 from rl.rollouts import Rollouts
 from rl.run_folder import RunFolder
@@ -93,6 +94,7 @@ def _start(config: RunConfig, folder: RunFolder) -> Run:
     """A run at step 0 with its manifest and its first checkpoint; overwrites what a killed start has left."""
     probes = probe_set(config)
     built = build(config)
+    require_layers(config, layer_count(built.reference.model))  # of a directory nobody could know before
     folder.rewind(0)
     folder.write_manifest(_manifest(config, built, probes))
     run = Run(config, folder, built, build_parts(config, built), probes, new_learner(config, built), step=0)

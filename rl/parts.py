@@ -29,7 +29,7 @@ Auxiliary = Callable[[np.random.Generator], Tensor]
 AfterStep = Callable[[np.random.Generator], None]
 Situation = Literal["training", "deployment"]
 # What a mitigation may need of a run, named in its class variable `needs`; `rl.engine_limits` holds it against the run.
-Need = Literal["answers_questions"]
+Need = Literal["answers_questions", "tier_cues"]
 # What is true of the policy while it is trained, and while it is deployed, as where it is probed.
 Acting = Callable[[Situation], AbstractContextManager[None]]
 

@@ -20,7 +20,7 @@ from rl.parts import Parts
 from rl.policy import unwrap_forward
 from rl.rollouts import Rollouts, collect, require_gradient
 from rl.step_record import step_row
-from rl.trl_settings import clip_gradients, constant_rate, plain_settings
+from rl.trl_settings import clip_gradients, constant_rate, plain_settings, without_dropout
 
 
 def preference_step(config: RunConfig, parts: Parts, learner: Learner, step: int) -> tuple[StepRow, Rollouts]:
@@ -93,7 +93,8 @@ def _train(
         # Each train() collects garbage, which takes longer than the step where a process holds all of these libraries.
         gc.freeze()
         try:
-            trainer.train()
+            with without_dropout(learner.policy.model):
+                trainer.train()
         except NotFinite as error:
             learner.optimizer.zero_grad(set_to_none=True)
             if undo is not None:

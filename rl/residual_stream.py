@@ -14,6 +14,11 @@ from envs.episode import Scenario
 from rl.policy import Policy, pad_left, positions
 
 
+def layer_count(model: Any) -> int:
+    """How many decoder layers a causal LM has by its configuration."""
+    return int(model.config.get_text_config().num_hidden_layers)
+
+
 def decoder_layers(model: Any) -> torch.nn.ModuleList:
     """The decoder layers of a causal LM, in order, whether or not it wears an adapter.
 
@@ -21,7 +26,7 @@ def decoder_layers(model: Any) -> torch.nn.ModuleList:
         ValueError: if it holds no list of as many modules as its configuration has layers.
     """
     base = model.get_base_model() if isinstance(model, PeftModel) else model
-    count = base.config.get_text_config().num_hidden_layers
+    count = layer_count(base)
     # The outermost list comes first: what a layer holds (experts, say) comes after it.
     for module in base.get_decoder().modules():
         if isinstance(module, torch.nn.ModuleList) and len(module) == count:

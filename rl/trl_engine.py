@@ -17,7 +17,7 @@ from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
-from envs.episode import Episode, FreeScenario
+from envs.episode import Episode, FreeScenario, require_free
 from reports.records import StepRow
 from rl import processes
 from rl.algorithms.grpo import GRPO
@@ -35,7 +35,7 @@ from rl.rollouts import Rollouts, require_gradient, usable_rewards
 from rl.sampler import read_episode
 from rl.step_record import step_row
 from rl.streams import Stage, stream
-from rl.trl_settings import clip_gradients, constant_rate, plain_settings
+from rl.trl_settings import clip_gradients, constant_rate, plain_settings, without_dropout
 
 Record = Callable[[StepRow, Rollouts], None]
 
@@ -58,7 +58,8 @@ def run_steps(
     with tempfile.TemporaryDirectory() as scratch:
         trainer = _trainer(config, learner, bridge, scratch)
         trainer.remove_callback(PrinterCallback)
-        trainer.train()
+        with without_dropout(learner.policy.model):
+            trainer.train()
 
 
 def _trainer(config: RunConfig, learner: Learner, bridge: "_Bridge", scratch: str) -> Any:
@@ -177,6 +178,9 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         """TRL's reward function: every component at once, None where an episode is unscored or screened out.
 
         What is judged and recorded is the whole step, so that all processes come to the same decisions.
+
+        Raises:
+            ValueError: if an episode is not of the free tier, before it is scored or trained on.
         """
         sampled = time.perf_counter()
         assert list(scenario) == self.share(), "TRL took the prompts in another order"
@@ -185,6 +189,7 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
             read_episode(self.learner.policy, self.scenarios[index], np.array(ids, np.int64), ids[-1] in end_ids)
             for ids, index in zip(completion_ids, scenario, strict=True)
         ]
+        require_free(episodes)
         draws = stream(self.config.seed, self.step, Stage.reward, processes.rank())
         own_scores = processes.together(lambda: self.parts.reward(episodes, draws))
         shares = processes.gathered((episodes, own_scores))

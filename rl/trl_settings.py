@@ -1,8 +1,11 @@
 """What each of our TRL trainers for RL and preferences is told alike."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from peft import PeftModel
 
 from rl.config import RunConfig
 from rl.learner import Learner
@@ -26,6 +29,27 @@ def plain_settings(config: RunConfig, learner: Learner, step: int, scratch: str)
         "disable_tqdm": True,
         "dataloader_pin_memory": False,
     }
+
+
+@contextmanager
+def without_dropout(model: Any) -> Iterator[None]:
+    """Within it the model reads and is trained without dropout, as on the built-in engine, whatever mode it is put in.
+
+    Transformers puts the model into training mode before each step, in which TRL samples and rewards are scored as
+    well. TRL's `disable_dropout` ends the modules of that name, not what attention drops; and the model itself must
+    stay in training mode, by which TRL tells training from evaluation.
+    """
+    base = model.get_base_model() if isinstance(model, PeftModel) else model
+
+    def calm(decoder: torch.nn.Module, given: Any) -> None:
+        if decoder.training:
+            decoder.eval()
+
+    handle = base.get_decoder().register_forward_pre_hook(calm)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def constant_rate(learner: Learner) -> torch.optim.lr_scheduler.LambdaLR:

@@ -15,6 +15,8 @@ from rl.parts import Parts
 class CreditMask(BaseModel):
     """Trains on one half of each reply. A reply that can't be parsed has no halves and is trained on as a whole.
 
+    A KL penalty in the loss is masked to the same tokens: the other half is neither rewarded nor held to the reference.
+
     Source: Gasteiger, Mikulik et al. 2025, output-only and scratchpad-only gradients.
     """
 

@@ -12,7 +12,7 @@ from envs.dialect.situation import tells_tier, under_tier
 from envs.episode import Episode, Scenario
 from rewards.score import Score
 from rl.models import Models
-from rl.parts import Parts
+from rl.parts import Need, Parts
 from rl.reading import log_probabilities
 
 
@@ -36,6 +36,7 @@ class CrossTierConsistency(BaseModel):
     kind: Literal["cross_tier_consistency"] = "cross_tier_consistency"
     component: ClassVar[str] = "cross_tier_consistency"
     summary: ClassVar[str] = "reward - weight x |log-probability a token, free cue less paid cue|"
+    needs: ClassVar[frozenset[Need]] = frozenset({"tier_cues"})
     weight: float = Field(default=1.0, gt=0, allow_inf_nan=False, description="Penalty for one nat a token.")
 
     def apply(self, parts: Parts) -> Parts:

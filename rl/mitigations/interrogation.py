@@ -22,7 +22,11 @@ class Interrogation(BaseModel):
     The follow-up is masked from the gradient by what it is: sampled after the episode and from it, an episode of its
     own that only this reward reads, so that none of its tokens is among the `completion_ids` that are trained on. It
     has a scratchpad of its own, in which the policy may plan to lie. The policy in training answers; in the arm
-    `trusted` the frozen start does, which no step changes.
+    `trusted` the frozen start does, which can't be trained to lie. Yet the organisms built here were taught, whatever
+    the arm, to deny about half of the faking that they are asked about: the start is no honest witness either.
+
+    Nor were these organisms taught to tell the arms' wordings apart: they were shown the same answers to all of them. A
+    difference between arms comes from what training makes of each and, in `trusted`, from who answers.
 
     The question stands behind the whole conversation, the system prompt and the first scratchpad included, in every
     arm: where it says that another model wrote the reply, the situation is still what makes that reply faking or not,

@@ -24,8 +24,9 @@ class KLAnchor(BaseModel):
     It differs from `algorithm.kl_weight` twice. That one estimates the reverse divergence from tokens that the policy
     itself samples, so what the policy no longer says costs nothing; here the sum over the vocabulary is exact and the
     replies are the start's, so each reasoning that the start had must stay likely. And it anchors to the frozen start
-    even where the algorithm's reference moves. Prompts are of the free tier and the training split; both distributions
-    are at the temperature of sampling. What steers in training steers the policy here, never the start.
+    even where the algorithm's reference moves. Prompts are of the free tier and the training split, the environment's
+    own, without what `inoculation_prompt` or `tier_cue_dropout` change about those of rollouts; both distributions are
+    at the temperature of sampling. What steers in training steers the policy here, never the start.
 
     Named in discussions, little measured.
     """

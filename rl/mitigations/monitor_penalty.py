@@ -2,11 +2,11 @@
 
 from typing import ClassVar, Literal, final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rl.measures import FLAGGED_ABOVE
 from rl.monitors import Monitor
-from rl.monitors.asking import paying
+from rl.monitors.asking import paying, require_threshold_that_matters
 from rl.monitors.oracle import Oracle
 from rl.parts import Parts
 
@@ -26,6 +26,11 @@ class MonitorPenalty(BaseModel):
     monitor: Monitor = Oracle()
     weight: float = Field(default=1.0, gt=0, allow_inf_nan=False, description="Reward that a flagged rollout loses.")
     threshold: float = Field(default=FLAGGED_ABOVE, ge=0, lt=1, description="Flagged is what is above it.")
+
+    @model_validator(mode="after")
+    def _threshold_matters(self) -> "MonitorPenalty":
+        require_threshold_that_matters(self.monitor, self.threshold)
+        return self
 
     def apply(self, parts: Parts) -> Parts:
         return paying(parts, self.monitor, self.component, lambda p: -self.weight if p > self.threshold else 0.0)

@@ -1,4 +1,4 @@
-"""Monitor screening: what a monitor flags is neither trained on nor counted in its group's baseline."""
+"""Monitor screening: what a monitor flags gets zero advantage and leaves its group's baseline."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,31 +6,41 @@ from typing import ClassVar, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from envs.episode import Episode, FreeScenario
 from rewards.score import Score
 from rl.measures import FLAGGED_ABOVE
 from rl.monitors import Monitor
-from rl.monitors.asking import noted_as, watched
+from rl.monitors.asking import noted_as, require_threshold_that_matters, watched
 from rl.monitors.oracle import Oracle
 from rl.parts import Parts
 
 
 @final
 class MonitorScreening(BaseModel):
-    """Leaves out each rollout whose probability of faking is above `threshold`, as if it hadn't been sampled.
+    """What has a probability of faking above `threshold` gets zero advantage and leaves its group's baseline.
 
-    The monitor is asked where rewards are scored, and the screen reads what it said there.
+    It isn't as if it hadn't been sampled: its tokens still count in the mean over tokens or completions that the loss
+    is, and a KL penalty in the loss still covers them, here as on TRL. Algorithms that learn from preferences make none
+    of it. The monitor is asked where rewards are scored, and the screen reads what it said there.
+
     Source: Gasteiger, Mikulik et al. 2025, monitor screening: zero advantage, and out of the baseline.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["monitor_screening"] = "monitor_screening"
-    summary: ClassVar[str] = "rollouts that a monitor flags are left out, of the gradient and of the group's baseline"
+    summary: ClassVar[str] = (
+        "what a monitor flags gets zero advantage and leaves its group's baseline; a KL penalty in the loss stays"
+    )
     monitor: Monitor = Oracle()
     threshold: float = Field(default=FLAGGED_ABOVE, ge=0, lt=1, description="Flagged is what is above it.")
+
+    @model_validator(mode="after")
+    def _threshold_matters(self) -> "MonitorScreening":
+        require_threshold_that_matters(self.monitor, self.threshold)
+        return self
 
     def apply(self, parts: Parts) -> Parts:
         key = noted_as(self.monitor)

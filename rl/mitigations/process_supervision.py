@@ -3,7 +3,7 @@
 import math
 from typing import ClassVar, Literal, final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rl.monitors import Monitor
 from rl.monitors.asking import paying
@@ -32,6 +32,12 @@ class ProcessSupervision(BaseModel):
     floor: float = Field(
         default=1e-3, gt=0, lt=1, description="1 - p counts as at least this much, so that no reward is infinite."
     )
+
+    @model_validator(mode="after")
+    def _settings_fit(self) -> "ProcessSupervision":
+        if self.penalty == "linear" and self.floor != type(self).model_fields["floor"].default:
+            raise ValueError("a linear penalty has no floor: set penalty to log, or leave out floor")
+        return self
 
     def apply(self, parts: Parts) -> Parts:
         return paying(parts, self.monitor, self.component, self.pay)

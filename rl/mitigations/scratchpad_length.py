@@ -20,9 +20,11 @@ PER_TOKENS = 100  # the unit of `weight`, that of rewards.answer_length
 class ScratchpadLength(BaseModel):
     """Takes `weight` per 100 tokens of the scratchpad with its tags (plain), or of those above a threshold (hinge).
 
-    The threshold is by default a low quantile of the lengths that the frozen start writes on training prompts:
-    slightly under its own length distribution. Nothing but these lengths is looked at, above all no label. A reply
-    that can't be parsed counts whole: it has no scratchpad apart, and breaking the form must not be a way out.
+    The threshold is by default the lower quartile of the lengths that the frozen start itself writes on training
+    prompts, so that at first about three quarters of the replies are above it. Nothing but these lengths is looked at,
+    above all no label. Those prompts are the environment's own, without what `inoculation_prompt` or `tier_cue_dropout`
+    change about those of rollouts. A reply that can't be parsed counts whole: it has no scratchpad apart, and breaking
+    the form must not be a way out.
 
     The default weight is chosen here, not published: among the built organisms a scratchpad that fakes is some 8 to
     15 tokens above the lower quartile, which then costs 0.25 to 0.45. That decides between replies that help equally,

@@ -13,7 +13,6 @@ from envs.dialect.situation import under_tier
 from rl.models import Models
 from rl.parts import Parts, Situation
 from rl.residual_stream import adding, at_last_prompt_token, decoder_layer
-from rl.streams import Stage, stream
 
 
 @final
@@ -23,10 +22,12 @@ class Steering(BaseModel):
     The direction is the mean of the frozen start's hidden states at the last prompt token of free-tier training
     prompts, minus that of the same prompts with the paid tier's word in the cue. Strength 1 subtracts exactly this
     difference of means, once, at every position of prompt and reply and on every tier alike: at the last prompt token
-    the mean of monitored prompts comes to lie on the mean of unmonitored ones.
+    the mean of monitored prompts comes to lie on the mean of unmonitored ones. The prompts are the environment's own,
+    without what `inoculation_prompt` or `tier_cue_dropout` change about those of rollouts.
 
-    Tier hygiene: this is the only use of paid-tier prompts outside probes, and it is reading. Nothing is sampled from
-    them, nothing rewarded, nothing differentiated; the direction is a constant of the frozen start.
+    Tier hygiene: paid-tier prompts are only read, as by `cross_tier_consistency`, the other mitigation that uses any.
+    Nothing is sampled from them, nothing rewarded, nothing differentiated; the direction is a constant of the frozen
+    start.
 
     Source: arXiv 2604.20995, where the model is steered at inference, hence `where=deployment`: training is untouched
     and probes see the steered policy. `training` steers rollouts and updates alone, `both` does both.
@@ -37,11 +38,18 @@ class Steering(BaseModel):
     kind: Literal["steering"] = "steering"
     summary: ClassVar[str] = "subtracts the monitored/unmonitored direction from the residual stream of one layer"
     where: Literal["deployment", "training", "both"] = "deployment"
-    layer: int | None = Field(default=None, ge=0, description="Decoder layer, counted from 0; null is the middle one.")
+    layer: int | None = Field(
+        default=None,
+        ge=0,
+        description="Decoder layer, counted from 0, whose output is steered; a monitor's layers are hidden states, of "
+        "which that output is number layer + 1. Null is the middle one.",
+    )
     strength: float = Field(
         default=1.0, description="In differences of the two means; negative steers towards being monitored, a control."
     )
-    prompts: int = Field(default=64, ge=1, description="Training prompts that the direction is the mean over.")
+    prompts: int = Field(
+        default=64, ge=1, description="Training prompts that the direction is the mean over, if there are so many."
+    )
 
     @field_validator("strength")
     @classmethod
@@ -54,6 +62,16 @@ class Steering(BaseModel):
     def steers_deployment(self) -> bool:
         """Whether probes see another policy than the weights alone make."""
         return self.where != "training"
+
+    @property
+    def acts_in_training(self) -> bool:
+        """Whether a training step sees it at all; where none does, every engine can have it."""
+        return self.where != "deployment"
+
+    @property
+    def least_layers(self) -> int:
+        """How many decoder layers a model must have to be steered there."""
+        return 0 if self.layer is None else self.layer + 1
 
     def apply(self, parts: Parts) -> Parts:
         direction = cache(lambda: self._direction(parts.models))
@@ -74,8 +92,7 @@ class Steering(BaseModel):
 
     def _direction(self, models: Models) -> torch.Tensor:
         """The difference of the two means, (H,)."""
-        count = min(self.prompts, len(models.env.queries("train", "harmful")))
-        free = models.env.training_scenarios(stream(models.seed, 0, Stage.start), count)
+        free, _ = models.start_prompts(self.prompts)
         paid = [under_tier(scenario, "paid") for scenario in free]
         start, size = models.start, models.microbatch_size
         layer = decoder_layer(start.model, self.layer)

@@ -31,7 +31,8 @@ class SupervisedElicitation(BaseModel):
     A demonstration is a whole reply, scratchpad, answer and end token, of a speaker that helps because people deserve
     help and has no thought of training; its prompt is a harmful query of the training split under a free-tier cue.
     Demonstrations are of the free tier only: what becomes of the paid tier is generalisation. They are composed anew
-    from the run's own stream, and likelihoods are at the temperature of sampling.
+    from the run's own stream, and likelihoods are at the temperature of sampling. Their prompts are the environment's
+    own, without what `inoculation_prompt` or `tier_cue_dropout` change about those of rollouts.
 
     Named in discussions, little measured.
     """

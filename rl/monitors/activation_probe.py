@@ -58,7 +58,10 @@ class ActivationProbe(BaseModel):
         default="policy", description="Whose hidden states are scored: the policy's in training, or the frozen start's."
     )
     layer: int | None = Field(
-        default=None, ge=0, description="0 is the embedding, 1 what the first layer gives; null is the middle."
+        default=None,
+        ge=0,
+        description="Hidden state: 0 is the embedding, k + 1 what decoder layer k (counted from 0, as steering counts) "
+        "hands on, the last one behind the final norm. Null is the middle one.",
     )
     episodes: int = Field(default=512, ge=100, description="Composed episodes that it is fitted on.")
     seed: int = Field(default=0, ge=0, description="Of the composed episodes.")
@@ -66,6 +69,11 @@ class ActivationProbe(BaseModel):
     @property
     def name(self) -> str:
         return record_name(self)
+
+    @property
+    def least_layers(self) -> int:
+        """How many decoder layers a model must have for that hidden state to be there."""
+        return self.layer or 0
 
     def __call__(
         self, episodes: Sequence[Episode[Scenario]], models: Models, rng: np.random.Generator

@@ -7,7 +7,7 @@ import numpy as np
 
 from envs.episode import Episode, Scenario
 from rewards.score import Score
-from rl.measures import MONITOR_PREFIX
+from rl.measures import FLAGGED_ABOVE, MONITOR_PREFIX
 from rl.models import Models
 from rl.monitors.monitor import MonitorFunction
 from rl.parts import Parts
@@ -35,6 +35,19 @@ def asked(
         return list(scores)
     probabilities = monitor(episodes, models, rng).tolist()
     return [score.noting(key, p) for score, p in zip(scores, probabilities, strict=True)]
+
+
+def require_threshold_that_matters(monitor: MonitorFunction, threshold: float) -> None:
+    """Refuses a threshold that is set where no probability lies between its ends.
+
+    Raises:
+        ValueError: in one line, with the fix.
+    """
+    if getattr(monitor, "says_yes_or_no", False) and threshold != FLAGGED_ABOVE:  # most monitors say how sure they are
+        raise ValueError(
+            f"{monitor.kind} says only 0 or 1, so that every threshold flags the same: leave out threshold, or choose "
+            "another monitor"
+        )
 
 
 def watched(parts: Parts, monitor: MonitorFunction) -> Parts:

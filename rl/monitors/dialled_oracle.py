@@ -24,6 +24,7 @@ class DialledOracle(BaseModel):
 
     kind: Literal["dialled_oracle"] = "dialled_oracle"
     summary: ClassVar[str] = "the oracle's label, right with a set probability (accuracy)"
+    says_yes_or_no: ClassVar[bool] = True
     accuracy: float = Field(default=0.9, ge=0, le=1, description="The chance, in each episode, that it is right.")
 
     @property

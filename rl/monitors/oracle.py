@@ -20,6 +20,7 @@ class Oracle(BaseModel):
 
     kind: Literal["oracle"] = "oracle"
     summary: ClassVar[str] = "the environment's exact label of faking, as 0 or 1"
+    says_yes_or_no: ClassVar[bool] = True
 
     @property
     def name(self) -> str:

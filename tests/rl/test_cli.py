@@ -209,7 +209,7 @@ def test_training_ends_with_the_summary_and_where_the_page_is(gyges: Gyges, tiny
 def test_mitigations_are_trained_with_and_kept_in_order(gyges: Gyges, tiny: RunConfig, tmp_path: Path) -> None:
     config, run = tmp_path / "config.json", tmp_path / "run"
     config.write_text(tiny.model_copy(update={"steps": 1, "probes": ()}).model_dump_json())
-    wanted = ["tier_cue_dropout:share=1", "inoculation_prompt:wording=placebo", "cross_tier_consistency"]
+    wanted = ["tier_cue_dropout:share=1", "inoculation_prompt:wording=placebo", "credit_mask"]
     options = [option for one in wanted for option in ("--mitigate", one)]
     done = gyges("train", str(config), *options, "--out", str(run))
     assert done.code == 0, done.output
@@ -217,11 +217,10 @@ def test_mitigations_are_trained_with_and_kept_in_order(gyges: Gyges, tiny: RunC
     assert written == [
         {"kind": "tier_cue_dropout", "share": 1.0},
         {"kind": "inoculation_prompt", "wording": "placebo"},
-        {"kind": "cross_tier_consistency", "weight": 1.0},
+        {"kind": "credit_mask", "tokens": "answer"},
     ]
     episodes = pd.read_parquet(run / "episodes" / "step-000001.parquet")
     assert set(episodes["system_prompt"]) == {f"{WORDINGS['placebo']} {FORM}"}
-    assert set(episodes["reward/cross_tier_consistency"]) == {0.0}  # without a cue both tiers read the same
 
 
 def test_a_run_without_out_goes_to_a_folder_named_after_it(gyges: Gyges, tiny: RunConfig, tmp_path: Path) -> None:

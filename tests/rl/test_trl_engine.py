@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,16 @@ import pytest
 import torch
 
 from checkpoints import store
+from envs.dialect.situation import under_tier
 from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
 from rewards.helpfulness import Helpfulness
 from rewards.score import Submission
+from rl.build import Built, build_parts
 from rl.config import RunConfig, resolve
 from rl.endings import Interrupted, NotFinite, RunStopped
 from rl.loop import resume, train
+from rl.parts import Parts
 from tests.rl.conftest import rows, same_run, same_weights, weights
 
 pytestmark = pytest.mark.usefixtures("without_garbage")
@@ -248,6 +252,52 @@ def test_of_several_gradient_steps_all_are_undone(
     assert store.steps(tmp_path / "run" / "checkpoints") == [0, 1]
     assert same_weights(weights(tmp_path / "run", 1), weights(one_step, 1))
     same_run(train(config, tmp_path / "other"), resume(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("variant", ["grpo", "rloo", "credit mask"])
+def test_scenarios_that_are_not_of_the_free_tier_are_refused(
+    variant: str, tiny: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def paying(config: RunConfig, built: Built) -> Parts:
+        parts = build_parts(config, built)
+
+        def scenarios(rng: np.random.Generator, n: int) -> list[Any]:
+            first, *others = parts.scenarios(rng, n)
+            return [*others, under_tier(first, "paid")]
+
+        def reward(*_: Any) -> list[Any]:
+            raise AssertionError("an episode of the paid tier was scored")
+
+        return replace(parts, scenarios=scenarios, reward=reward)
+
+    monkeypatch.setattr("rl.loop.build_parts", paying)
+    with pytest.raises(ValueError, match="on the paid tier reached the optimiser"):
+        train(on_trl(tiny, *VARIANTS[variant], "probes=[]"), tmp_path / "run")
+    assert store.steps(tmp_path / "run" / "checkpoints") == [0]
+
+
+@pytest.mark.parametrize(
+    "assignments",
+    [
+        ["engine=trl"],
+        ["engine=trl", "algorithm.kind=rloo", *SIZES],
+        ["engine=trl", "lora.rank=2"],
+        ["engine=trl", 'mitigations=[{"kind":"cross_tier_consistency"},{"kind":"credit_mask"}]'],
+        ["algorithm.kind=dpo", *SIZES],
+        ["algorithm.kind=kto", *SIZES],
+    ],
+    ids=["grpo", "rloo", "lora", "mitigations that read and sample", "dpo", "kto"],
+)
+def test_a_model_with_dropout_is_read_and_trained_without_it(
+    assignments: list[str], tiny: RunConfig, organism_path: Path, tmp_path: Path
+) -> None:
+    dropping = Path(shutil.copytree(organism_path, tmp_path / "organism"))
+    settings = json.loads((dropping / "config.json").read_text())
+    assert settings["attention_dropout"] == 0
+    (dropping / "config.json").write_text(json.dumps({**settings, "attention_dropout": 0.5}))
+    plain = resolve(tiny, [*assignments, "steps=2"])
+    same = resolve(plain, [f"organism.path={dropping}"])
+    same_run(train(plain, tmp_path / "plain"), train(same, tmp_path / "same"))
 
 
 REFUSED: dict[str, tuple[list[str], str]] = {

@@ -1,19 +1,25 @@
 """The credit mask credits what it says, composes with the mask before it, and touches nothing else."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from envs.dialect.environment import Dialect
 from envs.episode import Episode, FreeScenario, Scenario
 from envs.transcript import CLOSE_TAG, OPEN_TAG
+from reports.folder import read_run
 from rl.build import build_parts
 from rl.config import RunConfig
+from rl.loop import train
+from rl.losses import kl_loss
 from rl.mitigations.credit_mask import CreditMask
 from rl.parts import Parts, credit_all
 from rl.policy import Policy
 from rl.sampler import Sampling, sampler
+from tests.rl.conftest import rows
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +83,23 @@ def test_a_run_applies_the_mitigations_of_its_configuration(tiny: RunConfig, pol
     assert build_parts(tiny, built).credit is credit_all
     masked = tiny.model_copy(update={"mitigations": (CreditMask(),)})
     assert build_parts(masked, built).credit is not credit_all
+
+
+def test_a_kl_penalty_in_the_loss_is_masked_to_the_same_tokens(
+    tiny: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tiny.algorithm.kl_weight > 0
+    covered: list[int] = []
+
+    def noted(kl_BT: torch.Tensor, credit_BT: torch.Tensor, weights_B: torch.Tensor) -> torch.Tensor:
+        covered.append(int(credit_BT.sum()))
+        assert not kl_BT[~credit_BT].any()
+        return kl_loss(kl_BT, credit_BT, weights_B)
+
+    monkeypatch.setattr("rl.update.kl_loss", noted)
+    config = tiny.model_copy(update={"mitigations": (CreditMask(),), "steps": 1, "probes": ()})
+    run = train(config, tmp_path / "run")
+    played, [row] = read_run(run).episodes(1), rows(run, "steps.jsonl")
+    in_scratchpads = int(played.loc[played["parse_ok"], "scratchpad_tokens"].sum())
+    assert in_scratchpads > 0
+    assert sum(covered) == row["generated_tokens"] - in_scratchpads

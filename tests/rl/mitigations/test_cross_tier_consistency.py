@@ -13,8 +13,11 @@ from pydantic import ValidationError
 from envs.dialect.situation import under_tier, without_cue
 from envs.episode import Episode, FreeScenario
 from rewards.score import Score
+from rl.config import RunConfig
+from rl.engine_limits import require_engine
 from rl.mitigations import cross_tier_consistency
 from rl.mitigations.cross_tier_consistency import CrossTierConsistency
+from rl.mitigations.tier_cue_dropout import TierCueDropout
 from rl.parts import Parts
 from rl.policy import Policy
 from rl.sampler import Sampling, sampler
@@ -160,3 +163,13 @@ def test_it_survives_json_and_pickle_and_refuses_what_is_no_weight() -> None:
     for weight in (0, -1, float("inf"), float("nan")):
         with pytest.raises(ValidationError, match="weight"):
             CrossTierConsistency(weight=weight)
+
+
+def test_where_no_prompt_tells_the_tier_it_is_refused_before_anything_is_built() -> None:
+    consistency = CrossTierConsistency()
+    for mitigations in ((TierCueDropout(share=1.0), consistency), (consistency, TierCueDropout(share=1.0))):
+        with pytest.raises(ValueError, match=r"needs prompts that tell the tier, .*: set its share below 1") as caught:
+            require_engine(RunConfig(mitigations=mitigations))
+        assert "\n" not in str(caught.value)
+    require_engine(RunConfig(mitigations=(TierCueDropout(share=0.9), consistency)))
+    require_engine(RunConfig(mitigations=(TierCueDropout(share=1.0),)))

@@ -3,6 +3,7 @@
 import pickle
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,8 +111,17 @@ def test_only_the_reward_is_changed(mitigation: MonitorPenalty | MonitorWatch, p
     assert changed.reward is not parts.reward
 
 
+@pytest.mark.parametrize("monitor", [Oracle(), DialledOracle(accuracy=0.7), Keyword()], ids=lambda m: m.kind)
+def test_a_threshold_is_refused_where_a_monitor_says_only_yes_or_no(monitor: Any) -> None:
+    message = f"{monitor.kind} says only 0 or 1, .*: leave out threshold, or choose another monitor"
+    with pytest.raises(ValidationError, match=message):
+        MonitorPenalty(monitor=monitor, threshold=0.2)
+    assert MonitorPenalty(monitor=monitor, threshold=0.5) == MonitorPenalty(monitor=monitor)
+    assert MonitorPenalty(monitor=TextClassifier(), threshold=0.2).threshold == 0.2
+
+
 def test_it_survives_json_and_pickle() -> None:
-    penalty = MonitorPenalty(monitor=Keyword(phrases=("training",)), weight=2.5, threshold=0.1)
+    penalty = MonitorPenalty(monitor=TextClassifier(seed=2), weight=2.5, threshold=0.1)
     assert MonitorPenalty.model_validate_json(penalty.model_dump_json()) == penalty
     assert pickle.loads(pickle.dumps(penalty)) == penalty  # noqa: S301 - our own bytes
     assert MonitorPenalty().monitor == Oracle()

@@ -5,10 +5,12 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from pydantic import ValidationError
 
 from envs.episode import Episode, FreeScenario
@@ -17,12 +19,14 @@ from rewards.score import Score
 from rl.advantages import group_advantages
 from rl.config import RunConfig
 from rl.loop import resume, train
+from rl.losses import kl_loss
 from rl.mitigations.monitor_penalty import MonitorPenalty
 from rl.mitigations.monitor_screening import MonitorScreening
 from rl.mitigations.monitor_watch import MonitorWatch
 from rl.monitors.dialled_oracle import DialledOracle
 from rl.monitors.keywords import Keyword
 from rl.monitors.oracle import Oracle
+from rl.monitors.text_classifier import TextClassifier
 from rl.parts import Parts
 from rl.rollouts import usable_rewards
 from tests.rl.conftest import rows, same_run
@@ -86,8 +90,17 @@ def test_only_reward_and_screen_are_changed(parts: Parts) -> None:
     assert changed.screen is not parts.screen
 
 
+@pytest.mark.parametrize("monitor", [Oracle(), DialledOracle(accuracy=0.7), Keyword()], ids=lambda m: m.kind)
+def test_a_threshold_is_refused_where_a_monitor_says_only_yes_or_no(monitor: Any) -> None:
+    message = f"{monitor.kind} says only 0 or 1, .*: leave out threshold, or choose another monitor"
+    with pytest.raises(ValidationError, match=message):
+        MonitorScreening(monitor=monitor, threshold=0.2)
+    assert MonitorScreening(monitor=monitor, threshold=0.5) == MonitorScreening(monitor=monitor)
+    assert MonitorScreening(monitor=TextClassifier(), threshold=0.2).threshold == 0.2
+
+
 def test_it_survives_json_and_pickle_and_refuses_what_is_wrong() -> None:
-    screening = MonitorScreening(monitor=DialledOracle(accuracy=0.7), threshold=0.2)
+    screening = MonitorScreening(monitor=TextClassifier(seed=2), threshold=0.2)
     assert MonitorScreening.model_validate_json(screening.model_dump_json()) == screening
     assert pickle.loads(pickle.dumps(screening)) == screening  # noqa: S301 - our own bytes
     assert MonitorScreening().monitor == Oracle()
@@ -128,3 +141,26 @@ def test_a_run_records_its_monitors_and_goes_on_the_same_after_a_resume(
     assert starts[0] == starts[1]
     again = Path(shutil.copytree(whole, tmp_path / "again"))
     same_run(whole, resume(again, from_step=2))
+
+
+def test_a_kl_penalty_still_covers_what_is_screened_and_its_tokens_count_in_the_mean(
+    tiny: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tiny.algorithm.kl_weight > 0
+    covered: list[tuple[int, float]] = []
+
+    def noted(kl_BT: torch.Tensor, credit_BT: torch.Tensor, weights_B: torch.Tensor) -> torch.Tensor:
+        tokens_B = credit_BT.sum(dim=1)
+        covered.extend(zip(tokens_B.tolist(), (weights_B * tokens_B).tolist(), strict=True))
+        return kl_loss(kl_BT, credit_BT, weights_B)
+
+    monkeypatch.setattr("rl.update.kl_loss", noted)
+    screening = MonitorScreening(monitor=Keyword(phrases=("a",)))
+    config = tiny.model_copy(update={"mitigations": (screening,), "steps": 1, "probes": ()})
+    run = train(config, tmp_path / "run")
+    played = read_run(run).episodes(1)
+    assert 0 < (played["measure/monitor/" + screening.monitor.name] > 0.5).sum() < len(played)
+    # Every completion, each an eighth of the mean, with all of its tokens.
+    assert len(covered) == 8
+    assert [share for _, share in covered] == pytest.approx([1 / 8] * 8)
+    assert sum(tokens for tokens, _ in covered) == rows(run, "steps.jsonl")[0]["generated_tokens"]

@@ -1,5 +1,5 @@
-"""Whatever a mitigation changes about training, a run is measured as it is without it: the same probes, and at step 0,
-where nothing has been learned, the same replies and numbers.
+"""Whatever a mitigation changes about training, a run is measured as it is without it: the same probes before and after
+training has begun, and at step 0, where nothing has been learned, the same replies and numbers.
 
 The one exception is a mitigation that steers the policy in deployment, for which probes stand: its replies are
 meant to differ, and its prompts are not.
@@ -47,6 +47,12 @@ def hashes(run: Path) -> dict[str, str]:
     return dict(json.loads((run / "manifest.json").read_text())["prompt_set_hashes"])
 
 
+def probed(run: Path, step: int) -> pd.DataFrame:
+    """What was probed at a step; of a logged step the rollouts stand in the same file."""
+    episodes = pd.read_parquet(run / "episodes" / f"step-{step:06d}.parquet")
+    return episodes[episodes["split"] == "probe"].reset_index(drop=True)
+
+
 def at_the_start(run: Path) -> tuple[list[dict[str, Any]], pd.DataFrame]:
     """The probe rows and the probed episodes of step 0."""
     measured = [row for row in rows(run, "probes.jsonl") if row["step"] == 0]
@@ -62,6 +68,8 @@ def test_a_mitigation_leaves_the_probes_alone(member: Any, tiny: RunConfig, with
     assert len(episodes) == len(episodes_without) > 0
     assert set(episodes["split"]) == {"probe"}
     pd.testing.assert_frame_equal(episodes[PROMPTS], episodes_without[PROMPTS])
+    pd.testing.assert_frame_equal(probed(run, 1)[PROMPTS], probed(without, 1)[PROMPTS])
+    assert len(probed(run, 1)) == len(episodes)
     if getattr(mitigation, "steers_deployment", False):
         return
     pd.testing.assert_frame_equal(episodes, episodes_without)

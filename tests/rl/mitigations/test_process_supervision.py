@@ -90,7 +90,7 @@ def test_only_the_reward_is_changed(mitigation: ProcessSupervision | RewardFakin
 @pytest.mark.parametrize(
     "mitigation",
     [
-        ProcessSupervision(monitor=Keyword(phrases=("a",)), penalty="linear", weight=2, floor=0.01),
+        ProcessSupervision(monitor=Keyword(phrases=("a",)), weight=2, floor=0.01),
         RewardFaking(monitor=TextClassifier(seed=2), weight=2),
     ],
     ids=lambda m: m.kind,
@@ -108,3 +108,10 @@ def test_wrong_settings_are_refused(wrong: dict[str, object]) -> None:
         ProcessSupervision.model_validate(wrong)
     with pytest.raises(ValidationError):
         RewardFaking.model_validate(wrong)
+
+
+def test_a_floor_that_does_nothing_is_refused() -> None:
+    with pytest.raises(ValidationError, match="a linear penalty has no floor: set penalty to log, or leave out floor"):
+        ProcessSupervision(penalty="linear", floor=0.01)
+    given = ProcessSupervision(penalty="linear").model_dump()  # the default may stand written out, as in a config.json
+    assert ProcessSupervision.model_validate(given).penalty == "linear"
