@@ -68,7 +68,7 @@ def _figure(drawing: Drawing) -> Figure:
     planes = 0.35 + math.ceil(rows / abreast) * (PLANE_HEAD + plane + PLANE_FOOT)
     sheet = _Sheet(width, HEAD + len(MEASURES) * grid + planes)
     runs = f"{len(study.runs)} runs" if len(study.runs) > 1 else "1 run"
-    sheet.text(0.2, 0.14, f"{rows} organism{"s" * (rows > 1)} x {columns} arms, {runs}", fontsize=13, fontweight="bold")
+    sheet.text(0.2, 0.14, f"{rows} organism{'s' * (rows > 1)} x {columns} arms, {runs}", fontsize=13, fontweight="bold")
     sheet.text(0.2, 0.42, NOTICE, fontsize=9, color=FAINT)
     note = textwrap.wrap(band_note(study), math.floor((width - 0.4) / 0.07))  # inches a letter
     sheet.text(0.2, 0.62, "\n".join(note), fontsize=9, color=FAINT)
