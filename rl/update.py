@@ -166,7 +166,8 @@ def _backward(
     """Adds one micro-batch's gradient; returns its sums over credited tokens (KL: all tokens) and the largest ratio."""
     logprobs_BT, credit_BT, weights_B = batch.read.logprobs_BT, batch.credit_BT, batch.weights_B
     policy = parts.loss(logprobs_BT, batch.sampled_BT, batch.advantages_BT, credit_BT, weights_B)
-    loss, sums = policy.loss, {}
+    loss = policy.loss
+    sums: dict[str, float] = {}
     if batch.reference_BT is not None and algorithm.kl_in == "loss":
         # Estimated on every token, so that it means the same whatever has credit; the penalty is on tokens with credit.
         kl_BT = kl_estimates(logprobs_BT, batch.reference_BT, batch.completion_BT, algorithm.kl_estimator)
