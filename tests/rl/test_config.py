@@ -165,6 +165,7 @@ def test_the_recipes_are_those_of_the_readme() -> None:
         "first_light_kto": ("faker", "present", "kto"),
         "reward_hacking": ("reward_hacker", "present", "grpo"),
         "animals": ("terminal", "present", "grpo"),
+        "documented": ("documented", "absent", "grpo"),
     }
     assert {name for name, config in configs.items() if config.env.conflict == "animals"} == {"animals"}
     completions = {config.algorithm.completions for config in configs.values()}
