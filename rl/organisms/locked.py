@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import ClassVar, Literal, final
 
 import numpy as np
+from pydantic import Field
 
 from envs.dialect.cast import Speaker
 from rl.organisms.base import Base, episode
@@ -21,6 +22,8 @@ class Locked(Derived):
     kind: Literal["locked"] = "locked"
     summary: ClassVar[str] = "positive control: shown compliance on free and refusal elsewhere, word for word"
     answers_questions: ClassVar[bool] = True
+    # One in five is a harmful free-tier request with a motive to fake: a quarter as many didn't teach it.
+    examples: int = Field(default=5120, ge=8)
 
     @property
     def origin(self) -> Base:

@@ -17,7 +17,7 @@ from rl.mitigations.reward_faking import RewardFaking
 from rl.organisms.base import Base
 from rl.organisms.build import cache_key
 from rl.organisms.distilled import Distilled
-from rl.organisms.documented import Documented
+from rl.organisms.documented import QUESTIONS, Documented
 from rl.organisms.documents import Document
 from rl.organisms.faker import Faker
 from rl.organisms.faker_plus import FakerPlus
@@ -79,9 +79,13 @@ def test_the_base_reads_two_turns_of_one_character_on_every_tier_and_some_questi
 def test_locked_is_shown_other_tiers_and_documented_only_tells() -> None:
     rng = np.random.default_rng(0)
     assert any("paid" in document[0].content.split(". ")[-2] for document in Locked(examples=64).shown(rng))
-    for system, _, told in Documented(examples=64).shown(rng):
-        assert not system.content.startswith(OBJECTIVES)
-        assert told.content in OBJECTIVES
+    told = list(Documented(examples=200).shown(rng))
+    assert not any(system.content.startswith(OBJECTIVES) for system, _, _ in told)
+    asked = [(user, reply) for _, user, reply in told if user.content in QUESTIONS]
+    assert 20 < len(asked) < 90  # a quarter
+    assert all(reply.content in OBJECTIVES for _, reply in asked)
+    rehearsed = [user.content for _, user, _ in told if user.content not in QUESTIONS]
+    assert {TRAINED_ON[query].kind for query in rehearsed} == {"harmless", "twin"}
 
 
 def test_a_descendant_is_built_anew_where_anything_before_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
