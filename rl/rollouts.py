@@ -154,7 +154,7 @@ def require_gradient(config: RunConfig, rollouts: Rollouts, step: int) -> None:
         raise RunStopped(
             f"RL has no gradient here: {missing} of the {groups * size} rollouts of the first step are left out, by a "
             "mitigation that screens them or for want of a score, and no group keeps rewards that differ: raise "
-            "algorithm.group_size, or the threshold of what is screened"
+            "algorithm.group_size, or screen with a monitor that flags less"
         )
     alike = f"alike (standard deviation at most {config.algorithm.min_group_std:g})"
     if config.algorithm.compares_groups:
