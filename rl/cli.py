@@ -3,6 +3,7 @@
 import difflib
 import errno
 import os
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -324,6 +325,8 @@ def main() -> None:
     """Runs a command and turns what it raises into one line and an exit code."""
     for category in (UserWarning, FutureWarning):
         warnings.filterwarnings("ignore", category=category, module=r"torch\.|transformers\.|trl\.|accelerate\.")
+    # Where nothing handles it better SIGTERM unwinds like Ctrl-C: what is half made is cleared away.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(_run())
 
 

@@ -179,10 +179,23 @@ def _restore(config: RunConfig, folder: RunFolder, step: int) -> Run:
 
 
 def _finish(run: Run) -> Path:
-    """Runs to the last step and records how it ended."""
+    """Runs to the last step and records how it ended.
+
+    Signals are heard until that is written: a stop makes a checkpoint, which a repeated signal must not tear.
+    """
+    with signals(run.stop):
+        try:
+            _to_its_end(run)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"interrupted at once: continue the run from its last checkpoint with `gyges resume {run.folder.path}`"
+            ) from None
+    return run.folder.path
+
+
+def _to_its_end(run: Run) -> None:
     try:
-        with signals(run.stop):
-            _loop(run)
+        _loop(run)
     except RunStopped as stopped:
         _checkpoint(run)
         run.folder.close("failed", str(stopped), non_finite_losses=isinstance(stopped, NotFinite))
@@ -201,7 +214,6 @@ def _finish(run: Run) -> Path:
                 run.folder.close("failed", f"{type(error).__name__}: {error}")
         raise
     run.folder.close("finished")
-    return run.folder.path
 
 
 def _loop(run: Run) -> None:
