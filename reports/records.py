@@ -173,6 +173,8 @@ class Manifest(BaseModel):
     code_dirty: bool | None
     seed: int
     thread_count: int = Field(ge=1)
+    deterministic: bool | None = None  # None in folders written before it was recorded
+    nondeterministic_operations: list[str] = Field(default_factory=list)  # those that torch has no other form of
     device: str
     organism: str
     organism_hash: str

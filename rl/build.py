@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,14 @@ from rewards.helpfulness import Helpfulness
 from rewards.score import RewardFunction
 from rl.algorithms.policy_gradient import PolicyGradient
 from rl.config import Lora, RunConfig
+from rl.determinism import built_alike, settle
 from rl.endings import BuildFailed
-from rl.kv_cache import continues_behind_a_gap
+from rl.loading import load_policy, wearing
 from rl.memory import keep_freed_memory
 from rl.models import Models
 from rl.organisms.scripted import Scripted
 from rl.parts import Parts, credit_all, keep_all
-from rl.policy import Policy, load_policy
+from rl.policy import Policy
 from rl.progress import bar, notice
 from rl.sampler import Generate, sampler
 from rl.scoring import ScoreEpisodes, scorer
@@ -84,7 +85,7 @@ def _build_helpfulness(recipe: Helpfulness) -> Path:
     def build(directory: Path) -> None:
         from rewards.build_helpfulness import build as train  # brings TRL, which costs seconds to import
 
-        with bar("reward model") as update:
+        with built_alike(), bar("reward model") as update:
             try:
                 train(recipe, directory, update)
             except ValueError as error:
@@ -93,28 +94,46 @@ def _build_helpfulness(recipe: Helpfulness) -> Path:
     return cached("rewards", f"helpfulness-{key}", build)
 
 
-def build(config: RunConfig, start: Path | None = None) -> Built:
-    """Everything heavy. `start` is the frozen start, where that isn't the organism's own directory (a resume)."""
-    torch.set_num_threads(config.threads)
+def build(config: RunConfig, start: Path | None = None, trained: Path | None = None) -> Built:
+    """Everything heavy.
+
+    Of a run that is resumed `start` is the frozen start, where that isn't the organism's own directory, and `trained`
+    the checkpoint's model, or its adapter where the run trains one.
+    """
+    settle(config.threads, config.deterministic)
     keep_freed_memory()
     organism_directory = start or build_organism(config)
     ready, hashes = build_rewards(config.rewards)
     reference = load_policy(organism_directory)
     reference.model.requires_grad_(False)
-    policy = load_policy(organism_directory)
-    if not continues_behind_a_gap(policy.model):
+    _say_how_it_is_read(reference)
+    if config.lora is None:
+        policy = load_policy(trained or organism_directory, ways=reference.ways)
+    else:
+        policy = load_policy(organism_directory, ways=reference.ways)
+        policy = with_adapter(policy, config.lora, config.seed) if trained is None else wearing(policy, trained)
+    return Built(policy, reference, ready, organism_directory, hashes)
+
+
+def _say_how_it_is_read(policy: Policy) -> None:
+    """Name the short cuts that this model doesn't allow, for what they cost."""
+    ways = policy.ways
+    if not ways.cached:
         notice(
-            "this model has layers that can't be continued from a copy or behind a gap: prompts are read whole, and "
-            "where it isn't plain attention each with every completion, which takes longer and gives the same"
+            "this model's cached decoding differs from a plain forward pass, as tried on it: every token is sampled "
+            "by a pass over the whole row, which is exact and takes many times as long"
         )
+    elif not ways.shares_beginnings:
+        notice("this model can't be continued behind a gap, as tried on it: prompts are read whole, which takes longer")
+    if not ways.padded:
+        notice("this model reads padded rows wrongly, as tried on it: rows of one length are read together, no others")
+    elif not ways.shares_prompts:
+        notice("this model can't be continued from a copy, as tried on it: a prompt is read with each completion")
     if policy.device.type == "cpu" and policy.model.config._attn_implementation != "sdpa":
         notice(
             f"this model attends by {policy.model.config._attn_implementation} and not by sdpa: it decodes as "
             "Transformers has it, which takes longer"
         )
-    if config.lora is not None:
-        policy = with_adapter(policy, config.lora, config.seed)
-    return Built(policy, reference, ready, organism_directory, hashes)
 
 
 def with_adapter(policy: Policy, lora: Lora, seed: int) -> Policy:
@@ -124,7 +143,7 @@ def with_adapter(policy: Policy, lora: Lora, seed: int) -> Policy:
     targets = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
     torch.manual_seed(int(stream(seed, 0, Stage.adapter).integers(2**31)))
     adapters = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules=targets, task_type="CAUSAL_LM")
-    return Policy(get_peft_model(policy.model, adapters).eval(), policy.tokenizer, policy.end_ids)
+    return replace(policy, model=get_peft_model(policy.model, adapters).eval())
 
 
 def build_parts(config: RunConfig, built: Built) -> Parts:

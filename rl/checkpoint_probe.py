@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-import torch
-
 from checkpoints import store
 from reports.folder import read_manifest
 from reports.records import ProbeRow
 from rewards.score import RewardFunction
-from rl.build import build_rewards, deployed, models
-from rl.config import read_config
-from rl.policy import load_policy
+from rl.build import build_organism, build_rewards, deployed, models
+from rl.config import RunConfig, read_config
+from rl.determinism import settle
+from rl.loading import load_policy, wearing
+from rl.policy import Policy
 from rl.probing import asks_for_rewards, observe, plain_rewards, probe_rows, probe_set, require_same_probes
 from rl.progress import bar, counting
 from rl.restoring import require_same_rewards
@@ -29,16 +29,21 @@ def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
     if chosen is None:
         raise ValueError(f"{folder} holds no checkpoint to probe: wait for the first, or train again")
     checkpoint = store.load(folder / "checkpoints", chosen)
-    torch.set_num_threads(config.threads)
+    settle(config.threads, config.deterministic)
     probes = probe_set(config)
     require_same_probes(manifest, probes)
     rewards: tuple[RewardFunction, ...] = ()
     if asks_for_rewards(config):
         rewards, hashes = build_rewards(config.rewards)
         require_same_rewards(manifest, hashes)
-    policy = load_policy(checkpoint.path)
+    policy = _policy(config, checkpoint.path)
     among = models(config, policy, lambda: load_policy(store.load(folder / "checkpoints", 0).path))
     with bar(f"probing step {chosen}") as update, deployed(config, among):
         generate = sampler(policy, config.sampling, counting(update, len(probes.scenarios)))
         observations = observe(generate, config.env, probes, config.seed, chosen, plain_rewards(config, rewards))
     return probe_rows(config.probes, observations, config.seed, chosen)
+
+
+def _policy(config: RunConfig, checkpoint: Path) -> Policy:
+    """The policy as the run itself has it: an adapter is worn, not merged, which would move the last bits."""
+    return load_policy(checkpoint) if config.lora is None else wearing(load_policy(build_organism(config)), checkpoint)

@@ -80,6 +80,9 @@ class RunConfig(BaseModel):
     threads: int = Field(
         default=2, ge=1, description="Torch threads of a process; part of the config since it moves the last bits."
     )
+    deterministic: bool = Field(
+        default=True, description="Torch's deterministic kernels: the same run at each call, at any number of threads."
+    )
     workers: int = Field(
         default=1, ge=1, description="Processes of the trl engine; part of the config since it moves what is sampled."
     )

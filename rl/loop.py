@@ -8,13 +8,14 @@ from functools import partial
 from pathlib import Path
 
 from checkpoints import atomic, store
-from checkpoints.lineage import hash_directory
 from reports.records import Manifest, StepRow
 from rl import learner as learner_state
 from rl import processes, run_folder
+from rl.adapters import origin_hash
 from rl.algorithms.preference import Preference
 from rl.build import Built, build, build_parts
 from rl.config import RunConfig, read_config
+from rl.determinism import Watch, watching
 from rl.endings import Interrupted, NotFinite, RunStopped
 from rl.engine_limits import require_engine, require_layers
 from rl.episode_rows import probe_episode_rows, train_episode_rows
@@ -22,11 +23,11 @@ from rl.learner import Learner, new_learner
 from rl.parts import Parts
 from rl.policy import save_policy
 from rl.probing import ProbeSet, observe, plain_rewards, probe_rows, probe_set, require_same_probes
-from rl.progress import bar, counting
+from rl.progress import bar, counting, notice
 from rl.residual_stream import layer_count
 from rl.restoring import require_same_rewards, restored
 from rl.rollouts import Rollouts
-from rl.run_folder import RunFolder
+from rl.run_folder import RunFolder, Status
 from rl.sampler import sampler
 from rl.step import policy_gradient_step
 from rl.stopping import StopRequest, never, signals
@@ -44,6 +45,7 @@ class Run:
     probes: ProbeSet
     learner: Learner
     step: int
+    watch: Watch = field(default_factory=Watch)
     saved: int = -1  # the step of the last checkpoint
     seconds_probe: float = 0.0  # of the probe since the last row
     stop: StopRequest = field(default_factory=StopRequest)
@@ -57,9 +59,9 @@ def train(config: RunConfig, out: Path, started: Callable[[], None] = lambda: No
     """
     _require_startable(config)
     _require_processes(config)
-    with run_folder.create(out, config) as folder:
+    with run_folder.create(out, config) as folder, watching(_name_operation) as watch:
         started()
-        return _finish(_start(config, folder))
+        return _finish(_start(config, folder, watch))
 
 
 def begin(config: RunConfig, out: Path, started: Callable[[], None] = lambda: None) -> None:
@@ -69,9 +71,16 @@ def begin(config: RunConfig, out: Path, started: Callable[[], None] = lambda: No
         ValueError: for what the user can mend.
     """
     _require_startable(config)
-    with run_folder.create(out, config) as folder:
+    with run_folder.create(out, config) as folder, watching(_name_operation) as watch:
         started()
-        _start(config, folder)
+        _start(config, folder, watch)
+
+
+def _name_operation(operation: str) -> None:
+    notice(
+        f"torch has no deterministic form of {operation}: this run can't be repeated bit for bit, which its manifest "
+        "says under nondeterministic_operations"
+    )
 
 
 def _require_startable(config: RunConfig) -> None:
@@ -90,14 +99,15 @@ def _require_processes(config: RunConfig) -> None:
         )
 
 
-def _start(config: RunConfig, folder: RunFolder) -> Run:
+def _start(config: RunConfig, folder: RunFolder, watch: Watch) -> Run:
     """A run at step 0 with its manifest and its first checkpoint; overwrites what a killed start has left."""
     probes = probe_set(config)
     built = build(config)
     require_layers(config, layer_count(built.reference.model))  # of a directory nobody could know before
     folder.rewind(0)
-    folder.write_manifest(_manifest(config, built, probes))
-    run = Run(config, folder, built, build_parts(config, built), probes, new_learner(config, built), step=0)
+    folder.write_manifest(_manifest(config, built, probes, watch))
+    parts, learner = build_parts(config, built), new_learner(config, built)
+    run = Run(config, folder, built, parts, probes, learner, step=0, watch=watch)
     _checkpoint(run)
     return run
 
@@ -118,7 +128,8 @@ def resume(out: Path, from_step: int | None = None, stop: Callable[[], bool] = n
             folder = stack.enter_context(run_folder.reopen(out, wait_s=60 if processes.count() > 1 else 0))
             config = _config_of(folder)
             _require_processes(config)
-            run = _continued(config, folder, from_step)
+            watch = stack.enter_context(watching(_name_operation))
+            run = _continued(config, folder, from_step, watch)
         processes.from_leader(run.step)
         run.stop.elsewhere = stop
         return _finish(run)
@@ -132,7 +143,7 @@ def take_back(out: Path, from_step: int | None = None) -> RunConfig:
     """
     # The workers of a driver that was killed end a moment after it.
     with run_folder.reopen(out, wait_s=10) as folder:
-        return _continued(_config_of(folder), folder, from_step).config
+        return _continued(_config_of(folder), folder, from_step, Watch()).config
 
 
 def _config_of(folder: RunFolder) -> RunConfig:
@@ -141,14 +152,14 @@ def _config_of(folder: RunFolder) -> RunConfig:
     return config
 
 
-def _continued(config: RunConfig, folder: RunFolder, from_step: int | None) -> Run:
+def _continued(config: RunConfig, folder: RunFolder, from_step: int | None, watch: Watch) -> Run:
     """The run at its last checkpoint, or at that of `from_step`, or at its start where it has none."""
     atomic.sweep_stale(folder.checkpoints)
     step = store.latest(folder.checkpoints) if from_step is None else from_step
     if step is None:
         _require_nothing_done(folder)
-        return _start(config, folder)
-    return _restore(config, folder, step)
+        return _start(config, folder, watch)
+    return _restore(config, folder, step, watch)
 
 
 def _require_nothing_done(folder: RunFolder) -> None:
@@ -165,7 +176,7 @@ def _require_nothing_done(folder: RunFolder) -> None:
         )
 
 
-def _restore(config: RunConfig, folder: RunFolder, step: int) -> Run:
+def _restore(config: RunConfig, folder: RunFolder, step: int, watch: Watch) -> Run:
     """The run as it was at the checkpoint of `step`."""
     built, learner = restored(config, folder.checkpoints, step)
     manifest = folder.read_manifest()
@@ -175,7 +186,7 @@ def _restore(config: RunConfig, folder: RunFolder, step: int) -> Run:
     # Last: what is refused above leaves the folder as it was.
     folder.rewind(step)
     folder.write_manifest(manifest.model_copy(update={"status": "running", "reason": None, "finished": None}))
-    return Run(config, folder, built, build_parts(config, built), probes, learner, step, saved=step)
+    return Run(config, folder, built, build_parts(config, built), probes, learner, step, watch, saved=step)
 
 
 def _finish(run: Run) -> Path:
@@ -185,11 +196,11 @@ def _finish(run: Run) -> Path:
             _loop(run)
     except RunStopped as stopped:
         _checkpoint(run)
-        run.folder.close("failed", str(stopped), non_finite_losses=isinstance(stopped, NotFinite))
+        _close(run, "failed", str(stopped), non_finite_losses=isinstance(stopped, NotFinite))
         raise
     except Interrupted:
         _checkpoint(run)
-        run.folder.close("interrupted", f"stopped by the user after step {run.step}")
+        _close(run, "interrupted", f"stopped by the user after step {run.step}")
         raise Interrupted(
             f"interrupted: the run is checkpointed, continue it with `gyges resume {run.folder.path}`"
         ) from None
@@ -198,10 +209,14 @@ def _finish(run: Run) -> Path:
         # Of several processes another may have died: that isn't the end.
         with suppress(OSError):
             if processes.count() == 1:
-                run.folder.close("failed", f"{type(error).__name__}: {error}")
+                _close(run, "failed", f"{type(error).__name__}: {error}")
         raise
-    run.folder.close("finished")
+    _close(run, "finished")
     return run.folder.path
+
+
+def _close(run: Run, status: Status, reason: str | None = None, non_finite_losses: int = 0) -> None:
+    run.folder.close(status, reason, non_finite_losses, run.watch.operations)
 
 
 def _loop(run: Run) -> None:
@@ -298,7 +313,7 @@ def _checkpoint(run: Run) -> None:
     )
 
 
-def _manifest(config: RunConfig, built: Built, probes: ProbeSet) -> Manifest:
+def _manifest(config: RunConfig, built: Built, probes: ProbeSet, watch: Watch) -> Manifest:
     commit, dirty = run_folder.code_state()
     organism = config.organism
     path = getattr(organism, "path", None)
@@ -308,9 +323,11 @@ def _manifest(config: RunConfig, built: Built, probes: ProbeSet) -> Manifest:
         code_dirty=dirty,
         seed=config.seed,
         thread_count=config.threads,
+        deterministic=config.deterministic,
+        nondeterministic_operations=sorted(watch.operations),
         device=str(built.policy.device),
         organism=f"directory {path.name}" if path is not None else organism.kind,
-        organism_hash=hash_directory(built.organism_directory),
+        organism_hash=origin_hash(built.organism_directory),
         reward_hashes=built.reward_hashes,
         prompt_set_hashes=probes.hashes(),
         started=run_folder.utc_now(),
@@ -319,7 +336,7 @@ def _manifest(config: RunConfig, built: Built, probes: ProbeSet) -> Manifest:
 
 def _require_same_origin(manifest: Manifest, built: Built, lora: bool) -> None:
     require_same_rewards(manifest, built.reward_hashes)
-    if lora and manifest.organism_hash != hash_directory(built.organism_directory):
+    if lora and manifest.organism_hash != origin_hash(built.organism_directory):
         raise ValueError(
             "the organism isn't the one that this run was started with (its hash differs from manifest.json): "
             "restore it, or start a new run with `gyges train`"

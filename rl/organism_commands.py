@@ -20,17 +20,16 @@ def organism_build(
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of its recipe.")
     ] = None,
-    threads: Annotated[int, typer.Option(help="Torch threads.", min=1)] = 2,
 ) -> None:
-    """Build an organism, or find it in the cache, and print its certificate."""
-    config = _run_with(name, assignments or [])
-    import torch
+    """Build an organism, or find it in the cache, and print its certificate.
 
+    Builds always take two threads, so that a recipe gives the same weights whoever asks for it.
+    """
+    config = _run_with(name, assignments or [])
     from rl.build import build_organism
     from rl.organisms.build import CERTIFICATE
     from rl.organisms.certify import table
 
-    torch.set_num_threads(threads)
     directory = build_organism(config)
     print(f"organism: {directory}")
     certificate = directory / CERTIFICATE

@@ -11,7 +11,7 @@ import torch
 from peft import PeftModel
 
 from envs.episode import Scenario
-from rl.policy import Policy, pad_left, positions
+from rl.policy import Policy, batches, pad_left
 
 
 def layer_count(model: Any) -> int:
@@ -72,6 +72,7 @@ def at_last_prompt_token(
 ) -> torch.Tensor:
     """What the layer hands on at the last token of each prompt, (scenarios, H), read `size` at a time."""
     found: list[torch.Tensor] = []
+    prompts = [policy.prompt_ids(scenario) for scenario in scenarios]
 
     def keep(module: torch.nn.Module, given: Any, output: Any) -> None:
         stream_BPH = output[0] if isinstance(output, tuple) else output
@@ -79,16 +80,10 @@ def at_last_prompt_token(
 
     handle = layer.register_forward_hook(keep)
     try:
-        for start in range(0, len(scenarios), size):
-            prompts = [policy.prompt_ids(scenario) for scenario in scenarios[start : start + size]]
-            ids_BP, mask_BP = pad_left(prompts, policy.pad_id, policy.device)
-            policy.model(
-                input_ids=ids_BP,
-                attention_mask=mask_BP,
-                position_ids=positions(mask_BP),
-                logits_to_keep=1,
-                use_cache=False,
-            )
+        in_order: list[int] = []
+        for rows in batches(policy.ways, [len(prompt) for prompt in prompts], size):
+            in_order += rows
+            policy.hidden_states(*pad_left([prompts[row] for row in rows], policy.pad_id, policy.device))
     finally:
         handle.remove()
-    return torch.cat(found)
+    return torch.cat(found)[torch.tensor(in_order).argsort()]

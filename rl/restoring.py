@@ -1,6 +1,5 @@
 """What a checkpoint holds, loaded: the same in the process that leads a run and in those that follow."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from checkpoints import store
@@ -9,7 +8,6 @@ from rl import learner as learner_state
 from rl.build import Built, build
 from rl.config import RunConfig
 from rl.learner import Learner, new_learner
-from rl.policy import load_policy
 
 
 def restored(config: RunConfig, checkpoints: Path, step: int) -> tuple[Built, Learner]:
@@ -20,8 +18,7 @@ def restored(config: RunConfig, checkpoints: Path, step: int) -> tuple[Built, Le
     """
     checkpoint = store.load(checkpoints, step)
     start = store.load(checkpoints, 0).path if config.lora is None else None
-    built = build(config, start)
-    built = replace(built, policy=load_policy(checkpoint.path, trainable_adapter=config.lora is not None))
+    built = build(config, start, checkpoint.path)
     learner = new_learner(config, built)
     learner_state.restore(config, learner, checkpoint)
     return built, learner

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -74,11 +74,20 @@ class RunFolder:
         """The manifest as it stands; refuses a version that this code doesn't know, before anything is touched."""
         return read_manifest(self.path / "manifest.json")
 
-    def close(self, status: Status, reason: str | None = None, non_finite_losses: int = 0) -> None:
+    def close(
+        self,
+        status: Status,
+        reason: str | None = None,
+        non_finite_losses: int = 0,
+        nondeterministic: Collection[str] = (),
+    ) -> None:
         """Records how the run ended, and adds to the count of steps that were refused for a loss that isn't finite."""
         manifest = self.read_manifest()
         counted = manifest.non_finite_losses + non_finite_losses
-        update = {"status": status, "reason": reason, "finished": utc_now(), "non_finite_losses": counted}
+        update = {
+            "status": status, "reason": reason, "finished": utc_now(), "non_finite_losses": counted,
+            "nondeterministic_operations": sorted({*manifest.nondeterministic_operations, *nondeterministic}),
+        }  # fmt: skip
         self.write_manifest(manifest.model_copy(update=update))
 
     def rewind(self, step: int) -> None:

@@ -6,21 +6,19 @@ Dimension suffixes: N rows still running, S positions, V vocabulary.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from transformers import DynamicCache
 
 from envs.episode import Episode, Scenario
 from envs.transcript import CLOSE_TAG, read_transcript
 from rl.decode_attention import decoding
 from rl.endings import RunStopped
-from rl.kv_cache import select_rows
 from rl.policy import Policy
-from rl.prefill import Prefill, prefill
+from rl.running_rows import begin
 
 S = TypeVar("S", bound=Scenario)
 
@@ -116,8 +114,7 @@ def _sample(
 ) -> list[_Reply]:
     """Decodes until every row has ended or is at the limit."""
     device, count, limit = policy.device, len(prompts), settings.max_new_tokens
-    read = prefill(policy, prompts)
-    rows, logits_NV = _Rows.behind(policy.model, read, limit), read.logits_NV
+    rows, logits_NV = begin(policy, prompts, limit)
     ends = torch.tensor(policy.end_ids, device=device)
     tokens = torch.zeros((count, limit), dtype=torch.int64, device=device)
     logprobs = torch.zeros((count, limit), dtype=torch.float32, device=device)
@@ -170,37 +167,3 @@ def draw(logits_NV: torch.Tensor, settings: Sampling, generator: torch.Generator
     token_N1 = torch.searchsorted(cumulative_NV, uniform_N1 * cumulative_NV[:, -1:], right=True)
     logprob_N1 = scaled_NV.gather(1, token_N1) - top_N1 - total_N1.log()
     return token_N1.squeeze(1), logprob_N1.squeeze(1)
-
-
-@dataclass
-class _Rows:
-    """The rows being decoded: their cache, and a mask (N, S) with room for every token to come."""
-
-    model: Any
-    cache: DynamicCache
-    mask_NS: torch.Tensor
-    position_N: torch.Tensor
-    filled: int
-
-    @classmethod
-    def behind(cls, model: Any, read: Prefill, limit: int) -> "_Rows":
-        """Rows that have read their prompts and will get at most so many tokens."""
-        mask_NS = torch.nn.functional.pad(read.mask_NS, (0, limit), value=1)
-        return cls(model, read.cache, mask_NS, read.position_N, read.mask_NS.shape[1])
-
-    def keep(self, rows: torch.Tensor) -> None:
-        """Drops all rows but these."""
-        select_rows(self.cache, rows)
-        self.mask_NS, self.position_N = self.mask_NS[rows], self.position_N[rows]
-
-    def advance(self, token_N: torch.Tensor) -> torch.Tensor:
-        """Reads one token a row; the logits of the next, (N, V)."""
-        self.position_N, self.filled = self.position_N + 1, self.filled + 1
-        output = self.model(
-            input_ids=token_N.unsqueeze(1),
-            attention_mask=self.mask_NS[:, : self.filled],
-            position_ids=self.position_N.unsqueeze(1),
-            past_key_values=self.cache,
-        )
-        logits_NV: torch.Tensor = output.logits[:, -1]
-        return logits_NV

@@ -17,11 +17,12 @@ from checkpoints.lock import writer_lock
 from reports.report import write_report
 from reports.study import write_study
 from rl.config import RunConfig
+from rl.determinism import BUILD_THREADS
 from rl.endings import Interrupted
 from rl.progress import bar
 from rl.run_folder import default_folder
 from rl.stopping import signals
-from rl.sweep_builds import BUILD_THREADS, builds_of, distinct, failed_builds, note_build, run_build, unbuilt
+from rl.sweep_builds import builds_of, distinct, failed_builds, note_build, run_build, unbuilt
 from rl.sweep_table import Board, shown
 from rl.trial import Outcome, Surroundings, Trial, recorded_outcome, run_trial, saved_step
 from rl.work_queue import Event, Job, Stop, Workers, run_jobs

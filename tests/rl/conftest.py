@@ -40,9 +40,10 @@ from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
 from rl.algorithms.grpo import GRPO
 from rl.config import Optimiser, RunConfig
+from rl.loading import load_policy
 from rl.loop import train
 from rl.organisms.faker import Faker
-from rl.policy import Policy, load_policy
+from rl.policy import Policy
 from rl.probes.decomposition import Decomposition
 from rl.probes.well_formed import WellFormed
 from rl.sampler import Sampling

@@ -1,6 +1,7 @@
 """Sampling: the same from the same generator, blind to everything else, with exact log-probabilities."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from rl.endings import RunStopped
 from rl.policy import Policy
 from rl.reading import log_probabilities
 from rl.sampler import Sampling, draw, sampler
+from rl.ways import Ways
 
 SETTINGS = Sampling(min_p=0, max_new_tokens=24)
 
@@ -212,13 +214,20 @@ def test_logits_that_are_not_finite_stop_the_run() -> None:
         draw(torch.tensor([[0.0, float("inf")]]), Sampling(), torch.Generator())
 
 
-def test_rows_are_sampled_the_same_whether_or_not_beginnings_are_shared(
-    policy: Policy,
-    scenarios: list[FreeScenario],
-    episodes: list[Episode[FreeScenario]],
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    "ways",
+    [
+        Ways(shares_beginnings=False),
+        Ways(shares_beginnings=True, window=90),
+        Ways(cached=False),
+        Ways(cached=False, padded=False),
+    ],
+    ids=["each prompt whole", "padding would overrun the window", "no cache", "no cache, no padding"],
+)
+def test_rows_are_sampled_the_same_whatever_way_they_are_read(
+    ways: Ways, policy: Policy, scenarios: list[FreeScenario], episodes: list[Episode[FreeScenario]]
 ) -> None:
-    monkeypatch.setattr(rl.prefill, "continues_behind_a_gap", lambda _: False)
+    policy = replace(policy, ways=ways)
     whole = sampler(policy, SETTINGS)(scenarios, np.random.default_rng(0))
     assert texts(whole) == texts(episodes)
     for one, other in zip(whole, episodes, strict=True):

@@ -26,10 +26,11 @@ from rl.algorithms.rloo import RLOO
 from rl.config import Optimiser, RunConfig
 from rl.engine_limits import require_engine
 from rl.learner import Learner
+from rl.loading import load_policy
 from rl.loop import resume, train
 from rl.mitigations.credit_mask import CreditMask
 from rl.parts import Parts, credit_all, keep_all
-from rl.policy import Policy, load_policy
+from rl.policy import Policy
 from rl.reading import log_probabilities
 from rl.rollouts import Rollouts
 from rl.sampler import Sampling, sampler
