@@ -75,6 +75,7 @@ def _whole_model(path: Path) -> Any:
         model.config.rescale_every = 0  # RWKV halves its weights in place for float16, at every load anew
     for adapter in reversed(adapters):
         model = merged(model, adapter)
+    model.requires_grad_(True)  # an adapter leaves its base frozen, and what is trained is chosen later
     # What an adapter that is trained on top records as its base: all that was loaded, not the innermost part of it.
     model.name_or_path = model.config._name_or_path = str(path.resolve())
     return model
