@@ -10,6 +10,7 @@ from reports.records import ProbeRow
 from rewards.score import RewardFunction
 from rl.build import build_rewards, deployed, models
 from rl.config import read_config
+from rl.given_paths import require_given_paths
 from rl.policy import load_policy
 from rl.probing import asks_for_rewards, observe, plain_rewards, probe_rows, probe_set, require_same_probes
 from rl.progress import bar, counting
@@ -24,8 +25,10 @@ def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
         ValueError: no run there, no such checkpoint, or a damaged one; another reward model than the run's.
     """
     config = read_config(folder / "config.json")
+    needed = {"organism": config.lora is not None, "rewards": asks_for_rewards(config)}
+    require_given_paths(config, folder, unneeded=[part for part in needed if not needed[part]])
     manifest = read_manifest(folder / "manifest.json")
-    chosen = store.latest(folder / "checkpoints") if step is None else step
+    chosen = store.newest(folder / "checkpoints") if step is None else step
     if chosen is None:
         raise ValueError(f"{folder} holds no checkpoint to probe: wait for the first, or train again")
     checkpoint = store.load(folder / "checkpoints", chosen)
@@ -35,7 +38,7 @@ def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
     rewards: tuple[RewardFunction, ...] = ()
     if asks_for_rewards(config):
         rewards, hashes = build_rewards(config.rewards)
-        require_same_rewards(manifest, hashes)
+        require_same_rewards(manifest, hashes, config)
     policy = load_policy(checkpoint.path)
     among = models(config, policy, lambda: load_policy(store.load(folder / "checkpoints", 0).path))
     with bar(f"probing step {chosen}") as update, deployed(config, among):
