@@ -218,7 +218,7 @@ def sweep(
     fleet = Fleet(_backend(backend, address), workers, threads, address)
     wanted = arms(name, [*(assignments or []), *chosen], mitigations or [])
     planned = plan(name, wanted, parse_seeds(seeds), threads, out)
-    result = run_sweep(planned, fleet, retry_failed, _say)
+    result = run_sweep(planned, fleet, retry_failed, say)
     if not result.worked:
         say(f"nothing left to do: all {len(planned.trials)} trials have ended before")
     finished = [trial.folder for trial in planned.trials if result.outcomes[trial.name].status == "finished"]

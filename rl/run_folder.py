@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -92,7 +91,7 @@ class RunFolder:
         self._keep("probes.jsonl", lambda row: row["step"] < step)
         for later in store.steps(self.checkpoints):
             if later > step:
-                shutil.rmtree(self.checkpoints / store.step_name(later))
+                atomic.remove_directory(self.checkpoints / store.step_name(later))
         for file in (self.path / "episodes").glob("step-*.parquet"):
             if int(file.stem.removeprefix("step-")) > step:
                 file.unlink()
