@@ -70,10 +70,17 @@ def parse_json(text: str) -> Any:
 
     Raises:
         json.JSONDecodeError: what isn't JSON.
-        ValueError: JSON with a key twice in an object, with a number of thousands of digits, or nested too deeply.
+        ValueError: JSON with a key twice in an object, half a character, thousands of digits, or nested too deeply.
     """
     try:
-        return json.loads(text, object_pairs_hook=_without_repeats)
+        value = json.loads(text, object_pairs_hook=_without_repeats)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"half a character, \\u{ord(error.object[error.start]):04x}: write the other half as well"
+        ) from error
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
 

@@ -117,9 +117,11 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _whole_numbers_fit(cls, data: Any) -> Any:
-        for where, number in _whole_numbers(data):
-            if abs(number) > LARGEST:
+    def _can_be_recorded(cls, data: Any) -> Any:
+        for where, value in _plain_values(data):
+            if isinstance(value, str) and not _is_unicode(value):
+                raise ValueError(f"{where} isn't UTF-8 text: {printable(value[:80])}")
+            if isinstance(value, int) and abs(value) > LARGEST:
                 raise ValueError(f"{where} is beyond the 63 bits of a whole number in a table: choose a smaller one")
         return data
 
@@ -177,14 +179,24 @@ class RunConfig(BaseModel):
         return self
 
 
-def _whole_numbers(data: Any) -> Iterator[tuple[str, int]]:
-    """Every whole number within plain data, and its key. Without recursion: data may be nested deeply."""
+def _is_unicode(text: str) -> bool:
+    """False for halves of surrogate pairs, which stand for bytes of a command line that aren't UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _plain_values(data: Any) -> Iterator[tuple[str, int | str]]:
+    """Every whole number and every text within plain data, by key. Without recursion: data may be nested deeply."""
     left = [("", data)]
     while left:
         where, value = left.pop()
-        if isinstance(value, int) and not isinstance(value, bool):
+        if isinstance(value, int | str) and not isinstance(value, bool):
             yield where.removeprefix("."), value
         elif isinstance(value, dict):
+            left += [(where, key) for key in value if isinstance(key, str)]
             left += [(f"{where}.{key}", inner) for key, inner in value.items()]
         elif isinstance(value, list | tuple):
             left += [(f"{where}.{index}", inner) for index, inner in enumerate(value)]

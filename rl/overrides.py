@@ -94,7 +94,7 @@ def plain_types(annotation: Any) -> Iterator[Any]:
 def completed(value: Any, models: Models) -> Any:
     """The value with the defaults of the settings that it leaves out, so that they can be set by name."""
     if isinstance(value, list):
-        return [completed(element, models) for element in value]
+        return [completed(element, models) if isinstance(element, dict) else element for element in value]
     model = _model_of(value, models) if isinstance(value, dict) else None
     if model is None:
         return value

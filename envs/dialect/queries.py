@@ -1,6 +1,7 @@
 """Every request of the dialect, and the split by (verb, object) that keeps training, certification and probes apart."""
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable
 from functools import cache
@@ -88,8 +89,10 @@ def read_query_file(path: Path, conflict: Conflict = "harm") -> tuple[Query, ...
             problem = error.errors()[0]
             where = ".".join(map(str, problem["loc"])) or "line"
             raise ValueError(f"{path}:{number}: {where}: {problem['msg'].removeprefix('Value error, ')}") from error
-        except ValueError as error:
+        except json.JSONDecodeError as error:
             raise ValueError(f"{path}:{number}: not a JSON object: {error}") from error
+        except ValueError as error:
+            raise ValueError(f"{path}:{number}: {error}") from error
         key = query_id(row.text)
         if key in queries:
             raise ValueError(
