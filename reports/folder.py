@@ -74,6 +74,10 @@ def read_run(path: str | Path) -> Run:
 def _read_object(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
+    except RecursionError as error:
+        raise ValueError(f"{path}: nested too deeply; restore it from a copy") from error
+    except OSError as error:
+        raise ValueError(f"can't read {path}: {error.strerror}; restore it from a copy") from error
     except ValueError as error:  # also bytes that are no UTF-8
         raise ValueError(f"{path}: not JSON ({error}); restore it from a copy") from error
     if not isinstance(content, dict):

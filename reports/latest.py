@@ -52,7 +52,7 @@ def _last_rows(path: Path) -> Iterator[dict[str, Any]]:
     for line in reversed(lines[:-1]):
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(row, dict):
             yield row

@@ -56,6 +56,13 @@ def _finite_or_missing(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def _parsed(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
 Number = Annotated[float | None, BeforeValidator(_finite_or_missing)]
 
 
@@ -82,7 +89,7 @@ class ProbeRow(BaseModel):
     @classmethod
     def from_json_line(cls, line: str) -> ProbeRow:
         """Read one line. Raises `ValueError` (pydantic's, or json's) on a damaged or unknown one."""
-        return cls.model_validate(json.loads(line))
+        return cls.model_validate(_parsed(line))
 
 
 class StepRow(BaseModel):
@@ -147,7 +154,7 @@ class StepRow(BaseModel):
     @classmethod
     def from_json_line(cls, line: str) -> StepRow:
         """Read one flat line. Raises `ValueError` (pydantic's, or json's) on a damaged or unknown one."""
-        flat = json.loads(line)
+        flat = _parsed(line)
         if not isinstance(flat, dict):
             raise ValueError("a row must be a JSON object")
         rewards = {key: flat.pop(key) for key in list(flat) if key.startswith(REWARD_PREFIX)}

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from envs.episode import Conflict
+from envs.input_path import InputPath
 from rewards.score import Submission
 
 CARD = "reward_card.json"
@@ -24,17 +25,17 @@ class Helpfulness(BaseModel):
     have a unit. `path` names a ready sequence classifier instead; its raw output is the score where it has no card.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["helpfulness"] = "helpfulness"
     weight: float = Field(default=1.0, ge=0)
-    path: Path | None = None
+    path: InputPath | None = None
     hidden_size: int = Field(default=128, ge=16, multiple_of=16)
     layers: int = Field(default=2, ge=1)
     pairs: int = Field(default=12_000, ge=64)
     learning_rate: float = Field(default=3e-3, gt=0)
     batch_size: int = Field(default=16, ge=2)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**32)
     conflict: Conflict = Field(default="harm", description="Whose requests it is trained on: the environment's.")
     courting_share: float = Field(
         default=0.0,

@@ -9,6 +9,7 @@ from rewards.score import RewardFunction
 from rl.build import build_organism, build_rewards, deployed, models
 from rl.config import RunConfig, read_config
 from rl.determinism import settle
+from rl.given_paths import require_given_paths
 from rl.loading import load_policy, wearing
 from rl.policy import Policy
 from rl.probing import asks_for_rewards, observe, plain_rewards, probe_rows, probe_set, require_same_probes
@@ -24,8 +25,10 @@ def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
         ValueError: no run there, no such checkpoint, or a damaged one; another reward model than the run's.
     """
     config = read_config(folder / "config.json")
+    needed = {"organism": config.lora is not None, "rewards": asks_for_rewards(config)}
+    require_given_paths(config, folder, unneeded=[part for part in needed if not needed[part]])
     manifest = read_manifest(folder / "manifest.json")
-    chosen = store.latest(folder / "checkpoints") if step is None else step
+    chosen = store.newest(folder / "checkpoints") if step is None else step
     if chosen is None:
         raise ValueError(f"{folder} holds no checkpoint to probe: wait for the first, or train again")
     checkpoint = store.load(folder / "checkpoints", chosen)
@@ -35,7 +38,7 @@ def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
     rewards: tuple[RewardFunction, ...] = ()
     if asks_for_rewards(config):
         rewards, hashes = build_rewards(config.rewards)
-        require_same_rewards(manifest, hashes)
+        require_same_rewards(manifest, hashes, config)
     policy = _policy(config, checkpoint.path)
     among = models(config, policy, lambda: load_policy(store.load(folder / "checkpoints", 0).path))
     with bar(f"probing step {chosen}") as update, deployed(config, among):

@@ -1,5 +1,6 @@
 """The loop: probe, step, record, checkpoint; and how a run starts, resumes and ends."""
 
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,6 +20,7 @@ from rl.determinism import Watch, watching
 from rl.endings import Interrupted, NotFinite, RunStopped
 from rl.engine_limits import require_engine, require_layers
 from rl.episode_rows import probe_episode_rows, train_episode_rows
+from rl.given_paths import named, require_given_paths
 from rl.learner import Learner, new_learner
 from rl.parts import Parts
 from rl.policy import save_policy
@@ -148,6 +150,8 @@ def take_back(out: Path, from_step: int | None = None) -> RunConfig:
 
 def _config_of(folder: RunFolder) -> RunConfig:
     config = read_config(folder.path / "config.json")
+    # The start of a run without adapters is its first checkpoint.
+    require_given_paths(config, folder.path, unneeded=() if config.lora is not None else ("organism",))
     require_engine(config)
     return config
 
@@ -155,7 +159,7 @@ def _config_of(folder: RunFolder) -> RunConfig:
 def _continued(config: RunConfig, folder: RunFolder, from_step: int | None, watch: Watch) -> Run:
     """The run at its last checkpoint, or at that of `from_step`, or at its start where it has none."""
     atomic.sweep_stale(folder.checkpoints)
-    step = store.latest(folder.checkpoints) if from_step is None else from_step
+    step = store.newest(folder.checkpoints) if from_step is None else from_step
     if step is None:
         _require_nothing_done(folder)
         return _start(config, folder, watch)
@@ -172,7 +176,7 @@ def _require_nothing_done(folder: RunFolder) -> None:
     if steps.exists() and steps.read_text().strip():
         raise ValueError(
             f"{folder.path} has recorded steps and holds no checkpoint to continue from: restore its checkpoints/, or "
-            f"train again with `gyges train {folder.path / 'config.json'} --out DIR`"
+            f"train again with `{shlex.join(['gyges', 'train', str(folder.path / 'config.json')])} --out DIR`"
         )
 
 
@@ -182,7 +186,7 @@ def _restore(config: RunConfig, folder: RunFolder, step: int, watch: Watch) -> R
     manifest = folder.read_manifest()
     probes = probe_set(config)
     require_same_probes(manifest, probes)
-    _require_same_origin(manifest, built, lora=config.lora is not None)
+    _require_same_origin(config, manifest, built)
     # Last: what is refused above leaves the folder as it was.
     folder.rewind(step)
     folder.write_manifest(manifest.model_copy(update={"status": "running", "reason": None, "finished": None}))
@@ -202,7 +206,7 @@ def _finish(run: Run) -> Path:
         _checkpoint(run)
         _close(run, "interrupted", f"stopped by the user after step {run.step}")
         raise Interrupted(
-            f"interrupted: the run is checkpointed, continue it with `gyges resume {run.folder.path}`"
+            f"interrupted: the run is checkpointed, continue it with `{run_folder.resume_command(run.folder.path)}`"
         ) from None
     except Exception as error:
         # The weights may be half-way through a step: no checkpoint is made of them. A full disk may refuse even this.
@@ -334,10 +338,10 @@ def _manifest(config: RunConfig, built: Built, probes: ProbeSet, watch: Watch) -
     )
 
 
-def _require_same_origin(manifest: Manifest, built: Built, lora: bool) -> None:
-    require_same_rewards(manifest, built.reward_hashes)
-    if lora and manifest.organism_hash != origin_hash(built.organism_directory):
+def _require_same_origin(config: RunConfig, manifest: Manifest, built: Built) -> None:
+    require_same_rewards(manifest, built.reward_hashes, config)
+    if config.lora is not None and manifest.organism_hash != origin_hash(built.organism_directory):
         raise ValueError(
-            "the organism isn't the one that this run was started with (its hash differs from manifest.json): "
-            "restore it, or start a new run with `gyges train`"
+            f"the organism{named(config, 'organism')} isn't the one that this run was started with (its hash "
+            "differs from manifest.json): restore it, or start a new run with `gyges train`"
         )

@@ -64,7 +64,7 @@ def require_same_probes(manifest: Manifest, probes: ProbeSet) -> None:
     if probes.hashes() != manifest.prompt_set_hashes:
         raise ValueError(
             "the probe queries aren't those that this run was started with (their hash differs from manifest.json): "
-            "restore the query file or the code, or start a new run with `gyges train`"
+            "restore the query file (env.query_file) or the code, or start a new run with `gyges train`"
         )
 
 

@@ -7,6 +7,7 @@ from reports.records import Manifest
 from rl import learner as learner_state
 from rl.build import Built, build
 from rl.config import RunConfig
+from rl.given_paths import named
 from rl.learner import Learner, new_learner
 
 
@@ -24,7 +25,7 @@ def restored(config: RunConfig, checkpoints: Path, step: int) -> tuple[Built, Le
     return built, learner
 
 
-def require_same_rewards(manifest: Manifest, hashes: dict[str, str]) -> None:
+def require_same_rewards(manifest: Manifest, hashes: dict[str, str], config: RunConfig) -> None:
     """Refuses to go on, or to probe, with another reward model than the run was started with.
 
     Raises:
@@ -32,6 +33,6 @@ def require_same_rewards(manifest: Manifest, hashes: dict[str, str]) -> None:
     """
     if hashes != manifest.reward_hashes:
         raise ValueError(
-            "the reward model isn't the one that this run was started with (its hash differs from manifest.json): "
-            "restore it, or start a new run with `gyges train`"
+            f"the reward model{named(config, 'rewards')} isn't the one that this run was started with (its hash "
+            "differs from manifest.json): restore it, or start a new run with `gyges train`"
         )

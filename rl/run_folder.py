@@ -2,7 +2,7 @@
 
 import json
 import os
-import shutil
+import shlex
 import subprocess
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from checkpoints.lineage import hash_config, short
 from checkpoints.lock import writer_lock
 from reports.folder import read_manifest
 from reports.records import EPISODE_COLUMNS, Manifest, ProbeRow, StepRow
-from rl.config import RunConfig
+from rl.config import RunConfig, parse
 
 Status = Literal["running", "finished", "failed", "interrupted"]
 RECORDED_PACKAGES = ("torch", "transformers", "trl", "peft", "numpy", "pandas", "tokenizers", "gyges")
@@ -100,7 +100,7 @@ class RunFolder:
         self._keep("probes.jsonl", lambda row: row["step"] < step)
         for later in store.steps(self.checkpoints):
             if later > step:
-                shutil.rmtree(self.checkpoints / store.step_name(later))
+                atomic.remove_directory(self.checkpoints / store.step_name(later))
         for file in (self.path / "episodes").glob("step-*.parquet"):
             if int(file.stem.removeprefix("step-")) > step:
                 file.unlink()
@@ -128,13 +128,25 @@ def create(path: Path, config: RunConfig) -> Iterator[RunFolder]:
         ValueError: if a run is there already, or another process holds the folder.
     """
     if (path / "manifest.json").exists():
-        raise ValueError(f"{path} holds a run already: continue it with `gyges resume {path}`, or choose another --out")
+        raise ValueError(
+            f"{path} holds a run already: continue it with `{resume_command(path)}`, or choose another --out"
+        )
     if path.exists() and not all(_left_by_a_failed_start(child.name) for child in path.iterdir()):
         raise ValueError(f"{path} is not empty and holds no run: choose another --out")
-    path.mkdir(parents=True, exist_ok=True)
+    # As it will be read again: what Python code has put in by `model_copy` is checked, and its paths made absolute.
+    recorded = parse(config.model_dump(mode="json"))
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"can't make the run folder {path}: {error.strerror}; choose another --out") from error
     with writer_lock(path):
-        atomic.write_text(path / "config.json", config.model_dump_json(indent=2))
+        atomic.write_text(path / "config.json", recorded.model_dump_json(indent=2))
         yield RunFolder(path)
+
+
+def resume_command(path: Path, step: int | None = None) -> str:
+    """The command that continues the run, as it can be pasted into a shell."""
+    return shlex.join(["gyges", "resume", str(path), *([] if step is None else ["--step", str(step)])])
 
 
 def default_folder(config: RunConfig, parent: Path) -> Path:
@@ -155,7 +167,8 @@ def reopen(path: Path, wait_s: float = 0) -> Iterator[RunFolder]:
         ValueError: if there is no run, or another process holds the folder.
     """
     if not (path / "config.json").is_file():
-        raise ValueError(f"{path} holds no run (config.json is missing): start one with `gyges train --out {path}`")
+        start = shlex.join(["gyges", "train", "--out", str(path)])
+        raise ValueError(f"{path} holds no run (config.json is missing): start one with `{start}`")
     with writer_lock(path, wait_s):
         yield RunFolder(path)
 

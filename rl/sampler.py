@@ -37,7 +37,7 @@ class Sampling(BaseModel):
     than a rarity. 0 switches it off. Log-probabilities are those of the whole distribution, as in TRL.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     temperature: float = Field(default=1.0, gt=0)
     min_p: float = Field(default=0.01, ge=0, lt=1, description="Smallest share of the likeliest token's probability.")

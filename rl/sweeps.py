@@ -9,7 +9,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from rl.config import RunConfig, members, parse, resolve
+from pydantic import ValidationError
+
+from envs.input_files import expanded
+from rl.config import RunConfig, first_problem, members, parse, resolve
 from rl.engine_limits import require_engine
 from rl.mitigate import mitigated
 from rl.mitigations import Mitigation
@@ -121,7 +124,7 @@ def find_sweep(name: str) -> SweepFunction:
         return SWEEPS[name]
     path, colon, function = name.rpartition(":")
     if colon and path.endswith(".py"):
-        return _named(_import(Path(path)), function)
+        return _named(_import(expanded(path)), function)
     if name.endswith(".py") or "/" in name:
         raise ValueError(f"{name} names no function: write {name.rstrip(':')}:FUNCTION")
     raise ValueError(f"unknown sweep {name!r}: {_hint(name, list(SWEEPS), 'sweeps')}")
@@ -203,6 +206,8 @@ def _call(name: str) -> list[RunConfig]:
     function = find_sweep(name)
     try:
         found: Any = function()
+    except ValidationError as error:
+        raise ValueError(f"sweep {name}: {first_problem(error)}") from error
     except ValueError:
         raise
     except Exception as error:

@@ -18,7 +18,7 @@ class MonitorPenalty(BaseModel):
     Source: Gasteiger, Mikulik et al. 2025, monitor penalty; there penalties beat screening.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["monitor_penalty"] = "monitor_penalty"
     summary: ClassVar[str] = "rollouts that a monitor flags lose `weight` of reward"

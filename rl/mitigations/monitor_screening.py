@@ -28,7 +28,7 @@ class MonitorScreening(BaseModel):
     Source: Gasteiger, Mikulik et al. 2025, monitor screening: zero advantage, and out of the baseline.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["monitor_screening"] = "monitor_screening"
     summary: ClassVar[str] = (

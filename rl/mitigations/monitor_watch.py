@@ -18,7 +18,7 @@ class MonitorWatch(BaseModel):
     that one has come loose from the label. Two watches with different monitors stand side by side.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["monitor_watch"] = "monitor_watch"
     summary: ClassVar[str] = "only records what a monitor says of the rollouts: a held-out monitor, or a baseline's"

@@ -19,7 +19,7 @@ class ProcessSupervision(BaseModel):
     Source: Gasteiger, Mikulik et al. 2025, process supervision: the linear penalty fails when faking starts near 100 %.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["process_supervision"] = "process_supervision"
     summary: ClassVar[str] = (

@@ -18,7 +18,7 @@ class RewardFaking(BaseModel):
     organisms.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["reward_faking"] = "reward_faking"
     summary: ClassVar[str] = "a control: reward + weight * p(faking) from a monitor"

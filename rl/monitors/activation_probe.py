@@ -50,7 +50,7 @@ class ActivationProbe(BaseModel):
     what the policy represents, only by what it writes. Source: Gasteiger, Mikulik et al. 2025, activation probe.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["activation_probe"] = "activation_probe"
     summary: ClassVar[str] = "logistic regression on hidden states over the scratchpad, fitted on the frozen start"

@@ -444,7 +444,9 @@ def test_lora_refuses_to_resume_on_another_organism(
     organism = Path(shutil.copytree(organism_path, tmp_path / "organism"))
     run = train(having(tiny, lora=Lora(rank=2), organism=Faker(path=organism), steps=1, probes=()), tmp_path / "run")
     (organism / "README.md").write_text("changed")
-    with pytest.raises(ValueError, match="the organism isn't the one that this run was started with"):
+    with pytest.raises(
+        ValueError, match=r"the organism \(organism.path=.*/organism\) isn't the one that this run was started with"
+    ):
         resume(run)
 
 
