@@ -13,7 +13,7 @@ from reports.records import Manifest, StepRow
 from rl import learner as learner_state
 from rl import processes, run_folder
 from rl.algorithms.preference import Preference
-from rl.build import Built, build, build_parts
+from rl.build import Built, build, build_parts, require_reward_model
 from rl.config import RunConfig, read_config
 from rl.endings import Interrupted, NotFinite, RunStopped
 from rl.engine_limits import require_engine, require_layers
@@ -75,10 +75,12 @@ def begin(config: RunConfig, out: Path, started: Callable[[], None] = lambda: No
 
 
 def _require_startable(config: RunConfig) -> None:
-    """Before anything slow: what the engine can't do, a query file with duplicates or too few queries for a step."""
+    """Before the folder: what the engine can't do, a query file with duplicates or too few queries, a reward model."""
     require_engine(config)
     probe_set(config)
     config.env.training_scenarios(stream(config.seed, 1, Stage.scenarios), config.algorithm.prompts_per_step)
+    for reward in config.rewards:
+        require_reward_model(reward)
 
 
 def _require_processes(config: RunConfig) -> None:
