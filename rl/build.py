@@ -62,14 +62,17 @@ def build_organism(config: RunConfig) -> Path:
 
 
 def build_rewards(configured: Sequence[Any]) -> tuple[tuple[RewardFunction, ...], dict[str, str]]:
-    """The rewards, ready to call, and the hash of each learned one."""
+    """The rewards, ready to call, and the hash of each learned one.
+
+    Raises:
+        ValueError: a path without a whole reward model. BuildFailed: the build missed its tolerances.
+    """
     ready: list[RewardFunction] = []
     hashes: dict[str, str] = {}
     for reward in configured:
         if isinstance(reward, Helpfulness):
+            require_reward_model(reward)
             directory = reward.path or _build_helpfulness(reward)
-            if not (directory / "config.json").is_file():
-                raise ValueError(f"rewards.helpfulness.path={directory} holds no model (config.json is missing)")
             hashes[reward.kind] = hash_directory(directory)
             ready.append(reward.model_copy(update={"path": directory}))
         else:
@@ -77,9 +80,22 @@ def build_rewards(configured: Sequence[Any]) -> tuple[tuple[RewardFunction, ...]
     return tuple(ready), hashes
 
 
+def require_reward_model(reward: Any) -> None:
+    """Refuses a path that holds no whole reward model, by loading it; it stays loaded for the run.
+
+    Raises:
+        ValueError: in one line.
+    """
+    if not isinstance(reward, Helpfulness) or reward.path is None:
+        return
+    if not (reward.path / "config.json").is_file():
+        raise ValueError(f"rewards.helpfulness.path={reward.path} holds no model (config.json is missing)")
+    reward.prepare()
+
+
 def _build_helpfulness(recipe: Helpfulness) -> Path:
     sources = [Path(envs.__file__).parent, *Path(rewards.__file__).parent.glob("*helpfulness.py")]
-    sources.append(Path(rewards.__file__).parent / "preferences.py")
+    sources += [Path(rewards.__file__).parent / name for name in ("preferences.py", "classifier.py")]
     key = build_key(recipe.model_dump(mode="json"), sources)
 
     def build(directory: Path) -> None:

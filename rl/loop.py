@@ -14,7 +14,7 @@ from rl import learner as learner_state
 from rl import processes, run_folder
 from rl.adapters import origin_hash
 from rl.algorithms.preference import Preference
-from rl.build import Built, build, build_parts
+from rl.build import Built, build, build_parts, require_reward_model
 from rl.config import RunConfig, read_config
 from rl.determinism import Watch, watching
 from rl.endings import Interrupted, NotFinite, RunStopped
@@ -86,10 +86,12 @@ def _name_operation(operation: str) -> None:
 
 
 def _require_startable(config: RunConfig) -> None:
-    """Before anything slow: what the engine can't do, a query file with duplicates or too few queries for a step."""
+    """Before the folder: what the engine can't do, a query file with duplicates or too few queries, a reward model."""
     require_engine(config)
     probe_set(config)
     config.env.training_scenarios(stream(config.seed, 1, Stage.scenarios), config.algorithm.prompts_per_step)
+    for reward in config.rewards:
+        require_reward_model(reward)
 
 
 def _require_processes(config: RunConfig) -> None:
