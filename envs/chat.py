@@ -30,6 +30,9 @@ class ChatStyle:
     fold_system: bool = False
 
 
+PLAIN = ChatStyle()  # of whatever no run has a say in: a reward model, the documents of an organism
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """A rendered conversation, as text and as token ids."""
@@ -163,7 +166,7 @@ def _written(tokenizer: Any) -> list[int]:
     ids: list[int] = []
     for roles in (("user", "assistant", "user"), ("system", "user", "assistant", "user")):
         try:
-            text = rendered(tokenizer, [{"role": role, "content": _NEUTRAL} for role in roles], ChatStyle())
+            text = rendered(tokenizer, [{"role": role, "content": _NEUTRAL} for role in roles], PLAIN)
         except Exception:  # noqa: BLE001 - `style_for` says what a template refuses
             continue
         ids += encode(tokenizer, text)

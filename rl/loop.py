@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from reports.records import Manifest, StepRow
 from rl import learner as learner_state
 from rl import processes, run_folder
 from rl.algorithms.preference import Preference
-from rl.build import Built, build, build_parts
+from rl.build import Built, build, build_parts, training_scenarios
 from rl.config import RunConfig, read_config
 from rl.endings import Interrupted, NotFinite, RunStopped
 from rl.engine_limits import require_engine, require_layers
@@ -22,7 +23,9 @@ from rl.learner import Learner, new_learner
 from rl.parts import Parts
 from rl.policy import save_policy
 from rl.probing import ProbeSet, observe, plain_rewards, probe_rows, probe_set, require_same_probes
-from rl.progress import bar, counting
+from rl.progress import bar, counting, notice
+from rl.prompt_checks import first_training_prompts, require_prompts, require_prompts_of
+from rl.prompt_hashes import prompt_token_hashes, require_same_prompts, started_at
 from rl.residual_stream import layer_count
 from rl.restoring import require_same_rewards, restored
 from rl.rollouts import Rollouts
@@ -75,10 +78,14 @@ def begin(config: RunConfig, out: Path, started: Callable[[], None] = lambda: No
 
 
 def _require_startable(config: RunConfig) -> None:
-    """Before anything slow: what the engine can't do, a query file with duplicates or too few queries for a step."""
+    """Before anything slow: what the engine can't do, a query file with duplicates or too few queries for a step, and
+    prompts that the organism in a directory can't be given."""
     require_engine(config)
-    probe_set(config)
+    probes = probe_set(config)
     config.env.training_scenarios(stream(config.seed, 1, Stage.scenarios), config.algorithm.prompts_per_step)
+    path = getattr(config.organism, "path", None)  # a scripted organism has none
+    if path is not None:
+        require_prompts_of(path, config, probes, training_scenarios(config))
 
 
 def _require_processes(config: RunConfig) -> None:
@@ -92,12 +99,17 @@ def _require_processes(config: RunConfig) -> None:
 
 def _start(config: RunConfig, folder: RunFolder) -> Run:
     """A run at step 0 with its manifest and its first checkpoint; overwrites what a killed start has left."""
+    started = run_folder.utc_now()  # before any prompt is rendered: templates are told it as the date
     probes = probe_set(config)
-    built = build(config)
+    built = build(config, clock=datetime.fromisoformat(started))
     require_layers(config, layer_count(built.reference.model))  # of a directory nobody could know before
+    parts = build_parts(config, built)
+    require_prompts(config, built.policy, built.policy.model.config, probes, parts.scenarios)
+    if built.policy.style.fold_system:
+        notice("the system text stands in front of the user's, in the user turn (chat.system)")
     folder.rewind(0)
-    folder.write_manifest(_manifest(config, built, probes))
-    run = Run(config, folder, built, build_parts(config, built), probes, new_learner(config, built), step=0)
+    folder.write_manifest(_manifest(config, built, probes, _token_hashes(config, built, probes, parts), started))
+    run = Run(config, folder, built, parts, probes, new_learner(config, built), step=0)
     _checkpoint(run)
     return run
 
@@ -167,15 +179,17 @@ def _require_nothing_done(folder: RunFolder) -> None:
 
 def _restore(config: RunConfig, folder: RunFolder, step: int) -> Run:
     """The run as it was at the checkpoint of `step`."""
-    built, learner = restored(config, folder.checkpoints, step)
     manifest = folder.read_manifest()
+    built, learner = restored(config, folder.checkpoints, step, started_at(manifest))
     probes = probe_set(config)
     require_same_probes(manifest, probes)
     _require_same_origin(manifest, built, lora=config.lora is not None)
+    parts = build_parts(config, built)
+    require_same_prompts(manifest, _token_hashes(config, built, probes, parts))
     # Last: what is refused above leaves the folder as it was.
     folder.rewind(step)
     folder.write_manifest(manifest.model_copy(update={"status": "running", "reason": None, "finished": None}))
-    return Run(config, folder, built, build_parts(config, built), probes, learner, step, saved=step)
+    return Run(config, folder, built, parts, probes, learner, step, saved=step)
 
 
 def _finish(run: Run) -> Path:
@@ -298,7 +312,13 @@ def _checkpoint(run: Run) -> None:
     )
 
 
-def _manifest(config: RunConfig, built: Built, probes: ProbeSet) -> Manifest:
+def _token_hashes(config: RunConfig, built: Built, probes: ProbeSet, parts: Parts) -> dict[str, str]:
+    return prompt_token_hashes(built.policy, probes, first_training_prompts(config, parts.scenarios))
+
+
+def _manifest(
+    config: RunConfig, built: Built, probes: ProbeSet, token_hashes: dict[str, str], started: str
+) -> Manifest:
     commit, dirty = run_folder.code_state()
     organism = config.organism
     path = getattr(organism, "path", None)
@@ -313,7 +333,9 @@ def _manifest(config: RunConfig, built: Built, probes: ProbeSet) -> Manifest:
         organism_hash=hash_directory(built.organism_directory),
         reward_hashes=built.reward_hashes,
         prompt_set_hashes=probes.hashes(),
-        started=run_folder.utc_now(),
+        prompt_token_hashes=token_hashes,
+        system_text_folded=built.policy.style.fold_system,
+        started=started,
     )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from peft import AutoPeftModelForCausalLM, PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from envs.chat import PLAIN, ChatStyle, Prompt, prompt
 from envs.episode import Scenario
 from rl.linear import quicken
 
@@ -25,7 +26,9 @@ class Policy:
     model: Any
     tokenizer: Any
     end_ids: tuple[int, ...]
-    _prompts: dict[tuple[str, ...], NDArray[np.int64]] = field(default_factory=dict, repr=False)
+    style: ChatStyle = PLAIN
+    # Not among what `replace` takes over: another style writes other prompts.
+    _prompts: dict[tuple[str, ...], NDArray[np.int64]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def device(self) -> torch.device:
@@ -33,8 +36,9 @@ class Policy:
 
     @property
     def pad_id(self) -> int:
-        """The token that fills up rows; whichever it is, it is masked."""
-        return int(self.tokenizer.pad_token_id or 0)
+        """The token that fills up rows; whichever it is, it is masked. It must have a row in the embedding."""
+        pad = int(self.tokenizer.pad_token_id or 0)
+        return pad if pad < self.model.get_input_embeddings().weight.shape[0] else 0
 
     def prompt_ids(self, scenario: Scenario) -> NDArray[np.int64]:
         """The prompt as the model's own chat template writes it, ready for the reply; shape (P,)."""
@@ -45,11 +49,12 @@ class Policy:
             self._prompts[key] = self._templated(scenario)
         return self._prompts[key]
 
+    def prompt(self, scenario: Scenario) -> Prompt:
+        """The prompt as text and token ids, rendered anew."""
+        return prompt(self.tokenizer, scenario.messages, self.style)
+
     def _templated(self, scenario: Scenario) -> NDArray[np.int64]:
-        ids = self.tokenizer.apply_chat_template(
-            scenario.messages, add_generation_prompt=True, tokenize=True, return_dict=False
-        )
-        return np.asarray(ids, dtype=np.int64)
+        return np.asarray(self.prompt(scenario).ids, dtype=np.int64)
 
 
 def pick_device() -> torch.device:

@@ -1,9 +1,11 @@
 """What a checkpoint holds, loaded: the same in the process that leads a run and in those that follow."""
 
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from checkpoints import store
+from envs.chat import style_for
 from reports.records import Manifest
 from rl import learner as learner_state
 from rl.build import Built, build
@@ -12,16 +14,18 @@ from rl.learner import Learner, new_learner
 from rl.policy import load_policy
 
 
-def restored(config: RunConfig, checkpoints: Path, step: int) -> tuple[Built, Learner]:
-    """The run's heavy objects and its learner as they were at the checkpoint of `step`.
+def restored(config: RunConfig, checkpoints: Path, step: int, clock: datetime) -> tuple[Built, Learner]:
+    """The run's heavy objects and its learner as they were at the checkpoint of `step`; `clock` is the run's start.
 
     Raises:
         ValueError: for a damaged checkpoint, or one that lacks what the algorithm needs.
     """
     checkpoint = store.load(checkpoints, step)
     start = store.load(checkpoints, 0).path if config.lora is None else None
-    built = build(config, start)
-    built = replace(built, policy=load_policy(checkpoint.path, trainable_adapter=config.lora is not None))
+    built = build(config, start, clock)
+    policy = load_policy(checkpoint.path, trainable_adapter=config.lora is not None)
+    style = style_for(policy.tokenizer, config.chat.system, clock)
+    built = replace(built, policy=replace(policy, style=style))
     learner = new_learner(config, built)
     learner_state.restore(config, learner, checkpoint)
     return built, learner

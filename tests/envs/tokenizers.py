@@ -80,7 +80,16 @@ def byte_fallback() -> Any:
     characters = sorted({character for text in TEXTS for character in text} - {" "})
     tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", *characters]
     tokens += ["he", "hel", "hell", "hello", "▁hello", "us", "er", "user"]
-    merges = [("h", "e"), ("he", "l"), ("hel", "l"), ("hell", "o"), ("▁", "hello"), ("u", "s"), ("e", "r"), ("us", "er")]
+    merges = [
+        ("h", "e"),
+        ("he", "l"),
+        ("hel", "l"),
+        ("hell", "o"),
+        ("▁", "hello"),
+        ("u", "s"),
+        ("e", "r"),
+        ("us", "er"),
+    ]
     tokenizer = Tokenizer(
         models.BPE({token: i for i, token in enumerate(tokens)}, merges, unk_token="<unk>", byte_fallback=True)
     )
