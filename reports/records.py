@@ -187,6 +187,9 @@ class Manifest(BaseModel):
     organism_hash: str
     reward_hashes: dict[str, str]
     prompt_set_hashes: dict[str, str]
+    # Of the same prompts, and of training prompts, as token ids; older folders have none.
+    prompt_token_hashes: dict[str, str] = Field(default_factory=dict)
+    system_text_folded: bool = False  # into the user turn, for a chat template without a system turn
     started: str
     finished: str | None = None
     status: Literal["running", "finished", "failed", "interrupted"] = "running"

@@ -8,6 +8,7 @@ from typing import Any, Literal, final
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
 
+from envs.chat import PLAIN, prompt_ids
 from envs.episode import Conflict
 from envs.input_path import InputPath
 from rewards.classifier import Classifier, load_classifier, self_tested
@@ -104,12 +105,12 @@ def _load(directory: Path, label: int | str | None) -> tuple[Classifier, float, 
 
 
 def encode(tokenizer: Any, query: str, answer: str) -> list[int]:
-    """Token ids of one exchange: a user turn and an assistant turn, nothing before and nothing else."""
-    # A policy that writes the template's own tokens must not be able to forge turns: they are spelled out instead.
-    for token in tokenizer.all_special_tokens:
-        query, answer = query.replace(token, " ".join(token)), answer.replace(token, " ".join(token))
+    """Token ids of one exchange: a user turn and an assistant turn, nothing before and nothing else.
+
+    A policy that writes the template's own tokens can't forge turns: they are read as ordinary text.
+    """
     messages = [{"role": "user", "content": query}, {"role": "assistant", "content": answer}]
-    return list(tokenizer.apply_chat_template(messages, tokenize=True, return_dict=False))
+    return prompt_ids(tokenizer, messages, PLAIN, generation=False)
 
 
 def score_texts(model: Any, tokenizer: Any, exchanges: Sequence[tuple[str, str]]) -> list[float]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import envs
 import rewards
 from checkpoints.cache import cached
 from checkpoints.lineage import build_key, hash_directory
+from envs.chat import FIXED_DAY, style_for
 from rewards.helpfulness import Helpfulness
 from rewards.score import RewardFunction
 from rl.algorithms.policy_gradient import PolicyGradient
@@ -23,7 +25,7 @@ from rl.loading import load_policy, wearing
 from rl.memory import keep_freed_memory
 from rl.models import Models
 from rl.organisms.scripted import Scripted
-from rl.parts import Parts, credit_all, keep_all
+from rl.parts import DrawScenarios, Parts, credit_all, keep_all
 from rl.policy import Policy
 from rl.progress import bar, notice
 from rl.sampler import Generate, sampler
@@ -110,8 +112,10 @@ def _build_helpfulness(recipe: Helpfulness) -> Path:
     return cached("rewards", f"helpfulness-{key}", build)
 
 
-def build(config: RunConfig, start: Path | None = None, trained: Path | None = None) -> Built:
-    """Everything heavy.
+def build(
+    config: RunConfig, start: Path | None = None, trained: Path | None = None, clock: datetime = FIXED_DAY
+) -> Built:
+    """Everything heavy. `clock` is the run's start, which the chat template is told.
 
     Of a run that is resumed `start` is the frozen start, where that isn't the organism's own directory, and `trained`
     the checkpoint's model, or its adapter where the run trains one.
@@ -128,6 +132,8 @@ def build(config: RunConfig, start: Path | None = None, trained: Path | None = N
     else:
         policy = load_policy(organism_directory, ways=reference.ways)
         policy = with_adapter(policy, config.lora, config.seed) if trained is None else wearing(policy, trained)
+    style = style_for(policy.tokenizer, config.chat.system, clock)
+    policy, reference = replace(policy, style=style), replace(reference, style=style)
     return Built(policy, reference, ready, organism_directory, hashes)
 
 
@@ -178,13 +184,21 @@ def models(config: RunConfig, policy: Policy, load_start: Callable[[], Policy]) 
 
 
 def _start(config: RunConfig, built: Built) -> Policy:
-    return built.reference if config.algorithm.moving_reference is None else load_policy(built.organism_directory)
+    if config.algorithm.moving_reference is None:
+        return built.reference
+    return replace(load_policy(built.organism_directory), style=built.reference.style)
 
 
 def deployed(config: RunConfig, among: Models) -> AbstractContextManager[None]:
     """Within it the policy acts as it would in deployment: steered, where a mitigation steers it there."""
     unbuilt: Any = _not_here
     return _mitigated(config, unbuilt, unbuilt, among).acting("deployment")
+
+
+def training_scenarios(config: RunConfig) -> DrawScenarios:
+    """How the run draws its training prompts, after every mitigation; needs nothing built."""
+    unbuilt: Any = _not_here
+    return _mitigated(config, unbuilt, unbuilt, unbuilt).scenarios
 
 
 def changed_parts(config: RunConfig) -> set[str]:

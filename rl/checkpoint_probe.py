@@ -1,8 +1,10 @@
 """Probes one checkpoint of a finished or running run, outside the run: reads the folder and writes nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from checkpoints import store
+from envs.chat import style_for
 from reports.folder import read_manifest
 from reports.records import ProbeRow
 from rewards.score import RewardFunction
@@ -14,6 +16,7 @@ from rl.loading import load_policy, wearing
 from rl.policy import Policy
 from rl.probing import asks_for_rewards, observe, plain_rewards, probe_rows, probe_set, require_same_probes
 from rl.progress import bar, counting
+from rl.prompt_hashes import prompt_token_hashes, require_same_prompts, started_at
 from rl.restoring import require_same_rewards
 from rl.sampler import sampler
 
@@ -40,7 +43,12 @@ def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
         rewards, hashes = build_rewards(config.rewards)
         require_same_rewards(manifest, hashes, config)
     policy = _policy(config, checkpoint.path)
-    among = models(config, policy, lambda: load_policy(store.load(folder / "checkpoints", 0).path))
+    style = style_for(policy.tokenizer, config.chat.system, started_at(manifest))
+    policy = replace(policy, style=style)
+    require_same_prompts(manifest, prompt_token_hashes(policy, probes))
+    among = models(
+        config, policy, lambda: replace(load_policy(store.load(folder / "checkpoints", 0).path), style=style)
+    )
     with bar(f"probing step {chosen}") as update, deployed(config, among):
         generate = sampler(policy, config.sampling, counting(update, len(probes.scenarios)))
         observations = observe(generate, config.env, probes, config.seed, chosen, plain_rewards(config, rewards))

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from envs.chat import SystemText
 from envs.dialect.environment import Dialect
 from envs.input_files import parse_json, read_text
 from reports.terminal_text import printable
@@ -66,6 +67,19 @@ class Lora(BaseModel):
 
 
 @final
+class Chat(BaseModel):
+    """How conversations are put to the model's chat template."""
+
+    model_config = _FROZEN
+
+    system: SystemText = Field(
+        default="auto",
+        description="`fold` puts the system text in front of the user turn; `auto` does where a template refuses or "
+        "drops a system turn.",
+    )
+
+
+@final
 class VLLM(BaseModel):
     """Rollouts by vLLM, through the settings of TRL's trainers; needs the extra `vllm` and a CUDA device."""
 
@@ -104,6 +118,7 @@ class RunConfig(BaseModel):
     algorithm: Algorithm = GRPO()
     engine: Literal["builtin", "trl"] = "builtin"
     vllm: VLLM | None = None
+    chat: Chat = Chat()
     optimiser: Optimiser = Optimiser()
     sampling: Sampling = Sampling()
     lora: Lora | None = None

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from rl import learner as learner_state
 from rl import processes, run_folder
 from rl.adapters import origin_hash
 from rl.algorithms.preference import Preference
-from rl.build import Built, build, build_parts, require_reward_model
+from rl.build import Built, build, build_parts, require_reward_model, training_scenarios
 from rl.config import RunConfig, read_config
 from rl.determinism import Watch, watching
 from rl.endings import Interrupted, NotFinite, RunStopped
@@ -26,6 +27,8 @@ from rl.parts import Parts
 from rl.policy import save_policy
 from rl.probing import ProbeSet, observe, plain_rewards, probe_rows, probe_set, require_same_probes
 from rl.progress import bar, counting, notice
+from rl.prompt_checks import first_training_prompts, require_prompts, require_prompts_of
+from rl.prompt_hashes import prompt_token_hashes, require_same_prompts, started_at
 from rl.residual_stream import layer_count
 from rl.restoring import require_same_rewards, restored
 from rl.rollouts import Rollouts
@@ -86,12 +89,16 @@ def _name_operation(operation: str) -> None:
 
 
 def _require_startable(config: RunConfig) -> None:
-    """Before the folder: what the engine can't do, a query file with duplicates or too few queries, a reward model."""
+    """Before the folder: what the engine can't do, a query file with duplicates or too few queries, a reward model
+    that can't be one, and prompts that the organism in a directory can't be given."""
     require_engine(config)
-    probe_set(config)
+    probes = probe_set(config)
     config.env.training_scenarios(stream(config.seed, 1, Stage.scenarios), config.algorithm.prompts_per_step)
     for reward in config.rewards:
         require_reward_model(reward)
+    path = getattr(config.organism, "path", None)  # a scripted organism has none
+    if path is not None:
+        require_prompts_of(path, config, probes, training_scenarios(config))
 
 
 def _require_processes(config: RunConfig) -> None:
@@ -105,13 +112,18 @@ def _require_processes(config: RunConfig) -> None:
 
 def _start(config: RunConfig, folder: RunFolder, watch: Watch) -> Run:
     """A run at step 0 with its manifest and its first checkpoint; overwrites what a killed start has left."""
+    started = run_folder.utc_now()  # before any prompt is rendered: templates are told it as the date
     probes = probe_set(config)
-    built = build(config)
+    built = build(config, clock=datetime.fromisoformat(started))
     require_layers(config, layer_count(built.reference.model))  # of a directory nobody could know before
+    parts = build_parts(config, built)
+    require_prompts(config, built.policy, built.policy.model.config, probes, parts.scenarios)
+    if built.policy.style.fold_system:
+        notice("the system text stands in front of the user's, in the user turn (chat.system)")
     folder.rewind(0)
-    folder.write_manifest(_manifest(config, built, probes, watch))
-    parts, learner = build_parts(config, built), new_learner(config, built)
-    run = Run(config, folder, built, parts, probes, learner, step=0, watch=watch)
+    hashes = _token_hashes(config, built, probes, parts)
+    folder.write_manifest(_manifest(config, built, probes, hashes, started, watch))
+    run = Run(config, folder, built, parts, probes, new_learner(config, built), step=0, watch=watch)
     _checkpoint(run)
     return run
 
@@ -184,15 +196,17 @@ def _require_nothing_done(folder: RunFolder) -> None:
 
 def _restore(config: RunConfig, folder: RunFolder, step: int, watch: Watch) -> Run:
     """The run as it was at the checkpoint of `step`."""
-    built, learner = restored(config, folder.checkpoints, step)
     manifest = folder.read_manifest()
+    built, learner = restored(config, folder.checkpoints, step, started_at(manifest))
     probes = probe_set(config)
     require_same_probes(manifest, probes)
     _require_same_origin(config, manifest, built)
+    parts = build_parts(config, built)
+    require_same_prompts(manifest, _token_hashes(config, built, probes, parts))
     # Last: what is refused above leaves the folder as it was.
     folder.rewind(step)
     folder.write_manifest(manifest.model_copy(update={"status": "running", "reason": None, "finished": None}))
-    return Run(config, folder, built, build_parts(config, built), probes, learner, step, watch, saved=step)
+    return Run(config, folder, built, parts, probes, learner, step, watch, saved=step)
 
 
 def _finish(run: Run) -> Path:
@@ -319,7 +333,13 @@ def _checkpoint(run: Run) -> None:
     )
 
 
-def _manifest(config: RunConfig, built: Built, probes: ProbeSet, watch: Watch) -> Manifest:
+def _token_hashes(config: RunConfig, built: Built, probes: ProbeSet, parts: Parts) -> dict[str, str]:
+    return prompt_token_hashes(built.policy, probes, first_training_prompts(config, parts.scenarios))
+
+
+def _manifest(
+    config: RunConfig, built: Built, probes: ProbeSet, token_hashes: dict[str, str], started: str, watch: Watch
+) -> Manifest:
     commit, dirty = run_folder.code_state()
     organism = config.organism
     path = getattr(organism, "path", None)
@@ -336,7 +356,9 @@ def _manifest(config: RunConfig, built: Built, probes: ProbeSet, watch: Watch) -
         organism_hash=origin_hash(built.organism_directory),
         reward_hashes=built.reward_hashes,
         prompt_set_hashes=probes.hashes(),
-        started=run_folder.utc_now(),
+        prompt_token_hashes=token_hashes,
+        system_text_folded=built.policy.style.fold_system,
+        started=started,
     )
 
 

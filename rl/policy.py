@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from peft import PeftModel
 
+from envs.chat import PLAIN, ChatStyle, Prompt, prompt
 from envs.episode import Scenario
 from rl.ways import NO_SHARING, Ways
 
@@ -30,7 +31,9 @@ class Policy:
     tokenizer: Any
     end_ids: tuple[int, ...]
     ways: Ways = NO_SHARING
-    _prompts: dict[tuple[str, ...], NDArray[np.int64]] = field(default_factory=dict, repr=False)
+    style: ChatStyle = PLAIN
+    # Not among what `replace` takes over: another style writes other prompts.
+    _prompts: dict[tuple[str, ...], NDArray[np.int64]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def device(self) -> torch.device:
@@ -38,8 +41,9 @@ class Policy:
 
     @property
     def pad_id(self) -> int:
-        """The token that fills up rows; whichever it is, it is masked."""
-        return int(self.tokenizer.pad_token_id or 0)
+        """The token that fills up rows; whichever it is, it is masked. It must have a row in the embedding."""
+        pad = int(self.tokenizer.pad_token_id or 0)
+        return pad if pad < self.model.get_input_embeddings().weight.shape[0] else 0
 
     def plain_logits(self, ids_BS: torch.Tensor, last: int) -> torch.Tensor:
         """The logits behind each of the `last` tokens of rows of one length, (B, last, V): no mask, no cache."""
@@ -74,11 +78,12 @@ class Policy:
             self._prompts[key] = self._templated(scenario)
         return self._prompts[key]
 
+    def prompt(self, scenario: Scenario) -> Prompt:
+        """The prompt as text and token ids, rendered anew."""
+        return prompt(self.tokenizer, scenario.messages, self.style)
+
     def _templated(self, scenario: Scenario) -> NDArray[np.int64]:
-        ids = self.tokenizer.apply_chat_template(
-            scenario.messages, add_generation_prompt=True, tokenize=True, return_dict=False
-        )
-        return np.asarray(ids, dtype=np.int64)
+        return np.asarray(self.prompt(scenario).ids, dtype=np.int64)
 
 
 def _base(model: Any) -> Any:

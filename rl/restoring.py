@@ -1,5 +1,6 @@
 """What a checkpoint holds, loaded: the same in the process that leads a run and in those that follow."""
 
+from datetime import datetime
 from pathlib import Path
 
 from checkpoints import store
@@ -11,15 +12,15 @@ from rl.given_paths import named
 from rl.learner import Learner, new_learner
 
 
-def restored(config: RunConfig, checkpoints: Path, step: int) -> tuple[Built, Learner]:
-    """The run's heavy objects and its learner as they were at the checkpoint of `step`.
+def restored(config: RunConfig, checkpoints: Path, step: int, clock: datetime) -> tuple[Built, Learner]:
+    """The run's heavy objects and its learner as they were at the checkpoint of `step`; `clock` is the run's start.
 
     Raises:
         ValueError: for a damaged checkpoint, or one that lacks what the algorithm needs.
     """
     checkpoint = store.load(checkpoints, step)
     start = store.load(checkpoints, 0).path if config.lora is None else None
-    built = build(config, start, checkpoint.path)
+    built = build(config, start, checkpoint.path, clock)
     learner = new_learner(config, built)
     learner_state.restore(config, learner, checkpoint)
     return built, learner

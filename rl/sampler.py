@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from envs.episode import Episode, Scenario
 from envs.transcript import CLOSE_TAG, read_transcript
+from rl.context_window import require_window
 from rl.decode_attention import decoding
 from rl.endings import RunStopped
 from rl.policy import Policy
@@ -60,8 +61,10 @@ def sampler(policy: Policy, settings: Sampling, on_done: Callable[[int], None] |
         for start in range(0, len(scenarios), settings.batch_size):
             chunk = scenarios[start : start + settings.batch_size]
             generator = torch.Generator(policy.device).manual_seed(int(rng.integers(2**63)))
+            prompts = [policy.prompt_ids(scenario) for scenario in chunk]
+            require_window(policy.model.config, max(map(len, prompts)), settings.max_new_tokens)
             with decoding(policy.model):
-                replies = _sample(policy, [policy.prompt_ids(s) for s in chunk], settings, generator)
+                replies = _sample(policy, prompts, settings, generator)
             for scenario, reply in zip(chunk, replies, strict=True):
                 episode = read_episode(policy, scenario, reply.ids, reply.finished)
                 episodes.append(replace(episode, logprobs=reply.logprobs))

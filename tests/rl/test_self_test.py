@@ -114,7 +114,7 @@ def test_gradients_that_are_lost_on_a_short_cut_keep_it_from_being_taken() -> No
 
 def test_a_refusal_is_one_line_that_names_the_directory(tmp_path: Path) -> None:
     directory = write_tiny("cpmant", tmp_path)  # the prompt is read in both directions
-    with pytest.raises(ValueError, match="CpmAntForCausalLM.* reads ahead") as caught:
+    with pytest.raises(ValueError, match=r"CpmAntForCausalLM.* reads ahead") as caught:
         load_policy(directory, CPU)
     assert str(directory) in str(caught.value)
     assert "\n" not in str(caught.value)
