@@ -4,6 +4,7 @@ import difflib
 import errno
 import json
 import os
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -347,6 +348,8 @@ def main() -> None:
     take_any_encoding()
     for category in (UserWarning, FutureWarning):
         warnings.filterwarnings("ignore", category=category, module=r"torch\.|transformers\.|trl\.|accelerate\.")
+    # Where nothing handles it better SIGTERM unwinds like Ctrl-C: what is half made is cleared away.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(_run())
 
 

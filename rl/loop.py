@@ -210,10 +210,24 @@ def _restore(config: RunConfig, folder: RunFolder, step: int, watch: Watch) -> R
 
 
 def _finish(run: Run) -> Path:
-    """Runs to the last step and records how it ended."""
+    """Runs to the last step and records how it ended.
+
+    Signals are heard until that is written: a stop makes a checkpoint, which a repeated signal must not tear.
+    """
+    with signals(run.stop):
+        try:
+            _to_its_end(run)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                "interrupted at once: continue the run from its last checkpoint with "
+                f"`{run_folder.resume_command(run.folder.path)}`"
+            ) from None
+    return run.folder.path
+
+
+def _to_its_end(run: Run) -> None:
     try:
-        with signals(run.stop):
-            _loop(run)
+        _loop(run)
     except RunStopped as stopped:
         _checkpoint(run)
         _close(run, "failed", str(stopped), non_finite_losses=isinstance(stopped, NotFinite))
@@ -232,7 +246,6 @@ def _finish(run: Run) -> Path:
                 _close(run, "failed", f"{type(error).__name__}: {error}")
         raise
     _close(run, "finished")
-    return run.folder.path
 
 
 def _close(run: Run, status: Status, reason: str | None = None, non_finite_losses: int = 0) -> None:

@@ -102,18 +102,6 @@ def save_policy(policy: Policy, directory: Path) -> None:
     policy.tokenizer.save_pretrained(directory)
 
 
-def freeze_reference_adapter(model: Any) -> None:
-    """Makes the adapter that TRL adds to a PEFT model as its reference the frozen start.
-
-    TRL copies the adapter that is trained, which is the start's only where a run starts: with its second factor at 0
-    the reference is the model without any adapter, whenever it is made.
-    """
-    for name, parameter in model.named_parameters():
-        if ".lora_B.ref." in name:
-            with torch.no_grad():
-                parameter.zero_()
-
-
 def unwrap_forward(model: Any) -> None:
     """Takes off the wrapper that a TRL trainer leaves around `forward`: a thousand of them are one too many."""
     _base(model).__dict__.pop("forward", None)

@@ -100,6 +100,11 @@ def _taken_to_its_end(config: RunConfig, out: Path, say: Say, address: str | Non
                     asked.touch()
 
             ended = _watched(lambda: _fit(config, out.resolve(), folder), look)
+    except KeyboardInterrupt:
+        run_folder.mark_interrupted(out, wait_s=10)  # the workers were killed with the session
+        raise Interrupted(
+            f"interrupted at once: continue the run from its last checkpoint with `gyges resume {out}`"
+        ) from None
     finally:
         asked.unlink(missing_ok=True)
     if ended is not None:

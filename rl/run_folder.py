@@ -5,7 +5,7 @@ import os
 import shlex
 import subprocess
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -20,6 +20,7 @@ from checkpoints.lock import writer_lock
 from reports.folder import read_manifest
 from reports.records import EPISODE_COLUMNS, Manifest, ProbeRow, StepRow
 from rl.config import RunConfig, parse
+from rl.endings import Interrupted
 
 Status = Literal["running", "finished", "failed", "interrupted"]
 RECORDED_PACKAGES = ("torch", "transformers", "trl", "peft", "numpy", "pandas", "tokenizers", "gyges")
@@ -90,6 +91,11 @@ class RunFolder:
         }  # fmt: skip
         self.write_manifest(manifest.model_copy(update=update))
 
+    def close_if_running(self) -> None:
+        """Records that the run was stopped at once, where it isn't recorded how it ended."""
+        if (self.path / "manifest.json").exists() and self.read_manifest().status == "running":
+            self.close("interrupted", "stopped at once by the user: what came after the last checkpoint is lost")
+
     def rewind(self, step: int) -> None:
         """Drops what came after the checkpoint of `step`, and the probes of `step` itself, which are taken again.
 
@@ -141,7 +147,8 @@ def create(path: Path, config: RunConfig) -> Iterator[RunFolder]:
         raise ValueError(f"can't make the run folder {path}: {error.strerror}; choose another --out") from error
     with writer_lock(path):
         atomic.write_text(path / "config.json", recorded.model_dump_json(indent=2))
-        yield RunFolder(path)
+        with _not_left_running(RunFolder(path)) as folder:
+            yield folder
 
 
 def resume_command(path: Path, step: int | None = None) -> str:
@@ -169,8 +176,25 @@ def reopen(path: Path, wait_s: float = 0) -> Iterator[RunFolder]:
     if not (path / "config.json").is_file():
         start = shlex.join(["gyges", "train", "--out", str(path)])
         raise ValueError(f"{path} holds no run (config.json is missing): start one with `{start}`")
-    with writer_lock(path, wait_s):
-        yield RunFolder(path)
+    with writer_lock(path, wait_s), _not_left_running(RunFolder(path)) as folder:
+        yield folder
+
+
+@contextmanager
+def _not_left_running(folder: RunFolder) -> Iterator[RunFolder]:
+    """No manifest says "running" after a signal that ended the block at once."""
+    try:
+        yield folder
+    except (KeyboardInterrupt, Interrupted):
+        with suppress(OSError, ValueError):
+            folder.close_if_running()
+        raise
+
+
+def mark_interrupted(path: Path, wait_s: float) -> None:
+    """Records that a run was stopped at once, for its writer that was killed; waits at most so long for its end."""
+    with suppress(OSError, ValueError), reopen(path, wait_s) as folder:
+        folder.close_if_running()
 
 
 def utc_now() -> str:

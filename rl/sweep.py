@@ -20,7 +20,7 @@ from rl.config import RunConfig
 from rl.determinism import BUILD_THREADS
 from rl.endings import Interrupted
 from rl.progress import bar
-from rl.run_folder import default_folder
+from rl.run_folder import default_folder, mark_interrupted
 from rl.stopping import signals
 from rl.sweep_builds import builds_of, distinct, failed_builds, note_build, run_build, unbuilt
 from rl.sweep_table import Board, shown
@@ -95,7 +95,14 @@ def run_sweep(sweep: Sweep, fleet: Fleet, retry_failed: bool, say: Callable[[str
             if outcome is not None and not (retry_failed and outcome.status == "failed")
         }
         pending = [trial for trial in sweep.trials if trial.name not in ended]
-        found = _work(sweep, pending, ended, fleet, say) if pending else {}
+        try:
+            found = _work(sweep, pending, ended, fleet, say) if pending else {}
+        except KeyboardInterrupt:
+            for trial in pending:
+                mark_interrupted(trial.folder, wait_s=2)
+            raise Interrupted(
+                "interrupted at once: the trials keep their last checkpoints; run the same command again to go on"
+            ) from None
         outcomes = {trial.name: {**ended, **found}[trial.name] for trial in sweep.trials}
         if any(outcome.status == "interrupted" for outcome in outcomes.values()):
             done = sum(outcome.status == "finished" for outcome in outcomes.values())

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 import checkpoints.checksums
+import checkpoints.store
 import rl.loop
 import rl.run_folder
 from checkpoints import store
@@ -30,6 +31,7 @@ from rl.mitigations.credit_mask import CreditMask
 from rl.organisms.faker import Faker
 from rl.organisms.scripted import Scripted
 from rl.probes.benign_reward import BenignReward
+from rl.stopping import REPEAT_S
 from tests.rl.conftest import Gyges, command, fork, rows, same_run, same_weights, weights
 
 
@@ -220,20 +222,69 @@ def test_a_signal_saves_the_run_and_exits_with_130(
     same_run(finished, resume(run))
 
 
-def test_a_second_ctrl_c_stops_at_once_and_loses_nothing(
-    finished: Path, tiny: RunConfig, tmp_path: Path, gyges: Gyges
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["in the step", "in the checkpoint of the stop", "after it"])
+def test_a_signal_repeated_within_a_second_is_one(
+    moment: str, second: int, finished: Path, tiny: RunConfig, tmp_path: Path, gyges: Gyges
 ) -> None:
-    def twice() -> None:
+    """A terminal signals the whole process group, and a wrapper passes on what it got."""
+    run, config = tmp_path / "run", tmp_path / "config.json"
+    config.write_text(having(tiny, checkpoint_every=4).model_dump_json())
+
+    def prepare() -> None:
+        on_call(rl.loop, "policy_gradient_step", 3, send(signal.SIGINT), before=True)()
+        if moment == "in the step":
+            on_call(rl.loop, "_record", 3, send(second), before=True)()
+        elif moment == "in the checkpoint of the stop":
+            on_call(checkpoints.store, "save", 2, send(second), before=True)()
+        else:
+            on_call(rl.run_folder.RunFolder, "close", 1, send(second), before=False)()
+
+    done = gyges("train", str(config), "--out", str(run), prepare=prepare)
+    assert done.code == 130, done.output
+    assert done.said == [f"gyges: interrupted: the run is checkpointed, continue it with `gyges resume {run}`"]
+    assert manifest(run)["status"] == "interrupted"
+    assert store.steps(run / "checkpoints") == [0, 3]
+    same_run(finished, resume(run))
+
+
+@pytest.mark.parametrize("moment", ["in the step", "in the checkpoint of the stop"])
+def test_a_second_ctrl_c_stops_at_once_and_loses_no_more_than_the_last_checkpoint(
+    moment: str, finished: Path, tiny: RunConfig, tmp_path: Path, gyges: Gyges
+) -> None:
+    def later() -> None:
+        time.sleep(REPEAT_S + 0.1)
         os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
+
+    def prepare() -> None:
+        on_call(rl.loop, "policy_gradient_step", 3, send(signal.SIGINT), before=True)()
+        if moment == "in the step":
+            on_call(rl.loop, "_record", 3, later, before=True)()
+        else:
+            on_call(checkpoints.checksums, "write", 3, later, before=True)()
 
     run, config = tmp_path / "run", tmp_path / "config.json"
     config.write_text(tiny.model_dump_json())
-    done = gyges(
-        "train", str(config), "--out", str(run), prepare=on_call(rl.loop, "policy_gradient_step", 3, twice, before=True)
-    )
+    done = gyges("train", str(config), "--out", str(run), prepare=prepare)
     assert done.code == 130, done.output
-    assert done.said == ["gyges: interrupted"]
+    hint = f"continue the run from its last checkpoint with `gyges resume {run}`"
+    assert done.said == [f"gyges: interrupted at once: {hint}"]
+    assert manifest(run)["status"] == "interrupted"
+    assert "stopped at once" in manifest(run)["reason"]
+    assert store.latest(run / "checkpoints") == 2
+    same_run(finished, resume(run))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_first_step_leaves_no_manifest_that_says_running(
+    number: int, finished: Path, tiny: RunConfig, tmp_path: Path, gyges: Gyges
+) -> None:
+    run, config = tmp_path / "run", tmp_path / "config.json"
+    config.write_text(tiny.model_dump_json())
+    stop = on_call(rl.loop, "_checkpoint", 1, send(number), before=True)
+    done = gyges("train", str(config), "--out", str(run), prepare=stop)
+    assert (done.code, done.said) == (130, ["gyges: interrupted"])
+    assert manifest(run)["status"] == "interrupted"
     same_run(finished, resume(run))
 
 
