@@ -195,8 +195,8 @@ def sweep(
     result = run_sweep(planned, fleet, retry_failed, _say)
     if not result.worked:
         _say(f"nothing left to do: all {len(planned.trials)} trials have ended before")
-    finished = [trial.folder for trial in planned.trials if result.outcomes[trial.name].status == "finished"]
-    if result.study is not None and any(trial.config.mitigations for trial in planned.trials):
+    finished = [trial.folder for trial in result.shown]
+    if result.study is not None and any(trial.config.mitigations for trial in result.shown):
         _print_study(finished)
     elif result.page is not None:
         _print_summaries(finished)
@@ -205,7 +205,7 @@ def sweep(
     if result.study is not None:
         print(f"study:  {shortest(result.study)}\nfigure: {shortest(result.study.with_name('study.png'))}")
     failed = failures(result.outcomes)
-    for line in failed:
+    for line in [*failed, *result.left_out]:
         _say(line)
     if failed:
         hint = "" if retry_failed else "; --retry-failed continues those that failed before"
