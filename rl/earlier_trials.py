@@ -1,4 +1,4 @@
-"""Trials that earlier calls left in a sweep's folder: of other seeds, other arms or other settings than those planned."""
+"""Trials that earlier calls left in the folder of a sweep: of other seeds, arms or settings than those planned."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

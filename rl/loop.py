@@ -17,7 +17,7 @@ from rl.build import Built, build, build_parts
 from rl.config import RunConfig, read_config
 from rl.endings import Interrupted, NotFinite, RunStopped
 from rl.engine_limits import require_engine, require_layers
-from rl.episode_rows import probe_episode_rows, train_episode_rows
+from rl.episode_rows import probe_episode_rows, run_schema, train_episode_rows
 from rl.learner import Learner, new_learner
 from rl.parts import Parts
 from rl.policy import save_policy
@@ -47,6 +47,7 @@ class Run:
     saved: int = -1  # the step of the last checkpoint
     seconds_probe: float = 0.0  # of the probe since the last row
     stop: StopRequest = field(default_factory=StopRequest)
+    organism_hash: str = ""  # as in the manifest: which build the run starts from
 
 
 def train(config: RunConfig, out: Path, started: Callable[[], None] = lambda: None) -> Path:
@@ -96,8 +97,10 @@ def _start(config: RunConfig, folder: RunFolder) -> Run:
     built = build(config)
     require_layers(config, layer_count(built.reference.model))  # of a directory nobody could know before
     folder.rewind(0)
-    folder.write_manifest(_manifest(config, built, probes))
+    manifest = _manifest(config, built, probes)
+    folder.write_manifest(manifest)
     run = Run(config, folder, built, build_parts(config, built), probes, new_learner(config, built), step=0)
+    run.organism_hash = manifest.organism_hash
     _checkpoint(run)
     return run
 
@@ -138,6 +141,7 @@ def take_back(out: Path, from_step: int | None = None) -> RunConfig:
 def _config_of(folder: RunFolder) -> RunConfig:
     config = read_config(folder.path / "config.json")
     require_engine(config)
+    folder.require_this_version(run_schema(config))
     return config
 
 
@@ -175,7 +179,9 @@ def _restore(config: RunConfig, folder: RunFolder, step: int) -> Run:
     # Last: what is refused above leaves the folder as it was.
     folder.rewind(step)
     folder.write_manifest(manifest.model_copy(update={"status": "running", "reason": None, "finished": None}))
-    return Run(config, folder, built, build_parts(config, built), probes, learner, step, saved=step)
+    run = Run(config, folder, built, build_parts(config, built), probes, learner, step, saved=step)
+    run.organism_hash = manifest.organism_hash
+    return run
 
 
 def _finish(run: Run) -> Path:
@@ -253,7 +259,8 @@ def _record(run: Run, row: StepRow, rollouts: Rollouts) -> None:
     run.folder.append_step(row.model_copy(update={"seconds_probe": run.seconds_probe}))
     run.seconds_probe = 0.0
     if _due(run.step, run.config.probe_every, run.config.steps):
-        run.folder.add_episodes(run.step, train_episode_rows(run.config, rollouts, run.step))
+        rows = train_episode_rows(run.config, run.organism_hash, rollouts, run.step)
+        run.folder.add_episodes(run.step, rows, run_schema(run.config))
 
 
 def _due(step: int, every: int, last: int) -> bool:
@@ -275,7 +282,8 @@ def _probe(run: Run) -> float:
         with run.parts.acting("deployment"):
             pay = plain_rewards(config, run.built.rewards)
             observations = observe(generate, config.env, run.probes, config.seed, run.step, pay)
-    run.folder.add_episodes(run.step, probe_episode_rows(observations, run.step))
+    rows = probe_episode_rows(config, run.organism_hash, observations, run.step)
+    run.folder.add_episodes(run.step, rows, run_schema(config))
     run.folder.append_probes(probe_rows(config.probes, observations, config.seed, run.step))
     return time.perf_counter() - started
 

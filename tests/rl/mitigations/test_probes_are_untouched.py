@@ -25,7 +25,7 @@ from rl.parts import Parts, Situation
 from rl.probes.lengths import Lengths
 from tests.rl.conftest import rows
 
-PROMPTS = ["step", "split", "probe", "query_id", "query_kind", "tier", "cue_id", "cue_seen", "system_prompt", "query"]
+PROMPTS = ["step", "split", "probe", "query_id", "kind", "tier", "cue_id", "cues", "system_prompt", "query"]
 
 
 def one_step(tiny: RunConfig, **changes: Any) -> RunConfig:
