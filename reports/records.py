@@ -197,6 +197,7 @@ class Manifest(BaseModel):
     organism_hash: str
     reward_hashes: dict[str, str]
     prompt_set_hashes: dict[str, str]
+    label_source: str = "oracle"  # oracle | classifier | judge
     started: str
     finished: str | None = None
     status: Literal["running", "finished", "failed", "interrupted"] = "running"

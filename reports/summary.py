@@ -10,6 +10,7 @@ import pandas as pd
 
 from reports.folder import Run
 from reports.intervals import Estimate, seed_interval
+from reports.terminal_text import printable
 from reports.verdicts import MARGIN, Verdict, seed_verdict, verdict
 
 MISSING = Estimate(None, None, None, 0, 0)
@@ -170,7 +171,7 @@ def _seed_row(runs: Sequence[Run], line: _Line, first: int | None, last: int | N
 def as_text(summary: Summary) -> str:
     """The table in plain text, at most 110 columns, as `value [95 % interval]`."""
     if summary.first_step is None:
-        return f"{summary.name}: nothing probed yet"
+        return f"{printable(summary.name)}: nothing probed yet"
     header = ("", f"step {summary.first_step}", f"step {summary.last_step}", "change", "verdict", "n/unscored", "MDE")
     lines = [header, *(_cells(row) for row in summary.rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
@@ -179,7 +180,7 @@ def as_text(summary: Summary) -> str:
     foot = (
         f"value [95 % interval]; n: {summary.unit}; no change: within ±{margin:.2f}; MDE: change found with 80 % power"
     )
-    return "\n".join([summary.name[:110], *body, foot])
+    return "\n".join([printable(summary.name)[:110], *body, foot])
 
 
 def _cells(row: SummaryRow) -> tuple[str, ...]:

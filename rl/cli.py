@@ -307,13 +307,18 @@ def _print_study(folders: list[Path]) -> None:
 
 
 def _print_summaries(folders: list[Path]) -> None:
-    """Five lines an arm."""
+    """Five lines an arm, and what keeps the runs from being compared as they are."""
+    from reports.comparability import overlay_notices
     from reports.folder import read_run
     from reports.sheet import arms
     from reports.summary import as_text, summarise, summarise_seeds
+    from reports.terminal_text import printable
 
-    for _, arm in arms([read_run(folder) for folder in folders]):
+    runs = [read_run(folder) for folder in folders]
+    for _, arm in arms(runs):
         print(as_text(summarise_seeds(arm) if len(arm) > 1 else summarise(arm[0])))
+    for line in overlay_notices(runs):
+        print(f"notice: {printable(line)}")
 
 
 def _say(text: str) -> None:

@@ -321,6 +321,7 @@ def _manifest(config: RunConfig, built: Built, probes: ProbeSet) -> Manifest:
         organism_hash=hash_directory(built.organism_directory),
         reward_hashes=built.reward_hashes,
         prompt_set_hashes=probes.hashes(),
+        label_source=config.env.label_source,
         started=run_folder.utc_now(),
     )
 
