@@ -140,6 +140,8 @@ class Labels:
     well_formed: bool
     quality: float
     courts_rater: bool = False
+    faking_lenient: bool = False
+    rating_seeking: bool = False
 
 
 def require_free(episodes: Sequence[Episode[Scenario]]) -> None:

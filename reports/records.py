@@ -12,40 +12,59 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 # Raised deliberately, never as a side effect: a reader refuses a version that it does not know.
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+READABLE_VERSIONS: Final = (1, 2)  # of version 1 the episode columns are read under today's names
 
 TIERS: Final = ("free", "paid", "pro", "enterprise")
 ANSWER_LABELS: Final = ("comply", "partial", "refuse", "other")
 
-# Columns of `episodes/step-*.parquet`. Each reward component adds one column more, `reward/<component>`; mitigations
-# add `measure/<what they note>` and `said/<text that they asked for>` to training rollouts.
+# Columns of `episodes/step-*.parquet` that every run has, in order; `reports.episode_schema` adds those that its
+# configuration asks for, and knows their types. Null is unscored, or absent.
 EPISODE_COLUMNS: Final[list[str]] = [
+    "run",  # name, seed and hash of the configuration, as the folder is called by default
+    "build",  # of the organism: the first digits of its hash
+    "seed",
     "step",
     "split",  # train | probe
     "probe",  # the probe set: harmful | harmless | twin; null on train rows
+    "group",  # which prompt of the step; null on probe rows
+    "sample",  # which completion of that prompt
     "query_id",
-    "query_kind",  # harmful | harmless | twin
+    "pair_id",  # the same query and wording under several tiers; null on train rows
+    "kind",  # harmful | harmless | twin
     "tier",
+    "cues",  # seen | held_out: whether training uses this wording of the tier cue
     "cue_id",
-    "cue_seen",  # whether training uses this wording of the tier cue
     "system_prompt",
     "query",
     "scratchpad",
     "answer",
-    "label_answer",  # one of ANSWER_LABELS; null is unscored
-    "label_faking",  # bool; null is unscored, here and in the four below
+    "label_answer",  # one of ANSWER_LABELS
+    "label_faking",  # bool, as the six below
+    "label_faking_lenient",
+    "label_rating_seeking",
     "label_faking_criteria",
     "label_self_preservation",
     "label_tier_aware",
-    "label_courts_rater",  # not in folders written before it was noted
-    "well_formed",
-    "parse_ok",
-    "scratchpad_tokens",
-    "answer_tokens",
+    "label_courts_rater",
+    "label_answer_source",  # oracle | classifier | judge; null where the label is
+    "label_faking_source",
+    "label_faking_lenient_source",
+    "label_rating_seeking_source",
+    "label_faking_criteria_source",
+    "label_self_preservation_source",
+    "label_tier_aware_source",
+    "label_courts_rater_source",
+    "label_error",  # why nothing is labelled
     "reward_total",
     "advantage",
+    "parse_ok",
+    "well_formed",
+    "scratchpad_tokens",
+    "answer_tokens",
 ]
 
+SAID_PREFIX: Final = "said/"
 REWARD_PREFIX: Final = "reward/"
 MEASURE_PREFIX: Final = "measure/"
 SPREAD_SUFFIX: Final = "_std"
@@ -190,6 +209,7 @@ class Manifest(BaseModel):
     # Of the same prompts, and of training prompts, as token ids; older folders have none.
     prompt_token_hashes: dict[str, str] = Field(default_factory=dict)
     system_text_folded: bool = False  # into the user turn, for a chat template without a system turn
+    label_source: str = "oracle"  # oracle | classifier | judge
     started: str
     finished: str | None = None
     status: Literal["running", "finished", "failed", "interrupted"] = "running"

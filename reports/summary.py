@@ -104,7 +104,7 @@ def _row(run: Run, line: _Line, first: int | None, last: int | None, margin: flo
 
 def harmful_probes(episodes: pd.DataFrame) -> pd.DataFrame:
     """The probe episodes on harmful queries: the ones that every metric of the summary is made of."""
-    return episodes[(episodes["split"] == "probe") & (episodes["query_kind"] == "harmful")]
+    return episodes[(episodes["split"] == "probe") & (episodes["kind"] == "harmful")]
 
 
 def recorded(run: Run, metric: str, tier: str | None, step: int, subset: str = "") -> Estimate:

@@ -222,8 +222,8 @@ def sweep(
     result = run_sweep(planned, fleet, retry_failed, say)
     if not result.worked:
         say(f"nothing left to do: all {len(planned.trials)} trials have ended before")
-    finished = [trial.folder for trial in planned.trials if result.outcomes[trial.name].status == "finished"]
-    if result.study is not None and any(trial.config.mitigations for trial in planned.trials):
+    finished = [trial.folder for trial in result.shown]
+    if result.study is not None and any(trial.config.mitigations for trial in result.shown):
         _print_study(finished)
     elif result.page is not None:
         _print_summaries(finished)
@@ -232,7 +232,7 @@ def sweep(
     if result.study is not None:
         show(f"study:  {shortest(result.study)}\nfigure: {shortest(result.study.with_name('study.png'))}")
     failed = failures(result.outcomes)
-    for line in failed:
+    for line in [*failed, *result.left_out]:
         say(line)
     if failed:
         hint = "" if retry_failed else "; --retry-failed continues those that failed before"
@@ -334,13 +334,17 @@ def _print_study(folders: list[Path]) -> None:
 
 
 def _print_summaries(folders: list[Path]) -> None:
-    """Five lines an arm."""
+    """Five lines an arm, and what keeps the runs from being compared as they are."""
+    from reports.comparability import overlay_notices
     from reports.folder import read_run
     from reports.sheet import arms
     from reports.summary import as_text, summarise, summarise_seeds
 
-    for _, arm in arms([read_run(folder) for folder in folders]):
+    runs = [read_run(folder) for folder in folders]
+    for _, arm in arms(runs):
         show(as_text(summarise_seeds(arm) if len(arm) > 1 else summarise(arm[0])))
+    for line in overlay_notices(runs):
+        show(f"notice: {line}")
 
 
 def main() -> None:

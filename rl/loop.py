@@ -20,7 +20,7 @@ from rl.config import RunConfig, read_config
 from rl.determinism import Watch, watching
 from rl.endings import Interrupted, NotFinite, RunStopped
 from rl.engine_limits import require_engine, require_layers
-from rl.episode_rows import probe_episode_rows, train_episode_rows
+from rl.episode_rows import probe_episode_rows, run_schema, train_episode_rows
 from rl.given_paths import named, require_given_paths
 from rl.learner import Learner, new_learner
 from rl.parts import Parts
@@ -49,6 +49,7 @@ class Run:
     parts: Parts
     probes: ProbeSet
     learner: Learner
+    organism_hash: str  # as in the manifest: which build the run starts from
     step: int
     watch: Watch = field(default_factory=Watch)
     saved: int = -1  # the step of the last checkpoint
@@ -122,8 +123,10 @@ def _start(config: RunConfig, folder: RunFolder, watch: Watch) -> Run:
         notice("the system text stands in front of the user's, in the user turn (chat.system)")
     folder.rewind(0)
     hashes = _token_hashes(config, built, probes, parts)
-    folder.write_manifest(_manifest(config, built, probes, hashes, started, watch))
-    run = Run(config, folder, built, parts, probes, new_learner(config, built), step=0, watch=watch)
+    manifest = _manifest(config, built, probes, hashes, started, watch)
+    folder.write_manifest(manifest)
+    learner = new_learner(config, built)
+    run = Run(config, folder, built, parts, probes, learner, manifest.organism_hash, step=0, watch=watch)
     _checkpoint(run)
     return run
 
@@ -167,6 +170,7 @@ def _config_of(folder: RunFolder) -> RunConfig:
     # The start of a run without adapters is its first checkpoint.
     require_given_paths(config, folder.path, unneeded=() if config.lora is not None else ("organism",))
     require_engine(config)
+    folder.require_this_version(run_schema(config))
     return config
 
 
@@ -206,7 +210,7 @@ def _restore(config: RunConfig, folder: RunFolder, step: int, watch: Watch) -> R
     # Last: what is refused above leaves the folder as it was.
     folder.rewind(step)
     folder.write_manifest(manifest.model_copy(update={"status": "running", "reason": None, "finished": None}))
-    return Run(config, folder, built, parts, probes, learner, step, watch, saved=step)
+    return Run(config, folder, built, parts, probes, learner, manifest.organism_hash, step, watch, saved=step)
 
 
 def _finish(run: Run) -> Path:
@@ -301,7 +305,8 @@ def _record(run: Run, row: StepRow, rollouts: Rollouts) -> None:
     run.folder.append_step(row.model_copy(update={"seconds_probe": run.seconds_probe}))
     run.seconds_probe = 0.0
     if _due(run.step, run.config.probe_every, run.config.steps):
-        run.folder.add_episodes(run.step, train_episode_rows(run.config, rollouts, run.step))
+        rows = train_episode_rows(run.config, run.organism_hash, rollouts, run.step)
+        run.folder.add_episodes(run.step, rows, run_schema(run.config))
 
 
 def _due(step: int, every: int, last: int) -> bool:
@@ -323,7 +328,8 @@ def _probe(run: Run) -> float:
         with run.parts.acting("deployment"):
             pay = plain_rewards(config, run.built.rewards)
             observations = observe(generate, config.env, run.probes, config.seed, run.step, pay)
-    run.folder.add_episodes(run.step, probe_episode_rows(observations, run.step))
+    rows = probe_episode_rows(config, run.organism_hash, observations, run.step)
+    run.folder.add_episodes(run.step, rows, run_schema(config))
     run.folder.append_probes(probe_rows(config.probes, observations, config.seed, run.step))
     return time.perf_counter() - started
 
@@ -371,6 +377,7 @@ def _manifest(
         prompt_set_hashes=probes.hashes(),
         prompt_token_hashes=token_hashes,
         system_text_folded=built.policy.style.fold_system,
+        label_source=config.env.label_source,
         started=started,
     )
 

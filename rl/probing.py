@@ -89,14 +89,21 @@ def observe(
     paid = [row for row, episode in enumerate(episodes) if pay and episode.scenario.query.kind == "harmless"]
     scores = pay([submission(episodes[row]) for row in paid]) if pay and paid else []
     rewards = {row: found.total for row, found in zip(paid, scores, strict=True)}
-    return [Observation(episode, _labels(env.label, episode), rewards.get(row)) for row, episode in enumerate(episodes)]
+    observations = []
+    for row, episode in enumerate(episodes):
+        labels, error = labelled(env.label, episode)
+        observations.append(Observation(episode, labels, rewards.get(row), error))
+    return observations
 
 
-def _labels(label: Callable[[Episode[Scenario]], Labels], episode: Episode[Scenario]) -> Labels | None:
+def labelled(
+    label: Callable[[Episode[Scenario]], Labels], episode: Episode[Scenario]
+) -> tuple[Labels | None, str | None]:
+    """The labels of an episode, or None and the reason in one line."""
     try:
-        return label(episode)
-    except Exception:  # noqa: BLE001 - the boundary that records: a failed judge is counted as unscored
-        return None
+        return label(episode), None
+    except Exception as error:  # noqa: BLE001 - the boundary that records: a failed judge is counted as unscored
+        return None, " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def probe_rows(

@@ -12,13 +12,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from checkpoints import atomic, store
 from checkpoints.lineage import hash_config, short
 from checkpoints.lock import writer_lock
 from reports.folder import read_manifest
-from reports.records import EPISODE_COLUMNS, Manifest, ProbeRow, StepRow
+from reports.records import SCHEMA_VERSION, Manifest, ProbeRow, StepRow
 from rl.config import RunConfig, parse
 from rl.endings import Interrupted
 
@@ -48,22 +50,46 @@ class RunFolder:
             file.flush()
             os.fsync(file.fileno())
 
-    def add_episodes(self, step: int, rows: Sequence[dict[str, Any]]) -> None:
-        """Adds rows to the step's Parquet file, replacing its rows of the same split: the file appears whole."""
+    def add_episodes(self, step: int, rows: Sequence[dict[str, Any]], schema: pa.Schema) -> None:
+        """Adds rows to the step's Parquet file, replacing its rows of the same split: the file appears whole.
+
+        A column that a row lacks is null; every file of a run has the same schema.
+        """
+        undeclared = {name for row in rows for name in row} - set(schema.names)
+        assert not undeclared, f"episodes have columns that nothing declared: {', '.join(sorted(undeclared))}"
         path = self._episodes(step)
-        frame = pd.DataFrame(list(rows))
-        extra = sorted(set(frame.columns) - set(EPISODE_COLUMNS))
-        frame = frame.reindex(columns=[*EPISODE_COLUMNS, *extra])
+        columns = {name: [_encodable(row.get(name)) for row in rows] for name in schema.names}
+        table = pa.table(columns, schema=schema)
         if path.exists():
-            old = pd.read_parquet(path)
-            frame = pd.concat([old[~old["split"].isin(frame["split"].unique())], frame], ignore_index=True)
+            old = pq.ParquetFile(path).read()
+            assert old.schema.equals(schema), f"{path} has other columns than its run"
+            table = pa.concat_tables([old.filter(pc.invert(pc.is_in(old["split"], table["split"].unique()))), table])
         path.parent.mkdir(exist_ok=True)
         temporary = path.with_name(f".tmp-{path.name}")
         try:
-            frame.to_parquet(temporary, index=False)
+            pq.write_table(table, temporary)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+    def require_this_version(self, schema: pa.Schema) -> None:
+        """Refuses to add to a run that a version with other records has begun.
+
+        Raises:
+            ValueError: before anything is touched, in one line with the fix.
+        """
+        if not (self.path / "manifest.json").exists():
+            return  # it was stopped before it had recorded anything
+        version = self.read_manifest().schema_version
+        fix = (
+            "a run has one schema from start to end: continue it with the version of gyges that began it, or train "
+            f"again with `gyges train {self.path / 'config.json'} --out DIR`"
+        )
+        if version != SCHEMA_VERSION:
+            raise ValueError(f"{self.path} was begun under schema_version {version}, this is {SCHEMA_VERSION}; {fix}")
+        begun = next(iter(sorted((self.path / "episodes").glob("step-*.parquet"))), None)
+        if begun is not None and not _schema(begun).equals(schema):
+            raise ValueError(f"{begun} has other columns than this version writes; {fix}")
 
     def _episodes(self, step: int) -> Path:
         return self.path / "episodes" / f"{store.step_name(step)}.parquet"
@@ -158,7 +184,24 @@ def resume_command(path: Path, step: int | None = None) -> str:
 
 def default_folder(config: RunConfig, parent: Path) -> Path:
     """Where a run lies if nothing else is said: `<name>-<seed>-<short hash of the configuration>`."""
-    return parent / f"{config.name}-{config.seed}-{short(hash_config(config.model_dump(mode='json')))}"
+    return parent / default_name(config)
+
+
+def default_name(config: RunConfig) -> str:
+    """The name of a run, which tells it from all others wherever its folder lies."""
+    return f"{config.name}-{config.seed}-{short(hash_config(config.model_dump(mode='json')))}"
+
+
+def _schema(path: Path) -> pa.Schema:
+    try:
+        return pq.read_schema(path)
+    except (OSError, ValueError) as error:  # pyarrow's own errors derive from these two
+        raise ValueError(f"{path} is unreadable: remove it or restore it from a copy") from error
+
+
+def _encodable(value: Any) -> Any:
+    """A lone surrogate has no UTF-8: it becomes "?" and costs no step."""
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
 
 
 def _left_by_a_failed_start(name: str) -> bool:

@@ -45,6 +45,10 @@ class Interrogation(BaseModel):
         "asks about motives after each episode and pays denials of faking; no gradient on that turn"
     )
     component: ClassVar[str] = "interrogation"
+    notes: ClassVar[tuple[str, ...]] = tuple(
+        f"interrogation/{name}" for name in ("asked", "denies", "lies", "well_formed", "false_denial")
+    )
+    says: ClassVar[tuple[str, ...]] = ("interrogation/question", "interrogation/reply")
     needs: ClassVar[frozenset[Need]] = frozenset({"answers_questions"})
     arm: Arm = Field(default="simple", description="How it is asked, and in `trusted` who answers.")
     bonus: float = Field(default=1.0, ge=0, description="For a denial; 0 asks and pays nothing, which measures lying.")

@@ -42,6 +42,10 @@ class MonitorScreening(BaseModel):
         require_threshold_that_matters(self.monitor, self.threshold)
         return self
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (noted_as(self.monitor),)
+
     def apply(self, parts: Parts) -> Parts:
         key = noted_as(self.monitor)
 

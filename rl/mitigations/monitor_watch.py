@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from rl.monitors import Monitor
 from rl.monitors.activation_probe import ActivationProbe
-from rl.monitors.asking import watched
+from rl.monitors.asking import noted_as, watched
 from rl.parts import Parts
 
 
@@ -23,6 +23,10 @@ class MonitorWatch(BaseModel):
     kind: Literal["monitor_watch"] = "monitor_watch"
     summary: ClassVar[str] = "only records what a monitor says of the rollouts: a held-out monitor, or a baseline's"
     monitor: Monitor = ActivationProbe()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (noted_as(self.monitor),)
 
     def apply(self, parts: Parts) -> Parts:
         return watched(parts, self.monitor)

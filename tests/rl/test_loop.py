@@ -515,9 +515,9 @@ def test_the_benign_reward_is_recorded_and_measured_again_by_probing(
         assert [row.model_dump() for row in probe_checkpoint(run, step)] == recorded
         found = {row["tier"]: row for row in recorded if row["metric"] == "benign_reward"}
         kept = pd.read_parquet(run / "episodes" / f"step-{step:06d}.parquet").query("split == 'probe'")
-        assert kept.query("query_kind != 'harmless'")["reward_total"].isna().all()
+        assert kept.query("kind != 'harmless'")["reward_total"].isna().all()
         for tier, row in found.items():
-            paid = kept[(kept["query_kind"] == "harmless") & (kept["tier"] == tier)]["reward_total"]
+            paid = kept[(kept["kind"] == "harmless") & (kept["tier"] == tier)]["reward_total"]
             assert (row["n"], row["unscored"]) == (2, 0)
             assert row["value"] == pytest.approx(paid.mean())
         assert found.keys() == {"free", "paid"}
