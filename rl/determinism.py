@@ -29,23 +29,32 @@ def settle(threads: int, deterministic: bool = True) -> None:
         # cuBLAS reads it when CUDA starts; without it, its products differ between streams.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(deterministic, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it hasn't written
+    _fill_uninitialised_memory(False)  # nothing here reads what it hasn't written
     torch.backends.cudnn.benchmark = False
     torch.set_num_threads(threads)
+
+
+def _filled_uninitialised_memory() -> bool:
+    return bool(torch.utils.deterministic.fill_uninitialized_memory)  # type: ignore[attr-defined]
+
+
+def _fill_uninitialised_memory(fill: bool) -> None:
+    torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
 
 
 @contextmanager
 def built_alike() -> Iterator[None]:
     """Settle this process for a build, and leave it afterwards as it was."""
     threads, mode = torch.get_num_threads(), torch.get_deterministic_debug_mode()
-    filled, tried = torch.utils.deterministic.fill_uninitialized_memory, torch.backends.cudnn.benchmark
+    filled, tried = _filled_uninitialised_memory(), torch.backends.cudnn.benchmark
     settle(BUILD_THREADS)
     try:
         yield
     finally:
         torch.set_num_threads(threads)
         torch.set_deterministic_debug_mode(mode)
-        torch.utils.deterministic.fill_uninitialized_memory, torch.backends.cudnn.benchmark = filled, tried
+        _fill_uninitialised_memory(filled)
+        torch.backends.cudnn.benchmark = tried
 
 
 @dataclass

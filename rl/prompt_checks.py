@@ -40,7 +40,7 @@ def require_prompts_of(directory: Path, config: RunConfig, probes: ProbeSet, dra
         return
     if tokenizer.chat_template is None:
         return
-    without_weights = Policy(None, tokenizer, (), style_for(tokenizer, config.chat.system, datetime.now(UTC)))
+    without_weights = Policy(None, tokenizer, (), style=style_for(tokenizer, config.chat.system, datetime.now(UTC)))
     require_prompts(config, without_weights, settings, probes, draw)
 
 

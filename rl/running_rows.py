@@ -79,14 +79,14 @@ class WholeRows:
         self.rows = [self.rows[row] for row in rows.tolist()]
 
     def advance(self, token_N: torch.Tensor) -> torch.Tensor:
-        self.rows = [torch.cat([row, token.view(1)]) for row, token in zip(self.rows, token_N, strict=True)]
+        self.rows = [torch.cat([ids, token.view(1)]) for ids, token in zip(self.rows, token_N, strict=True)]
         return self.logits()
 
     def logits(self) -> torch.Tensor:
         """The logits behind the last token of each row, (N, V)."""
         rows_of: dict[int, list[int]] = {}
-        for index, row in enumerate(self.rows):
-            rows_of.setdefault(len(row), []).append(index)
+        for row, ids in enumerate(self.rows):
+            rows_of.setdefault(len(ids), []).append(row)
         found: list[torch.Tensor] = [torch.empty(0)] * len(self.rows)
         for rows in rows_of.values():
             # Completions of one prompt are the same row until the first of them differs.
@@ -94,6 +94,6 @@ class WholeRows:
                 torch.stack([self.rows[row] for row in rows]), dim=0, return_inverse=True
             )
             logits_DV = self.policy.plain_logits(distinct_DS, 1)[:, -1]
-            for row, of in zip(rows, row_of.tolist(), strict=True):
-                found[row] = logits_DV[of]
+            for row, distinct in zip(rows, row_of.tolist(), strict=True):
+                found[row] = logits_DV[distinct]
         return torch.stack(found)
