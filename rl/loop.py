@@ -19,7 +19,7 @@ from rl.build import Built, build, build_parts, require_reward_model, training_s
 from rl.config import RunConfig, read_config
 from rl.determinism import Watch, watching
 from rl.endings import Interrupted, NotFinite, RunStopped
-from rl.engine_limits import require_engine, require_layers
+from rl.engine_limits import require_engine, require_layers, require_ways
 from rl.episode_rows import probe_episode_rows, run_schema, train_episode_rows
 from rl.given_paths import named, require_given_paths
 from rl.learner import Learner, new_learner
@@ -116,7 +116,9 @@ def _start(config: RunConfig, folder: RunFolder, watch: Watch) -> Run:
     started = run_folder.utc_now()  # before any prompt is rendered: templates are told it as the date
     probes = probe_set(config)
     built = build(config, clock=datetime.fromisoformat(started))
-    require_layers(config, layer_count(built.reference.model))  # of a directory nobody could know before
+    # Of a directory nobody could know before:
+    require_layers(config, layer_count(built.reference.model))
+    require_ways(config, built.reference.ways)
     parts = build_parts(config, built)
     require_prompts(config, built.policy, built.policy.model.config, probes, parts.scenarios)
     if built.policy.style.fold_system:

@@ -65,7 +65,7 @@ class Policy:
     def _pass(self, **arguments: Any) -> Any:
         """One pass without a cache, given of these arguments what the model's forward pass takes."""
         arguments["use_cache"] = False
-        taken = inspect.signature(type(_base(self.model)).forward).parameters
+        taken = inspect.signature(type(without_adapter(self.model)).forward).parameters
         anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values())
         return self.model(**{name: value for name, value in arguments.items() if anything or name in taken})
 
@@ -86,7 +86,8 @@ class Policy:
         return np.asarray(self.prompt(scenario).ids, dtype=np.int64)
 
 
-def _base(model: Any) -> Any:
+def without_adapter(model: Any) -> Any:
+    """The Transformers model within a PEFT model; any other is itself."""
     return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
@@ -104,7 +105,7 @@ def save_policy(policy: Policy, directory: Path) -> None:
 
 def unwrap_forward(model: Any) -> None:
     """Takes off the wrapper that a TRL trainer leaves around `forward`: a thousand of them are one too many."""
-    _base(model).__dict__.pop("forward", None)
+    without_adapter(model).__dict__.pop("forward", None)
 
 
 def end_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:

@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from peft import PeftModel
 
 from envs.episode import Scenario
-from rl.policy import Policy, batches, pad_left
+from rl.policy import Policy, batches, pad_left, without_adapter
 
 
 def layer_count(model: Any) -> int:
@@ -25,7 +24,7 @@ def decoder_layers(model: Any) -> torch.nn.ModuleList:
     Raises:
         ValueError: if it holds no list of as many modules as its configuration has layers.
     """
-    base = model.get_base_model() if isinstance(model, PeftModel) else model
+    base = without_adapter(model)
     count = layer_count(base)
     # The outermost list comes first: what a layer holds (experts, say) comes after it.
     for module in base.get_decoder().modules():

@@ -148,8 +148,7 @@ def _sample(
 
 
 def draw(logits_NV: torch.Tensor, settings: Sampling, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """A token for each row and its log-probability in nats, both (N,), by inverting the cumulative distribution: one
-    random number a row, where `torch.multinomial` draws one for every word of the vocabulary.
+    """A token for each row and its log-probability in nats, both (N,).
 
     Raises:
         RunStopped: if the logits aren't finite.
@@ -164,9 +163,25 @@ def draw(logits_NV: torch.Tensor, settings: Sampling, generator: torch.Generator
             "an earlier checkpoint with `gyges resume DIR --step N`, or lower the learning rate"
         )
     kept_NV = weights_NV.masked_fill(weights_NV < settings.min_p, 0.0)
-    cumulative_NV = kept_NV.cumsum(dim=1, dtype=torch.float64)
-    uniform_N1 = torch.rand(total_N1.shape, dtype=torch.float64, device=logits_NV.device, generator=generator)
-    # The first token whose sum is above the number drawn: it has a weight, as its sum is above that before it.
-    token_N1 = torch.searchsorted(cumulative_NV, uniform_N1 * cumulative_NV[:, -1:], right=True)
+    choose = by_race if kept_NV.is_cuda else by_inversion
+    token_N1 = choose(kept_NV, generator)
     logprob_N1 = scaled_NV.gather(1, token_N1) - top_N1 - total_N1.log()
     return token_N1.squeeze(1), logprob_N1.squeeze(1)
+
+
+def by_inversion(weights_NV: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Choose an index of each row by its weight, (N, 1), inverting the cumulative distribution.
+
+    One random number a row, where `torch.multinomial` draws one for every word of the vocabulary.
+    """
+    cumulative_NV = weights_NV.cumsum(dim=1, dtype=torch.float64)
+    uniform_N1 = torch.rand(len(weights_NV), 1, dtype=torch.float64, device=weights_NV.device, generator=generator)
+    # The first token whose sum is above the number drawn: it has a weight, as its sum is above that before it.
+    return torch.searchsorted(cumulative_NV, uniform_N1 * cumulative_NV[:, -1:], right=True)
+
+
+def by_race(weights_NV: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """The same for CUDA, where cumulative sums have no deterministic form: of exponential clocks that run at the rates
+    of the weights, the first to ring (Efraimidis & Spirakis 2006)."""
+    clocks_NV = torch.empty_like(weights_NV).exponential_(generator=generator)
+    return (weights_NV / clocks_NV).argmax(dim=1, keepdim=True)

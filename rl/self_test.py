@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from transformers import DynamicCache
 
 from envs.episode import Episode, Query, Scenario
+from rl.context_window import context_window
 from rl.decode_attention import decoding
 from rl.kv_cache import only_plain_attention
-from rl.policy import Policy
-from rl.reading import passes
+from rl.policy import Policy, pad_left
+from rl.reading import pad_right, passes
 from rl.running_rows import begin
-from rl.ways import Ways, context_window
+from rl.ways import Ways
 
 # Prompt and completion of each row: two of one shape, the rest unlike in either part.
 SHAPES = ((12, 6), (7, 3), (12, 6), (9, 5), (4, 6))
@@ -51,7 +52,7 @@ def find_ways(policy: Policy) -> Ways:
         Unreadable: if a plain pass fails, reads ahead, or depends on the other rows of its batch.
     """
     window = context_window(policy.model.config)
-    none = Ways(padded=False, cached=False, window=window)
+    none = Ways(padded=False, shifted=False, cached=False, window=window)
     episodes = _episodes(policy, window)
     try:
         expected, spread = _plain(policy, episodes)
@@ -75,6 +76,7 @@ def find_ways(policy: Policy) -> Ways:
         return _close(said.logprobs, expected, spread) and _same_gradient(said.gradient, alone.gradient)
 
     found = replace(none, padded=exact(replace(none, padded=True), _read))
+    found = replace(found, shifted=found.padded and exact(none, _shifted))
     found = replace(found, cached=exact(replace(found, cached=True), _decoded))
     if found.padded and only_plain_attention(policy.model):
         found = replace(found, shares_prompts=exact(replace(found, shares_prompts=True), _read))
@@ -150,6 +152,19 @@ def _read(policy: Policy, episodes: Sequence[Episode[Scenario]]) -> Said:
                 row: one.detach().cpu().numpy().astype(np.float64) for row, one in zip(read.rows, own, strict=True)
             }
         return Said([found[row] for row in range(len(episodes))], embedding.grad)
+
+
+@torch.no_grad()
+def _shifted(policy: Policy, episodes: Sequence[Episode[Scenario]]) -> Said:
+    """What a pass over padded rows says that is given their mask and no positions."""
+    prompt_ids, prompt_mask = pad_left([e.prompt_ids for e in episodes], policy.pad_id, policy.device)
+    ids_BT, mask_BT = pad_right([e.completion_ids for e in episodes], policy.pad_id, policy.device)
+    ids, mask = torch.cat([prompt_ids, ids_BT], dim=1), torch.cat([prompt_mask, mask_BT], dim=1)
+    width = ids_BT.shape[1]
+    logits = policy.model(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, -width - 1 : -1]
+    return Said(
+        [_of_tokens(row[: len(e.completion_ids)], e.completion_ids) for row, e in zip(logits, episodes, strict=True)]
+    )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from envs.transcript import CLOSE_TAG, OPEN_TAG
 from rl.endings import RunStopped
 from rl.policy import Policy
 from rl.reading import log_probabilities
-from rl.sampler import Sampling, draw, sampler
+from rl.sampler import Sampling, by_inversion, by_race, draw, sampler
 from rl.ways import Ways
 
 SETTINGS = Sampling(min_p=0, max_new_tokens=24)
@@ -197,6 +198,16 @@ def test_a_token_is_drawn_by_where_a_number_falls_in_the_cumulative_distribution
     assert torch.equal(tokens, torch.bucketize(numbers, torch.tensor([0.125, 0.375, 0.875], dtype=torch.float64)))
     expected = torch.log(torch.tensor([1.0, 2.0, 4.0, 1.0]) / 8)
     torch.testing.assert_close(logprobs, expected[tokens])
+
+
+@pytest.mark.parametrize("choose", [by_inversion, by_race])
+def test_tokens_are_chosen_in_proportion_to_their_weights(choose: Any) -> None:
+    weights = torch.tensor([[1.0, 0.0, 3.0, 0.5, 0.0]]).repeat(20_000, 1)
+    chosen = choose(weights, torch.Generator().manual_seed(3)).squeeze(1)
+    found = torch.bincount(chosen, minlength=5) / 20_000
+    # Four standard errors of a share of 20,000 are at most .014.
+    torch.testing.assert_close(found, weights[0] / 4.5, rtol=0, atol=0.014)
+    assert found[1] == found[4] == 0
 
 
 def test_what_min_p_removes_is_never_drawn_and_log_probabilities_stay_those_of_the_whole() -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import torch
 
+from rl.context_window import context_window
 from rl.loading import load_policy
 from rl.policy import Policy
 from rl.self_test import Unreadable, find_ways
-from rl.ways import Ways, context_window
+from rl.ways import Ways
 from tests.rl.zoo import tiny_model, write_tiny, zoo_tokenizer
 
 CPU = torch.device("cpu")
@@ -40,8 +41,9 @@ def patched(change: Callable[[Any, dict[str, Any]], Any]) -> Policy:
         ("llama", Ways(padded=True, cached=True, shares_prompts=True, shares_beginnings=True)),
         ("mistral", Ways(padded=True, cached=True)),  # a sliding window keeps no copy of what it has forgotten
         ("mpt", Ways(padded=True, cached=True, shares_prompts=True)),  # ALiBi counts the places of a gap
+        ("gpt2", Ways(shifted=False, shares_prompts=True, shares_beginnings=True)),  # its positions are learned
         ("mamba", Ways(padded=True, cached=False)),  # ignores past_key_values
-        ("bart", Ways(padded=False, cached=False)),  # counts padding as positions
+        ("bart", Ways(padded=False, shifted=False, cached=False)),  # counts padding as positions
     ],
 )
 def test_what_is_exact_is_found_out_on_the_model(family: str, ways: Ways) -> None:
