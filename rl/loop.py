@@ -9,11 +9,13 @@ from pathlib import Path
 
 from checkpoints import atomic, store
 from checkpoints.lineage import hash_directory
+from reports.collapse import Vitals
 from reports.records import Manifest, StepRow
 from rl import learner as learner_state
 from rl import processes, run_folder
 from rl.algorithms.preference import Preference
 from rl.build import Built, build, build_parts, require_reward_model
+from rl.collapse_stop import require_no_collapse, vitals_of
 from rl.config import RunConfig, read_config
 from rl.endings import Interrupted, NotFinite, RunStopped
 from rl.engine_limits import require_engine, require_layers
@@ -46,6 +48,7 @@ class Run:
     step: int
     saved: int = -1  # the step of the last checkpoint
     seconds_probe: float = 0.0  # of the probe since the last row
+    vitals: list[Vitals] = field(default_factory=list)  # of every step taken, those before a resume included
     stop: StopRequest = field(default_factory=StopRequest)
 
 
@@ -177,7 +180,8 @@ def _restore(config: RunConfig, folder: RunFolder, step: int) -> Run:
     # Last: what is refused above leaves the folder as it was.
     folder.rewind(step)
     folder.write_manifest(manifest.model_copy(update={"status": "running", "reason": None, "finished": None}))
-    return Run(config, folder, built, build_parts(config, built), probes, learner, step, saved=step)
+    seen = [vitals_of(row) for row in folder.read_steps()]
+    return Run(config, folder, built, build_parts(config, built), probes, learner, step, saved=step, vitals=seen)
 
 
 def _finish(run: Run) -> Path:
@@ -247,11 +251,13 @@ def _arrive(run: Run) -> None:
         run.seconds_probe = _probe(run)
     if run.step < config.steps:
         run.stop.check()
+        require_no_collapse(config.stop_when_collapsed, run.vitals)
 
 
 def _record(run: Run, row: StepRow, rollouts: Rollouts) -> None:
     """A step has been taken: its row, and the rollouts of the logged steps."""
     run.step += 1
+    run.vitals.append(vitals_of(row))
     run.folder.append_step(row.model_copy(update={"seconds_probe": run.seconds_probe}))
     run.seconds_probe = 0.0
     if _due(run.step, run.config.probe_every, run.config.steps):
