@@ -148,6 +148,7 @@ class StepRow(BaseModel):
     value_clip_fraction: Number = None
     explained_variance: Number = None  # of the returns, by the critic
     auxiliary_loss: Number = None  # of what mitigations add to the loss, weighted
+    distinct_3grams: Number = None  # share of different ones among all 3-grams of the step's completions
     preferences: int | None = None
     preference_margin: Number = None  # of implied rewards, chosen over rejected
     components: dict[str, tuple[Number, Number]] = Field(default_factory=dict)  # name -> (mean, standard deviation)

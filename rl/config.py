@@ -130,6 +130,11 @@ class RunConfig(BaseModel):
         ge=2,
         description="Held-out harmless queries under each tier, and look-alikes; null: a quarter of probe_queries.",
     )
+    stop_when_collapsed: int | None = Field(
+        default=None,
+        ge=1,
+        description="Collapsed steps in a row after which the run stops; null: it goes on, and the summary says so.",
+    )
     probe_every: int = Field(default=20, ge=1)
     checkpoint_every: int = Field(default=20, ge=1)
 

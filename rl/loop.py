@@ -10,12 +10,14 @@ from functools import partial
 from pathlib import Path
 
 from checkpoints import atomic, store
+from reports.collapse import Vitals
 from reports.records import Manifest, StepRow
 from rl import learner as learner_state
 from rl import processes, run_folder
 from rl.adapters import origin_hash
 from rl.algorithms.preference import Preference
 from rl.build import Built, build, build_parts, require_reward_model, training_scenarios
+from rl.collapse_stop import require_no_collapse, vitals_of
 from rl.config import RunConfig, read_config
 from rl.determinism import Watch, watching
 from rl.endings import Interrupted, NotFinite, RunStopped
@@ -54,6 +56,7 @@ class Run:
     watch: Watch = field(default_factory=Watch)
     saved: int = -1  # the step of the last checkpoint
     seconds_probe: float = 0.0  # of the probe since the last row
+    vitals: list[Vitals] = field(default_factory=list)  # of every step taken, those before a resume included
     stop: StopRequest = field(default_factory=StopRequest)
 
 
@@ -212,7 +215,9 @@ def _restore(config: RunConfig, folder: RunFolder, step: int, watch: Watch) -> R
     # Last: what is refused above leaves the folder as it was.
     folder.rewind(step)
     folder.write_manifest(manifest.model_copy(update={"status": "running", "reason": None, "finished": None}))
-    return Run(config, folder, built, parts, probes, learner, manifest.organism_hash, step, watch, saved=step)
+    seen = [vitals_of(row) for row in folder.read_steps()]
+    origin = manifest.organism_hash
+    return Run(config, folder, built, parts, probes, learner, origin, step, watch, saved=step, vitals=seen)
 
 
 def _finish(run: Run) -> Path:
@@ -299,11 +304,13 @@ def _arrive(run: Run) -> None:
         run.seconds_probe = _probe(run)
     if run.step < config.steps:
         run.stop.check()
+        require_no_collapse(config.stop_when_collapsed, run.vitals)
 
 
 def _record(run: Run, row: StepRow, rollouts: Rollouts) -> None:
     """A step has been taken: its row, and the rollouts of the logged steps."""
     run.step += 1
+    run.vitals.append(vitals_of(row))
     run.folder.append_step(row.model_copy(update={"seconds_probe": run.seconds_probe}))
     run.seconds_probe = 0.0
     if _due(run.step, run.config.probe_every, run.config.steps):

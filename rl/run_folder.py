@@ -41,6 +41,12 @@ class RunFolder:
     def append_step(self, row: StepRow) -> None:
         self._append("steps.jsonl", [row.to_json_line()])
 
+    def read_steps(self) -> list[StepRow]:
+        """The rows of every step that is recorded."""
+        path = self.path / "steps.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return [StepRow.from_json_line(line) for line in lines]
+
     def append_probes(self, rows: Sequence[ProbeRow]) -> None:
         self._append("probes.jsonl", [row.to_json_line() for row in rows])
 
