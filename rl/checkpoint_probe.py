@@ -34,7 +34,7 @@ def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
     checkpoint = store.load(folder / "checkpoints", chosen)
     torch.set_num_threads(config.threads)
     probes = probe_set(config)
-    require_same_probes(manifest, probes)
+    require_same_probes(manifest, probes, config)
     rewards: tuple[RewardFunction, ...] = ()
     if asks_for_rewards(config):
         rewards, hashes = build_rewards(config.rewards)

@@ -174,7 +174,7 @@ def _restore(config: RunConfig, folder: RunFolder, step: int) -> Run:
     built, learner = restored(config, folder.checkpoints, step)
     manifest = folder.read_manifest()
     probes = probe_set(config)
-    require_same_probes(manifest, probes)
+    require_same_probes(manifest, probes, config)
     _require_same_origin(config, manifest, built)
     # Last: what is refused above leaves the folder as it was.
     folder.rewind(step)
