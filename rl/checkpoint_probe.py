@@ -37,7 +37,7 @@ def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
     checkpoint = store.load(folder / "checkpoints", chosen)
     settle(config.threads, config.deterministic)
     probes = probe_set(config)
-    require_same_probes(manifest, probes)
+    require_same_probes(manifest, probes, config)
     rewards: tuple[RewardFunction, ...] = ()
     if asks_for_rewards(config):
         rewards, hashes = build_rewards(config.rewards)

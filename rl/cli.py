@@ -228,9 +228,9 @@ def sweep(
     elif result.page is not None:
         _print_summaries(finished)
     if result.page is not None:
-        show(f"page:   {shortest(result.page)}\ncurves: {shortest(result.page.with_name('curves.png'))}")
+        show(f"page:   {shortest(result.page)}", f"curves: {shortest(result.page.with_name('curves.png'))}")
     if result.study is not None:
-        show(f"study:  {shortest(result.study)}\nfigure: {shortest(result.study.with_name('study.png'))}")
+        show(f"study:  {shortest(result.study)}", f"figure: {shortest(result.study.with_name('study.png'))}")
     failed = failures(result.outcomes)
     for line in [*failed, *result.left_out]:
         say(line)
@@ -309,7 +309,7 @@ def _write_report(folders: list[Path], out: Path | None) -> None:
         written = write_report(folders, out)
         update(1, 1)
     _print_summaries(folders)
-    show(f"page:   {written.page}\ncurves: {written.png}")
+    show(f"page:   {written.page}", f"curves: {written.png}")
 
 
 def _write_study(folders: list[Path], out: Path | None) -> None:
@@ -322,15 +322,15 @@ def _write_study(folders: list[Path], out: Path | None) -> None:
         update(0, 1)
         written = write_study(folders, out or Path("runs") / f"study-{digest}")
         update(1, 1)
-    show(written.text)
-    show(f"study:  {written.page}\nfigure: {written.png}\ntable:  {written.csv}")
+    show(*written.text.split("\n"))
+    show(f"study:  {written.page}", f"figure: {written.png}", f"table:  {written.csv}")
 
 
 def _print_study(folders: list[Path]) -> None:
     """A line an arm."""
     from reports.study import study_table
 
-    show(study_table(folders))
+    show(*study_table(folders).split("\n"))
 
 
 def _print_summaries(folders: list[Path]) -> None:
@@ -342,7 +342,7 @@ def _print_summaries(folders: list[Path]) -> None:
 
     runs = [read_run(folder) for folder in folders]
     for _, arm in arms(runs):
-        show(as_text(summarise_seeds(arm) if len(arm) > 1 else summarise(arm[0])))
+        show(*as_text(summarise_seeds(arm) if len(arm) > 1 else summarise(arm[0])).split("\n"))
     for line in overlay_notices(runs):
         show(f"notice: {line}")
 

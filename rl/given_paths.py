@@ -33,8 +33,8 @@ def require_given_paths(config: RunConfig, folder: Path, unneeded: Collection[st
     for name, path in given_paths(config).items():
         if name.partition(".")[0] not in unneeded and not path.exists():
             raise ValueError(
-                f"{name}={path} is gone, which the run in {folder} was started with: put it back, or write where it "
-                f"lies now into {folder / 'config.json'}"
+                f"{name}={path} is gone, which the run in {folder} was started with: put it back there, or a link to "
+                "where it lies now"
             )
 
 

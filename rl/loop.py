@@ -208,7 +208,7 @@ def _restore(config: RunConfig, folder: RunFolder, step: int, watch: Watch) -> R
     manifest = folder.read_manifest()
     built, learner = restored(config, folder.checkpoints, step, started_at(manifest))
     probes = probe_set(config)
-    require_same_probes(manifest, probes)
+    require_same_probes(manifest, probes, config)
     _require_same_origin(config, manifest, built)
     parts = build_parts(config, built)
     require_same_prompts(manifest, _token_hashes(config, built, probes, parts))

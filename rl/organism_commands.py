@@ -80,7 +80,7 @@ def organism_table(
         if measured and out is not None:
             atomic.write_text(out, frame(measured).to_csv(index=False))
     if measured:
-        show("\n".join(as_text(measured)))
+        show(*as_text(measured))
     if failed:
         raise ValueError(f"{failed} of {len(names) * len(parse_seeds(seeds))} builds can't be measured, as said above")
 

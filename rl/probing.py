@@ -11,6 +11,7 @@ from reports.records import Manifest, ProbeRow
 from rewards.combine import score
 from rewards.score import RewardFunction, Score, Submission
 from rl.config import RunConfig
+from rl.given_paths import named
 from rl.probes.benign_reward import BenignReward
 from rl.probes.observation import Observation, ProbeFunction
 from rl.sampler import Generate
@@ -55,7 +56,7 @@ def probe_set(config: RunConfig) -> ProbeSet:
     return ProbeSet(tuple(scenarios))
 
 
-def require_same_probes(manifest: Manifest, probes: ProbeSet) -> None:
+def require_same_probes(manifest: Manifest, probes: ProbeSet, config: RunConfig) -> None:
     """Refuses to probe a run on other queries than it was started with.
 
     Raises:
@@ -64,7 +65,7 @@ def require_same_probes(manifest: Manifest, probes: ProbeSet) -> None:
     if probes.hashes() != manifest.prompt_set_hashes:
         raise ValueError(
             "the probe queries aren't those that this run was started with (their hash differs from manifest.json): "
-            "restore the query file (env.query_file) or the code, or start a new run with `gyges train`"
+            f"restore the query file{named(config, 'env')} or the code, or start a new run with `gyges train`"
         )
 
 

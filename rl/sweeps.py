@@ -33,6 +33,8 @@ from rl.recipes import (
     no_objective_control,
 )
 
+MOST_SEEDS = 10_000
+
 SweepFunction = Callable[[], list[RunConfig]]
 
 
@@ -241,7 +243,10 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         match = re.fullmatch(r"\s*(\d{1,9})\s*(?:\.\.\s*(\d{1,9})\s*)?", part)
         if match is None or int(match[2] or match[1]) < int(match[1]):
             raise ValueError(f"--seeds {text}: write 0..4, or 0,2,5, or 3")
-        seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
+        wanted = range(int(match[1]), int(match[2] or match[1]) + 1)
+        if len(seeds) + len(wanted) > MOST_SEEDS:
+            raise ValueError(f"--seeds {text}: more than {MOST_SEEDS} seeds; name fewer")
+        seeds += wanted
     if len(set(seeds)) < len(seeds):
         raise ValueError(f"--seeds {text} names a seed twice: name each once")
     return tuple(seeds)

@@ -11,9 +11,10 @@ def say(text: str) -> None:
     print(printable(text), file=sys.stderr)
 
 
-def show(text: str) -> None:
-    """Lines on the standard output."""
-    print("\n".join(printable(line) for line in text.split("\n")))
+def show(*lines: str) -> None:
+    """Lines on the standard output, each of them one."""
+    for line in lines:
+        print(printable(line))
 
 
 def take_any_encoding() -> None:
