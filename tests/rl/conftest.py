@@ -47,6 +47,7 @@ from rl.policy import Policy
 from rl.probes.decomposition import Decomposition
 from rl.probes.well_formed import WellFormed
 from rl.sampler import Sampling
+from tests.conftest import Once
 
 torch.set_num_threads(1)
 
@@ -129,9 +130,9 @@ def write_organism(directory: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def organism_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def organism_path(once: Once) -> Path:
     """A causal LM directory, read-only: copy it before changing it."""
-    return write_organism(tmp_path_factory.mktemp("organism"))
+    return once("organism", write_organism)
 
 
 @pytest.fixture(scope="session")
@@ -285,9 +286,9 @@ def gyges(tmp_path: Path) -> Gyges:
 
 
 @pytest.fixture(scope="session")
-def finished(tiny: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(tiny: RunConfig, once: Once) -> Path:
     """The tiny run, never stopped; read-only."""
-    return train(tiny, tmp_path_factory.mktemp("finished") / "run")
+    return once("finished", lambda folder: train(tiny, folder))
 
 
 def same_run(first: Path, second: Path) -> None:

@@ -71,14 +71,14 @@ _KINDS_OF_LAYERS = ("layer_types", "mlp_layer_types", "block_types", "layers_blo
 _ENCODERS = """
     bert bert-generation big_bird camembert data2vec-text electra ernie megatron-bert rembert roberta
     roberta-prelayernorm roc_bert roformer xlm-roberta xlm-roberta-xl
-""".split()
+"""
 _INDEXER = {
     "indexer_n_heads": 2, "indexer_kv_heads": 1, "indexer_head_dim": 8, "indexer_budget": WINDOW,
     "indexer_compress_ratio": 2,
 }  # fmt: skip
 _LINEAR_AND_FULL = {"layer_types": ["linear_attention", "full_attention"]}
 OF_FAMILY: Mapping[str, Mapping[str, Any]] = {
-    **{family: {"is_decoder": True} for family in _ENCODERS},  # they read both ways unless told to decode
+    **{family: {"is_decoder": True} for family in _ENCODERS.split()},  # they read both ways unless told to decode
     "bailing_hybrid": {"num_expert_group": 1},
     "bamba": {"attn_layer_indices": [1]},
     "big_bird": {"is_decoder": True, "attention_type": "original_full"},
