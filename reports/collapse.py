@@ -58,11 +58,11 @@ def collapse(observed: Sequence[Vitals]) -> Collapse | None:
     fallen: list[tuple[int, str]] = []
     never_up: list[tuple[int, str]] = []
     for value, bound, wording in bounds:
-        known = [(vitals.step, found) for vitals in observed if (found := _known(value(vitals))) is not None]
-        above = [index for index, (_, found) in enumerate(known) if found >= bound]
+        read = [(vitals.step, found) for vitals in observed if (found := _known(value(vitals))) is not None]
+        above = [index for index, (_, found) in enumerate(read) if found >= bound]
         start = above[-1] + 1 if above else 0
-        if start < len(known):
-            (fallen if above else never_up).append((known[start][0], wording.format(known[-1][1])))
+        if start < len(read):
+            (fallen if above else never_up).append((read[start][0], wording.format(read[-1][1])))
     signs = fallen or never_up
     if not signs:
         return None
