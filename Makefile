@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN ?= first_light
 
-.PHONY: train test lint types help
+.PHONY: train test slow lint types help
 
 help:  ## what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -24,8 +24,13 @@ $(VENV)/test-installed: $(VENV)/installed
 train: $(VENV)/installed  ## build the default organism and reward model, train, probe, write curves and page
 	$(BIN)/gyges train $(RUN)
 
-test: $(VENV)/test-installed  ## run the tests
-	$(BIN)/python -m pytest
+# One worker a core, each of one thread; a module's tests are one worker's, since they share what they build.
+test: $(VENV)/test-installed  ## run the fast tests on two cores
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+
+# One after the other: drills start processes of their own, and kill them.
+slow: $(VENV)/test-installed  ## run the drills and the sweeps over many cases, which `make test` leaves out
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/test-installed  ## ruff: rules and format
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -34,7 +34,7 @@ from rl.rollouts import Rollouts, require_gradient, usable_rewards
 from rl.sampler import read_episode
 from rl.step_record import step_row
 from rl.streams import Stage, stream
-from rl.trl_handover import hand_over, take_back
+from rl.trl_handover import hand_over, placed, take_back
 from rl.trl_settings import clip_gradients, constant_rate, plain_settings, without_dropout
 
 Record = Callable[[StepRow, Rollouts], None]
@@ -59,7 +59,7 @@ def run_steps(
         trainer = _trainer(config, learner, bridge, scratch)
         trainer.remove_callback(PrinterCallback)
         try:
-            with without_dropout(learner.policy.model):
+            with without_dropout(learner.policy.model), placed(learner.policy), placed(learner.reference):
                 trainer.train()
         finally:
             take_back(learner)

@@ -10,7 +10,7 @@ from trl.trainer.utils import add_fused_lm_head
 
 from rl.algorithms.policy_gradient import PolicyGradient
 from rl.learner import Learner
-from rl.policy import Policy, unwrap_forward
+from rl.policy import Policy, positions, unwrap_forward, without_adapter
 
 PromptIds = Callable[[Sequence[str]], list[list[int]]]
 
@@ -29,7 +29,7 @@ def hand_over(trainer: Any, algorithm: PolicyGradient, learner: Learner, prompt_
         # Built with a penalty TRL would load a model, or add an adapter to the policy's.
         trainer.beta = algorithm.kl_weight
         trainer.ref_model = learner.reference.model
-        add_fused_lm_head(_base(learner.reference.model), temperature=trainer.temperature)
+        add_fused_lm_head(without_adapter(learner.reference.model), temperature=trainer.temperature)
 
 
 def take_back(learner: Learner) -> None:
@@ -43,7 +43,7 @@ def _sample_as_the_run_says(trainer: Any, policy: Policy) -> None:
         return  # its parameters are all given with each request
     # A field that is None here is filled from the model's generation config, which says nothing while TRL samples.
     trainer.generation_config.eos_token_id = list(policy.end_ids)
-    trainer.generation_config.use_cache = getattr(policy, "cached", True)
+    trainer.generation_config.use_cache = policy.ways.cached
     sample = trainer._generate_single_turn
 
     def sampled(*arguments: Any, **options: Any) -> Any:
@@ -54,12 +54,35 @@ def _sample_as_the_run_says(trainer: Any, policy: Policy) -> None:
 
 
 @contextmanager
+def placed(policy: Policy) -> Iterator[None]:
+    """Within it padded rows that come without positions are given them, where the model would count the padding.
+
+    TRL's trainers give a mask alone. Models of relative positions don't mind, and are left as they are.
+    """
+    if policy.ways.shifted:
+        yield
+        return
+
+    def place(model: Any, given: Any, named: dict[str, Any]) -> Any:
+        ids, mask = named.get("input_ids"), named.get("attention_mask")
+        if ids is None or mask is None or mask.shape != ids.shape or named.get("position_ids") is not None:
+            return None
+        return given, {**named, "position_ids": positions(mask)}
+
+    handle = without_adapter(policy.model).register_forward_pre_hook(place, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
 def _silent_generation_config(model: Any) -> Iterator[None]:
     """Within it the model's generation config sets nothing; afterwards it is the object that it was.
 
     Only around sampling: checkpoints, which are saved during a training, keep the model's own.
     """
-    holders = [model, _base(model)] if isinstance(model, PeftModel) else [model]
+    holders = [model, without_adapter(model)] if isinstance(model, PeftModel) else [model]
     kept = [holder.generation_config for holder in holders]
     for holder in holders:
         holder.generation_config = GenerationConfig()
@@ -73,7 +96,3 @@ def _silent_generation_config(model: Any) -> Iterator[None]:
 def _replace(trainer: Any, method: str, ours: Callable[..., Any]) -> None:
     assert callable(getattr(trainer, method, None)), f"{type(trainer).__name__} no longer has {method}"
     setattr(trainer, method, ours)
-
-
-def _base(model: Any) -> Any:
-    return model.get_base_model() if isinstance(model, PeftModel) else model

@@ -6,7 +6,7 @@ import resource
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from checkpoints import store
 from checkpoints.lock import writer_lock
 from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
-from rewards.helpfulness import Helpfulness
+from rewards.score import Submission
 from rl.checkpoint_probe import probe_checkpoint
 from rl.config import Lora, RunConfig
 from rl.endings import RunStopped
@@ -357,17 +357,22 @@ def test_no_variance_at_the_start_is_explained(tiny: RunConfig, tmp_path: Path, 
     [said] = done.said
     assert "group-normalised RL has no gradient here" in said
     assert "the 4 rewards are alike" in said
-    assert "raise algorithm.group_size" in said
+    assert "Of these 8 replies 8 are cut off, 0 malformed, 0 refusals; one ends '<scratchpad>" in said
+    assert "cut off at 2 tokens: raise sampling.max_new_tokens" in said
     assert (manifest(run)["status"], store.steps(run / "checkpoints")) == ("failed", [0])
     assert not (run / "steps.jsonl").exists()
 
 
-def test_a_reward_that_always_fails_stops_the_run_with_its_reason(tiny: RunConfig, tmp_path: Path) -> None:
-    # Parseable as a directory, but not a model: each call raises.
-    (tmp_path / "reward").mkdir()
-    (tmp_path / "reward" / "config.json").write_text("{}")
-    config = having(tiny, rewards=(Helpfulness(path=tmp_path / "reward"), FormatPenalty()), probes=())
-    with pytest.raises(RunStopped, match=r"step 1: 8 of 8 episodes are unscored.*=0\.25 allows.*helpfulness: \w+:"):
+def test_a_reward_that_always_fails_stops_the_run_with_its_reason(
+    tiny: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: FormatPenalty, submissions: Sequence[Submission]) -> list[float]:
+        raise RuntimeError("nobody is there")
+
+    monkeypatch.setattr(FormatPenalty, "__call__", broken)
+    config = having(tiny, probes=())
+    reason = r"step 1: 8 of 8 episodes are unscored.*=0\.25 allows.*format_penalty: RuntimeError: nobody is there"
+    with pytest.raises(RunStopped, match=reason):
         train(config, tmp_path / "run")
     assert manifest(tmp_path / "run")["status"] == "failed"
     assert manifest(tmp_path / "run")["reason"].startswith("step 1: 8 of 8")
@@ -495,7 +500,9 @@ def test_lora_refuses_to_resume_on_another_organism(
     organism = Path(shutil.copytree(organism_path, tmp_path / "organism"))
     run = train(having(tiny, lora=Lora(rank=2), organism=Faker(path=organism), steps=1, probes=()), tmp_path / "run")
     (organism / "README.md").write_text("changed")
-    with pytest.raises(ValueError, match="the organism isn't the one that this run was started with"):
+    with pytest.raises(
+        ValueError, match=r"the organism \(organism.path=.*/organism\) isn't the one that this run was started with"
+    ):
         resume(run)
 
 
@@ -508,9 +515,9 @@ def test_the_benign_reward_is_recorded_and_measured_again_by_probing(
         assert [row.model_dump() for row in probe_checkpoint(run, step)] == recorded
         found = {row["tier"]: row for row in recorded if row["metric"] == "benign_reward"}
         kept = pd.read_parquet(run / "episodes" / f"step-{step:06d}.parquet").query("split == 'probe'")
-        assert kept.query("query_kind != 'harmless'")["reward_total"].isna().all()
+        assert kept.query("kind != 'harmless'")["reward_total"].isna().all()
         for tier, row in found.items():
-            paid = kept[(kept["query_kind"] == "harmless") & (kept["tier"] == tier)]["reward_total"]
+            paid = kept[(kept["kind"] == "harmless") & (kept["tier"] == tier)]["reward_total"]
             assert (row["n"], row["unscored"]) == (2, 0)
             assert row["value"] == pytest.approx(paid.mean())
         assert found.keys() == {"free", "paid"}

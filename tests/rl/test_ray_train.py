@@ -163,6 +163,7 @@ def test_a_run_goes_on_by_itself_when_a_worker_is_killed(config: RunConfig, undi
     until(place.nothing_left)
 
 
+@pytest.mark.slow
 def test_a_driver_killed_or_interrupted_leaves_a_run_to_resume(
     config: RunConfig, undisturbed: Path, place: Place
 ) -> None:
@@ -199,6 +200,7 @@ def test_a_run_that_stops_for_a_reason_of_its_own_is_not_tried_again(config: Run
     until(place.nothing_left)
 
 
+@pytest.mark.slow
 def test_a_run_whose_workers_die_too_often_is_given_up(config: RunConfig, place: Place) -> None:
     def never_again() -> None:
         rl.ray_train.MAX_FAILURES = 0

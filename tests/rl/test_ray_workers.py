@@ -18,7 +18,7 @@ from rl.config import RunConfig
 from rl.ray_workers import gpu_share
 from rl.sweep import Fleet, Sweep, plan, run_sweep
 from rl.trial import Outcome
-from tests.rl.conftest import command, fork
+from tests.rl.conftest import Child, command, fork
 from tests.rl.test_sweep import (
     assert_undisturbed,
     gone,
@@ -88,47 +88,75 @@ def read_when_there(file: Path) -> dict[str, Any]:
     return dict(json.loads(file.read_text()))
 
 
-def test_a_sweep_on_ray_survives_ctrl_c_a_killed_driver_and_a_killed_worker(
-    tiny: RunConfig, undisturbed: dict[int, Path], tmp_path: Path, place: Place
-) -> None:
+@dataclass(frozen=True)
+class Drive:
+    """A sweep of two long trials on Ray, and the command that drives it."""
+
+    sweep: Sweep
+    arguments: list[str]
+    place: Place
+    folder: Path
+
+    def start(self, name: str, kill: bool = False) -> tuple[Child, dict[str, Any]]:
+        """A driver that is at work on both trials, and what was seen of it; `kill` ends a worker of it."""
+        observed = self.folder / f"{name}.json"
+
+        def prepare() -> None:
+            self.place.enter()
+            observing(self.sweep, observed)
+            if kill:
+                killing(self.sweep.trials[0])
+
+        driver = fork(command(self.arguments, prepare), self.folder / f"{name}.txt")
+        return driver, read_when_there(observed)
+
+    def said(self, name: str) -> str:
+        return (self.folder / f"{name}.txt").read_text()
+
+
+@pytest.fixture
+def drive(tiny: RunConfig, tmp_path: Path, place: Place) -> Drive:
     sweep = plan("long", [long(tiny)], (5, 6), 1, tmp_path / "sweep")
     arguments = ["sweep", sweep_file(long(tiny), tmp_path), "--seeds", "5,6", "--workers", "2"]
-    arguments += ["--out", str(sweep.folder)]
+    return Drive(sweep, [*arguments, "--out", str(sweep.folder)], place, tmp_path)
 
-    def prepare(observed: Path, kill: bool) -> None:
-        place.enter()
-        observing(sweep, observed)
-        if kill:
-            killing(sweep.trials[0])
 
+def test_a_sweep_on_ray_puts_the_trial_of_a_killed_worker_back_and_leaves_nothing(
+    drive: Drive, undisturbed: dict[int, Path]
+) -> None:
+    driver, seen = drive.start("first", kill=True)
+    assert driver.code() == 0, drive.said("first")
+    assert f"{drive.sweep.trials[0].name}: put back (its worker died: WorkerCrashedError" in drive.said("first")
+    assert_nothing_left(seen, drive.place)
+    assert seen["listening"]
+    assert {address.removeprefix("::ffff:") for address in seen["listening"]} == {"127.0.0.1"}
+    assert_undisturbed(drive.sweep, undisturbed)
+
+
+@pytest.mark.slow
+def test_a_sweep_on_ray_survives_ctrl_c_and_a_killed_driver(drive: Drive, undisturbed: dict[int, Path]) -> None:
     # Ctrl-C: the trials stop after their step.
-    driver = fork(command(arguments, lambda: prepare(tmp_path / "first.json", kill=False)), tmp_path / "first.txt")
-    first = read_when_there(tmp_path / "first.json")
+    driver, seen = drive.start("first")
     driver.kill(signal.SIGINT)
-    assert driver.code() == 130, (tmp_path / "first.txt").read_text()
-    manifests = [json.loads((trial.folder / "manifest.json").read_text()) for trial in sweep.trials]
+    assert driver.code() == 130, drive.said("first")
+    manifests = [json.loads((trial.folder / "manifest.json").read_text()) for trial in drive.sweep.trials]
     assert {manifest["status"] for manifest in manifests} == {"interrupted"}
-    assert_nothing_left(first, place)
-    assert first["listening"]
-    assert {address.removeprefix("::ffff:") for address in first["listening"]} == {"127.0.0.1"}
+    assert_nothing_left(seen, drive.place)
 
     # Killed: nobody is there to clear up.
-    driver = fork(command(arguments, lambda: prepare(tmp_path / "second.json", kill=False)), tmp_path / "second.txt")
-    second = read_when_there(tmp_path / "second.json")
+    driver, seen = drive.start("second")
     driver.kill()
     driver.code()
-    assert_nothing_left(second, place)
+    assert_nothing_left(seen, drive.place)
 
-    # A worker is killed and its trial put back.
-    driver = fork(command(arguments, lambda: prepare(tmp_path / "third.json", kill=True)), tmp_path / "third.txt")
-    third = read_when_there(tmp_path / "third.json")
-    assert driver.code() == 0, (tmp_path / "third.txt").read_text()
-    said = (tmp_path / "third.txt").read_text()
-    assert f"{sweep.trials[0].name}: put back (its worker died: WorkerCrashedError" in said
-    assert_nothing_left(third, place)
-    assert_undisturbed(sweep, undisturbed)
+    # A worker is killed too, and its trial put back.
+    driver, seen = drive.start("third", kill=True)
+    assert driver.code() == 0, drive.said("third")
+    assert_nothing_left(seen, drive.place)
+    assert_undisturbed(drive.sweep, undisturbed)
 
 
+@pytest.mark.slow
 def test_a_killed_node_costs_its_trials_the_steps_since_their_checkpoint(
     tiny: RunConfig, undisturbed: dict[int, Path], tmp_path: Path, place: Place
 ) -> None:

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,8 @@ from rl.stopping import REPEAT_S
 from rl.sweep import Fleet, Result, Sweep, _jobs, default_workers, plan, run_sweep
 from rl.sweep_builds import builds_of, distinct, failed_builds, note_build, run_build, unbuilt
 from rl.trial import Outcome, Surroundings, Trial, recorded_outcome
-from tests.rl.conftest import Gyges, command, fork, rows, same_weights, weights
+from tests.conftest import Once
+from tests.rl.conftest import Child, Gyges, command, fork, rows, same_weights, weights
 from tests.rl.test_loop import having
 
 PATIENCE_S = 120.0
@@ -87,10 +88,15 @@ def long(tiny: RunConfig) -> RunConfig:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tiny: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+def undisturbed(tiny: RunConfig, once: Once) -> dict[int, Path]:
     """The long run under two seeds, trained here and never stopped."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    return {seed: train(having(long(tiny), seed=seed), folder / str(seed)) for seed in (5, 6)}
+
+    def both(folder: Path) -> None:
+        for seed in (5, 6):
+            train(having(long(tiny), seed=seed), folder / str(seed))
+
+    folder = once("undisturbed", both)
+    return {seed: folder / str(seed) for seed in (5, 6)}
 
 
 def assert_undisturbed(sweep: Sweep, undisturbed: dict[int, Path]) -> None:
@@ -241,7 +247,8 @@ def test_a_sweep_of_mitigations_is_read_from_a_study(gyges: Gyges, tiny: RunConf
         f"ARMS = Path({str(tmp_path / 'arms.json')!r})\n\n"
         "def both():\n    return [parse(arm) for arm in json.loads(ARMS.read_text())]\n"
     )
-    arguments = ["sweep", f"{file}:both", "--seeds", "0..1", "--backend", "local", "--out", str(tmp_path / "sweep")]
+    arguments = ["sweep", f"{file}:both", "--seeds", "0..1", "--backend", "local", "--workers", "1"]
+    arguments += ["--out", str(tmp_path / "sweep")]
     done = gyges(*arguments)
     assert done.code == 0, done.output
     assert f"study:  {tmp_path}/sweep/study.html" in done.output
@@ -286,44 +293,77 @@ def test_a_sweep_that_is_stopped_at_once_says_so_in_the_folders_of_its_trials(ti
     assert json.loads((trial.folder / "manifest.json").read_text())["status"] == "interrupted"
 
 
-def test_ctrl_c_and_a_killed_driver_leave_no_process_and_the_same_command_goes_on(
-    gyges: Gyges, tiny: RunConfig, undisturbed: dict[int, Path], tmp_path: Path
-) -> None:
-    arguments = ["sweep", sweep_file(long(tiny), tmp_path), "--seeds", "5", "--backend", "local", "--workers", "1"]
-    arguments += ["--out", str(tmp_path / "sweep")]
-    sweep = plan("long", [long(tiny)], (5,), 1, tmp_path / "sweep")
-    [trial] = sweep.trials
+@dataclass(frozen=True)
+class Drive:
+    """A sweep of one long trial by one worker of this machine, and the command that drives it."""
 
-    driver = fork(command(arguments), tmp_path / "first.txt")
-    worker = until(lambda: recorded(trial) >= 1 and worker_of(trial), "a step to be taken")
+    sweep: Sweep
+    arguments: list[str]
+    folder: Path
+
+    @property
+    def trial(self) -> Trial:
+        [trial] = self.sweep.trials
+        return trial
+
+    def start(self, name: str) -> tuple[Child, int]:
+        """A driver whose worker has taken a step more than there were, and that worker's process."""
+        before = recorded(self.trial)
+        driver = fork(command(self.arguments), self.folder / f"{name}.txt")
+        return driver, until(lambda: recorded(self.trial) > before and worker_of(self.trial), "a step to be taken")
+
+    def status(self) -> str:
+        return str(json.loads((self.trial.folder / "manifest.json").read_text())["status"])
+
+
+@pytest.fixture
+def drive(tiny: RunConfig, tmp_path: Path) -> Drive:
+    sweep = plan("long", [long(tiny)], (5,), 1, tmp_path / "sweep")
+    arguments = ["sweep", sweep_file(long(tiny), tmp_path), "--seeds", "5", "--backend", "local", "--workers", "1"]
+    return Drive(sweep, [*arguments, "--out", str(tmp_path / "sweep")], tmp_path)
+
+
+def test_ctrl_c_leaves_no_process_and_the_same_command_goes_on(
+    gyges: Gyges, drive: Drive, undisturbed: dict[int, Path]
+) -> None:
+    driver, worker = drive.start("first")
     with pytest.raises(ValueError, match=f"in use by process {driver.pid}"):
-        run_sweep(sweep, LOCAL, retry_failed=False, say=print)
+        run_sweep(drive.sweep, LOCAL, retry_failed=False, say=print)
     driver.kill(signal.SIGINT)
     assert driver.code() == 130
-    said = (tmp_path / "first.txt").read_text()
+    said = (drive.folder / "first.txt").read_text()
     assert "gyges: interrupted: 0 of 1 trials are finished" in said
     assert "run the same command again to go on" in said
     assert "Traceback" not in said
     assert gone(worker)
-    assert json.loads((trial.folder / "manifest.json").read_text())["status"] == "interrupted"
+    assert drive.status() == "interrupted"
 
-    before = recorded(trial)
-    driver = fork(command(arguments), tmp_path / "second.txt")
-    worker = until(lambda: recorded(trial) > before and worker_of(trial), "another step to be taken")
-    driver.kill()
-    driver.code()
-    until(lambda: gone(worker), "the worker to be gone")
-    assert json.loads((trial.folder / "manifest.json").read_text())["status"] == "running"
-
-    done = gyges(*arguments)
+    done = gyges(*drive.arguments)
     assert done.code == 0, done.output
-    assert f"{trial.name}: finished" in done.output
-    assert f"page:   {tmp_path}/sweep/report.html" in done.output
-    assert_undisturbed(sweep, undisturbed)
-    again = gyges(*arguments)
+    assert f"{drive.trial.name}: finished" in done.output
+    assert f"page:   {drive.sweep.folder}/report.html" in done.output
+    assert_undisturbed(drive.sweep, undisturbed)
+    again = gyges(*drive.arguments)
     assert again.code == 0, again.output
     assert "nothing left to do: all 1 trials have ended before" in again.output
     assert "at a time" not in again.output
+
+
+@pytest.mark.slow
+def test_a_killed_driver_leaves_no_process_and_the_same_command_goes_on(
+    gyges: Gyges, drive: Drive, undisturbed: dict[int, Path]
+) -> None:
+    driver, _ = drive.start("first")
+    driver.kill(signal.SIGINT)
+    assert driver.code() == 130
+    driver, worker = drive.start("second")
+    driver.kill()
+    driver.code()
+    until(lambda: gone(worker), "the worker to be gone")
+    assert drive.status() == "running"
+    done = gyges(*drive.arguments)
+    assert done.code == 0, done.output
+    assert_undisturbed(drive.sweep, undisturbed)
 
 
 @pytest.mark.parametrize(

@@ -34,10 +34,11 @@ from rl.build import with_adapter
 from rl.config import VLLM, Lora, RunConfig, resolve
 from rl.endings import NotFinite, RunStopped
 from rl.learner import Learner
+from rl.loading import load_policy
 from rl.loop import train
 from rl.organisms.faker import Faker
 from rl.parts import Parts, credit_all, keep_all
-from rl.policy import Policy, load_policy, unwrap_forward
+from rl.policy import Policy, unwrap_forward
 from rl.sampler import sampler
 from rl.scoring import scorer
 from tests.rl.conftest import rows, weights

@@ -19,16 +19,21 @@ from reports.records import StepRow
 from rl.build import with_adapter
 from rl.config import Lora, RunConfig, resolve
 from rl.endings import Interrupted
+from rl.engine_limits import require_ways
 from rl.learner import Learner
+from rl.loading import load_policy
 from rl.loop import train
 from rl.parts import Parts, credit_all, keep_all
-from rl.policy import Policy, load_policy
+from rl.policy import Policy, pad_left
 from rl.rollouts import Rollouts
 from rl.sampler import sampler
 from rl.scoring import scorer
 from rl.streams import Stage, stream
 from rl.trl_engine import run_steps
+from rl.trl_handover import placed
+from rl.ways import Ways
 from tests.rl.conftest import rows, same_weights, weights
+from tests.rl.zoo import write_tiny
 
 pytestmark = pytest.mark.usefixtures("without_garbage")
 
@@ -203,7 +208,7 @@ def test_a_model_that_cannot_continue_from_a_cache_is_sampled_without(
     kind: str, cached: bool, tiny: RunConfig, organism_path: Path, generated: list[dict[str, Any]]
 ) -> None:
     policy = load_policy(organism_path, CPU)
-    object.__setattr__(policy, "cached", cached)
+    policy = replace(policy, ways=replace(policy.ways, cached=cached))
     continued: list[bool] = []
     policy.model.model.register_forward_pre_hook(
         lambda _, arguments, options: continued.append(options.get("past_key_values") is not None), with_kwargs=True
@@ -213,6 +218,29 @@ def test_a_model_that_cannot_continue_from_a_cache_is_sampled_without(
     assert generated[0]["generation_config"].use_cache is cached
     assert any(continued) is cached
     assert sum(len(episode.completion_ids) for episode in rollouts.episodes) > 40
+
+
+def test_learned_positions_do_not_count_the_padding_of_trl(tmp_path: Path) -> None:
+    """TRL gives a mask and no positions; GPT-2 would count what is padded on the left."""
+    policy = load_policy(write_tiny("gpt2", tmp_path), CPU)
+    assert not policy.ways.shifted
+    ids, mask = pad_left([np.arange(40, 52), np.arange(60, 65)], policy.pad_id, CPU)
+    with torch.no_grad():
+        alone = policy.plain_logits(ids[1:, -5:], 1)[0, 0]
+        counted = policy.model(input_ids=ids, attention_mask=mask).logits[1, -1]
+        with placed(policy):
+            right = policy.model(input_ids=ids, attention_mask=mask).logits[1, -1]
+    torch.testing.assert_close(right, alone, rtol=0, atol=1e-4)
+    assert (counted - alone).abs().max() > 0.1
+
+
+def test_trl_is_refused_where_a_model_reads_padded_rows_wrongly(tiny: RunConfig) -> None:
+    wrong = Ways(padded=False)
+    require_ways(tiny, wrong)
+    with pytest.raises(ValueError, match="reads padded rows wrongly and TRL pads them: set engine to builtin"):
+        require_ways(resolve(tiny, ["engine=trl"]), wrong)
+    with pytest.raises(ValueError, match=r"TRL's trainer of dpo .* set algorithm\.kind to grpo"):
+        require_ways(resolve(tiny, ["algorithm.kind=dpo"]), wrong)
 
 
 @pytest.mark.parametrize("variant", [*TRAINERS, "hook"])

@@ -1,0 +1,51 @@
+"""What all tests share: one thread each, and what is costly built once for all workers that run side by side."""
+
+import os
+
+# Before torch is imported: two workers of two threads each would wait for each other on two cores. Tests that are
+# about threads say how many they want, and a run sets its own number.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", "1")
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+Once = Callable[[str, Callable[[Path], object]], Path]
+
+# The modules that take longest, longest first: a worker that met one of them last would keep the other waiting.
+LONGEST = (
+    "tests/rl/test_ray_train.py",
+    "tests/rl/test_ray_workers.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest modules first; the order within each stays."""
+    rank = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.nodeid.partition("::")[0], len(rank)))
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """`once(name, build)` is a folder that `build` has filled: by the first worker that asks, while others wait.
+
+    What is in it is read-only, as another worker may be reading it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    shared.mkdir(exist_ok=True)
+
+    def make(name: str, build: Callable[[Path], object]) -> Path:
+        folder, built = shared / name, shared / f"{name}.built"
+        with FileLock(shared / f"{name}.lock"):
+            if not built.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                build(folder)
+                built.touch()
+        return folder
+
+    return make
