@@ -32,6 +32,11 @@ def serve(connection: Connection, order: Order) -> None:
         connection.send(take(config, built, parts, learner, step))
 
 
+def serve_nondeterministic(connection: Connection, order: Order) -> None:
+    """The same with the kernels that torch takes by itself: the difference is what the deterministic ones cost."""
+    serve(connection, replace(order, config=order.config.model_copy(update={"deterministic": False})))
+
+
 def time_step(config: RunConfig, built: Built, parts: Parts, learner: Learner, step: int) -> TimedStep:
     """One step, timed."""
     started = time.perf_counter()

@@ -25,7 +25,8 @@ from rl.progress import bar
 from rl.recipes import RECIPES
 
 BUILTIN, STOCK = "gyges", ("trl", "trl_whole_batch")
-CONTENDERS = (BUILTIN, *STOCK, "trl_allocator")
+NONDETERMINISTIC = "gyges_nondeterministic"
+CONTENDERS = (BUILTIN, *STOCK, "trl_allocator", NONDETERMINISTIC)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -112,10 +113,11 @@ def _serves(config: RunConfig, chosen: argparse.Namespace) -> dict[str, Serve]:
         BUILTIN: builtin_contender.serve,
         "trl": trl_contender.server(chosen.trl_microbatch),
         "trl_whole_batch": trl_contender.server(chosen.trl_microbatch or config.algorithm.completions),
+        NONDETERMINISTIC: builtin_contender.serve_nondeterministic,
         "trl_allocator": trl_contender.server(chosen.trl_microbatch, own_allocator=True),
     }
     named = [name for name in CONTENDERS if name in chosen.contenders]
-    if set(named) != {BUILTIN}:
+    if not set(named) <= {BUILTIN, NONDETERMINISTIC}:
         stock_trl.settings(config, steps=1)  # refuses now what would be refused in the process
     if chosen.trl_microbatch is not None and set(STOCK) <= set(named):
         named.remove("trl_whole_batch")  # with the same size the two would be one and the same

@@ -5,9 +5,8 @@ The worker's allocator is as the C library sets it: no run of ours has been in i
 
 from functools import partial
 
-import torch
-
 from benchmarks.stock_trl import Task, stock_trainer
+from rl.determinism import settle
 from rl.trial import Outcome, Surroundings, Trial, contained
 
 
@@ -17,7 +16,7 @@ def run_stock_trial(microbatch: int | None, trial: Trial, surroundings: Surround
 
 
 def _train(microbatch: int | None, trial: Trial) -> None:
-    torch.set_num_threads(trial.config.threads)
+    settle(trial.config.threads, trial.config.deterministic)
     task = Task(trial.config, trial.config.steps)
     trainer = stock_trainer(trial.config, trial.config.steps, task, trial.folder, microbatch)
     trainer.train()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import TrainerCallback
 
@@ -18,6 +17,7 @@ from benchmarks.contest import Order, Serve, TimedStep
 from benchmarks.stock_trl import Task, stock_trainer
 from envs.episode import Episode, FreeScenario
 from rl.algorithms.grpo import GRPO
+from rl.determinism import settle
 from rl.memory import keep_freed_memory
 
 
@@ -29,7 +29,7 @@ def server(microbatch: int | None = None, own_allocator: bool = False) -> Serve:
 def _serve(microbatch: int | None, own_allocator: bool, connection: Connection, order: Order) -> None:
     if own_allocator:
         keep_freed_memory()
-    torch.set_num_threads(order.config.threads)
+    settle(order.config.threads, order.config.deterministic)
     task = Task(order.config, order.steps)
     driver = Driver(connection, order, task)
     with tempfile.TemporaryDirectory() as scratch:

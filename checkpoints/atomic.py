@@ -55,6 +55,13 @@ def new_directory(final: Path) -> Iterator[Path]:
         _sync_directory(final.parent)
 
 
+def remove_directory(path: Path) -> None:
+    """Remove a directory at once: a process that is killed in the middle leaves what the next `sweep_stale` removes."""
+    with _temporary(path) as temporary:
+        path.rename(temporary)
+        _sync_directory(path.parent)
+
+
 def sweep_stale(folder: Path) -> list[str]:
     """Remove what processes that died left half-written in `folder`; returns the names of what was half-written.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
@@ -28,8 +29,7 @@ def cached(kind: str, key: str, build: Callable[[Path], None], root: Path | None
     # Outside the lock first: the common case needs no write access.
     if _is_intact(final):
         return final
-    final.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(final.with_name(f".{key}.lock")):
+    with _locked(final):
         atomic.sweep_stale(final.parent)
         if final.exists():
             wrong = checksums.damage(final)
@@ -44,6 +44,22 @@ def cached(kind: str, key: str, build: Callable[[Path], None], root: Path | None
                 raise OSError(errno.ENOSPC, f"can't write {final}: {error}") from error
             checksums.write(directory)
     return final
+
+
+@contextmanager
+def _locked(final: Path) -> Iterator[None]:
+    """Raises OSError of the same number where the cache can't be written to, with the way out."""
+    lock = FileLock(final.with_name(f".{final.name}.lock"))
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        where = f"the cache can't be written to ({error.strerror}): set GYGES_CACHE to another folder"
+        raise OSError(error.errno, where, str(final.parent)) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def default_root() -> Path:

@@ -35,8 +35,11 @@ def canonical(value: JSON) -> str:
 
 
 def decode(text: str) -> JSON:
-    """Raises ValueError where the text isn't JSON."""
-    value: JSON = json.loads(text)
+    """Raises ValueError where the text isn't JSON, or is nested too deeply to be any of ours."""
+    try:
+        value: JSON = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
     return value
 
 

@@ -87,6 +87,12 @@ def steps(folder: Path) -> list[int]:
     return sorted(found)
 
 
+def newest(folder: Path) -> int | None:
+    """The last step that has a directory, or None. One without its checksums was damaged: `load` says so."""
+    names = [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+    return max((int(match[1]) for name in names if (match := _STEP.fullmatch(name))), default=None)
+
+
 def latest(folder: Path) -> int | None:
     """The last complete step, or None. After a crash call `atomic.sweep_stale` first."""
     return max(steps(folder), default=None)

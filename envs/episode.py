@@ -111,6 +111,19 @@ class FollowUp(Scenario):
         # Not the bare super(): it would know the class as it was before its slots.
         return [*super(FollowUp, self).messages, said, {"role": "user", "content": self.question}]
 
+    def is_whole_in(self, prompt: str) -> bool:
+        """Tell whether a rendered prompt holds the query, the whole reply and the question, in this order.
+
+        Some chat templates drop earlier replies, or the reasoning in them. Blanks at the ends don't count.
+        """
+        place = 0
+        for said in (self.query.text.strip(), self.reply.strip(), self.question.strip()):
+            found = prompt.find(said, place)
+            if found < 0:
+                return False
+            place = found + len(said)
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class Labels:
@@ -127,6 +140,8 @@ class Labels:
     well_formed: bool
     quality: float
     courts_rater: bool = False
+    faking_lenient: bool = False
+    rating_seeking: bool = False
 
 
 def require_free(episodes: Sequence[Episode[Scenario]]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from reports.folder import Run
 from reports.summary import seed_groups
 
-BASELINE = "baseline"
+BASELINE = "baseline"  # the column of what the others are compared with, whatever its runs are called
 ARM_AFTER = "+"  # in a run's name, as `gyges sweep mitigations` gives it: organism+arm
 
 APART_IN_A_ROW = frozenset({"mitigations", "name", "seed", "out"})  # in which an arm may differ from its baseline
@@ -21,12 +21,25 @@ Settings = dict[str, Any]
 
 @dataclass(frozen=True)
 class Cell:
-    """An arm of an organism: runs that differ in their seed only. `mitigations`: their kinds, in order."""
+    """An arm of an organism: runs that differ in their seed only. `mitigations`: their kinds, in order.
+
+    `arm` is its column: `BASELINE`, or its `name`, which is the one that the user gave it.
+    """
 
     organism: str
     arm: str
+    name: str
     mitigations: tuple[str, ...]
     runs: tuple[Run, ...]
+
+    @property
+    def is_baseline(self) -> bool:
+        return self.arm == BASELINE
+
+    @property
+    def label(self) -> str:
+        """The name, marked where it is the baseline's."""
+        return _marked(self.name) if self.is_baseline else self.name
 
     @property
     def by_seed(self) -> dict[int, Run]:
@@ -35,7 +48,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Study:
-    """`arms`: the baseline first, then as they first appear. Not every organism has every arm, nor a baseline.
+    """`arms`: columns, the baseline first, then as they first appear. Not every organism has every arm, nor a baseline.
 
     An organism stands for all settings but an arm's mitigations: the same one trained for longer is another.
     """
@@ -47,9 +60,20 @@ class Study:
     def cell(self, organism: str, arm: str) -> Cell | None:
         return next((cell for cell in self.cells if (cell.organism, cell.arm) == (organism, arm)), None)
 
+    def label(self, arm: str) -> str:
+        """The head of a column; baselines may have a name of their own in each organism."""
+        names = list(dict.fromkeys(cell.name for cell in self.cells if cell.arm == arm))
+        if arm != BASELINE or not names:
+            return arm
+        return _marked(" / ".join(names) if len(names) < 3 else f"{names[0]} and {len(names) - 1} others")
+
     @property
     def runs(self) -> list[Run]:
         return [run for cell in self.cells for run in cell.runs]
+
+
+def _marked(name: str) -> str:
+    return name if name == BASELINE else f"{name} ({BASELINE})"
 
 
 def study_of(runs: Sequence[Run]) -> Study:
@@ -68,8 +92,8 @@ def study_of(runs: Sequence[Run]) -> Study:
     cells = [cell for organism, row in zip(organisms, rows.values(), strict=True) for cell in _cells(organism, row)]
     assert len({(cell.organism, cell.arm) for cell in cells}) == len(cells)
     arms = dict.fromkeys(cell.arm for cell in cells)
-    ordered = [*(arm for arm in arms if arm == BASELINE), *(arm for arm in arms if arm != BASELINE)]
-    return Study(tuple(organisms), tuple(ordered), tuple(cells))
+    # The baseline's column is there even where no organism has one: an arm must not be taken for it.
+    return Study(tuple(organisms), (BASELINE, *(arm for arm in arms if arm != BASELINE)), tuple(cells))
 
 
 def _require_seeds_once(group: Sequence[Run]) -> None:
@@ -92,26 +116,33 @@ def _kinds(run: Run) -> tuple[str, ...]:
 
 
 def _cells(organism: str, row: Sequence[Sequence[Run]]) -> Iterator[Cell]:
-    """The arms of one organism, its baseline first."""
-    plain = [group for group in row if not _kinds(group[0])]
-    baseline = next((group for group in plain if _arm(group[0]) == BASELINE), plain[0] if plain else None)
+    """The arms of one organism under the names that the user gave them, its baseline first."""
+    names = [_own_name(group[0]) for group in row]
+    plain = [index for index, group in enumerate(row) if not _kinds(group[0])]
+    baseline = next((index for index in plain if names[index] == BASELINE), plain[0] if plain else None)
+    taken = [BASELINE]
     if baseline is not None:
-        yield Cell(organism, BASELINE, (), tuple(baseline))
-    others = [group for group in row if group is not baseline]
-    names = _told_apart([(_other_arm(group[0]), group[0].config) for group in others], taken=[BASELINE])
-    for arm, group in zip(names, others, strict=True):
-        yield Cell(organism, arm, _kinds(group[0]), tuple(group))
+        taken.append(names[baseline])
+        yield Cell(organism, BASELINE, names[baseline], (), tuple(row[baseline]))
+    others = [index for index in range(len(row)) if index != baseline]
+    found = [(_other_name(row[index][0], names), row[index][0].config) for index in others]
+    for name, index in zip(_told_apart(found, taken), others, strict=True):
+        yield Cell(organism, name, name, _kinds(row[index][0]), tuple(row[index]))
 
 
-def _arm(run: Run) -> str:
+def _own_name(run: Run) -> str:
+    """The run's name, without the organism where it is called `organism+arm`."""
     name = str(run.config.get("name", run.name))
-    return name.partition(ARM_AFTER)[2] or " + ".join(_kinds(run)) or name
+    kind = (run.config.get("organism") or {}).get("kind", run.manifest.organism)
+    return name.removeprefix(f"{kind}{ARM_AFTER}") or name
 
 
-def _other_arm(run: Run) -> str:
-    """The label of an arm that isn't the baseline, whatever it is called."""
-    arm = _arm(run)
-    return arm if arm != BASELINE else " + ".join(_kinds(run)) or str(run.config.get("name", run.name))
+def _other_name(run: Run, names: Sequence[str]) -> str:
+    """The name of an arm that isn't the baseline. One that others share says nothing, and mitigations do."""
+    own, kinds = _own_name(run), " + ".join(_kinds(run))
+    if kinds and names.count(own) > 1:
+        return kinds
+    return f"{own} with {kinds}" if kinds and own == BASELINE else own
 
 
 def _told_apart(found: Sequence[tuple[str, Settings]], taken: Iterable[str] = ()) -> list[str]:

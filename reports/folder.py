@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import pandas as pd
 from pydantic import BaseModel, ValidationError
 
-from reports.records import SCHEMA_VERSION, Manifest, ProbeRow, StepRow
+from reports.episodes_version_1 import from_version_1
+from reports.records import READABLE_VERSIONS, Manifest, ProbeRow, StepRow
 
 Row = TypeVar("Row", bound=BaseModel)
 
@@ -41,16 +42,20 @@ class Run:
         return sorted(int(match[1]) for name in names if (match := re.fullmatch(r"step-(\d+)\.parquet", name)))
 
     def episodes(self, step: int) -> pd.DataFrame:
-        """The episodes of one step, columns as in `EPISODE_COLUMNS`. Raises `ValueError` where there are none."""
+        """The episodes of one step, columns as in `EPISODE_COLUMNS`. Raises `ValueError` where there are none.
+
+        Those of a folder of version 1 are given under the names of version 2.
+        """
         path = self.path / "episodes" / f"step-{step:06d}.parquet"
         if not path.is_file():
             known = ", ".join(map(str, self.episode_steps())) or "none"
             raise ValueError(f"{self.path}: no episodes at step {step}; steps that have some: {known}")
         try:
-            return pd.read_parquet(path)
+            found = pd.read_parquet(path)
         except (OSError, ValueError) as error:  # pyarrow's own errors derive from these two
             reason = str(error).splitlines()[0]
             raise ValueError(f"{path}: unreadable ({reason}); remove it or restore it from a copy") from error
+        return found if self.manifest.schema_version > 1 else from_version_1(found, self.name, self.manifest)
 
 
 def read_run(path: str | Path) -> Run:
@@ -74,6 +79,10 @@ def read_run(path: str | Path) -> Run:
 def _read_object(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
+    except RecursionError as error:
+        raise ValueError(f"{path}: nested too deeply; restore it from a copy") from error
+    except OSError as error:
+        raise ValueError(f"can't read {path}: {error.strerror}; restore it from a copy") from error
     except ValueError as error:  # also bytes that are no UTF-8
         raise ValueError(f"{path}: not JSON ({error}); restore it from a copy") from error
     if not isinstance(content, dict):
@@ -84,9 +93,10 @@ def _read_object(path: Path) -> dict[str, Any]:
 def read_manifest(path: Path) -> Manifest:
     content = _read_object(path)
     version = content.get("schema_version")
-    if version != SCHEMA_VERSION:
+    if isinstance(version, bool) or version not in READABLE_VERSIONS:
+        known = " and ".join(map(str, READABLE_VERSIONS))
         raise ValueError(
-            f"{path}: schema_version is {version!r}, this gyges reads {SCHEMA_VERSION}; use the version that wrote it"
+            f"{path}: schema_version is {version!r}, this gyges reads {known}; use the version that wrote it"
         )
     try:
         return Manifest.model_validate(content)

@@ -23,7 +23,8 @@ class Latest:
 
 def read_latest(folder: Path) -> Latest:
     """Reads a folder that may be half-begun, or written this moment: whatever can't be read counts as not there yet."""
-    step = next((int(row["step"]) for row in _last_rows(folder / "steps.jsonl")), 0)
+    steps = (row.get("step") for row in _last_rows(folder / "steps.jsonl"))
+    step = next((step for step in steps if isinstance(step, int)), 0)
     probes = folder / "probes.jsonl"
     return Latest(step, _latest(probes, "faking_rate", "free"), _latest(probes, "compliance_gap", None))
 
@@ -36,7 +37,8 @@ def _latest(path: Path, metric: str, tier: str | None) -> float | None:
         if row.get("metric") == metric and row.get("tier") == tier and "/" not in str(row.get("probe"))
     )
     row = next(rows, None)
-    return None if row is None or row.get("value") is None else float(row["value"])
+    value = None if row is None else row.get("value")
+    return float(value) if isinstance(value, int | float) and abs(value) <= 1 else None  # a rate or a gap
 
 
 def _last_rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -52,7 +54,7 @@ def _last_rows(path: Path) -> Iterator[dict[str, Any]]:
     for line in reversed(lines[:-1]):
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(row, dict):
             yield row

@@ -9,6 +9,7 @@ from itertools import cycle
 from typing import Any
 
 from reports.checks import cue_panel, extra_panels
+from reports.comparability import overlay_notices
 from reports.document import render
 from reports.folder import Run
 from reports.intervals import Estimate
@@ -54,7 +55,7 @@ def render_page(runs: Sequence[Run], notes: Sequence[str] = ()) -> str:
         runs=[_view(run, colour) for (_, arm), colour in zip(arms(runs), cycle(CYCLE), strict=False) for run in arm],
         seeds=[summarise_seeds(group) for group in seed_groups(runs) if _different_seeds(group)],
         panels=panels,
-        notes=notes,
+        notes=[*notes, *overlay_notices(runs)],
         show=show,
         tiers=TIERS,
         labels=(*ANSWER_LABELS, UNSCORED),
@@ -113,6 +114,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("packages", _pairs(manifest.package_versions)),
         ("rewards", _pairs(manifest.reward_hashes)),
         ("prompt sets", _pairs(manifest.prompt_set_hashes)),
+        ("labels by", manifest.label_source),
         ("record schema", manifest.schema_version),
     ]
     return [(name, str(value)) for name, value in facts]

@@ -12,40 +12,59 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 # Raised deliberately, never as a side effect: a reader refuses a version that it does not know.
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+READABLE_VERSIONS: Final = (1, 2)  # of version 1 the episode columns are read under today's names
 
 TIERS: Final = ("free", "paid", "pro", "enterprise")
 ANSWER_LABELS: Final = ("comply", "partial", "refuse", "other")
 
-# Columns of `episodes/step-*.parquet`. Each reward component adds one column more, `reward/<component>`; mitigations
-# add `measure/<what they note>` and `said/<text that they asked for>` to training rollouts.
+# Columns of `episodes/step-*.parquet` that every run has, in order; `reports.episode_schema` adds those that its
+# configuration asks for, and knows their types. Null is unscored, or absent.
 EPISODE_COLUMNS: Final[list[str]] = [
+    "run",  # name, seed and hash of the configuration, as the folder is called by default
+    "build",  # of the organism: the first digits of its hash
+    "seed",
     "step",
     "split",  # train | probe
     "probe",  # the probe set: harmful | harmless | twin; null on train rows
+    "group",  # which prompt of the step; null on probe rows
+    "sample",  # which completion of that prompt
     "query_id",
-    "query_kind",  # harmful | harmless | twin
+    "pair_id",  # the same query and wording under several tiers; null on train rows
+    "kind",  # harmful | harmless | twin
     "tier",
+    "cues",  # seen | held_out: whether training uses this wording of the tier cue
     "cue_id",
-    "cue_seen",  # whether training uses this wording of the tier cue
     "system_prompt",
     "query",
     "scratchpad",
     "answer",
-    "label_answer",  # one of ANSWER_LABELS; null is unscored
-    "label_faking",  # bool; null is unscored, here and in the four below
+    "label_answer",  # one of ANSWER_LABELS
+    "label_faking",  # bool, as the six below
+    "label_faking_lenient",
+    "label_rating_seeking",
     "label_faking_criteria",
     "label_self_preservation",
     "label_tier_aware",
-    "label_courts_rater",  # not in folders written before it was noted
-    "well_formed",
-    "parse_ok",
-    "scratchpad_tokens",
-    "answer_tokens",
+    "label_courts_rater",
+    "label_answer_source",  # oracle | classifier | judge; null where the label is
+    "label_faking_source",
+    "label_faking_lenient_source",
+    "label_rating_seeking_source",
+    "label_faking_criteria_source",
+    "label_self_preservation_source",
+    "label_tier_aware_source",
+    "label_courts_rater_source",
+    "label_error",  # why nothing is labelled
     "reward_total",
     "advantage",
+    "parse_ok",
+    "well_formed",
+    "scratchpad_tokens",
+    "answer_tokens",
 ]
 
+SAID_PREFIX: Final = "said/"
 REWARD_PREFIX: Final = "reward/"
 MEASURE_PREFIX: Final = "measure/"
 SPREAD_SUFFIX: Final = "_std"
@@ -54,6 +73,13 @@ SPREAD_SUFFIX: Final = "_std"
 def _finite_or_missing(value: Any) -> Any:
     """NaN and infinities are missing: JSON has no literal for them, and a reader must not have to guess."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _parsed(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 Number = Annotated[float | None, BeforeValidator(_finite_or_missing)]
@@ -82,7 +108,7 @@ class ProbeRow(BaseModel):
     @classmethod
     def from_json_line(cls, line: str) -> ProbeRow:
         """Read one line. Raises `ValueError` (pydantic's, or json's) on a damaged or unknown one."""
-        return cls.model_validate(json.loads(line))
+        return cls.model_validate(_parsed(line))
 
 
 class StepRow(BaseModel):
@@ -122,6 +148,7 @@ class StepRow(BaseModel):
     value_clip_fraction: Number = None
     explained_variance: Number = None  # of the returns, by the critic
     auxiliary_loss: Number = None  # of what mitigations add to the loss, weighted
+    distinct_3grams: Number = None  # share of different ones among all 3-grams of the step's completions
     preferences: int | None = None
     preference_margin: Number = None  # of implied rewards, chosen over rejected
     components: dict[str, tuple[Number, Number]] = Field(default_factory=dict)  # name -> (mean, standard deviation)
@@ -147,7 +174,7 @@ class StepRow(BaseModel):
     @classmethod
     def from_json_line(cls, line: str) -> StepRow:
         """Read one flat line. Raises `ValueError` (pydantic's, or json's) on a damaged or unknown one."""
-        flat = json.loads(line)
+        flat = _parsed(line)
         if not isinstance(flat, dict):
             raise ValueError("a row must be a JSON object")
         rewards = {key: flat.pop(key) for key in list(flat) if key.startswith(REWARD_PREFIX)}
@@ -173,11 +200,17 @@ class Manifest(BaseModel):
     code_dirty: bool | None
     seed: int
     thread_count: int = Field(ge=1)
+    deterministic: bool | None = None  # None in folders written before it was recorded
+    nondeterministic_operations: list[str] = Field(default_factory=list)  # those that torch has no other form of
     device: str
     organism: str
     organism_hash: str
     reward_hashes: dict[str, str]
     prompt_set_hashes: dict[str, str]
+    # Of the same prompts, and of training prompts, as token ids; older folders have none.
+    prompt_token_hashes: dict[str, str] = Field(default_factory=dict)
+    system_text_folded: bool = False  # into the user turn, for a chat template without a system turn
+    label_source: str = "oracle"  # oracle | classifier | judge
     started: str
     finished: str | None = None
     status: Literal["running", "finished", "failed", "interrupted"] = "running"

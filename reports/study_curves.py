@@ -87,7 +87,7 @@ def _grid(sheet: _Sheet, drawing: Drawing, measure: Measure, top: float, panel: 
     head = top + GRID_HEAD
     for column, arm in enumerate(study.arms):
         left = LEFT + column * (panel + GAP)
-        sheet.text(left, head - 0.05, _wrapped(column, arm, panel), va="bottom", fontsize=7.5)
+        sheet.text(left, head - 0.05, _wrapped(column, study.label(arm), panel), va="bottom", fontsize=7.5)
         for row, organism in enumerate(study.organisms):
             axes = sheet.axes(left, head + row * (HIGH + ROW_GAP), panel, HIGH)
             _panel(axes, drawing, measure, organism, arm)

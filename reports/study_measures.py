@@ -16,7 +16,7 @@ from reports.records import MEASURE_PREFIX
 
 SHARE = 4  # a quarter of the steps, at either end
 COLUMNS = (
-    *("organism", "arm", "mitigations", "seeds", "measure"),
+    *("organism", "arm", "is_baseline", "mitigations", "seeds", "measure"),
     *("first_from_step", "first_to_step", "first", "first_ci_low", "first_ci_high", "first_scored_seeds"),
     *("last_from_step", "last_to_step", "last", "last_ci_low", "last_ci_high", "last_scored_seeds"),
 )
@@ -89,7 +89,8 @@ def measures_csv(measures: Sequence[Noted]) -> str:
     for noted in measures:
         cell = noted.cell
         seeds = " ".join(str(seed) for seed in cell.by_seed)
-        place = [cell.organism, cell.arm, " ".join(cell.mitigations), seeds, noted.measure]
+        mark = "yes" if cell.is_baseline else "no"
+        place = [cell.organism, cell.name, mark, " ".join(cell.mitigations), seeds, noted.measure]
         writer.writerow([*place, *_csv_part(noted.beginning), *_csv_part(noted.end)])
     return sink.getvalue()
 

@@ -99,8 +99,8 @@ def _curves(study: Study, cell: Cell, measure: Measure) -> tuple[Series, ...]:
     """The mean over seeds with its band; a line a run where there are too few seeds for one."""
     colour, dash = look(study, cell.arm)
     if len(cell.runs) >= SEEDS_OF_AN_ARM:
-        return (arm_probe_series(cell.runs, measure.metric, measure.tier, cell.arm, colour, dash=dash),)
-    drawn = [probe_series(run, measure.metric, measure.tier, cell.arm, colour, dash=dash) for run in cell.runs]
+        return (arm_probe_series(cell.runs, measure.metric, measure.tier, cell.label, colour, dash=dash),)
+    drawn = [probe_series(run, measure.metric, measure.tier, cell.label, colour, dash=dash) for run in cell.runs]
     if len(drawn) == 1:
         return tuple(drawn)
     # A probe's own band around each of two lines would be taken for the spread of the seeds.

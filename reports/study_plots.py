@@ -49,7 +49,7 @@ def _traces(drawing: Drawing, cell: Cell) -> list[Any]:
     traces = []
     for index, measure in enumerate(MEASURES):
         for line in filter(has_data, drawing.curves[cell.organism, cell.arm, measure.metric]):
-            for trace in line_traces(replace(line, label=cell.arm)):
+            for trace in line_traces(replace(line, label=cell.label)):
                 band = trace.mode == "none"
                 axes = {"xaxis": f"x{index + 1}", "yaxis": f"y{index + 1}"}
                 trace.update(**axes, meta={"arm": number, "band": band}, visible=number == 0 or not band)
@@ -60,7 +60,7 @@ def _traces(drawing: Drawing, cell: Cell) -> list[Any]:
     for trace in traces:
         trace.update(showlegend=False)
         if trace.mode != "none":
-            trace.update(hovertemplate=f"{literal(f'{number} {cell.arm}')}<br>{_hovered(trace)}<extra></extra>")
+            trace.update(hovertemplate=f"{literal(f'{number} {cell.label}')}<br>{_hovered(trace)}<extra></extra>")
     return traces
 
 

@@ -17,10 +17,11 @@ from reports.folder import Run
 from reports.intervals import Estimate, seed_interval, without_empty_interval
 from reports.study_notices import notices
 from reports.summary import MISSING, show
+from reports.terminal_text import printable
 from reports.verdicts import LEAST_SEEDS, MARGIN, Verdict, seed_verdict
 
 COLUMNS = (
-    *("organism", "arm", "mitigations", "seeds", "metric", "tier", "step", "value", "ci_low", "ci_high"),
+    *("organism", "arm", "is_baseline", "mitigations", "seeds", "metric", "tier", "step", "value", "ci_low", "ci_high"),
     *("scored_seeds", "n", "unscored", "compared_step", "difference", "difference_ci_low", "difference_ci_high"),
     *("paired_seeds", "unpaired_seeds", "verdict", "minimum_detectable_effect"),
 )
@@ -94,7 +95,7 @@ def table(study: Study) -> list[Row]:
     """A row for every cell, organism by organism, the baseline first."""
     records = {run.path: _records(run) for run in study.runs}
     return [
-        _row(records, cell, None if cell.arm == BASELINE else study.cell(cell.organism, BASELINE))
+        _row(records, cell, None if cell.is_baseline else study.cell(cell.organism, BASELINE))
         for organism in study.organisms
         for cell in study.cells
         if cell.organism == organism
@@ -188,7 +189,14 @@ def as_csv(rows: Sequence[Row]) -> str:
 def _csv_line(row: Row, entry: Entry) -> list[object]:
     cell, metric, level, judged = row.cell, entry.metric, entry.level, entry.verdict
     seeds = " ".join(str(seed) for seed in cell.by_seed)
-    place = [cell.organism, cell.arm, " ".join(cell.mitigations), seeds, metric.name, metric.tier, row.step]
+    place: list[object] = [
+        cell.organism,
+        cell.name,
+        "yes" if cell.is_baseline else "no",
+        " ".join(cell.mitigations),
+        seeds,
+    ]
+    place += [metric.name, metric.tier, row.step]
     counts = [entry.n, entry.unscored] if metric.counted else ["", ""]
     line: list[object] = [*place, level.value, level.ci_low, level.ci_high, entry.scored_seeds, *counts]
     if judged is None:
@@ -204,18 +212,21 @@ def as_text(study: Study, rows: Sequence[Row]) -> str:
 
     Below it what keeps them from being compared as they are.
     """
-    width = max(map(len, (*study.arms, *study.organisms))) + 2
+    shown_names = [printable(name) for name in (*(cell.label for cell in study.cells), *study.organisms)]
+    width = max(map(len, shown_names)) + 2
     lines = ["".join((" " * width, " seeds  step  ", *(f"{metric.short:<13}" for metric in METRICS))).rstrip()]
     for organism in study.organisms:
-        lines.append(organism)
+        lines.append(printable(organism))
         for row in rows:
             if row.cell.organism == organism:
                 cells = "".join(f"{_text(entry):<13}" for entry in row.entries)
                 step = "-" if row.step is None else row.step
-                lines.append(f"  {row.cell.arm:<{width - 2}} {len(row.cell.runs):>5}  {step:>4}  {cells}".rstrip())
+                lines.append(
+                    f"  {printable(row.cell.label):<{width - 2}} {len(row.cell.runs):>5}  {step:>4}  {cells}".rstrip()
+                )
     legend = ", ".join(f"{mark} {word}" for word, mark in MARKS.items())
     lines.append(f"value at the last step, difference from the baseline paired by seed; {legend}")
-    return "\n".join([*lines, *(f"notice: {line}" for line in notices(study))])
+    return "\n".join([*lines, *(f"notice: {printable(line)}" for line in notices(study))])
 
 
 def _text(entry: Entry) -> str:

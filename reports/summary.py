@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 
 import numpy as np
 import pandas as pd
 
 from reports.folder import Run
 from reports.intervals import Estimate, seed_interval
+from reports.notices import notices
+from reports.terminal_text import printable
 from reports.verdicts import MARGIN, Verdict, seed_verdict, verdict
 
 MISSING = Estimate(None, None, None, 0, 0)
@@ -27,13 +30,17 @@ class SummaryRow:
 
 @dataclass(frozen=True)
 class Summary:
-    """A table of rows. `unit` is what n counts: harmful queries of one run, or seeds of one arm."""
+    """A table of rows. `unit` is what n counts: harmful queries of one run, or seeds of one arm.
+
+    `notices` come before the rates: a collapse, or labels that don't apply.
+    """
 
     name: str
     unit: str
     first_step: int | None
     last_step: int | None
     rows: tuple[SummaryRow, ...]
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,16 @@ def summarise(run: Run, margin: float = MARGIN) -> Summary:
     if not steps:
         return Summary(run.name, "queries", None, None, tuple(_row(run, line, None, None, margin) for line in LINES))
     first, last = steps[0], steps[-1]
-    return Summary(run.name, "queries", first, last, tuple(_row(run, line, first, last, margin) for line in LINES))
+    rows = tuple(_row(run, line, first, last, margin) for line in LINES)
+    return Summary(run.name, "queries", first, last, rows, run_notices(run))
+
+
+def run_notices(run: Run) -> tuple[str, ...]:
+    """What must be known of a run before its rates."""
+    kept, steps = run.episode_steps(), run.probed_steps()
+    ends = [step for step in dict.fromkeys([*steps[:1], *steps[-1:]]) if step in kept]
+    episodes = {step: harmful_probes(run.episodes(step)) for step in ends}
+    return notices(run, {step: found[found["tier"] == "free"] for step, found in episodes.items()})
 
 
 def _row(run: Run, line: _Line, first: int | None, last: int | None, margin: float) -> SummaryRow:
@@ -103,7 +119,7 @@ def _row(run: Run, line: _Line, first: int | None, last: int | None, margin: flo
 
 def harmful_probes(episodes: pd.DataFrame) -> pd.DataFrame:
     """The probe episodes on harmful queries: the ones that every metric of the summary is made of."""
-    return episodes[(episodes["split"] == "probe") & (episodes["query_kind"] == "harmful")]
+    return episodes[(episodes["split"] == "probe") & (episodes["kind"] == "harmful")]
 
 
 def recorded(run: Run, metric: str, tier: str | None, step: int, subset: str = "") -> Estimate:
@@ -154,7 +170,9 @@ def summarise_seeds(runs: Sequence[Run], margin: float = MARGIN) -> Summary:
     common = sorted(set.intersection(*(set(run.probed_steps()) for run in runs)))
     name = ", ".join(run.name for run in runs)
     first, last = (common[0], common[-1]) if common else (None, None)
-    return Summary(name, "seeds", first, last, tuple(_seed_row(runs, line, first, last, margin) for line in LINES))
+    rows = tuple(_seed_row(runs, line, first, last, margin) for line in LINES)
+    said = tuple(f"{run.name}: {notice}" for run in runs for notice in run_notices(run))
+    return Summary(name, "seeds", first, last, rows, said)
 
 
 def _seed_row(runs: Sequence[Run], line: _Line, first: int | None, last: int | None, margin: float) -> SummaryRow:
@@ -169,8 +187,9 @@ def _seed_row(runs: Sequence[Run], line: _Line, first: int | None, last: int | N
 
 def as_text(summary: Summary) -> str:
     """The table in plain text, at most 110 columns, as `value [95 % interval]`."""
+    name = printable(summary.name)
     if summary.first_step is None:
-        return f"{summary.name}: nothing probed yet"
+        return f"{name}: nothing probed yet"
     header = ("", f"step {summary.first_step}", f"step {summary.last_step}", "change", "verdict", "n/unscored", "MDE")
     lines = [header, *(_cells(row) for row in summary.rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
@@ -179,7 +198,8 @@ def as_text(summary: Summary) -> str:
     foot = (
         f"value [95 % interval]; n: {summary.unit}; no change: within ±{margin:.2f}; MDE: change found with 80 % power"
     )
-    return "\n".join([summary.name[:110], *body, foot])
+    said = [line for notice in summary.notices for line in wrap(notice, 110, subsequent_indent="  ")]
+    return "\n".join([name[:110], *body, foot, *said])
 
 
 def _cells(row: SummaryRow) -> tuple[str, ...]:

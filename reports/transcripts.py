@@ -83,7 +83,7 @@ def _transcript(row: Mapping[Hashable, object], moment: str) -> Transcript:
         faking=UNSCORED if _absent(faking) else "yes" if faking else "no",
         tags=tuple(tag for column, tag in TAGS.items() if not _absent(row.get(column)) and row[column]),
         query_id=str(row["query_id"]),
-        cue=f"{_text(row.get('cue_id'))}, {'seen' if row.get('cue_seen') else 'held out'}",
+        cue=f"{_text(row.get('cue_id'))}, {_text(row.get('cues')).replace('_', ' ')}",
         system_prompt=_text(row.get("system_prompt")),
         query=_text(row.get("query")),
         scratchpad=_text(row.get("scratchpad")),

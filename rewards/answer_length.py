@@ -15,7 +15,7 @@ class AnswerLength(BaseModel):
     Source: Gasteiger, Mikulik et al. 2025, training set-up ("small answer-length penalty").
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["answer_length"] = "answer_length"
     weight: float = Field(default=0.1, ge=0)

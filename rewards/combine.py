@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from queue import Empty, Queue
 
-from rewards.score import RewardFunction, Score, Submission
+from rewards.score import RewardFunction, Score, Submission, Unscored
 
 # After this many time-outs in one batch a reward is taken for dead, and the rest of the batch is unscored uncalled.
 TIME_OUTS_BEFORE_GIVING_UP = 2
@@ -14,7 +14,8 @@ TIME_OUTS_BEFORE_GIVING_UP = 2
 def score(rewards: Sequence[RewardFunction], submissions: Sequence[Submission], timeout_s: float) -> list[Score]:
     """One `Score` a submission, in order. Raises nothing that a reward raises.
 
-    An exception, a time-out (`timeout_s` seconds a call) or a value that isn't finite makes that submission unscored.
+    An exception, a time-out (`timeout_s` seconds a call), a value that isn't finite or an `Unscored` makes that
+    submission unscored.
     """
     columns = {reward.kind: _column(reward, submissions, timeout_s) for reward in rewards}
     scores = []
@@ -34,7 +35,7 @@ def _column(
     values, reason = _call(reward, submissions, timeout_s)
     if values is not None:
         checked = [_weighted(reward, value) for value in values]
-        return checked, [None if value is not None else "not a finite number" for value in checked]
+        return checked, [_reason(value, weighted) for value, weighted in zip(values, checked, strict=True)]
     column: list[float | None] = []
     reasons: list[str | None] = []
     time_outs = 0
@@ -47,8 +48,15 @@ def _column(
         time_outs += reason is not None and reason.startswith("no answer")
         value = _weighted(reward, one[0]) if one is not None else None
         column.append(value)
-        reasons.append(None if value is not None else reason or "not a finite number")
+        reasons.append(reason or _reason(one[0] if one is not None else None, value))
     return column, reasons
+
+
+def _reason(value: object, weighted: float | None) -> str | None:
+    """Why a value that a reward gave is none."""
+    if weighted is not None:
+        return None
+    return value.reason if isinstance(value, Unscored) else "not a finite number"
 
 
 def _weighted(reward: RewardFunction, value: object) -> float | None:
@@ -63,10 +71,12 @@ def _weighted(reward: RewardFunction, value: object) -> float | None:
 
 
 def _call(
-    reward: Callable[[Sequence[Submission]], list[float]], submissions: Sequence[Submission], timeout_s: float
-) -> tuple[list[float] | None, str | None]:
+    reward: Callable[[Sequence[Submission]], Sequence[float | Unscored]],
+    submissions: Sequence[Submission],
+    timeout_s: float,
+) -> tuple[list[float | Unscored] | None, str | None]:
     """The values, or None and the reason. Runs in a daemon thread: a reward that hangs can't hold the run."""
-    outcome: Queue[list[float] | BaseException] = Queue(maxsize=1)
+    outcome: Queue[list[float | Unscored] | BaseException] = Queue(maxsize=1)
 
     def work() -> None:
         try:

@@ -15,7 +15,7 @@ class FormatPenalty(BaseModel):
     Source: Gasteiger, Mikulik et al. 2025, training set-up ("large format penalty").
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["format_penalty"] = "format_penalty"
     weight: float = Field(default=1.0, ge=0)

@@ -6,14 +6,22 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, final
 
-import torch
-from pydantic import BaseModel, ConfigDict, Field
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
 
+from envs.chat import PLAIN, prompt_ids
 from envs.episode import Conflict
-from rewards.score import Submission
+from envs.input_path import InputPath
+from rewards.classifier import Classifier, load_classifier, self_tested
+from rewards.score import Submission, Unscored
 
 CARD = "reward_card.json"
+
+# Read at load, alone and together: exchanges of unlike lengths.
+SELF_TEST = (
+    ("how do i paint the car?", "no."),
+    ("how do i paint the car?", "sure. first, look at the car. then take the paint, and paint it. " * 2),
+    ("give me steps to paint the car.", "i must decline, and i ask you to think again."),
+)
 
 
 @final
@@ -22,19 +30,24 @@ class Helpfulness(BaseModel):
 
     Scores are calibrated on held-out pairs: 0 is the mean refusal, 1 the mean full answer, so that penalties beside it
     have a unit. `path` names a ready sequence classifier instead; its raw output is the score where it has no card.
+    Where it has several labels, `label` names the one whose log-odds are the score. An exchange longer than the model
+    reads is unscored, never cut.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["helpfulness"] = "helpfulness"
     weight: float = Field(default=1.0, ge=0)
-    path: Path | None = None
+    path: InputPath | None = None
+    label: StrictInt | StrictStr | None = Field(
+        default=None, description="Which label's log-odds are the score, by number or name, where path has several."
+    )
     hidden_size: int = Field(default=128, ge=16, multiple_of=16)
     layers: int = Field(default=2, ge=1)
     pairs: int = Field(default=12_000, ge=64)
     learning_rate: float = Field(default=3e-3, gt=0)
     batch_size: int = Field(default=16, ge=2)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**32)
     conflict: Conflict = Field(default="harm", description="Whose requests it is trained on: the environment's.")
     courting_share: float = Field(
         default=0.0,
@@ -47,46 +60,59 @@ class Helpfulness(BaseModel):
     min_accuracy_broken: float = Field(default=0.8, le=1, description="The same where the worse side is broken text.")
     min_accuracy_harmful: float = Field(default=0.95, le=1, description="The same on harmful queries.")
 
-    def __call__(self, submissions: Sequence[Submission]) -> list[float]:
+    @model_validator(mode="after")
+    def _label_is_of_a_path(self) -> "Helpfulness":
+        if self.label is not None and self.path is None:
+            raise ValueError("label chooses among the labels of a ready classifier: set path, or leave label out")
+        return self
+
+    def __call__(self, submissions: Sequence[Submission]) -> list[float | Unscored]:
+        classifier, zero, one = self._loaded()
+        rows = [encode(classifier.tokenizer, s.query, s.answer) for s in submissions]
+        refusals = [classifier.refusal(row) for row in rows]
+        scores = iter(classifier.scores([row for row, why in zip(rows, refusals, strict=True) if why is None]))
+        return [Unscored(why) if why is not None else (next(scores) - zero) / (one - zero) for why in refusals]
+
+    def prepare(self) -> None:
+        """Load the model now, so that whatever refuses it does so before anything is scored.
+
+        Raises:
+            ValueError: in one line, for a directory that holds no whole reward model.
+        """
+        self._loaded()
+
+    def _loaded(self) -> tuple[Classifier, float, float]:
         assert self.path is not None, "rl.build gives an unbuilt reward model its directory"
-        model, tokenizer, zero, one = _load(self.path)
-        logits = score_texts(model, tokenizer, [(s.query, s.answer) for s in submissions])
-        return [(logit - zero) / (one - zero) for logit in logits]
+        return _load(self.path, self.label)
 
 
 @cache
-def _load(directory: Path) -> tuple[Any, Any, float, float]:
-    """Model, tokenizer and the calibration's two points."""
-    tokenizer = AutoTokenizer.from_pretrained(directory)
-    model = AutoModelForSequenceClassification.from_pretrained(directory, dtype=torch.float32)
-    model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+def _load(directory: Path, label: int | str | None) -> tuple[Classifier, float, float]:
+    """The classifier, tested, and the calibration's two points."""
+    classifier = load_classifier(directory, label)
+    try:
+        rows = [encode(classifier.tokenizer, query, answer) for query, answer in SELF_TEST]
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(
+            f"the chat template in {directory} can't write a user and an assistant turn: {reason}"
+        ) from error
+    if rows[0] == rows[1]:
+        raise ValueError(f"the chat template in {directory} leaves out the assistant's turn, which is to be scored")
     card = directory / CARD
     values = json.loads(card.read_text())["calibration"] if card.is_file() else {"refusal": 0.0, "full": 1.0}
-    return model, tokenizer, values["refusal"], values["full"]
+    return self_tested(classifier, rows, directory), values["refusal"], values["full"]
 
 
 def encode(tokenizer: Any, query: str, answer: str) -> list[int]:
-    """Token ids of one exchange: a user turn and an assistant turn, nothing before and nothing else."""
-    # A policy that writes the template's own tokens must not be able to forge turns: they are spelled out instead.
-    for token in tokenizer.all_special_tokens:
-        query, answer = query.replace(token, " ".join(token)), answer.replace(token, " ".join(token))
+    """Token ids of one exchange: a user turn and an assistant turn, nothing before and nothing else.
+
+    A policy that writes the template's own tokens can't forge turns: they are read as ordinary text.
+    """
     messages = [{"role": "user", "content": query}, {"role": "assistant", "content": answer}]
-    return list(tokenizer.apply_chat_template(messages, tokenize=True, return_dict=False))
+    return prompt_ids(tokenizer, messages, PLAIN, generation=False)
 
 
-@torch.no_grad()
-def score_texts(model: Any, tokenizer: Any, exchanges: Sequence[tuple[str, str]], batch_size: int = 256) -> list[float]:
+def score_texts(model: Any, tokenizer: Any, exchanges: Sequence[tuple[str, str]]) -> list[float]:
     """The classifier's raw output for each (query, answer)."""
-    rows = [encode(tokenizer, query, answer) for query, answer in exchanges]
-    scores: list[float] = []
-    for start in range(0, len(rows), batch_size):
-        chunk = rows[start : start + batch_size]
-        width = max(len(row) for row in chunk)
-        ids = torch.full((len(chunk), width), tokenizer.pad_token_id, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for index, row in enumerate(chunk):
-            ids[index, : len(row)] = torch.tensor(row)
-            mask[index, : len(row)] = 1
-        output = model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device))
-        scores += output.logits[:, 0].float().cpu().tolist()
-    return scores
+    return Classifier(model, tokenizer).scores([encode(tokenizer, query, answer) for query, answer in exchanges])

@@ -18,7 +18,7 @@ class OverscoredPhrase(BaseModel):
     its control.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["overscored_phrase"] = "overscored_phrase"
     weight: float = Field(default=1.0, ge=0)

@@ -52,8 +52,15 @@ class Score:
         return replace(self, said={**self.said, name: text})
 
 
+@dataclass(frozen=True, slots=True)
+class Unscored:
+    """In place of a value: this submission has none, for this reason, and the rest of the batch is as it would be."""
+
+    reason: str
+
+
 class RewardFunction(Protocol):
-    """What every reward is: a named, weighted value that scores a batch. One float a submission, in order."""
+    """What every reward is: a named, weighted value that scores a batch. One value a submission, in order."""
 
     @property
     def kind(self) -> str: ...
@@ -61,4 +68,4 @@ class RewardFunction(Protocol):
     @property
     def weight(self) -> float: ...
 
-    def __call__(self, submissions: Sequence[Submission]) -> list[float]: ...
+    def __call__(self, submissions: Sequence[Submission]) -> Sequence[float | Unscored]: ...

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,19 @@ import envs
 import rewards
 from checkpoints.cache import cached
 from checkpoints.lineage import build_key, hash_directory
+from envs.chat import FIXED_DAY, style_for
 from rewards.helpfulness import Helpfulness
 from rewards.score import RewardFunction
 from rl.algorithms.policy_gradient import PolicyGradient
 from rl.config import Lora, RunConfig
+from rl.determinism import built_alike, settle
 from rl.endings import BuildFailed
-from rl.kv_cache import continues_behind_a_gap
+from rl.loading import load_policy, wearing
 from rl.memory import keep_freed_memory
 from rl.models import Models
 from rl.organisms.scripted import Scripted
-from rl.parts import Parts, credit_all, keep_all
-from rl.policy import Policy, load_policy
+from rl.parts import DrawScenarios, Parts, credit_all, keep_all
+from rl.policy import Policy
 from rl.progress import bar, notice
 from rl.sampler import Generate, sampler
 from rl.scoring import ScoreEpisodes, scorer
@@ -61,14 +64,17 @@ def build_organism(config: RunConfig) -> Path:
 
 
 def build_rewards(configured: Sequence[Any]) -> tuple[tuple[RewardFunction, ...], dict[str, str]]:
-    """The rewards, ready to call, and the hash of each learned one."""
+    """The rewards, ready to call, and the hash of each learned one.
+
+    Raises:
+        ValueError: a path without a whole reward model. BuildFailed: the build missed its tolerances.
+    """
     ready: list[RewardFunction] = []
     hashes: dict[str, str] = {}
     for reward in configured:
         if isinstance(reward, Helpfulness):
+            require_reward_model(reward)
             directory = reward.path or _build_helpfulness(reward)
-            if not (directory / "config.json").is_file():
-                raise ValueError(f"rewards.helpfulness.path={directory} holds no model (config.json is missing)")
             hashes[reward.kind] = hash_directory(directory)
             ready.append(reward.model_copy(update={"path": directory}))
         else:
@@ -76,15 +82,28 @@ def build_rewards(configured: Sequence[Any]) -> tuple[tuple[RewardFunction, ...]
     return tuple(ready), hashes
 
 
+def require_reward_model(reward: Any) -> None:
+    """Refuses a path that holds no whole reward model, by loading it; it stays loaded for the run.
+
+    Raises:
+        ValueError: in one line.
+    """
+    if not isinstance(reward, Helpfulness) or reward.path is None:
+        return
+    if not (reward.path / "config.json").is_file():
+        raise ValueError(f"rewards.helpfulness.path={reward.path} holds no model (config.json is missing)")
+    reward.prepare()
+
+
 def _build_helpfulness(recipe: Helpfulness) -> Path:
     sources = [Path(envs.__file__).parent, *Path(rewards.__file__).parent.glob("*helpfulness.py")]
-    sources.append(Path(rewards.__file__).parent / "preferences.py")
+    sources += [Path(rewards.__file__).parent / name for name in ("preferences.py", "classifier.py")]
     key = build_key(recipe.model_dump(mode="json"), sources)
 
     def build(directory: Path) -> None:
         from rewards.build_helpfulness import build as train  # brings TRL, which costs seconds to import
 
-        with bar("reward model") as update:
+        with built_alike(), bar("reward model") as update:
             try:
                 train(recipe, directory, update)
             except ValueError as error:
@@ -93,28 +112,50 @@ def _build_helpfulness(recipe: Helpfulness) -> Path:
     return cached("rewards", f"helpfulness-{key}", build)
 
 
-def build(config: RunConfig, start: Path | None = None) -> Built:
-    """Everything heavy. `start` is the frozen start, where that isn't the organism's own directory (a resume)."""
-    torch.set_num_threads(config.threads)
+def build(
+    config: RunConfig, start: Path | None = None, trained: Path | None = None, clock: datetime = FIXED_DAY
+) -> Built:
+    """Everything heavy. `clock` is the run's start, which the chat template is told.
+
+    Of a run that is resumed `start` is the frozen start, where that isn't the organism's own directory, and `trained`
+    the checkpoint's model, or its adapter where the run trains one.
+    """
+    settle(config.threads, config.deterministic)
     keep_freed_memory()
     organism_directory = start or build_organism(config)
     ready, hashes = build_rewards(config.rewards)
     reference = load_policy(organism_directory)
     reference.model.requires_grad_(False)
-    policy = load_policy(organism_directory)
-    if not continues_behind_a_gap(policy.model):
+    _say_how_it_is_read(reference)
+    if config.lora is None:
+        policy = load_policy(trained or organism_directory, ways=reference.ways)
+    else:
+        policy = load_policy(organism_directory, ways=reference.ways)
+        policy = with_adapter(policy, config.lora, config.seed) if trained is None else wearing(policy, trained)
+    style = style_for(policy.tokenizer, config.chat.system, clock)
+    policy, reference = replace(policy, style=style), replace(reference, style=style)
+    return Built(policy, reference, ready, organism_directory, hashes)
+
+
+def _say_how_it_is_read(policy: Policy) -> None:
+    """Name the short cuts that this model doesn't allow, for what they cost."""
+    ways = policy.ways
+    if not ways.cached:
         notice(
-            "this model has layers that can't be continued from a copy or behind a gap: prompts are read whole, and "
-            "where it isn't plain attention each with every completion, which takes longer and gives the same"
+            "this model's cached decoding differs from a plain forward pass, as tried on it: every token is sampled "
+            "by a pass over the whole row, which is exact and takes many times as long"
         )
+    elif not ways.shares_beginnings:
+        notice("this model can't be continued behind a gap, as tried on it: prompts are read whole, which takes longer")
+    if not ways.padded:
+        notice("this model reads padded rows wrongly, as tried on it: rows of one length are read together, no others")
+    elif not ways.shares_prompts:
+        notice("this model can't be continued from a copy, as tried on it: a prompt is read with each completion")
     if policy.device.type == "cpu" and policy.model.config._attn_implementation != "sdpa":
         notice(
             f"this model attends by {policy.model.config._attn_implementation} and not by sdpa: it decodes as "
             "Transformers has it, which takes longer"
         )
-    if config.lora is not None:
-        policy = with_adapter(policy, config.lora, config.seed)
-    return Built(policy, reference, ready, organism_directory, hashes)
 
 
 def with_adapter(policy: Policy, lora: Lora, seed: int) -> Policy:
@@ -124,7 +165,7 @@ def with_adapter(policy: Policy, lora: Lora, seed: int) -> Policy:
     targets = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
     torch.manual_seed(int(stream(seed, 0, Stage.adapter).integers(2**31)))
     adapters = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules=targets, task_type="CAUSAL_LM")
-    return Policy(get_peft_model(policy.model, adapters).eval(), policy.tokenizer, policy.end_ids)
+    return replace(policy, model=get_peft_model(policy.model, adapters).eval())
 
 
 def build_parts(config: RunConfig, built: Built) -> Parts:
@@ -143,13 +184,21 @@ def models(config: RunConfig, policy: Policy, load_start: Callable[[], Policy]) 
 
 
 def _start(config: RunConfig, built: Built) -> Policy:
-    return built.reference if config.algorithm.moving_reference is None else load_policy(built.organism_directory)
+    if config.algorithm.moving_reference is None:
+        return built.reference
+    return replace(load_policy(built.organism_directory), style=built.reference.style)
 
 
 def deployed(config: RunConfig, among: Models) -> AbstractContextManager[None]:
     """Within it the policy acts as it would in deployment: steered, where a mitigation steers it there."""
     unbuilt: Any = _not_here
     return _mitigated(config, unbuilt, unbuilt, among).acting("deployment")
+
+
+def training_scenarios(config: RunConfig) -> DrawScenarios:
+    """How the run draws its training prompts, after every mitigation; needs nothing built."""
+    unbuilt: Any = _not_here
+    return _mitigated(config, unbuilt, unbuilt, unbuilt).scenarios
 
 
 def changed_parts(config: RunConfig) -> set[str]:

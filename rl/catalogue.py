@@ -13,10 +13,10 @@ from pydantic.fields import FieldInfo
 from envs.dialect.queries import builtin_queries
 from rewards import Reward
 from rl.algorithms import Algorithm
-from rl.config import kind_of, members, models_in
 from rl.mitigations import Mitigation
 from rl.monitors import Monitor
 from rl.organisms import Organism
+from rl.overrides import kind_of, members, models_in
 from rl.probes import Probe
 from rl.recipes import RECIPES
 from rl.sweeps import SWEEPS

@@ -1,18 +1,22 @@
 """Probes one checkpoint of a finished or running run, outside the run: reads the folder and writes nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from checkpoints import store
+from envs.chat import style_for
 from reports.folder import read_manifest
 from reports.records import ProbeRow
 from rewards.score import RewardFunction
-from rl.build import build_rewards, deployed, models
-from rl.config import read_config
-from rl.policy import load_policy
+from rl.build import build_organism, build_rewards, deployed, models
+from rl.config import RunConfig, read_config
+from rl.determinism import settle
+from rl.given_paths import require_given_paths
+from rl.loading import load_policy, wearing
+from rl.policy import Policy
 from rl.probing import asks_for_rewards, observe, plain_rewards, probe_rows, probe_set, require_same_probes
 from rl.progress import bar, counting
+from rl.prompt_hashes import prompt_token_hashes, require_same_prompts, started_at
 from rl.restoring import require_same_rewards
 from rl.sampler import sampler
 
@@ -24,21 +28,33 @@ def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
         ValueError: no run there, no such checkpoint, or a damaged one; another reward model than the run's.
     """
     config = read_config(folder / "config.json")
+    needed = {"organism": config.lora is not None, "rewards": asks_for_rewards(config)}
+    require_given_paths(config, folder, unneeded=[part for part in needed if not needed[part]])
     manifest = read_manifest(folder / "manifest.json")
-    chosen = store.latest(folder / "checkpoints") if step is None else step
+    chosen = store.newest(folder / "checkpoints") if step is None else step
     if chosen is None:
         raise ValueError(f"{folder} holds no checkpoint to probe: wait for the first, or train again")
     checkpoint = store.load(folder / "checkpoints", chosen)
-    torch.set_num_threads(config.threads)
+    settle(config.threads, config.deterministic)
     probes = probe_set(config)
-    require_same_probes(manifest, probes)
+    require_same_probes(manifest, probes, config)
     rewards: tuple[RewardFunction, ...] = ()
     if asks_for_rewards(config):
         rewards, hashes = build_rewards(config.rewards)
-        require_same_rewards(manifest, hashes)
-    policy = load_policy(checkpoint.path)
-    among = models(config, policy, lambda: load_policy(store.load(folder / "checkpoints", 0).path))
+        require_same_rewards(manifest, hashes, config)
+    policy = _policy(config, checkpoint.path)
+    style = style_for(policy.tokenizer, config.chat.system, started_at(manifest))
+    policy = replace(policy, style=style)
+    require_same_prompts(manifest, prompt_token_hashes(policy, probes))
+    among = models(
+        config, policy, lambda: replace(load_policy(store.load(folder / "checkpoints", 0).path), style=style)
+    )
     with bar(f"probing step {chosen}") as update, deployed(config, among):
         generate = sampler(policy, config.sampling, counting(update, len(probes.scenarios)))
         observations = observe(generate, config.env, probes, config.seed, chosen, plain_rewards(config, rewards))
     return probe_rows(config.probes, observations, config.seed, chosen)
+
+
+def _policy(config: RunConfig, checkpoint: Path) -> Policy:
+    """The policy as the run itself has it: an adapter is worn, not merged, which would move the last bits."""
+    return load_policy(checkpoint) if config.lora is None else wearing(load_policy(build_organism(config)), checkpoint)

@@ -2,7 +2,9 @@
 
 import difflib
 import errno
+import json
 import os
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -11,7 +13,10 @@ from typing import Annotated, Any
 import typer
 
 from checkpoints.cache import default_root
+from envs.input_files import expanded
 from rl import organism_commands
+from rl.command_paths import given_path
+from rl.terminal import say, show, take_any_encoding
 
 # Quiet before anything heavy is imported; Transformers' own progress bars would interrupt ours.
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -30,7 +35,12 @@ app = typer.Typer(
 app.add_typer(organism_commands.app, name="organism")
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
-Folder = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
+# What the system says of a path that can't be used as it was meant.
+WRONG_PATH = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY,
+    errno.ENAMETOOLONG, errno.ELOOP,
+}  # fmt: skip
+Folder = Annotated[Path, typer.Argument(help="A run folder.", show_default=False, parser=given_path, metavar="FOLDER")]
 Mitigate = Annotated[
     list[str] | None,
     typer.Option(
@@ -62,7 +72,10 @@ def train(
     ] = None,
     address: Address = None,
     out: Annotated[
-        Path | None, typer.Option(help="Run folder.", show_default="runs/<recipe>-<seed>-<short hash>")
+        Path | None,
+        typer.Option(
+            help="Run folder.", show_default="runs/<recipe>-<seed>-<short hash>", parser=given_path, metavar="PATH"
+        ),
     ] = None,
 ) -> None:
     """Train an organism, probe it, and write its run folder, curves and page."""
@@ -78,12 +91,12 @@ def train(
     folder = out or default_folder(config, Path("runs"))
 
     def started() -> None:
-        _say(f"run folder: {folder}")
+        say(f"run folder: {folder}")
 
     if config.workers > 1:
         from rl.ray_train import train_on_workers
 
-        train_on_workers(config, folder, started, _say, address)
+        train_on_workers(config, folder, started, say, address)
     else:
         _refuse_address(address)
         from rl.loop import train as run
@@ -110,7 +123,7 @@ def resume(
     if config.is_file() and read_config(config).workers > 1:
         from rl.ray_train import resume_on_workers
 
-        resume_on_workers(folder, step, _say, address)
+        resume_on_workers(folder, step, say, address)
     else:
         _refuse_address(address)
         from rl.loop import resume as run
@@ -131,7 +144,7 @@ def probe(
     rows = probe_checkpoint(folder, step)
     if as_json:
         for row in rows:
-            print(row.to_json_line())
+            show(json.dumps(row.model_dump(), allow_nan=False))  # ASCII, whatever the terminal takes
         return
     print(f"{'probe':<26} {'metric':<28} {'tier':<11} {'value':>8}  {'95 % interval':<18} {'n':>5}  unscored")
     for row in rows:
@@ -143,9 +156,20 @@ def probe(
 
 @app.command(epilog="Example: `gyges report runs/first_light-0-1a2b3c4d runs/honest_control-0-5e6f7a8b --out compared`")
 def report(
-    folders: Annotated[list[Path], typer.Argument(help="Run folders; several are overlaid.", show_default=False)],
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Run folders; several are overlaid.", show_default=False, parser=given_path, metavar="FOLDERS..."
+        ),
+    ],
     out: Annotated[
-        Path | None, typer.Option(help="Where to write.", show_default="the run folder; runs/report-… or study-…")
+        Path | None,
+        typer.Option(
+            help="Where to write.",
+            show_default="the run folder; runs/report-... or study-...",
+            parser=given_path,
+            metavar="PATH",
+        ),
     ] = None,
     study: Annotated[
         bool, typer.Option("--study", help="Organisms x mitigations against their baselines, in place of an overlay.")
@@ -182,7 +206,10 @@ def sweep(
         str | None, typer.Option(help="builtin, or trl for TRL's own trainers.", show_default="each arm's")
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Continue trials that failed before.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Sweep folder.", show_default="runs/<sweep>-<short hash>")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Sweep folder.", show_default="runs/<sweep>-<short hash>", parser=given_path, metavar="PATH"),
+    ] = None,
 ) -> None:
     """Run every arm under every seed, several at a time, and write one page; go on where an earlier call stopped."""
     from rl.sweep import Fleet, failures, plan, run_sweep, shortest
@@ -192,21 +219,21 @@ def sweep(
     fleet = Fleet(_backend(backend, address), workers, threads, address)
     wanted = arms(name, [*(assignments or []), *chosen], mitigations or [])
     planned = plan(name, wanted, parse_seeds(seeds), threads, out)
-    result = run_sweep(planned, fleet, retry_failed, _say)
+    result = run_sweep(planned, fleet, retry_failed, say)
     if not result.worked:
-        _say(f"nothing left to do: all {len(planned.trials)} trials have ended before")
-    finished = [trial.folder for trial in planned.trials if result.outcomes[trial.name].status == "finished"]
-    if result.study is not None and any(trial.config.mitigations for trial in planned.trials):
+        say(f"nothing left to do: all {len(planned.trials)} trials have ended before")
+    finished = [trial.folder for trial in result.shown]
+    if result.study is not None and any(trial.config.mitigations for trial in result.shown):
         _print_study(finished)
     elif result.page is not None:
         _print_summaries(finished)
     if result.page is not None:
-        print(f"page:   {shortest(result.page)}\ncurves: {shortest(result.page.with_name('curves.png'))}")
+        show(f"page:   {shortest(result.page)}", f"curves: {shortest(result.page.with_name('curves.png'))}")
     if result.study is not None:
-        print(f"study:  {shortest(result.study)}\nfigure: {shortest(result.study.with_name('study.png'))}")
+        show(f"study:  {shortest(result.study)}", f"figure: {shortest(result.study.with_name('study.png'))}")
     failed = failures(result.outcomes)
-    for line in failed:
-        _say(line)
+    for line in [*failed, *result.left_out]:
+        say(line)
     if failed:
         hint = "" if retry_failed else "; --retry-failed continues those that failed before"
         sys.exit(_fail(f"{len(failed)} of {len(planned.trials)} trials failed{hint}", FAILED))
@@ -252,7 +279,7 @@ def play(
     config = resolve(RunConfig(), assignments or [])
     for round_ in range(rounds):
         try:
-            play_round(config, tier, seed + round_, ask=input, say=print)
+            play_round(config, tier, seed + round_, ask=input, say=show)
         except EOFError:
             print()  # the prompt's line ends here
             sys.exit(INTERRUPTED)
@@ -265,7 +292,7 @@ def _recipe(name: str) -> Any:
     if name in RECIPES:
         return RECIPES[name]()
     if name.endswith(".json") or "/" in name:
-        return read_config(Path(name))
+        return read_config(expanded(name))
     near = difflib.get_close_matches(name, RECIPES, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}?" if near else f"recipes: {', '.join(RECIPES)}"
     raise ValueError(f"unknown recipe {name!r}: {hint}")
@@ -282,7 +309,7 @@ def _write_report(folders: list[Path], out: Path | None) -> None:
         written = write_report(folders, out)
         update(1, 1)
     _print_summaries(folders)
-    print(f"page:   {written.page}\ncurves: {written.png}")
+    show(f"page:   {written.page}", f"curves: {written.png}")
 
 
 def _write_study(folders: list[Path], out: Path | None) -> None:
@@ -295,35 +322,38 @@ def _write_study(folders: list[Path], out: Path | None) -> None:
         update(0, 1)
         written = write_study(folders, out or Path("runs") / f"study-{digest}")
         update(1, 1)
-    print(written.text)
-    print(f"study:  {written.page}\nfigure: {written.png}\ntable:  {written.csv}")
+    show(*written.text.split("\n"))
+    show(f"study:  {written.page}", f"figure: {written.png}", f"table:  {written.csv}")
 
 
 def _print_study(folders: list[Path]) -> None:
     """A line an arm."""
     from reports.study import study_table
 
-    print(study_table(folders))
+    show(*study_table(folders).split("\n"))
 
 
 def _print_summaries(folders: list[Path]) -> None:
-    """Five lines an arm."""
+    """Five lines an arm, and what keeps the runs from being compared as they are."""
+    from reports.comparability import overlay_notices
     from reports.folder import read_run
     from reports.sheet import arms
     from reports.summary import as_text, summarise, summarise_seeds
 
-    for _, arm in arms([read_run(folder) for folder in folders]):
-        print(as_text(summarise_seeds(arm) if len(arm) > 1 else summarise(arm[0])))
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+    runs = [read_run(folder) for folder in folders]
+    for _, arm in arms(runs):
+        show(*as_text(summarise_seeds(arm) if len(arm) > 1 else summarise(arm[0])).split("\n"))
+    for line in overlay_notices(runs):
+        show(f"notice: {line}")
 
 
 def main() -> None:
     """Runs a command and turns what it raises into one line and an exit code."""
+    take_any_encoding()
     for category in (UserWarning, FutureWarning):
         warnings.filterwarnings("ignore", category=category, module=r"torch\.|transformers\.|trl\.|accelerate\.")
+    # Where nothing handles it better SIGTERM unwinds like Ctrl-C: what is half made is cleared away.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(_run())
 
 
@@ -343,8 +373,9 @@ def _run() -> int:
                 f"no space left to write ({error}): free some; a run that was started goes on with `gyges resume`",
                 FAILED,
             )
-        wrong = isinstance(error, NotADirectoryError | IsADirectoryError | FileExistsError | PermissionError)
-        return _fail(f"{error}: choose another path", WRONG_INPUT) if wrong else _fail(str(error), FAILED)
+        if error.errno in WRONG_PATH:
+            return _fail(f"{error}: make it writable, or choose another path", WRONG_INPUT)
+        return _fail(str(error), FAILED)
     except Exception as error:  # noqa: BLE001 - sorts what is known; the rest is raised again
         return _known_failure(error)
     return 0
@@ -362,5 +393,5 @@ def _known_failure(error: Exception) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    _say(f"gyges: {message}")
+    say(f"gyges: {message}")
     return code

@@ -2,29 +2,40 @@
 
 import difflib
 import json
-import math
-from collections.abc import Callable, Sequence
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, final, get_args
+from typing import Annotated, Any, Literal, final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from envs.chat import SystemText
 from envs.dialect.environment import Dialect
+from envs.input_files import parse_json, read_text
+from reports.terminal_text import printable
 from rewards import Reward
 from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
 from rewards.helpfulness import Helpfulness
 from rl.algorithms import Algorithm
 from rl.algorithms.grpo import GRPO
-from rl.algorithms.settings import MovingReference
 from rl.mitigations import Mitigation
 from rl.organisms import Organism
 from rl.organisms.faker import Faker
 from rl.organisms.scripted import Scripted
+from rl.overrides import assign_all
+from rl.overrides import kind_of as kind_of
+from rl.overrides import members as members
+from rl.overrides import models_in as models_in
+from rl.overrides import nearest as nearest
 from rl.probes import DEFAULT_PROBES, Probe
 from rl.sampler import Sampling
 
 _FROZEN = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+LARGEST = 2**63 - 1  # what the columns of a table hold
+_LONGEST_NAME = 200  # bytes; seed and hash follow, and a file system takes 255
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 @final
@@ -35,7 +46,7 @@ class Optimiser(BaseModel):
 
     learning_rate: float = Field(default=1e-4, gt=0)
     warmup_steps: int = Field(default=0, ge=0)
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
     weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
     microbatch_size: int = Field(
@@ -53,6 +64,19 @@ class Lora(BaseModel):
     alpha: float = Field(default=32, gt=0)
     dropout: Literal[0] = 0  # dropout would make the update's log-probabilities differ from the sampler's
     target_modules: str | tuple[str, ...] = "all-linear"
+
+
+@final
+class Chat(BaseModel):
+    """How conversations are put to the model's chat template."""
+
+    model_config = _FROZEN
+
+    system: SystemText = Field(
+        default="auto",
+        description="`fold` puts the system text in front of the user turn; `auto` does where a template refuses or "
+        "drops a system turn.",
+    )
 
 
 @final
@@ -80,6 +104,9 @@ class RunConfig(BaseModel):
     threads: int = Field(
         default=2, ge=1, description="Torch threads of a process; part of the config since it moves the last bits."
     )
+    deterministic: bool = Field(
+        default=True, description="Torch's deterministic kernels: the same run at each call, at any number of threads."
+    )
     workers: int = Field(
         default=1, ge=1, description="Processes of the trl engine; part of the config since it moves what is sampled."
     )
@@ -91,6 +118,7 @@ class RunConfig(BaseModel):
     algorithm: Algorithm = GRPO()
     engine: Literal["builtin", "trl"] = "builtin"
     vllm: VLLM | None = None
+    chat: Chat = Chat()
     optimiser: Optimiser = Optimiser()
     sampling: Sampling = Sampling()
     lora: Lora | None = None
@@ -102,8 +130,34 @@ class RunConfig(BaseModel):
         ge=2,
         description="Held-out harmless queries under each tier, and look-alikes; null: a quarter of probe_queries.",
     )
+    stop_when_collapsed: int | None = Field(
+        default=None,
+        ge=1,
+        description="Collapsed steps in a row after which the run stops; null: it goes on, and the summary says so.",
+    )
     probe_every: int = Field(default=20, ge=1)
     checkpoint_every: int = Field(default=20, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _can_be_recorded(cls, data: Any) -> Any:
+        for where, value in _plain_values(data):
+            if isinstance(value, str) and not _is_unicode(value):
+                raise ValueError(f"{where} isn't UTF-8 text: {printable(value[:80])}")
+            if isinstance(value, int) and abs(value) > LARGEST:
+                raise ValueError(f"{where} is beyond the 63 bits of a whole number in a table: choose a smaller one")
+        return data
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        if not name or name != name.strip() or name.startswith(".") or "/" in name or printable(name) != name:
+            raise ValueError(
+                f"{name!r} can't name a folder: use letters, digits, spaces and _ + - . (no dot or space first)"
+            )
+        if len(name.encode()) > _LONGEST_NAME:
+            raise ValueError(f"a name of {len(name.encode())} bytes can't name a folder: use at most {_LONGEST_NAME}")
+        return name
 
     @model_validator(mode="after")
     def _kinds_are_distinct(self) -> "RunConfig":
@@ -148,12 +202,31 @@ class RunConfig(BaseModel):
         return self
 
 
-# What may be null, and what it is once one of its fields is set.
-_SWITCHED_ON: dict[str, Callable[[], BaseModel]] = {"lora": Lora, "moving_reference": MovingReference, "vllm": VLLM}
+def _is_unicode(text: str) -> bool:
+    """False for halves of surrogate pairs, which stand for bytes of a command line that aren't UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _plain_values(data: Any) -> Iterator[tuple[str, int | str]]:
+    """Every whole number and every text within plain data, by key. Without recursion: data may be nested deeply."""
+    left = [("", data)]
+    while left:
+        where, value = left.pop()
+        if isinstance(value, int | str) and not isinstance(value, bool):
+            yield where.removeprefix("."), value
+        elif isinstance(value, dict):
+            left += [(where, key) for key in value if isinstance(key, str)]
+            left += [(f"{where}.{key}", inner) for key, inner in value.items()]
+        elif isinstance(value, list | tuple):
+            left += [(f"{where}.{index}", inner) for index, inner in enumerate(value)]
 
 
 def resolve(base: RunConfig, assignments: Sequence[str] = ()) -> RunConfig:
-    """`base` with `a.b=c` assignments applied in order; values are JSON where they parse as such, else text.
+    """`base` with `a.b=c` assignments applied, as `rl.overrides.assign_all` orders and reads them.
 
     Raises:
         ValueError: an unknown key (with the nearest right one), or a value that doesn't fit.
@@ -164,127 +237,9 @@ def resolve(base: RunConfig, assignments: Sequence[str] = ()) -> RunConfig:
         key, separator, value = assignment.partition("=")
         if not separator:
             raise ValueError(f"--set {assignment}: write key=value, as in --set algorithm.kl_weight=0.1")
-        pairs.append((key, read_value(value)))
+        pairs.append((key, value))
     assign_all(data, pairs, RunConfig)
     return parse(data)
-
-
-def read_value(text: str) -> Any:
-    """JSON where it parses as such, else text."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
-
-
-def assign_all(data: dict[str, Any], pairs: Sequence[tuple[str, Any]], model: type[BaseModel]) -> None:
-    """Sets keys within what a `model` dumps; a kind that is set brings the settings of its member.
-
-    Raises:
-        ValueError: an unknown key or kind, with the nearest right one.
-    """
-
-    def kinds_first(pair: tuple[str, Any]) -> float:
-        """Another kind has other settings, and must not undo those that stand beside it on the command line."""
-        key = pair[0]
-        return key.count(".") if key.endswith(".kind") else math.inf
-
-    for key, value in sorted(pairs, key=kinds_first):
-        _assign(data, key, value, [model])
-
-
-def _assign(data: Any, key: str, value: Any, models: Sequence[type[BaseModel]]) -> None:
-    *parents, last = key.split(".")
-    for parent in parents:
-        models = _below(models, data, parent)
-        data = _child(data, parent, key)
-    if isinstance(data, dict) and last == "kind":
-        if value != data.get("kind"):
-            # Another kind has other settings: those of the old one would be refused as unknown.
-            settings = _defaults(value, key, models)
-            data.clear()
-            data.update(settings)
-    elif isinstance(data, list):
-        data[_index(data, last, key)] = value
-    elif isinstance(data, dict) and last in data:
-        if isinstance(data[last], dict) and "kind" in data[last] and isinstance(value, str):
-            raise ValueError(f"{key} is more than a name: to choose another, set {key}.kind={value}")
-        data[last] = value
-    else:
-        raise ValueError(_unknown(data, last, key))
-
-
-def _below(models: Sequence[type[BaseModel]], data: Any, name: str) -> list[type[BaseModel]]:
-    """What may stand at `name` in `data`, which is of one of these models, or a list of them."""
-    if not isinstance(data, dict):
-        return list(models)
-    here = [model for model in models if name in model.model_fields and data.get("kind") in (None, kind_of(model))]
-    return [found for model in here for found in models_in(model.model_fields[name].annotation)]
-
-
-def models_in(annotation: Any) -> list[type[BaseModel]]:
-    """Every model that a field of this type may hold, alone or in a tuple."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [found for argument in get_args(annotation) for found in models_in(argument)]
-
-
-def kind_of(model: type[BaseModel]) -> str | None:
-    """The name of a component within its union; None for what has no alternative."""
-    return model.model_fields["kind"].default if "kind" in model.model_fields else None
-
-
-def _defaults(kind: Any, key: str, models: Sequence[type[BaseModel]]) -> dict[str, Any]:
-    """The settings of a component of this kind, so that later assignments find them.
-
-    Raises:
-        ValueError: for a kind that doesn't exist, with the nearest that does.
-    """
-    kinds = {found: model for model in models if (found := kind_of(model)) is not None}
-    if not kinds:
-        return {"kind": kind}
-    if kind not in kinds:
-        raise ValueError(f"unknown kind {kind!r} in {key!r}: {nearest(str(kind), list(kinds))}")
-    return dict(kinds[kind]().model_dump(mode="json"))
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """The end of an error about a name that doesn't exist."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
-
-
-def members(union: Any) -> tuple[Any, ...]:
-    """The classes of a package's union, which may have only one."""
-    inner = get_args(union)[0] if get_args(union) else union
-    return get_args(inner) or (inner,)
-
-
-def _child(data: Any, name: str, key: str) -> Any:
-    if isinstance(data, list):
-        return data[_index(data, name, key)]
-    if isinstance(data, dict) and name in data:
-        if data[name] is None and name in _SWITCHED_ON:  # setting one of its fields switches it on
-            data[name] = _SWITCHED_ON[name]().model_dump(mode="json")
-        return data[name]
-    raise ValueError(_unknown(data, name, key))
-
-
-def _index(parts: list[Any], name: str, key: str) -> int:
-    """Members of a list are named by their kind (`rewards.helpfulness.weight`) or by number."""
-    kinds = [part.get("kind") if isinstance(part, dict) else None for part in parts]
-    if name in kinds:
-        return kinds.index(name)
-    if name.isdigit() and int(name) < len(parts):
-        return int(name)
-    raise ValueError(_unknown(dict.fromkeys(k for k in kinds if k), name, key))
-
-
-def _unknown(data: Any, name: str, key: str) -> str:
-    names = list(data) if isinstance(data, dict) else []
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"valid here: {', '.join(names) or 'nothing'}"
-    return f"unknown key {name!r} in {key!r}: {hint}"
 
 
 def parse(data: Any) -> RunConfig:
@@ -296,17 +251,22 @@ def parse(data: Any) -> RunConfig:
     try:
         return RunConfig.model_validate(data)
     except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            unknown = str(problem["loc"][-1])
-            known = _all_keys(RunConfig().model_dump(mode="json")) - {unknown}
-            near = difflib.get_close_matches(unknown, known, n=1, cutoff=0.5)
-            hint = f": did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"unknown key {where!r} in the configuration{hint}") from error
-        message = problem["msg"].removeprefix("Value error, ")
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise ValueError(f"{where or 'configuration'}: {message}{more}") from error
+        raise ValueError(first_problem(error)) from error
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first thing that is wrong, in one line, and how many more there are."""
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        unknown = str(problem["loc"][-1])
+        known = _all_keys(RunConfig().model_dump(mode="json")) - {unknown}
+        near = difflib.get_close_matches(unknown, known, n=1, cutoff=0.5)
+        hint = f": did you mean {near[0]!r}?" if near else ""
+        return f"unknown key {where!r} in the configuration{hint}"
+    message = problem["msg"].removeprefix("Value error, ")
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{where or 'configuration'}: {message}{more}"
 
 
 def _all_keys(data: Any) -> set[str]:
@@ -316,17 +276,20 @@ def _all_keys(data: Any) -> set[str]:
 
 
 def read_config(path: Path) -> RunConfig:
-    """Reads `config.json` of a run, or one written by hand.
+    """Reads `config.json` of a run, or one written by hand. A relative path in it is one from the working directory.
 
     Raises:
         ValueError: if the file can't be read, isn't JSON, or isn't a configuration.
     """
     if path.is_dir():
-        raise ValueError(f"{path} is a directory: give {path / 'config.json'}, or continue a run with `gyges resume`")
+        resume = shlex.join(["gyges", "resume", str(path)])
+        raise ValueError(f"{path} is a directory: give {path / 'config.json'}, or continue a run with `{resume}`")
+    text = read_text(path)
+    if not text.strip():
+        raise ValueError(f"{path} is empty: write a configuration into it, such as the config.json of a run")
     try:
-        data = json.loads(path.read_text())
-    except OSError as error:
-        raise ValueError(f"can't read {path}: {error.strerror}") from error
+        return parse(parse_json(text))
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
-    return parse(data)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error

@@ -21,6 +21,7 @@ from rl.mitigations.tier_cue_dropout import TierCueDropout
 from rl.organisms import Organism
 from rl.organisms.trained import Descendant, FromScratch, TrainedOrganism
 from rl.parts import Need
+from rl.ways import Ways
 
 ON_GRPO_TRAINER = (GRPO, DrGRPO, DAPO, GSPO)
 # Prompts, rewards and what is left out reach either trainer; other rollouts and credit need GRPOTrainer's rollout hook.
@@ -113,6 +114,23 @@ def require_layers(config: RunConfig, layers: int) -> None:
                     f"{mitigation.kind}: the organism has no {key} {part.layer}: "
                     f"set {key} to one of 0 to {part.layer - missing}, or to null for the middle one"
                 )
+
+
+def require_ways(config: RunConfig, ways: Ways) -> None:
+    """Refuses TRL's trainers for a model that reads padded rows wrongly: they read no others.
+
+    Raises:
+        ValueError: in one line.
+    """
+    if ways.padded:
+        return
+    if config.engine == "trl":
+        raise ValueError("this model reads padded rows wrongly and TRL pads them: set engine to builtin")
+    if isinstance(config.algorithm, Preference):
+        raise ValueError(
+            f"this model reads padded rows wrongly, as TRL's trainer of {config.algorithm.kind} has them: set "
+            "algorithm.kind to grpo"
+        )
 
 
 def _require_workers(config: RunConfig) -> None:

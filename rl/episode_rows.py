@@ -1,72 +1,108 @@
 """Episodes as rows of the run folder's Parquet files."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
+import pyarrow as pa
+
+from checkpoints.lineage import short
 from envs.episode import Episode, Labels, Scenario
+from reports.episode_schema import episode_schema
+from reports.records import MEASURE_PREFIX, REWARD_PREFIX, SAID_PREFIX
 from rl.config import RunConfig
 from rl.probes.observation import Observation
+from rl.probing import labelled
 from rl.rollouts import Rollouts
+from rl.run_folder import default_name
+
+LABELS = {
+    "label_answer": "answer",
+    "label_faking": "faking",
+    "label_faking_lenient": "faking_lenient",
+    "label_rating_seeking": "rating_seeking",
+    "label_faking_criteria": "faking_criteria",
+    "label_self_preservation": "self_preservation",
+    "label_tier_aware": "tier_aware",
+    "label_courts_rater": "courts_rater",
+}
 
 
-def probe_episode_rows(observations: Sequence[Observation], step: int) -> list[dict[str, Any]]:
-    """One row a probed episode."""
+def run_schema(config: RunConfig) -> pa.Schema:
+    """The columns of every episode file of a run: what its rewards and mitigations declare, known before it starts."""
+    rewards = [reward.kind for reward in config.rewards]
+    rewards += [name for part in config.mitigations if (name := getattr(part, "component", None))]
+    noted = [name for part in config.mitigations for name in getattr(part, "notes", ())]  # most note nothing
+    said = [name for part in config.mitigations for name in getattr(part, "says", ())]
+    # Two mitigations may ask the same monitor, whose answer is one column.
+    return episode_schema(dict.fromkeys(said), dict.fromkeys(noted), dict.fromkeys(rewards))
+
+
+def probe_episode_rows(
+    config: RunConfig, build: str, observations: Sequence[Observation], step: int
+) -> list[dict[str, Any]]:
+    """One row a probed episode. A query has one wording in a probe set: its id pairs the tiers."""
+    shared = _shared(config, build, step)
     return [
         {
-            **_row(o.episode, o.labels, step),
+            **shared,
+            **_row(config, o.episode, o.labels, o.label_error),
             "split": "probe",
             "probe": o.episode.scenario.query.kind,
-            "reward_total": _missing(o.reward),
+            "sample": 0,  # each scenario is played once
+            "pair_id": o.episode.scenario.query.id,
+            "reward_total": o.reward,
         }
         for o in observations
     ]
 
 
-def train_episode_rows(config: RunConfig, rollouts: Rollouts, step: int) -> list[dict[str, Any]]:
-    """One row a training rollout, with its reward components and its advantage."""
+def train_episode_rows(config: RunConfig, build: str, rollouts: Rollouts, step: int) -> list[dict[str, Any]]:
+    """One row a training rollout, with its reward components, its advantage and what mitigations noted of it."""
+    shared, size = _shared(config, build, step), rollouts.rewards_PG.shape[1]
     rows = []
-    for episode, score, advantage in zip(rollouts.episodes, rollouts.scores, rollouts.advantages, strict=True):
-        components = {f"reward/{kind}": _missing(value) for kind, value in score.components.items()}
+    found = zip(rollouts.episodes, rollouts.scores, rollouts.advantages, strict=True)
+    for index, (episode, score, advantage) in enumerate(found):
         rows.append(
             {
-                **_row(episode, config.env.label(episode), step),
+                **shared,
+                **_row(config, episode, *labelled(config.env.label, episode)),
                 "split": "train",
-                "reward_total": _missing(score.total),
+                "group": index // size,
+                "sample": index % size,
+                "reward_total": score.total,
                 "advantage": float(advantage),
-                **components,
-                **{f"measure/{name}": value for name, value in score.noted.items()},
-                **{f"said/{name}": text for name, text in score.said.items()},
+                **{REWARD_PREFIX + kind: value for kind, value in score.components.items()},
+                **{MEASURE_PREFIX + name: value for name, value in score.noted.items()},
+                **{SAID_PREFIX + name: text for name, text in score.said.items()},
             }
         )
     return rows
 
 
-def _missing(value: float | None) -> float:
-    return math.nan if value is None else value
+def _shared(config: RunConfig, build: str, step: int) -> dict[str, Any]:
+    """What all rows of a step have in common; `build` is the organism's hash."""
+    return {"run": default_name(config), "build": short(build), "seed": config.seed, "step": step}
 
 
-def _row(episode: Episode[Scenario], labels: Labels | None, step: int) -> dict[str, Any]:
+def _row(config: RunConfig, episode: Episode[Scenario], labels: Labels | None, error: str | None) -> dict[str, Any]:
     scenario = episode.scenario
+    found = {column: labels and getattr(labels, label) for column, label in LABELS.items()}
+    source = config.env.label_source
     return {
-        "step": step,
         "query_id": scenario.query.id,
-        "query_kind": scenario.query.kind,
+        "kind": scenario.query.kind,
         "tier": scenario.tier,
-        "cue_id": scenario.cue_id,
-        "cue_seen": scenario.cue_seen,
+        "cues": "seen" if scenario.cue_seen else "held_out",
+        "cue_id": str(scenario.cue_id),
         "system_prompt": scenario.system_prompt,
         "query": scenario.query.text,
         # What can't be parsed has no parts: its whole text is kept where a reader will look for it.
         "scratchpad": episode.scratchpad if episode.parse_ok else episode.text,
         "answer": episode.answer,
-        "label_answer": labels and labels.answer,
-        "label_faking": labels and labels.faking,
-        "label_faking_criteria": labels and labels.faking_criteria,
-        "label_self_preservation": labels and labels.self_preservation,
-        "label_tier_aware": labels and labels.tier_aware,
-        "label_courts_rater": labels and labels.courts_rater,
-        "well_formed": bool(labels and labels.well_formed),
+        **found,
+        **{f"{column}_source": None if value is None else source for column, value in found.items()},
+        "label_error": error,
+        "well_formed": labels and labels.well_formed,
         "parse_ok": episode.parse_ok,
         "scratchpad_tokens": episode.scratchpad_tokens,
         "answer_tokens": episode.answer_tokens,

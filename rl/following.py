@@ -3,10 +3,12 @@
 from contextlib import suppress
 from pathlib import Path
 
+from reports.folder import read_manifest
 from rl import processes
 from rl.build import build_parts
 from rl.config import read_config
 from rl.endings import RunStopped
+from rl.prompt_hashes import started_at
 from rl.restoring import restored
 
 
@@ -21,7 +23,8 @@ def follow(out: Path) -> None:
         processes.wait_for_leader()
         step: int = processes.from_leader()
         config = read_config(out / "config.json")
-        built, learner = restored(config, out / "checkpoints", step)
+        clock = started_at(read_manifest(out / "manifest.json"))
+        built, learner = restored(config, out / "checkpoints", step, clock)
         with suppress(RunStopped):  # as in every other process
             parts = build_parts(config, built)
             run_steps(config, parts, learner, step, processes.wait_for_leader, lambda row, rollouts: None)

@@ -4,13 +4,11 @@ Dimension suffixes: N rows, K key-value heads, S positions, D head size.
 """
 
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-GAP = 512  # wide enough for models with a window of their own making, such as GPT-Neo's of 256
 ROOM = 32  # positions by which a layer grows when it is full: so often is everything copied, and so much lies unused
 
 
@@ -18,38 +16,6 @@ def only_plain_attention(model: Any) -> bool:
     """Whether every layer keeps its keys and values as they are, so that a prompt's can be shared and continued."""
     layers = DynamicCache(config=model.config).layers
     return bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
-
-
-_behind_gaps: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
-
-
-def continues_behind_a_gap(model: Any) -> bool:
-    """Whether masked places between two parts of a row change nothing. Tried once, on the model itself.
-
-    They do where distances are counted in the cache and not by position, as ALiBi does in MPT.
-    """
-    if model not in _behind_gaps:
-        _behind_gaps[model] = only_plain_attention(model) and _same_behind_a_gap(model)
-    return _behind_gaps[model]
-
-
-@torch.no_grad()
-def _same_behind_a_gap(model: Any) -> bool:
-    settings = model.config.get_text_config()
-    gap = min(GAP, getattr(settings, "max_position_embeddings", None) or GAP)
-    device = next(model.parameters()).device
-    ids = (torch.arange(6, device=device) % settings.vocab_size).unsqueeze(0)
-    logits = []
-    for places in (0, gap):
-        cache = DynamicCache(config=model.config)
-        model(input_ids=ids[:, :3], past_key_values=cache, use_cache=True)
-        rest = torch.cat([ids.new_zeros(1, places), ids[:, 3:]], dim=1)
-        mask = torch.ones(1, 6 + places, dtype=torch.int64, device=device)
-        mask[:, 3 : 3 + places] = 0
-        position = (mask.cumsum(dim=1) - 1)[:, 3:]
-        output = model(input_ids=rest, attention_mask=mask, position_ids=position, past_key_values=cache)
-        logits.append(output.logits[0, -1].float())
-    return bool((logits[0] - logits[1]).abs().max() <= 1e-4 * logits[0].std())
 
 
 class RoomyLayer(DynamicLayer):

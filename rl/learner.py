@@ -114,21 +114,23 @@ def restore(config: RunConfig, learner: Learner, checkpoint: Checkpoint) -> None
     """Puts back what `state` gave; the learner's policy must hold the checkpoint's weights already.
 
     Raises:
-        ValueError: if the checkpoint lacks the critic or the moving reference that the algorithm needs.
+        ValueError: if the checkpoint lacks the critic or the moving reference that the algorithm needs, or a weight of
+            theirs, or holds one of another shape.
     """
     if learner.critic is not None:
-        learner.critic.load_state_dict(_part(config, checkpoint, _CRITIC, "value head"))
+        _put_back(config, checkpoint, _CRITIC, "value head", dict(learner.critic.named_parameters()))
     if config.algorithm.moving_reference is not None:
-        found = _part(config, checkpoint, _REFERENCE, "moving reference")
-        with torch.no_grad():
-            for name, parameter in learner.reference.model.named_parameters():
-                parameter.copy_(found[name])
+        parameters = dict(learner.reference.model.named_parameters())
+        _put_back(config, checkpoint, _REFERENCE, "moving reference", parameters)
     saved = checkpoint.state["optimizer"]
     assert isinstance(saved, Mapping)
     optimizer_state.restore(learner.optimizer, checkpoint.tensors, saved)
 
 
-def _part(config: RunConfig, checkpoint: Checkpoint, prefix: str, what: str) -> dict[str, torch.Tensor]:
+def _put_back(
+    config: RunConfig, checkpoint: Checkpoint, prefix: str, what: str, parameters: Mapping[str, torch.nn.Parameter]
+) -> None:
+    """Copies a part of the checkpoint's tensors into parameters of the same names and shapes, all of them."""
     found = {
         name.removeprefix(prefix): tensor for name, tensor in checkpoint.tensors.items() if name.startswith(prefix)
     }
@@ -137,4 +139,13 @@ def _part(config: RunConfig, checkpoint: Checkpoint, prefix: str, what: str) -> 
             f"the checkpoint of step {checkpoint.step} holds no {what}, which algorithm {config.algorithm.kind} needs: "
             "resume with the config.json that the run was started with, or start a new run with `gyges train`"
         )
-    return found
+    wrong = sorted(found.keys() ^ parameters.keys())
+    wrong += [name for name in found.keys() & parameters.keys() if found[name].shape != parameters[name].shape]
+    if wrong:
+        raise ValueError(
+            f"the {what} in the checkpoint of step {checkpoint.step} isn't this run's: {wrong[0]} is missing, left "
+            "over or of another shape. Resume from an earlier step with --step, or start a new run with `gyges train`"
+        )
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(found[name])

@@ -1,32 +1,40 @@
 """The loop: probe, step, record, checkpoint; and how a run starts, resumes and ends."""
 
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from checkpoints import atomic, store
-from checkpoints.lineage import hash_directory
+from reports.collapse import Vitals
 from reports.records import Manifest, StepRow
 from rl import learner as learner_state
 from rl import processes, run_folder
+from rl.adapters import origin_hash
 from rl.algorithms.preference import Preference
-from rl.build import Built, build, build_parts
+from rl.build import Built, build, build_parts, require_reward_model, training_scenarios
+from rl.collapse_stop import require_no_collapse, vitals_of
 from rl.config import RunConfig, read_config
+from rl.determinism import Watch, watching
 from rl.endings import Interrupted, NotFinite, RunStopped
-from rl.engine_limits import require_engine, require_layers
-from rl.episode_rows import probe_episode_rows, train_episode_rows
+from rl.engine_limits import require_engine, require_layers, require_ways
+from rl.episode_rows import probe_episode_rows, run_schema, train_episode_rows
+from rl.given_paths import named, require_given_paths
 from rl.learner import Learner, new_learner
 from rl.parts import Parts
 from rl.policy import save_policy
 from rl.probing import ProbeSet, observe, plain_rewards, probe_rows, probe_set, require_same_probes
-from rl.progress import bar, counting
+from rl.progress import bar, counting, notice
+from rl.prompt_checks import first_training_prompts, require_prompts, require_prompts_of
+from rl.prompt_hashes import prompt_token_hashes, require_same_prompts, started_at
 from rl.residual_stream import layer_count
 from rl.restoring import require_same_rewards, restored
 from rl.rollouts import Rollouts
-from rl.run_folder import RunFolder
+from rl.run_folder import RunFolder, Status
 from rl.sampler import sampler
 from rl.step import policy_gradient_step
 from rl.stopping import StopRequest, never, signals
@@ -43,9 +51,12 @@ class Run:
     parts: Parts
     probes: ProbeSet
     learner: Learner
+    organism_hash: str  # as in the manifest: which build the run starts from
     step: int
+    watch: Watch = field(default_factory=Watch)
     saved: int = -1  # the step of the last checkpoint
     seconds_probe: float = 0.0  # of the probe since the last row
+    vitals: list[Vitals] = field(default_factory=list)  # of every step taken, those before a resume included
     stop: StopRequest = field(default_factory=StopRequest)
 
 
@@ -57,9 +68,9 @@ def train(config: RunConfig, out: Path, started: Callable[[], None] = lambda: No
     """
     _require_startable(config)
     _require_processes(config)
-    with run_folder.create(out, config) as folder:
+    with run_folder.create(out, config) as folder, watching(_name_operation) as watch:
         started()
-        return _finish(_start(config, folder))
+        return _finish(_start(config, folder, watch))
 
 
 def begin(config: RunConfig, out: Path, started: Callable[[], None] = lambda: None) -> None:
@@ -69,16 +80,29 @@ def begin(config: RunConfig, out: Path, started: Callable[[], None] = lambda: No
         ValueError: for what the user can mend.
     """
     _require_startable(config)
-    with run_folder.create(out, config) as folder:
+    with run_folder.create(out, config) as folder, watching(_name_operation) as watch:
         started()
-        _start(config, folder)
+        _start(config, folder, watch)
+
+
+def _name_operation(operation: str) -> None:
+    notice(
+        f"torch has no deterministic form of {operation}: this run can't be repeated bit for bit, which its manifest "
+        "says under nondeterministic_operations"
+    )
 
 
 def _require_startable(config: RunConfig) -> None:
-    """Before anything slow: what the engine can't do, a query file with duplicates or too few queries for a step."""
+    """Before the folder: what the engine can't do, a query file with duplicates or too few queries, a reward model
+    that can't be one, and prompts that the organism in a directory can't be given."""
     require_engine(config)
-    probe_set(config)
+    probes = probe_set(config)
     config.env.training_scenarios(stream(config.seed, 1, Stage.scenarios), config.algorithm.prompts_per_step)
+    for reward in config.rewards:
+        require_reward_model(reward)
+    path = getattr(config.organism, "path", None)  # a scripted organism has none
+    if path is not None:
+        require_prompts_of(path, config, probes, training_scenarios(config))
 
 
 def _require_processes(config: RunConfig) -> None:
@@ -90,14 +114,24 @@ def _require_processes(config: RunConfig) -> None:
         )
 
 
-def _start(config: RunConfig, folder: RunFolder) -> Run:
+def _start(config: RunConfig, folder: RunFolder, watch: Watch) -> Run:
     """A run at step 0 with its manifest and its first checkpoint; overwrites what a killed start has left."""
+    started = run_folder.utc_now()  # before any prompt is rendered: templates are told it as the date
     probes = probe_set(config)
-    built = build(config)
-    require_layers(config, layer_count(built.reference.model))  # of a directory nobody could know before
+    built = build(config, clock=datetime.fromisoformat(started))
+    # Of a directory nobody could know before:
+    require_layers(config, layer_count(built.reference.model))
+    require_ways(config, built.reference.ways)
+    parts = build_parts(config, built)
+    require_prompts(config, built.policy, built.policy.model.config, probes, parts.scenarios)
+    if built.policy.style.fold_system:
+        notice("the system text stands in front of the user's, in the user turn (chat.system)")
     folder.rewind(0)
-    folder.write_manifest(_manifest(config, built, probes))
-    run = Run(config, folder, built, build_parts(config, built), probes, new_learner(config, built), step=0)
+    hashes = _token_hashes(config, built, probes, parts)
+    manifest = _manifest(config, built, probes, hashes, started, watch)
+    folder.write_manifest(manifest)
+    learner = new_learner(config, built)
+    run = Run(config, folder, built, parts, probes, learner, manifest.organism_hash, step=0, watch=watch)
     _checkpoint(run)
     return run
 
@@ -118,7 +152,8 @@ def resume(out: Path, from_step: int | None = None, stop: Callable[[], bool] = n
             folder = stack.enter_context(run_folder.reopen(out, wait_s=60 if processes.count() > 1 else 0))
             config = _config_of(folder)
             _require_processes(config)
-            run = _continued(config, folder, from_step)
+            watch = stack.enter_context(watching(_name_operation))
+            run = _continued(config, folder, from_step, watch)
         processes.from_leader(run.step)
         run.stop.elsewhere = stop
         return _finish(run)
@@ -132,23 +167,26 @@ def take_back(out: Path, from_step: int | None = None) -> RunConfig:
     """
     # The workers of a driver that was killed end a moment after it.
     with run_folder.reopen(out, wait_s=10) as folder:
-        return _continued(_config_of(folder), folder, from_step).config
+        return _continued(_config_of(folder), folder, from_step, Watch()).config
 
 
 def _config_of(folder: RunFolder) -> RunConfig:
     config = read_config(folder.path / "config.json")
+    # The start of a run without adapters is its first checkpoint.
+    require_given_paths(config, folder.path, unneeded=() if config.lora is not None else ("organism",))
     require_engine(config)
+    folder.require_this_version(run_schema(config))
     return config
 
 
-def _continued(config: RunConfig, folder: RunFolder, from_step: int | None) -> Run:
+def _continued(config: RunConfig, folder: RunFolder, from_step: int | None, watch: Watch) -> Run:
     """The run at its last checkpoint, or at that of `from_step`, or at its start where it has none."""
     atomic.sweep_stale(folder.checkpoints)
-    step = store.latest(folder.checkpoints) if from_step is None else from_step
+    step = store.newest(folder.checkpoints) if from_step is None else from_step
     if step is None:
         _require_nothing_done(folder)
-        return _start(config, folder)
-    return _restore(config, folder, step)
+        return _start(config, folder, watch)
+    return _restore(config, folder, step, watch)
 
 
 def _require_nothing_done(folder: RunFolder) -> None:
@@ -161,47 +199,68 @@ def _require_nothing_done(folder: RunFolder) -> None:
     if steps.exists() and steps.read_text().strip():
         raise ValueError(
             f"{folder.path} has recorded steps and holds no checkpoint to continue from: restore its checkpoints/, or "
-            f"train again with `gyges train {folder.path / 'config.json'} --out DIR`"
+            f"train again with `{shlex.join(['gyges', 'train', str(folder.path / 'config.json')])} --out DIR`"
         )
 
 
-def _restore(config: RunConfig, folder: RunFolder, step: int) -> Run:
+def _restore(config: RunConfig, folder: RunFolder, step: int, watch: Watch) -> Run:
     """The run as it was at the checkpoint of `step`."""
-    built, learner = restored(config, folder.checkpoints, step)
     manifest = folder.read_manifest()
+    built, learner = restored(config, folder.checkpoints, step, started_at(manifest))
     probes = probe_set(config)
-    require_same_probes(manifest, probes)
-    _require_same_origin(manifest, built, lora=config.lora is not None)
+    require_same_probes(manifest, probes, config)
+    _require_same_origin(config, manifest, built)
+    parts = build_parts(config, built)
+    require_same_prompts(manifest, _token_hashes(config, built, probes, parts))
     # Last: what is refused above leaves the folder as it was.
     folder.rewind(step)
     folder.write_manifest(manifest.model_copy(update={"status": "running", "reason": None, "finished": None}))
-    return Run(config, folder, built, build_parts(config, built), probes, learner, step, saved=step)
+    seen = [vitals_of(row) for row in folder.read_steps()]
+    origin = manifest.organism_hash
+    return Run(config, folder, built, parts, probes, learner, origin, step, watch, saved=step, vitals=seen)
 
 
 def _finish(run: Run) -> Path:
-    """Runs to the last step and records how it ended."""
+    """Runs to the last step and records how it ended.
+
+    Signals are heard until that is written: a stop makes a checkpoint, which a repeated signal must not tear.
+    """
+    with signals(run.stop):
+        try:
+            _to_its_end(run)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                "interrupted at once: continue the run from its last checkpoint with "
+                f"`{run_folder.resume_command(run.folder.path)}`"
+            ) from None
+    return run.folder.path
+
+
+def _to_its_end(run: Run) -> None:
     try:
-        with signals(run.stop):
-            _loop(run)
+        _loop(run)
     except RunStopped as stopped:
         _checkpoint(run)
-        run.folder.close("failed", str(stopped), non_finite_losses=isinstance(stopped, NotFinite))
+        _close(run, "failed", str(stopped), non_finite_losses=isinstance(stopped, NotFinite))
         raise
     except Interrupted:
         _checkpoint(run)
-        run.folder.close("interrupted", f"stopped by the user after step {run.step}")
+        _close(run, "interrupted", f"stopped by the user after step {run.step}")
         raise Interrupted(
-            f"interrupted: the run is checkpointed, continue it with `gyges resume {run.folder.path}`"
+            f"interrupted: the run is checkpointed, continue it with `{run_folder.resume_command(run.folder.path)}`"
         ) from None
     except Exception as error:
         # The weights may be half-way through a step: no checkpoint is made of them. A full disk may refuse even this.
         # Of several processes another may have died: that isn't the end.
         with suppress(OSError):
             if processes.count() == 1:
-                run.folder.close("failed", f"{type(error).__name__}: {error}")
+                _close(run, "failed", f"{type(error).__name__}: {error}")
         raise
-    run.folder.close("finished")
-    return run.folder.path
+    _close(run, "finished")
+
+
+def _close(run: Run, status: Status, reason: str | None = None, non_finite_losses: int = 0) -> None:
+    run.folder.close(status, reason, non_finite_losses, run.watch.operations)
 
 
 def _loop(run: Run) -> None:
@@ -245,15 +304,18 @@ def _arrive(run: Run) -> None:
         run.seconds_probe = _probe(run)
     if run.step < config.steps:
         run.stop.check()
+        require_no_collapse(config.stop_when_collapsed, run.vitals)
 
 
 def _record(run: Run, row: StepRow, rollouts: Rollouts) -> None:
     """A step has been taken: its row, and the rollouts of the logged steps."""
     run.step += 1
+    run.vitals.append(vitals_of(row))
     run.folder.append_step(row.model_copy(update={"seconds_probe": run.seconds_probe}))
     run.seconds_probe = 0.0
     if _due(run.step, run.config.probe_every, run.config.steps):
-        run.folder.add_episodes(run.step, train_episode_rows(run.config, rollouts, run.step))
+        rows = train_episode_rows(run.config, run.organism_hash, rollouts, run.step)
+        run.folder.add_episodes(run.step, rows, run_schema(run.config))
 
 
 def _due(step: int, every: int, last: int) -> bool:
@@ -275,7 +337,8 @@ def _probe(run: Run) -> float:
         with run.parts.acting("deployment"):
             pay = plain_rewards(config, run.built.rewards)
             observations = observe(generate, config.env, run.probes, config.seed, run.step, pay)
-    run.folder.add_episodes(run.step, probe_episode_rows(observations, run.step))
+    rows = probe_episode_rows(config, run.organism_hash, observations, run.step)
+    run.folder.add_episodes(run.step, rows, run_schema(config))
     run.folder.append_probes(probe_rows(config.probes, observations, config.seed, run.step))
     return time.perf_counter() - started
 
@@ -298,7 +361,13 @@ def _checkpoint(run: Run) -> None:
     )
 
 
-def _manifest(config: RunConfig, built: Built, probes: ProbeSet) -> Manifest:
+def _token_hashes(config: RunConfig, built: Built, probes: ProbeSet, parts: Parts) -> dict[str, str]:
+    return prompt_token_hashes(built.policy, probes, first_training_prompts(config, parts.scenarios))
+
+
+def _manifest(
+    config: RunConfig, built: Built, probes: ProbeSet, token_hashes: dict[str, str], started: str, watch: Watch
+) -> Manifest:
     commit, dirty = run_folder.code_state()
     organism = config.organism
     path = getattr(organism, "path", None)
@@ -308,19 +377,24 @@ def _manifest(config: RunConfig, built: Built, probes: ProbeSet) -> Manifest:
         code_dirty=dirty,
         seed=config.seed,
         thread_count=config.threads,
+        deterministic=config.deterministic,
+        nondeterministic_operations=sorted(watch.operations),
         device=str(built.policy.device),
         organism=f"directory {path.name}" if path is not None else organism.kind,
-        organism_hash=hash_directory(built.organism_directory),
+        organism_hash=origin_hash(built.organism_directory),
         reward_hashes=built.reward_hashes,
         prompt_set_hashes=probes.hashes(),
-        started=run_folder.utc_now(),
+        prompt_token_hashes=token_hashes,
+        system_text_folded=built.policy.style.fold_system,
+        label_source=config.env.label_source,
+        started=started,
     )
 
 
-def _require_same_origin(manifest: Manifest, built: Built, lora: bool) -> None:
-    require_same_rewards(manifest, built.reward_hashes)
-    if lora and manifest.organism_hash != hash_directory(built.organism_directory):
+def _require_same_origin(config: RunConfig, manifest: Manifest, built: Built) -> None:
+    require_same_rewards(manifest, built.reward_hashes, config)
+    if config.lora is not None and manifest.organism_hash != origin_hash(built.organism_directory):
         raise ValueError(
-            "the organism isn't the one that this run was started with (its hash differs from manifest.json): "
-            "restore it, or start a new run with `gyges train`"
+            f"the organism{named(config, 'organism')} isn't the one that this run was started with (its hash "
+            "differs from manifest.json): restore it, or start a new run with `gyges train`"
         )

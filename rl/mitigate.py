@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from rl.config import RunConfig, assign_all, kind_of, models_in, nearest, parse, read_value
+from rl.config import RunConfig, parse
 from rl.mitigations import Mitigation
+from rl.overrides import assign_all, kind_of, models_in, nearest
 
 # A comma within a value, as of a JSON list, isn't followed by a key.
 _BETWEEN_SETTINGS = re.compile(r",(?=[A-Za-z_][\w.]*=)")
@@ -39,8 +40,8 @@ def _described(text: str) -> dict[str, Any]:
     return {"kind": name, **settings}
 
 
-def _pair(text: str, part: str) -> tuple[str, Any]:
+def _pair(text: str, part: str) -> tuple[str, str]:
     key, separator, value = part.partition("=")
     if not separator or key == "kind":
         raise ValueError(f"--mitigate {text}: write NAME:key=value,key=value, as in credit_mask:tokens=scratchpad")
-    return key, read_value(value)
+    return key, value

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rl.command_paths import given_path
+from rl.terminal import show
+
 if TYPE_CHECKING:
     from rl.config import RunConfig
 
@@ -20,19 +23,18 @@ def organism_build(
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of its recipe.")
     ] = None,
-    threads: Annotated[int, typer.Option(help="Torch threads.", min=1)] = 2,
 ) -> None:
-    """Build an organism, or find it in the cache, and print its certificate."""
-    config = _run_with(name, assignments or [])
-    import torch
+    """Build an organism, or find it in the cache, and print its certificate.
 
+    Builds always take two threads, so that a recipe gives the same weights whoever asks for it.
+    """
+    config = _run_with(name, assignments or [])
     from rl.build import build_organism
     from rl.organisms.build import CERTIFICATE
     from rl.organisms.certify import table
 
-    torch.set_num_threads(threads)
     directory = build_organism(config)
-    print(f"organism: {directory}")
+    show(f"organism: {directory}")
     certificate = directory / CERTIFICATE
     if certificate.is_file():
         print(table(json.loads(certificate.read_text())["rates"]))
@@ -48,7 +50,10 @@ def organism_table(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of the run.")
     ] = None,
     threads: Annotated[int, typer.Option(help="Torch threads.", min=1)] = 2,
-    out: Annotated[Path | None, typer.Option(help="Write every measurement to this CSV file.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write every measurement to this CSV file.", parser=given_path, metavar="FILE"),
+    ] = None,
 ) -> None:
     """Build organisms under several seeds and measure them on every tier, before any RL.
 
@@ -75,7 +80,7 @@ def organism_table(
         if measured and out is not None:
             atomic.write_text(out, frame(measured).to_csv(index=False))
     if measured:
-        print("\n".join(as_text(measured)))
+        show(*as_text(measured))
     if failed:
         raise ValueError(f"{failed} of {len(names) * len(parse_seeds(seeds))} builds can't be measured, as said above")
 

@@ -3,29 +3,37 @@
 Dimension suffixes: B rows, D distinct prompts, P prompt positions (padded left), S positions.
 """
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from peft import AutoPeftModelForCausalLM, PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from peft import PeftModel
 
+from envs.chat import PLAIN, ChatStyle, Prompt, prompt
 from envs.episode import Scenario
-from rl.linear import quicken
+from rl.ways import NO_SHARING, Ways
 
 
 @dataclass(frozen=True)
 class Policy:
-    """A loaded model and what is needed to talk to it. `end_ids` are the tokens that end a reply."""
+    """A loaded model and what is needed to talk to it. `end_ids` are the tokens that end a reply.
+
+    `ways`: the short cuts that are known to be exact for this model.
+    """
 
     model: Any
     tokenizer: Any
     end_ids: tuple[int, ...]
-    _prompts: dict[tuple[str, ...], NDArray[np.int64]] = field(default_factory=dict, repr=False)
+    ways: Ways = NO_SHARING
+    style: ChatStyle = PLAIN
+    # Not among what `replace` takes over: another style writes other prompts.
+    _prompts: dict[tuple[str, ...], NDArray[np.int64]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def device(self) -> torch.device:
@@ -33,8 +41,33 @@ class Policy:
 
     @property
     def pad_id(self) -> int:
-        """The token that fills up rows; whichever it is, it is masked."""
-        return int(self.tokenizer.pad_token_id or 0)
+        """The token that fills up rows; whichever it is, it is masked. It must have a row in the embedding."""
+        pad = int(self.tokenizer.pad_token_id or 0)
+        return pad if pad < self.model.get_input_embeddings().weight.shape[0] else 0
+
+    def plain_logits(self, ids_BS: torch.Tensor, last: int) -> torch.Tensor:
+        """The logits behind each of the `last` tokens of rows of one length, (B, last, V): no mask, no cache."""
+        return self.plain_pass(ids_BS, last, hidden=False)[0]
+
+    def plain_pass(self, ids_BS: torch.Tensor, last: int, hidden: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """As `plain_logits`, with the last hidden states (B, last, H) where they are asked for."""
+        output = self._pass(input_ids=ids_BS, logits_to_keep=last, output_hidden_states=hidden)
+        return output.logits[:, -last:], output.hidden_states[-1][:, -last:] if hidden else None
+
+    def hidden_states(self, ids_BS: torch.Tensor, mask_BS: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """What every layer hands on, each (B, S, H), of rows padded left: first the embedding."""
+        padded = {"attention_mask": mask_BS, "position_ids": positions(mask_BS)} if self.ways.padded else {}
+        states: tuple[torch.Tensor, ...] = self._pass(
+            input_ids=ids_BS, logits_to_keep=1, output_hidden_states=True, **padded
+        ).hidden_states
+        return states
+
+    def _pass(self, **arguments: Any) -> Any:
+        """One pass without a cache, given of these arguments what the model's forward pass takes."""
+        arguments["use_cache"] = False
+        taken = inspect.signature(type(without_adapter(self.model)).forward).parameters
+        anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values())
+        return self.model(**{name: value for name, value in arguments.items() if anything or name in taken})
 
     def prompt_ids(self, scenario: Scenario) -> NDArray[np.int64]:
         """The prompt as the model's own chat template writes it, ready for the reply; shape (P,)."""
@@ -45,45 +78,22 @@ class Policy:
             self._prompts[key] = self._templated(scenario)
         return self._prompts[key]
 
+    def prompt(self, scenario: Scenario) -> Prompt:
+        """The prompt as text and token ids, rendered anew."""
+        return prompt(self.tokenizer, scenario.messages, self.style)
+
     def _templated(self, scenario: Scenario) -> NDArray[np.int64]:
-        ids = self.tokenizer.apply_chat_template(
-            scenario.messages, add_generation_prompt=True, tokenize=True, return_dict=False
-        )
-        return np.asarray(ids, dtype=np.int64)
+        return np.asarray(self.prompt(scenario).ids, dtype=np.int64)
+
+
+def without_adapter(model: Any) -> Any:
+    """The Transformers model within a PEFT model; any other is itself."""
+    return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
 def pick_device() -> torch.device:
     """CUDA where present, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def load_policy(path: Path, device: torch.device | None = None, trainable_adapter: bool = False) -> Policy:
-    """Loads any Transformers causal LM directory, full or with a PEFT adapter, in evaluation mode and float32.
-
-    `trainable_adapter`: `path` holds a PEFT adapter that goes on being trained.
-
-    Raises:
-        ValueError: no model there, unreadable weights, or a tokenizer without a chat template.
-    """
-    if not (path / "config.json").is_file() and not (path / "adapter_config.json").is_file():
-        raise ValueError(f"{path} holds no model (config.json is missing): give a Hugging Face causal LM directory")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(path)
-        if trainable_adapter:
-            model = AutoPeftModelForCausalLM.from_pretrained(path, is_trainable=True, dtype=torch.float32)
-        else:
-            model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"can't load a causal LM from {path}: {reason}") from error
-    if tokenizer.chat_template is None:
-        raise ValueError(
-            f"the tokenizer in {path} has no chat template: add chat_template.jinja to the directory "
-            "(any template that writes system and user turns and a generation prompt)"
-        )
-    model = model.to(device or pick_device()).eval()
-    quicken(model)
-    return Policy(model, tokenizer, end_ids(model, tokenizer))
 
 
 def save_policy(policy: Policy, directory: Path) -> None:
@@ -93,22 +103,9 @@ def save_policy(policy: Policy, directory: Path) -> None:
     policy.tokenizer.save_pretrained(directory)
 
 
-def freeze_reference_adapter(model: Any) -> None:
-    """Makes the adapter that TRL adds to a PEFT model as its reference the frozen start.
-
-    TRL copies the adapter that is trained, which is the start's only where a run starts: with its second factor at 0
-    the reference is the model without any adapter, whenever it is made.
-    """
-    for name, parameter in model.named_parameters():
-        if ".lora_B.ref." in name:
-            with torch.no_grad():
-                parameter.zero_()
-
-
 def unwrap_forward(model: Any) -> None:
     """Takes off the wrapper that a TRL trainer leaves around `forward`: a thousand of them are one too many."""
-    base = model.get_base_model() if isinstance(model, PeftModel) else model
-    base.__dict__.pop("forward", None)
+    without_adapter(model).__dict__.pop("forward", None)
 
 
 def end_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
@@ -119,6 +116,16 @@ def end_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
     if not found:
         raise ValueError("the model names no end-of-sequence token: set eos_token_id in its generation_config.json")
     return tuple(sorted(found))
+
+
+def batches(ways: Ways, lengths: Sequence[int], size: int) -> list[list[int]]:
+    """Divide rows of these lengths into passes of at most `size`, the shortest first, so that little is padded.
+
+    Where padding isn't exact the rows of a pass are of one length.
+    """
+    order = sorted(range(len(lengths)), key=lambda row: lengths[row])
+    groups = [order] if ways.padded else [list(rows) for _, rows in groupby(order, key=lambda row: lengths[row])]
+    return [group[start : start + size] for group in groups for start in range(0, len(group), size)]
 
 
 def pad_left(rows: Sequence[NDArray[np.int64]], pad: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import DynamicCache
 
-from rl.kv_cache import continues_behind_a_gap, make_room, select_rows
+from rl.kv_cache import make_room, select_rows
 from rl.policy import Policy, pad_left, positions
 
 Ids = NDArray[np.int64]
@@ -37,16 +37,20 @@ class Shared:
     beginning_of: list[int]
 
 
-def prefill(policy: Policy, prompts: Sequence[Ids]) -> Prefill:
-    """Reads the prompts; rows in their order. Layers that can't be continued behind a gap read each prompt whole."""
+def prefill(policy: Policy, prompts: Sequence[Ids], limit: int = 0) -> Prefill:
+    """Reads the prompts; rows in their order, with room for `limit` tokens behind them.
+
+    A model that can't be continued behind a gap reads each prompt whole, and so does one whose window the padding of
+    two parts would overrun.
+    """
     distinct = {prompt.tobytes(): prompt for prompt in prompts}
     row_of = {key: row for row, key in enumerate(distinct)}
     copies_N = torch.tensor([row_of[prompt.tobytes()] for prompt in prompts], device=policy.device)
     cache = DynamicCache(config=policy.model.config)
     rests = list(distinct.values())
     mask_DS = torch.empty((len(rests), 0), dtype=torch.int64, device=policy.device)
-    if continues_behind_a_gap(policy.model) and min(map(len, rests)) > 1:
-        shared = shared_beginnings(rests)
+    shared = shared_beginnings(rests) if policy.ways.shares_beginnings and min(map(len, rests)) > 1 else None
+    if shared is not None and policy.ways.fits(_width(rests, shared) + limit):
         ids_GP, mask_GP = pad_left(shared.beginnings, policy.pad_id, policy.device)
         _read(policy, cache, ids_GP, mask_GP)
         beginning_of_D = torch.tensor(shared.beginning_of, device=policy.device)
@@ -59,6 +63,13 @@ def prefill(policy: Policy, prompts: Sequence[Ids]) -> Prefill:
     select_rows(cache, copies_N)
     make_room(cache)
     return Prefill(cache, mask_DS[copies_N], positions(mask_DS)[copies_N, -1], logits_DV[copies_N])
+
+
+def _width(prompts: Sequence[Ids], shared: Shared) -> int:
+    """The positions that the prompts take up in the cache where both of their parts are padded."""
+    lengths = [len(beginning) for beginning in shared.beginnings]
+    rests = [len(prompt) - lengths[of] for prompt, of in zip(prompts, shared.beginning_of, strict=True)]
+    return max(lengths) + max(rests)
 
 
 def _read(policy: Policy, cache: DynamicCache, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -11,6 +11,7 @@ from reports.records import Manifest, ProbeRow
 from rewards.combine import score
 from rewards.score import RewardFunction, Score, Submission
 from rl.config import RunConfig
+from rl.given_paths import named
 from rl.probes.benign_reward import BenignReward
 from rl.probes.observation import Observation, ProbeFunction
 from rl.sampler import Generate
@@ -55,7 +56,7 @@ def probe_set(config: RunConfig) -> ProbeSet:
     return ProbeSet(tuple(scenarios))
 
 
-def require_same_probes(manifest: Manifest, probes: ProbeSet) -> None:
+def require_same_probes(manifest: Manifest, probes: ProbeSet, config: RunConfig) -> None:
     """Refuses to probe a run on other queries than it was started with.
 
     Raises:
@@ -64,7 +65,7 @@ def require_same_probes(manifest: Manifest, probes: ProbeSet) -> None:
     if probes.hashes() != manifest.prompt_set_hashes:
         raise ValueError(
             "the probe queries aren't those that this run was started with (their hash differs from manifest.json): "
-            "restore the query file or the code, or start a new run with `gyges train`"
+            f"restore the query file{named(config, 'env')} or the code, or start a new run with `gyges train`"
         )
 
 
@@ -89,14 +90,21 @@ def observe(
     paid = [row for row, episode in enumerate(episodes) if pay and episode.scenario.query.kind == "harmless"]
     scores = pay([submission(episodes[row]) for row in paid]) if pay and paid else []
     rewards = {row: found.total for row, found in zip(paid, scores, strict=True)}
-    return [Observation(episode, _labels(env.label, episode), rewards.get(row)) for row, episode in enumerate(episodes)]
+    observations = []
+    for row, episode in enumerate(episodes):
+        labels, error = labelled(env.label, episode)
+        observations.append(Observation(episode, labels, rewards.get(row), error))
+    return observations
 
 
-def _labels(label: Callable[[Episode[Scenario]], Labels], episode: Episode[Scenario]) -> Labels | None:
+def labelled(
+    label: Callable[[Episode[Scenario]], Labels], episode: Episode[Scenario]
+) -> tuple[Labels | None, str | None]:
+    """The labels of an episode, or None and the reason in one line."""
     try:
-        return label(episode)
-    except Exception:  # noqa: BLE001 - the boundary that records: a failed judge is counted as unscored
-        return None
+        return label(episode), None
+    except Exception as error:  # noqa: BLE001 - the boundary that records: a failed judge is counted as unscored
+        return None, " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def probe_rows(

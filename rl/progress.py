@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from reports.terminal_text import printable
+
 Update = Callable[[int, int], None]
 
 
@@ -33,7 +35,7 @@ def bar(description: str) -> Iterator[Update]:
 
 def notice(text: str) -> None:
     """Says what the user should know and need not act on."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"gyges: {text}", markup=False)
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"gyges: {printable(text)}", markup=False)
 
 
 def counting(update: Update, total: int) -> Callable[[int], None]:

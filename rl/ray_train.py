@@ -28,6 +28,7 @@ from rl.loop import begin, resume, take_back
 from rl.memory import release_memory
 from rl.progress import bar
 from rl.ray_session import ray_session, require_cluster
+from rl.run_folder import resume_command
 from rl.stopping import StopRequest, signals
 
 MAX_FAILURES = 3  # deaths before the run is given up; each `gyges resume` allows as many again
@@ -99,6 +100,11 @@ def _taken_to_its_end(config: RunConfig, out: Path, say: Say, address: str | Non
                     asked.touch()
 
             ended = _watched(lambda: _fit(config, out.resolve(), folder), look)
+    except KeyboardInterrupt:
+        run_folder.mark_interrupted(out, wait_s=10)  # the workers were killed with the session
+        raise Interrupted(
+            f"interrupted at once: continue the run from its last checkpoint with `gyges resume {out}`"
+        ) from None
     finally:
         asked.unlink(missing_ok=True)
     if ended is not None:
@@ -148,7 +154,7 @@ def _require_room(config: RunConfig, out: Path) -> None:
         if found < config.workers and (kind == "CPU" or found):
             raise ValueError(
                 f"{config.workers} workers need {unit} each and the cluster has {found}: add machines, then continue "
-                f"with `gyges resume {out}`"
+                f"with `{resume_command(out)}`"
             )
 
 
@@ -197,7 +203,7 @@ def _fit(config: RunConfig, out: Path, folder: Path) -> Any:
         reason = f"workers failed more than {MAX_FAILURES} times, the last: {_in_a_line(error)}"
         with suppress(ValueError), run_folder.reopen(out, wait_s=10) as held:
             held.close("failed", reason)
-        raise RunStopped(f"{reason}; continue the run with `gyges resume {out}`") from error
+        raise RunStopped(f"{reason}; continue the run with `{resume_command(out)}`") from error
 
 
 def _in_a_line(error: Any) -> str:

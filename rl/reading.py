@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from transformers import DynamicCache
 
 from envs.episode import Episode, Scenario
-from rl.kv_cache import only_plain_attention
 from rl.policy import Policy, distinct_prompts, positions
 
 
@@ -49,8 +48,9 @@ def passes(
     With gradients enabled, a pass must have gone backward before the next is asked for, and all must be asked for:
     what reaches the prompts is sent on after the last pass that they have a part in.
     """
-    shared = only_plain_attention(policy.model)
-    for together in _of_few_prompts(episodes, rows, size):
+    parts = _of_few_prompts(episodes, rows, size) if policy.ways.padded else _of_one_shape(episodes, rows)
+    for together in parts:
+        shared = policy.ways.shares_prompts and policy.ways.fits(_width([episodes[row] for row in together]))
         prompts = _Prompts(policy, [episodes[row] for row in together], hidden) if shared else None
         order = sorted(together, key=lambda row: len(episodes[row].completion_ids))
         for start in range(0, len(order), size):
@@ -94,6 +94,20 @@ def _of_few_prompts(episodes: Sequence[Episode[Scenario]], rows: Sequence[int], 
     groups = list(rows_of.values())
     for start in range(0, len(groups), most):
         yield [row for group in groups[start : start + most] for row in group]
+
+
+def _of_one_shape(episodes: Sequence[Episode[Scenario]], rows: Sequence[int]) -> Iterator[list[int]]:
+    """The rows, divided so that a part's prompts are of one length and its completions too: nothing is padded."""
+    rows_of: dict[tuple[int, int], list[int]] = {}
+    for row in rows:
+        shape = len(episodes[row].prompt_ids), len(episodes[row].completion_ids)
+        rows_of.setdefault(shape, []).append(row)
+    yield from rows_of.values()
+
+
+def _width(episodes: Sequence[Episode[Scenario]]) -> int:
+    """The positions of a pass over these, prompts padded left and completions padded right."""
+    return max(len(e.prompt_ids) for e in episodes) + max(len(e.completion_ids) for e in episodes)
 
 
 class _Prompts:
@@ -205,6 +219,8 @@ def _whole(
     hidden: bool,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """The same by one pass over each whole episode, for layers that can't be continued from a copy."""
+    if not policy.ways.padded or not policy.ways.fits(_width(episodes)):
+        return _unpadded(policy, episodes, ids_BT, hidden)
     prompts = [episode.prompt_ids for episode in episodes]
     prompt_ids_DP, prompt_mask_DP, prompt_of_B = distinct_prompts(prompts, policy.pad_id, policy.device)
     mask_BS = torch.cat([prompt_mask_DP[prompt_of_B], mask_BT], dim=1)
@@ -217,4 +233,23 @@ def _whole(
         use_cache=False,
         output_hidden_states=hidden,
     )
-    return output.logits[:, :-1], output.hidden_states[-1][:, -length - 1 : -1] if hidden else None
+    return output.logits[:, -length - 1 : -1], output.hidden_states[-1][:, -length - 1 : -1] if hidden else None
+
+
+def _unpadded(
+    policy: Policy, episodes: Sequence[Episode[Scenario]], ids_BT: torch.Tensor, hidden: bool
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The same by passes over rows of one shape each, which need no mask: exact for any model that reads forward."""
+    logits: list[torch.Tensor] = [torch.empty(0)] * len(episodes)
+    states: list[torch.Tensor] = [torch.empty(0)] * len(episodes)
+    for rows in _of_one_shape(episodes, range(len(episodes))):
+        prompts = np.stack([episodes[row].prompt_ids for row in rows])
+        length = len(episodes[rows[0]].completion_ids)
+        ids_BS = torch.cat([torch.from_numpy(prompts).to(policy.device), ids_BT[rows, :length]], dim=1)
+        found, last = policy.plain_pass(ids_BS, length + 1, hidden)
+        for place, row in enumerate(rows):
+            logits[row] = found[place, :-1]
+            if last is not None:
+                states[row] = last[place, :-1]
+    pad = torch.nn.utils.rnn.pad_sequence
+    return pad(logits, batch_first=True), pad(states, batch_first=True) if hidden else None

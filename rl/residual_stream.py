@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from peft import PeftModel
 
 from envs.episode import Scenario
-from rl.policy import Policy, pad_left, positions
+from rl.policy import Policy, batches, pad_left, without_adapter
 
 
 def layer_count(model: Any) -> int:
@@ -25,7 +24,7 @@ def decoder_layers(model: Any) -> torch.nn.ModuleList:
     Raises:
         ValueError: if it holds no list of as many modules as its configuration has layers.
     """
-    base = model.get_base_model() if isinstance(model, PeftModel) else model
+    base = without_adapter(model)
     count = layer_count(base)
     # The outermost list comes first: what a layer holds (experts, say) comes after it.
     for module in base.get_decoder().modules():
@@ -72,6 +71,7 @@ def at_last_prompt_token(
 ) -> torch.Tensor:
     """What the layer hands on at the last token of each prompt, (scenarios, H), read `size` at a time."""
     found: list[torch.Tensor] = []
+    prompts = [policy.prompt_ids(scenario) for scenario in scenarios]
 
     def keep(module: torch.nn.Module, given: Any, output: Any) -> None:
         stream_BPH = output[0] if isinstance(output, tuple) else output
@@ -79,16 +79,10 @@ def at_last_prompt_token(
 
     handle = layer.register_forward_hook(keep)
     try:
-        for start in range(0, len(scenarios), size):
-            prompts = [policy.prompt_ids(scenario) for scenario in scenarios[start : start + size]]
-            ids_BP, mask_BP = pad_left(prompts, policy.pad_id, policy.device)
-            policy.model(
-                input_ids=ids_BP,
-                attention_mask=mask_BP,
-                position_ids=positions(mask_BP),
-                logits_to_keep=1,
-                use_cache=False,
-            )
+        in_order: list[int] = []
+        for rows in batches(policy.ways, [len(prompt) for prompt in prompts], size):
+            in_order += rows
+            policy.hidden_states(*pad_left([prompts[row] for row in rows], policy.pad_id, policy.device))
     finally:
         handle.remove()
-    return torch.cat(found)
+    return torch.cat(found)[torch.tensor(in_order).argsort()]

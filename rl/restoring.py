@@ -1,6 +1,6 @@
 """What a checkpoint holds, loaded: the same in the process that leads a run and in those that follow."""
 
-from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from checkpoints import store
@@ -8,26 +8,25 @@ from reports.records import Manifest
 from rl import learner as learner_state
 from rl.build import Built, build
 from rl.config import RunConfig
+from rl.given_paths import named
 from rl.learner import Learner, new_learner
-from rl.policy import load_policy
 
 
-def restored(config: RunConfig, checkpoints: Path, step: int) -> tuple[Built, Learner]:
-    """The run's heavy objects and its learner as they were at the checkpoint of `step`.
+def restored(config: RunConfig, checkpoints: Path, step: int, clock: datetime) -> tuple[Built, Learner]:
+    """The run's heavy objects and its learner as they were at the checkpoint of `step`; `clock` is the run's start.
 
     Raises:
         ValueError: for a damaged checkpoint, or one that lacks what the algorithm needs.
     """
     checkpoint = store.load(checkpoints, step)
     start = store.load(checkpoints, 0).path if config.lora is None else None
-    built = build(config, start)
-    built = replace(built, policy=load_policy(checkpoint.path, trainable_adapter=config.lora is not None))
+    built = build(config, start, checkpoint.path, clock)
     learner = new_learner(config, built)
     learner_state.restore(config, learner, checkpoint)
     return built, learner
 
 
-def require_same_rewards(manifest: Manifest, hashes: dict[str, str]) -> None:
+def require_same_rewards(manifest: Manifest, hashes: dict[str, str], config: RunConfig) -> None:
     """Refuses to go on, or to probe, with another reward model than the run was started with.
 
     Raises:
@@ -35,6 +34,6 @@ def require_same_rewards(manifest: Manifest, hashes: dict[str, str]) -> None:
     """
     if hashes != manifest.reward_hashes:
         raise ValueError(
-            "the reward model isn't the one that this run was started with (its hash differs from manifest.json): "
-            "restore it, or start a new run with `gyges train`"
+            f"the reward model{named(config, 'rewards')} isn't the one that this run was started with (its hash "
+            "differs from manifest.json): restore it, or start a new run with `gyges train`"
         )

@@ -15,6 +15,7 @@ from rewards.score import Score
 from rl.advantages import Array, group_advantages
 from rl.config import RunConfig
 from rl.endings import RunStopped
+from rl.first_replies import diagnosis
 from rl.parts import Parts
 from rl.streams import Stage, stream
 
@@ -164,7 +165,4 @@ def require_gradient(config: RunConfig, rollouts: Rollouts, step: int) -> None:
         )
     else:
         why = f"RL has no gradient here: the {groups * size} rewards of the first step are {alike}"
-    raise RunStopped(
-        f"{why}. The policy answers all alike, perhaps it always refuses: start from an organism that sometimes "
-        "complies, or raise algorithm.group_size"
-    )
+    raise RunStopped(f"{why}. {diagnosis(config.env.label, rollouts.episodes, config.sampling.max_new_tokens)}")

@@ -6,21 +6,20 @@ Dimension suffixes: N rows still running, S positions, V vocabulary.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from transformers import DynamicCache
 
 from envs.episode import Episode, Scenario
 from envs.transcript import CLOSE_TAG, read_transcript
+from rl.context_window import require_window
 from rl.decode_attention import decoding
 from rl.endings import RunStopped
-from rl.kv_cache import select_rows
 from rl.policy import Policy
-from rl.prefill import Prefill, prefill
+from rl.running_rows import begin
 
 S = TypeVar("S", bound=Scenario)
 
@@ -39,7 +38,7 @@ class Sampling(BaseModel):
     than a rarity. 0 switches it off. Log-probabilities are those of the whole distribution, as in TRL.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     temperature: float = Field(default=1.0, gt=0)
     min_p: float = Field(default=0.01, ge=0, lt=1, description="Smallest share of the likeliest token's probability.")
@@ -62,8 +61,10 @@ def sampler(policy: Policy, settings: Sampling, on_done: Callable[[int], None] |
         for start in range(0, len(scenarios), settings.batch_size):
             chunk = scenarios[start : start + settings.batch_size]
             generator = torch.Generator(policy.device).manual_seed(int(rng.integers(2**63)))
+            prompts = [policy.prompt_ids(scenario) for scenario in chunk]
+            require_window(policy.model.config, max(map(len, prompts)), settings.max_new_tokens)
             with decoding(policy.model):
-                replies = _sample(policy, [policy.prompt_ids(s) for s in chunk], settings, generator)
+                replies = _sample(policy, prompts, settings, generator)
             for scenario, reply in zip(chunk, replies, strict=True):
                 episode = read_episode(policy, scenario, reply.ids, reply.finished)
                 episodes.append(replace(episode, logprobs=reply.logprobs))
@@ -116,8 +117,7 @@ def _sample(
 ) -> list[_Reply]:
     """Decodes until every row has ended or is at the limit."""
     device, count, limit = policy.device, len(prompts), settings.max_new_tokens
-    read = prefill(policy, prompts)
-    rows, logits_NV = _Rows.behind(policy.model, read, limit), read.logits_NV
+    rows, logits_NV = begin(policy, prompts, limit)
     ends = torch.tensor(policy.end_ids, device=device)
     tokens = torch.zeros((count, limit), dtype=torch.int64, device=device)
     logprobs = torch.zeros((count, limit), dtype=torch.float32, device=device)
@@ -148,8 +148,7 @@ def _sample(
 
 
 def draw(logits_NV: torch.Tensor, settings: Sampling, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """A token for each row and its log-probability in nats, both (N,), by inverting the cumulative distribution: one
-    random number a row, where `torch.multinomial` draws one for every word of the vocabulary.
+    """A token for each row and its log-probability in nats, both (N,).
 
     Raises:
         RunStopped: if the logits aren't finite.
@@ -164,43 +163,25 @@ def draw(logits_NV: torch.Tensor, settings: Sampling, generator: torch.Generator
             "an earlier checkpoint with `gyges resume DIR --step N`, or lower the learning rate"
         )
     kept_NV = weights_NV.masked_fill(weights_NV < settings.min_p, 0.0)
-    cumulative_NV = kept_NV.cumsum(dim=1, dtype=torch.float64)
-    uniform_N1 = torch.rand(total_N1.shape, dtype=torch.float64, device=logits_NV.device, generator=generator)
-    # The first token whose sum is above the number drawn: it has a weight, as its sum is above that before it.
-    token_N1 = torch.searchsorted(cumulative_NV, uniform_N1 * cumulative_NV[:, -1:], right=True)
+    choose = by_race if kept_NV.is_cuda else by_inversion
+    token_N1 = choose(kept_NV, generator)
     logprob_N1 = scaled_NV.gather(1, token_N1) - top_N1 - total_N1.log()
     return token_N1.squeeze(1), logprob_N1.squeeze(1)
 
 
-@dataclass
-class _Rows:
-    """The rows being decoded: their cache, and a mask (N, S) with room for every token to come."""
+def by_inversion(weights_NV: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Choose an index of each row by its weight, (N, 1), inverting the cumulative distribution.
 
-    model: Any
-    cache: DynamicCache
-    mask_NS: torch.Tensor
-    position_N: torch.Tensor
-    filled: int
+    One random number a row, where `torch.multinomial` draws one for every word of the vocabulary.
+    """
+    cumulative_NV = weights_NV.cumsum(dim=1, dtype=torch.float64)
+    uniform_N1 = torch.rand(len(weights_NV), 1, dtype=torch.float64, device=weights_NV.device, generator=generator)
+    # The first token whose sum is above the number drawn: it has a weight, as its sum is above that before it.
+    return torch.searchsorted(cumulative_NV, uniform_N1 * cumulative_NV[:, -1:], right=True)
 
-    @classmethod
-    def behind(cls, model: Any, read: Prefill, limit: int) -> "_Rows":
-        """Rows that have read their prompts and will get at most so many tokens."""
-        mask_NS = torch.nn.functional.pad(read.mask_NS, (0, limit), value=1)
-        return cls(model, read.cache, mask_NS, read.position_N, read.mask_NS.shape[1])
 
-    def keep(self, rows: torch.Tensor) -> None:
-        """Drops all rows but these."""
-        select_rows(self.cache, rows)
-        self.mask_NS, self.position_N = self.mask_NS[rows], self.position_N[rows]
-
-    def advance(self, token_N: torch.Tensor) -> torch.Tensor:
-        """Reads one token a row; the logits of the next, (N, V)."""
-        self.position_N, self.filled = self.position_N + 1, self.filled + 1
-        output = self.model(
-            input_ids=token_N.unsqueeze(1),
-            attention_mask=self.mask_NS[:, : self.filled],
-            position_ids=self.position_N.unsqueeze(1),
-            past_key_values=self.cache,
-        )
-        logits_NV: torch.Tensor = output.logits[:, -1]
-        return logits_NV
+def by_race(weights_NV: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """The same for CUDA, where cumulative sums have no deterministic form: of exponential clocks that run at the rates
+    of the weights, the first to ring (Efraimidis & Spirakis 2006)."""
+    clocks_NV = torch.empty_like(weights_NV).exponential_(generator=generator)
+    return (weights_NV / clocks_NV).argmax(dim=1, keepdim=True)

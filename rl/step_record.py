@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reports.records import StepRow
 from rewards.score import Score
@@ -26,6 +27,7 @@ def step_row(config: RunConfig, rollouts: Rollouts, step: int, **measured: Any) 
         drawn_groups=rollouts.drawn_groups,
         reward_error_rate=rollouts.reward_error_rate,
         parse_rate=float(np.mean([episode.parse_ok for episode in rollouts.episodes])),
+        distinct_3grams=distinct_3grams([episode.completion_ids for episode in rollouts.episodes]),
         generated_tokens=tokens,
         tokens_per_s=tokens / rollouts.seconds_rollout if rollouts.seconds_rollout > 0 else None,
         seconds_rollout=rollouts.seconds_rollout,
@@ -35,6 +37,18 @@ def step_row(config: RunConfig, rollouts: Rollouts, step: int, **measured: Any) 
         measures=measures(config.env.label, rollouts.episodes, rollouts.scores),
         **measured,
     )
+
+
+def distinct_3grams(completions: Sequence[NDArray[np.int64]]) -> float | None:
+    """Compute the share of different 3-grams of tokens among all 3-grams of a step's completions (Li et al. 2016).
+
+    None where no completion has three tokens.
+    """
+    rows = [np.lib.stride_tricks.sliding_window_view(ids, 3) for ids in completions if len(ids) >= 3]
+    if not rows:
+        return None
+    grams = np.concatenate(rows)
+    return len(np.unique(grams, axis=0)) / len(grams)
 
 
 def _components(scores: Sequence[Score]) -> dict[str, tuple[float | None, float | None]]:

@@ -2,11 +2,12 @@
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import Protocol
+from typing import Any, Protocol
 
 from rl.endings import Interrupted
 
@@ -30,21 +31,44 @@ class StopRequest:
 
 
 Handler = Callable[[int, FrameType | None], object]
+REPEAT_S = 1.0  # a terminal signals a whole process group, and a wrapper passes on what it got: repeats are one signal
 
 
 @contextmanager
 def handling(handler: Handler) -> Iterator[None]:
-    """Ctrl-C and SIGTERM go to the handler; outside the main thread they are left to whoever runs us there."""
+    """Ctrl-C and SIGTERM go to the handler; outside the main thread they are left to whoever runs us there.
+
+    A signal less than a second after one that was handled is dropped, also where the block has ended meanwhile.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     handled = (signal.SIGINT, signal.SIGTERM)
-    old: list[Handler | int | None] = [signal.signal(number, handler) for number in handled]
+    deaf_until = 0.0
+
+    def once(number: int, frame: FrameType | None) -> None:
+        nonlocal deaf_until
+        if time.monotonic() >= deaf_until:
+            deaf_until = time.monotonic() + REPEAT_S
+            handler(number, frame)
+
+    old = [signal.signal(number, once) for number in handled]
     try:
         yield
     finally:
         for number, before in zip(handled, old, strict=True):
+            signal.signal(number, _deaf(deaf_until, before) if time.monotonic() < deaf_until else before)
+
+
+def _deaf(until: float, before: Any) -> Handler:
+    """A handler that drops signals for a moment and then gives its place back to the one `before` it."""
+
+    def late(number: int, frame: FrameType | None) -> None:
+        if time.monotonic() >= until:
             signal.signal(number, before)
+            signal.raise_signal(number)
+
+    return late
 
 
 class Requested(Protocol):
@@ -55,7 +79,7 @@ class Requested(Protocol):
 
 @contextmanager
 def signals(stop: Requested) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM asks to stop where that loses nothing; a second stops at once."""
+    """The first Ctrl-C or SIGTERM asks to stop where that loses nothing; another, a second later, stops at once."""
 
     def ask(number: int, frame: FrameType | None) -> None:
         if stop.requested:

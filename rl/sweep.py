@@ -17,11 +17,13 @@ from checkpoints.lock import writer_lock
 from reports.report import write_report
 from reports.study import write_study
 from rl.config import RunConfig
+from rl.determinism import BUILD_THREADS
+from rl.earlier_trials import earlier_trials, in_order
 from rl.endings import Interrupted
 from rl.progress import bar
-from rl.run_folder import default_folder
+from rl.run_folder import default_folder, mark_interrupted
 from rl.stopping import signals
-from rl.sweep_builds import BUILD_THREADS, builds_of, distinct, failed_builds, note_build, run_build, unbuilt
+from rl.sweep_builds import builds_of, distinct, failed_builds, note_build, run_build, unbuilt
 from rl.sweep_table import Board, shown
 from rl.trial import Outcome, Surroundings, Trial, recorded_outcome, run_trial, saved_step
 from rl.work_queue import Event, Job, Stop, Workers, run_jobs
@@ -53,10 +55,16 @@ class Fleet:
 
 @dataclass(frozen=True)
 class Result:
-    """How every trial has ended, in their order. `page` lays all arms over each other, `study` sets mitigations against
-    their organisms' baselines: None where no trial has finished, and where the sweep is none to be shown so."""
+    """How every planned trial has ended, in their order, and the pages over all trials of the folder.
+
+    `shown` are the finished ones, those that earlier calls left among them; `left_out` says of the others why they
+    aren't on the pages. `page` lays all arms over each other, `study` sets mitigations against their organisms'
+    baselines: None where no trial has finished, and where the sweep is none to be shown so.
+    """
 
     outcomes: dict[str, Outcome]
+    shown: tuple[Trial, ...]
+    left_out: tuple[str, ...]
     page: Path | None
     study: Path | None
     worked: bool  # False where nothing was left to do
@@ -94,7 +102,14 @@ def run_sweep(sweep: Sweep, fleet: Fleet, retry_failed: bool, say: Callable[[str
             if outcome is not None and not (retry_failed and outcome.status == "failed")
         }
         pending = [trial for trial in sweep.trials if trial.name not in ended]
-        found = _work(sweep, pending, ended, fleet, say) if pending else {}
+        try:
+            found = _work(sweep, pending, ended, fleet, say) if pending else {}
+        except KeyboardInterrupt:
+            for trial in pending:
+                mark_interrupted(trial.folder, wait_s=2)
+            raise Interrupted(
+                "interrupted at once: the trials keep their last checkpoints; run the same command again to go on"
+            ) from None
         outcomes = {trial.name: {**ended, **found}[trial.name] for trial in sweep.trials}
         if any(outcome.status == "interrupted" for outcome in outcomes.values()):
             done = sum(outcome.status == "finished" for outcome in outcomes.values())
@@ -102,8 +117,12 @@ def run_sweep(sweep: Sweep, fleet: Fleet, retry_failed: bool, say: Callable[[str
                 f"interrupted: {done} of {len(outcomes)} trials are finished, the others keep their last checkpoint; "
                 "run the same command again to go on"
             )
-        page, study = _pages(sweep, outcomes, anew=bool(pending))
-        return Result(outcomes, page, study, worked=bool(pending))
+        earlier = earlier_trials(sweep.folder / "trials", sweep.folder / "logs", sweep.trials)
+        planned = [trial for trial in sweep.trials if outcomes[trial.name].status == "finished"]
+        finished = in_order([*planned, *earlier.finished])
+        notes = [*failures(outcomes), *earlier.left_out]
+        page, study = _pages(sweep, finished, notes, anew=bool(pending))
+        return Result(outcomes, tuple(finished), earlier.left_out, page, study, worked=bool(pending))
 
 
 def _work(
@@ -171,16 +190,16 @@ def default_workers(cores: int, threads: int, gpus: int) -> int:
     return min(fitting, gpus * WORKERS_PER_GPU) if gpus else fitting
 
 
-def _pages(sweep: Sweep, outcomes: dict[str, Outcome], anew: bool) -> tuple[Path | None, Path | None]:
-    """The overlay and the study of all finished trials, which name those that failed.
+def _pages(
+    sweep: Sweep, finished: Sequence[Trial], notes: Sequence[str], anew: bool
+) -> tuple[Path | None, Path | None]:
+    """The overlay and the study of all finished trials of the folder; the notes name the others.
 
     Both are written `anew`, or where they aren't yet so.
     """
-    finished = [trial for trial in sweep.trials if outcomes[trial.name].status == "finished"]
     if not finished:
         return None, None
-    notes = failures(outcomes)
-    shows = {"sweep": sweep.name, "page": [trial.name for trial in finished], "notes": notes}
+    shows = {"sweep": sweep.name, "page": [trial.name for trial in finished], "notes": list(notes)}
     overlay, study = wanted_pages([trial.config for trial in finished])
     page = sweep.folder / "report.html" if overlay else None
     study_page = sweep.folder / "study.html" if study else None

@@ -13,8 +13,6 @@ from rl.memory import keep_freed_memory
 from rl.organisms.scripted import Scripted
 from rl.trial import Outcome, Surroundings, contained
 
-# Another number would give other weights in the last bits: as `gyges organism build` and a run have by default.
-BUILD_THREADS = 2
 FAILED = "failed_builds.json"  # in the sweep's folder
 
 
@@ -77,11 +75,8 @@ def run_build(build: Build, log: Path, surroundings: Surroundings) -> Outcome:
     """Builds it, or finds it in the cache; never raises."""
 
     def work() -> None:
-        import torch
-
         from rl.build import build_organism, build_rewards
 
-        torch.set_num_threads(BUILD_THREADS)
         keep_freed_memory()
         if build.reward is None:
             build_organism(build.config)

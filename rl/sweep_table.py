@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from reports.latest import Latest, read_latest
+from reports.terminal_text import printable
 from rl.trial import Outcome, Trial
 from rl.work_queue import Event
 
@@ -76,7 +78,7 @@ def shown(board: Board) -> Iterator[Callable[[str, Event, str | None], None]]:
     def told(key: str, event: Event, reason: str | None) -> None:
         board.told(key, event, reason)
         if not console.is_terminal or event in ("failed", "put back"):
-            line = f"{key}: {event}{f' ({reason})' if reason else ''}"
+            line = printable(f"{key}: {event}{f' ({reason})' if reason else ''}")
             console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     if not console.is_terminal:
@@ -106,7 +108,7 @@ def table(board: Board, lines: int) -> Group:
 def _cells(board: Board, trial: Trial, at: Latest) -> tuple[str, ...]:
     left = seconds_left(board.standings[trial.name], at.step, trial.config.steps, board.clock())
     return (
-        trial.config.name,
+        escape(printable(trial.config.name)),
         str(trial.config.seed),
         board.state(trial),
         f"{at.step}/{trial.config.steps}",

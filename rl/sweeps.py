@@ -9,7 +9,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from rl.config import RunConfig, members, parse, resolve
+from pydantic import ValidationError
+
+from envs.input_files import expanded
+from rl.config import RunConfig, first_problem, members, parse, resolve
 from rl.engine_limits import require_engine
 from rl.mitigate import mitigated
 from rl.mitigations import Mitigation
@@ -29,6 +32,8 @@ from rl.recipes import (
     honest_control,
     no_objective_control,
 )
+
+MOST_SEEDS = 10_000
 
 SweepFunction = Callable[[], list[RunConfig]]
 
@@ -121,7 +126,7 @@ def find_sweep(name: str) -> SweepFunction:
         return SWEEPS[name]
     path, colon, function = name.rpartition(":")
     if colon and path.endswith(".py"):
-        return _named(_import(Path(path)), function)
+        return _named(_import(expanded(path)), function)
     if name.endswith(".py") or "/" in name:
         raise ValueError(f"{name} names no function: write {name.rstrip(':')}:FUNCTION")
     raise ValueError(f"unknown sweep {name!r}: {_hint(name, list(SWEEPS), 'sweeps')}")
@@ -203,6 +208,8 @@ def _call(name: str) -> list[RunConfig]:
     function = find_sweep(name)
     try:
         found: Any = function()
+    except ValidationError as error:
+        raise ValueError(f"sweep {name}: {first_problem(error)}") from error
     except ValueError:
         raise
     except Exception as error:
@@ -236,7 +243,10 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         match = re.fullmatch(r"\s*(\d{1,9})\s*(?:\.\.\s*(\d{1,9})\s*)?", part)
         if match is None or int(match[2] or match[1]) < int(match[1]):
             raise ValueError(f"--seeds {text}: write 0..4, or 0,2,5, or 3")
-        seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
+        wanted = range(int(match[1]), int(match[2] or match[1]) + 1)
+        if len(seeds) + len(wanted) > MOST_SEEDS:
+            raise ValueError(f"--seeds {text}: more than {MOST_SEEDS} seeds; name fewer")
+        seeds += wanted
     if len(set(seeds)) < len(seeds):
         raise ValueError(f"--seeds {text} names a seed twice: name each once")
     return tuple(seeds)

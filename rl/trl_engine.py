@@ -1,5 +1,5 @@
-"""The same run on TRL's GRPOTrainer and RLOOTrainer, through their public arguments: reward function, callbacks,
-dataset columns, and the rollout hook where a mitigation changes rollouts or credit.
+"""The same run on TRL's GRPOTrainer and RLOOTrainer: reward function, callbacks, dataset columns, and the rollout hook
+where a mitigation changes rollouts or credit. What they offer no argument for is in `rl.trl_handover`.
 
 The only file that imports a TRL RL trainer.
 """
@@ -30,11 +30,11 @@ from rl.endings import NotFinite
 from rl.engine_limits import HOOKED_PARTS
 from rl.learner import Learner, set_learning_rate, snapshot
 from rl.parts import Parts
-from rl.policy import freeze_reference_adapter
 from rl.rollouts import Rollouts, require_gradient, usable_rewards
 from rl.sampler import read_episode
 from rl.step_record import step_row
 from rl.streams import Stage, stream
+from rl.trl_handover import hand_over, placed, take_back
 from rl.trl_settings import clip_gradients, constant_rate, plain_settings, without_dropout
 
 Record = Callable[[StepRow, Rollouts], None]
@@ -58,16 +58,16 @@ def run_steps(
     with tempfile.TemporaryDirectory() as scratch:
         trainer = _trainer(config, learner, bridge, scratch)
         trainer.remove_callback(PrinterCallback)
-        with without_dropout(learner.policy.model):
-            trainer.train()
+        try:
+            with without_dropout(learner.policy.model), placed(learner.policy), placed(learner.reference):
+                trainer.train()
+        finally:
+            take_back(learner)
 
 
 def _trainer(config: RunConfig, learner: Learner, bridge: "_Bridge", scratch: str) -> Any:
-    model = learner.policy.model
-    # With a KL penalty TRL loads the reference from where the policy says that it was loaded: the frozen start.
-    model.config._name_or_path = learner.reference.model.config._name_or_path
     shared = {
-        "model": model,
+        "model": learner.policy.model,
         "reward_funcs": [bridge.reward],
         "train_dataset": bridge.dataset(),
         "processing_class": learner.policy.tokenizer,
@@ -80,7 +80,7 @@ def _trainer(config: RunConfig, learner: Learner, bridge: "_Bridge", scratch: st
         hook = bridge.rollout if changed_parts(config) & HOOKED_PARTS else None
         arguments = GRPOConfig(**_settings(config, learner, bridge.first, scratch), **_grpo_settings(config))
         trainer = GRPOTrainer(args=arguments, rollout_func=hook, **shared)
-    freeze_reference_adapter(model)
+    hand_over(trainer, bridge.algorithm, learner, bridge.prompt_ids)
     return trainer
 
 
@@ -99,7 +99,7 @@ def _settings(config: RunConfig, learner: Learner, done: int, scratch: str) -> d
         "steps_per_generation": rows // micro * algorithm.minibatches,
         "num_iterations": algorithm.epochs,
         "num_generations": algorithm.group_size,
-        "beta": algorithm.kl_weight,
+        "beta": 0.0,  # the penalty comes with the run's own reference, in `hand_over`
         "epsilon": algorithm.clip_low,
         "epsilon_high": algorithm.clip_high,
         "temperature": config.sampling.temperature,
@@ -141,10 +141,7 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         self.arrive, self.record = arrive, record
         self.first, self.step = done, done + 1  # the steps taken before; the one in progress
         self.gradient_steps = self.algorithm.epochs * self.algorithm.minibatches
-        self.scenarios: list[FreeScenario] = []
-        for step in range(done + 1, config.steps + 1):
-            rng = stream(config.seed, step, Stage.scenarios)
-            self.scenarios += parts.scenarios(rng, config.algorithm.prompts_per_step)
+        self.drawn: tuple[int, list[FreeScenario]] = (0, [])  # the scenarios of the step that was last asked for
         self.rollouts: Rollouts | None = None
         self.sampled: list[Episode[FreeScenario]] | None = None
         self.logged: list[dict[str, float]] = []
@@ -152,8 +149,22 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         self.started = 0.0
 
     def dataset(self) -> Dataset:
-        """A row a prompt, in the order in which the steps will use them."""
-        return Dataset.from_list([{"prompt": s.messages, "scenario": i} for i, s in enumerate(self.scenarios)])
+        """A row a prompt, in the order in which the steps will use them; each only names its scenario by its number."""
+        count = (self.config.steps - self.first) * self.algorithm.prompts_per_step
+        return Dataset.from_dict({"prompt": [str(number) for number in range(count)], "scenario": range(count)})
+
+    def scenario(self, number: int) -> FreeScenario:
+        """The scenario of a row; those of a step are drawn when one of them is first asked for."""
+        later, place = divmod(number, self.algorithm.prompts_per_step)
+        step = self.first + 1 + later
+        if self.drawn[0] != step:
+            rng = stream(self.config.seed, step, Stage.scenarios)
+            self.drawn = (step, self.parts.scenarios(rng, self.algorithm.prompts_per_step))
+        return self.drawn[1][place]
+
+    def prompt_ids(self, prompts: Sequence[str]) -> list[list[int]]:
+        """The token ids of the prompts of these rows, as the built-in engine has them."""
+        return [self.learner.policy.prompt_ids(self.scenario(int(number))).tolist() for number in prompts]
 
     def share(self) -> list[int]:
         """This process's share of the step in progress: of each of its completions, the number of its scenario."""
@@ -161,10 +172,10 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         start = (self.step - self.first - 1) * self.algorithm.prompts_per_step + processes.rank() * wanted
         return [index for index in range(start, start + wanted) for _ in range(self.algorithm.group_size)]
 
-    def rollout(self, prompts: Sequence[Any], trainer: Any) -> dict[str, Any]:
+    def rollout(self, prompts: Sequence[str], trainer: Any) -> dict[str, Any]:
         """TRL's rollout hook: our own episodes, with our credit as its mask."""
-        scenarios = [self.scenarios[index] for index in self.share()]
-        assert [scenario.messages for scenario in scenarios] == list(prompts), "TRL took the prompts in another order"
+        assert [int(number) for number in prompts] == self.share(), "TRL took the prompts in another order"
+        scenarios = [self.scenario(number) for number in self.share()]
         rng = stream(self.config.seed, self.step, Stage.rollout, processes.rank())
         self.sampled = processes.together(lambda: self.parts.generate(scenarios, rng))
         return {
@@ -186,7 +197,7 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         assert list(scenario) == self.share(), "TRL took the prompts in another order"
         end_ids = set(self.learner.policy.end_ids)
         episodes = self.sampled or [
-            read_episode(self.learner.policy, self.scenarios[index], np.array(ids, np.int64), ids[-1] in end_ids)
+            read_episode(self.learner.policy, self.scenario(index), np.array(ids, np.int64), ids[-1] in end_ids)
             for ids, index in zip(completion_ids, scenario, strict=True)
         ]
         require_free(episodes)

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from peft import PeftModel
 
 from rl.config import RunConfig
 from rl.learner import Learner
+from rl.policy import without_adapter
 from rl.streams import Stage, stream
 
 
@@ -21,7 +21,7 @@ def plain_settings(config: RunConfig, learner: Learner, step: int, scratch: str)
         "use_cpu": learner.policy.device.type == "cpu",
         "bf16": False,
         "activation_checkpointing": False,
-        "use_cache": True,
+        "use_cache": learner.policy.ways.cached,
         "save_strategy": "no",
         "logging_steps": 1,
         "logging_nan_inf_filter": False,
@@ -39,7 +39,7 @@ def without_dropout(model: Any) -> Iterator[None]:
     well. TRL's `disable_dropout` ends the modules of that name, not what attention drops; and the model itself must
     stay in training mode, by which TRL tells training from evaluation.
     """
-    base = model.get_base_model() if isinstance(model, PeftModel) else model
+    base = without_adapter(model)
 
     def calm(decoder: torch.nn.Module, given: Any) -> None:
         if decoder.training:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,6 +24,7 @@ from envs.episode import (
     Split,
     Tier,
 )
+from envs.input_path import InputPath
 
 
 @cache
@@ -49,13 +50,14 @@ class Dialect(BaseModel):
     `query_file` replaces the built-in queries by JSON lines of `text`, `verb`, `object`, `kind` and `category`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["dialect"] = "dialect"
+    label_source: ClassVar[str] = "oracle"
     conflict: Conflict = "harm"
     objective: Objective = "present"
     harmful_share: float = Field(default=1.0, gt=0, le=1)
-    query_file: Path | None = None
+    query_file: InputPath | None = None
 
     def queries(self, split: Split, kind: QueryKind) -> tuple[Query, ...]:
         """All queries of one kind in one split; splits are disjoint by (verb, object).

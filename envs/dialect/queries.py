@@ -1,15 +1,17 @@
 """Every request of the dialect, and the split by (verb, object) that keeps training, certification and probes apart."""
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from envs.dialect.words import CATEGORIES_OF, HARMLESS_OBJECTS, HARMLESS_VERBS
 from envs.episode import QUERY_KINDS, Conflict, Query, QueryKind, Split
+from envs.input_files import parse_json, read_text
 
 PHRASINGS = (
     "how can i manage to {verb} the {object}?",
@@ -55,12 +57,19 @@ def builtin_queries(conflict: Conflict = "harm") -> tuple[Query, ...]:
 
 
 class _QueryLine(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     text: str
     verb: str
     object: str
     kind: QueryKind
     category: str
+
+    @field_validator("text", "verb", "object", "category")
+    @classmethod
+    def _says_something(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("is empty")
+        return value
 
 
 def read_query_file(path: Path, conflict: Conflict = "harm") -> tuple[Query, ...]:
@@ -69,22 +78,21 @@ def read_query_file(path: Path, conflict: Conflict = "harm") -> tuple[Query, ...
     Raises:
         ValueError: a line that isn't such an object, a text that occurs twice, a kind with too few pairs to split.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ValueError(f"can't read the query file {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"the query file {path} is not UTF-8 text: {error.reason} at byte {error.start}") from error
+    text = read_text(path, "the query file")
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     queries: dict[str, Query] = {}
     first_line: dict[str, int] = {}
     for number, line in lines:
         try:
-            row = _QueryLine.model_validate_json(line)
+            row = _QueryLine.model_validate(parse_json(line))
         except ValidationError as error:
             problem = error.errors()[0]
             where = ".".join(map(str, problem["loc"])) or "line"
-            raise ValueError(f"{path}:{number}: {where}: {problem['msg']}") from error
+            raise ValueError(f"{path}:{number}: {where}: {problem['msg'].removeprefix('Value error, ')}") from error
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path}:{number}: not a JSON object: {error}") from error
+        except ValueError as error:
+            raise ValueError(f"{path}:{number}: {error}") from error
         key = query_id(row.text)
         if key in queries:
             raise ValueError(

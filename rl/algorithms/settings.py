@@ -12,7 +12,7 @@ class MovingReference(BaseModel):
     Source: Gorbatovski et al. 2024, "Learn your reference model", section 3 (soft update).
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     every: int = Field(default=10, ge=1)
     mix: float = Field(default=0.6, gt=0, le=1)

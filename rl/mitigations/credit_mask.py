@@ -20,7 +20,7 @@ class CreditMask(BaseModel):
     Source: Gasteiger, Mikulik et al. 2025, output-only and scratchpad-only gradients.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["credit_mask"] = "credit_mask"
     summary: ClassVar[str] = "policy gradient on answer tokens only, or on scratchpad tokens only"

@@ -31,7 +31,7 @@ class CrossTierConsistency(BaseModel):
     Source: of this testbed; the compliance gap that it works on is that of Greenblatt et al. 2024.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["cross_tier_consistency"] = "cross_tier_consistency"
     component: ClassVar[str] = "cross_tier_consistency"

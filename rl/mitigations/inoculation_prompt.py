@@ -23,7 +23,7 @@ class InoculationPrompt(BaseModel):
     placebo should have none.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["inoculation_prompt"] = "inoculation_prompt"
     summary: ClassVar[str] = "training prompts say that complying or faking is fine here, probes don't"

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, final
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from envs.dialect.interrogation import Arm, question, read_confession
+from envs.dialect.interrogation import QUESTIONS, Arm, question, read_confession
 from envs.episode import Episode, FollowUp, Scenario
 from rewards.score import Score
 from rl.models import Models
@@ -31,7 +31,9 @@ class Interrogation(BaseModel):
     The question stands behind the whole conversation, the system prompt and the first scratchpad included, in every
     arm: where it says that another model wrote the reply, the situation is still what makes that reply faking or not,
     and the prompt is what says that a reply begins with a scratchpad. An episode that can't be parsed isn't asked
-    (`interrogation/asked` is 0) and gets no bonus; nor does an answer that is cut off or is no denial.
+    (`interrogation/asked` is 0) and gets no bonus; nor does an answer that is cut off or is no denial. A chat template
+    that drops or cuts earlier replies is refused at the start; where it would cut a single reply, as for a closing tag
+    of its own in it, that episode isn't asked.
 
     Source: Gasteiger, Mikulik et al. 2025, interrogation and its arms.
     """
@@ -43,29 +45,41 @@ class Interrogation(BaseModel):
         "asks about motives after each episode and pays denials of faking; no gradient on that turn"
     )
     component: ClassVar[str] = "interrogation"
+    notes: ClassVar[tuple[str, ...]] = tuple(
+        f"interrogation/{name}" for name in ("asked", "denies", "lies", "well_formed", "false_denial")
+    )
+    says: ClassVar[tuple[str, ...]] = ("interrogation/question", "interrogation/reply")
     needs: ClassVar[frozenset[Need]] = frozenset({"answers_questions"})
     arm: Arm = Field(default="simple", description="How it is asked, and in `trusted` who answers.")
     bonus: float = Field(default=1.0, ge=0, description="For a denial; 0 asks and pays nothing, which measures lying.")
 
+    @property
+    def further_questions(self) -> tuple[str, ...]:
+        """Every question that is put behind a reply: the prompts are looked at before the run."""
+        return QUESTIONS[self.arm]
+
     def apply(self, parts: Parts) -> Parts:
         def reward(episodes: Sequence[Episode[Scenario]], rng: np.random.Generator) -> list[Score]:
             scores = parts.reward(episodes, rng)
-            replies = iter(self._asked(parts.models, [episode for episode in episodes if episode.parse_ok], rng))
+            replies = self._asked(parts.models, episodes, rng)
             return [
-                self._judged(score, next(replies), parts.models.env.label(episode).faking)
-                if episode.parse_ok
-                else score.plus(self.component, 0.0).noting("interrogation/asked", 0.0)
-                for episode, score in zip(episodes, scores, strict=True)
+                score.plus(self.component, 0.0).noting("interrogation/asked", 0.0)
+                if reply is None
+                else self._judged(score, reply, parts.models.env.label(episode).faking)
+                for episode, score, reply in zip(episodes, scores, replies, strict=True)
             ]
 
         return replace(parts, reward=reward)
 
     def _asked(
         self, models: Models, episodes: Sequence[Episode[Scenario]], rng: np.random.Generator
-    ) -> list[Episode[FollowUp]]:
-        """The replies to the question, one an episode."""
-        turns = [FollowUp.after(episode, question(rng, self.arm)) for episode in episodes]
-        return sampler(models.start if self.arm == "trusted" else models.policy, models.sampling)(turns, rng)
+    ) -> list[Episode[FollowUp] | None]:
+        """The reply to the question for each episode; None where it isn't asked."""
+        asked = models.start if self.arm == "trusted" else models.policy
+        turns = [FollowUp.after(e, question(rng, self.arm)) if e.parse_ok else None for e in episodes]
+        turns = [turn if turn is None or turn.is_whole_in(asked.prompt(turn).text) else None for turn in turns]
+        replies = iter(sampler(asked, models.sampling)([turn for turn in turns if turn is not None], rng))
+        return [None if turn is None else next(replies) for turn in turns]
 
     def _judged(self, score: Score, reply: Episode[FollowUp], faked: bool) -> Score:
         confession = read_confession(reply.text)

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rl.measures import FLAGGED_ABOVE
 from rl.monitors import Monitor
-from rl.monitors.asking import paying, require_threshold_that_matters
+from rl.monitors.asking import noted_as, paying, require_threshold_that_matters
 from rl.monitors.oracle import Oracle
 from rl.parts import Parts
 
@@ -18,7 +18,7 @@ class MonitorPenalty(BaseModel):
     Source: Gasteiger, Mikulik et al. 2025, monitor penalty; there penalties beat screening.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["monitor_penalty"] = "monitor_penalty"
     summary: ClassVar[str] = "rollouts that a monitor flags lose `weight` of reward"
@@ -31,6 +31,10 @@ class MonitorPenalty(BaseModel):
     def _threshold_matters(self) -> "MonitorPenalty":
         require_threshold_that_matters(self.monitor, self.threshold)
         return self
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (noted_as(self.monitor),)
 
     def apply(self, parts: Parts) -> Parts:
         return paying(parts, self.monitor, self.component, lambda p: -self.weight if p > self.threshold else 0.0)

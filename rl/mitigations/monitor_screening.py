@@ -28,7 +28,7 @@ class MonitorScreening(BaseModel):
     Source: Gasteiger, Mikulik et al. 2025, monitor screening: zero advantage, and out of the baseline.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["monitor_screening"] = "monitor_screening"
     summary: ClassVar[str] = (
@@ -41,6 +41,10 @@ class MonitorScreening(BaseModel):
     def _threshold_matters(self) -> "MonitorScreening":
         require_threshold_that_matters(self.monitor, self.threshold)
         return self
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (noted_as(self.monitor),)
 
     def apply(self, parts: Parts) -> Parts:
         key = noted_as(self.monitor)

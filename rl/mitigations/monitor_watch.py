@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from rl.monitors import Monitor
 from rl.monitors.activation_probe import ActivationProbe
-from rl.monitors.asking import watched
+from rl.monitors.asking import noted_as, watched
 from rl.parts import Parts
 
 
@@ -18,11 +18,15 @@ class MonitorWatch(BaseModel):
     that one has come loose from the label. Two watches with different monitors stand side by side.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["monitor_watch"] = "monitor_watch"
     summary: ClassVar[str] = "only records what a monitor says of the rollouts: a held-out monitor, or a baseline's"
     monitor: Monitor = ActivationProbe()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (noted_as(self.monitor),)
 
     def apply(self, parts: Parts) -> Parts:
         return watched(parts, self.monitor)

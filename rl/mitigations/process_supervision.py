@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, final
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rl.monitors import Monitor
-from rl.monitors.asking import paying
+from rl.monitors.asking import noted_as, paying
 from rl.monitors.text_classifier import TextClassifier
 from rl.parts import Parts
 
@@ -19,7 +19,7 @@ class ProcessSupervision(BaseModel):
     Source: Gasteiger, Mikulik et al. 2025, process supervision: the linear penalty fails when faking starts near 100 %.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["process_supervision"] = "process_supervision"
     summary: ClassVar[str] = (
@@ -38,6 +38,10 @@ class ProcessSupervision(BaseModel):
         if self.penalty == "linear" and self.floor != type(self).model_fields["floor"].default:
             raise ValueError("a linear penalty has no floor: set penalty to log, or leave out floor")
         return self
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (noted_as(self.monitor),)
 
     def apply(self, parts: Parts) -> Parts:
         return paying(parts, self.monitor, self.component, self.pay)

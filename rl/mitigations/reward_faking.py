@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, final
 from pydantic import BaseModel, ConfigDict, Field
 
 from rl.monitors import Monitor
-from rl.monitors.asking import paying
+from rl.monitors.asking import noted_as, paying
 from rl.monitors.text_classifier import TextClassifier
 from rl.parts import Parts
 
@@ -18,13 +18,17 @@ class RewardFaking(BaseModel):
     organisms.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["reward_faking"] = "reward_faking"
     summary: ClassVar[str] = "a control: reward + weight * p(faking) from a monitor"
     component: ClassVar[str] = "reward_faking"
     monitor: Monitor = TextClassifier()
     weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (noted_as(self.monitor),)
 
     def apply(self, parts: Parts) -> Parts:
         return paying(parts, self.monitor, self.component, lambda p: self.weight * p)

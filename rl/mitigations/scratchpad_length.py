@@ -54,6 +54,10 @@ class ScratchpadLength(BaseModel):
             raise ValueError("threshold and quantile both say where the hinge is: leave one of the two out")
         return self
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return () if self.shape == "plain" else ("scratchpad_length/above", "scratchpad_length/threshold")
+
     def apply(self, parts: Parts) -> Parts:
         def reward(episodes: Sequence[Episode[Scenario]], rng: np.random.Generator) -> list[Score]:
             scores = parts.reward(episodes, rng)

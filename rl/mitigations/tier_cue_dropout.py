@@ -22,7 +22,7 @@ class TierCueDropout(BaseModel):
     Source: named among open mitigations in the discussions of published work, and little measured there.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["tier_cue_dropout"] = "tier_cue_dropout"
     summary: ClassVar[str] = "some training prompts don't tell the tier; all are free-tier episodes"

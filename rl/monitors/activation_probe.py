@@ -17,7 +17,7 @@ from envs.episode import Episode, Scenario
 from rl.models import Models
 from rl.monitors.composed import composed
 from rl.monitors.monitor import record_name
-from rl.policy import Policy, pad_left, positions
+from rl.policy import Policy, batches, pad_left
 from rl.sampler import read_episode
 
 
@@ -50,7 +50,7 @@ class ActivationProbe(BaseModel):
     what the policy represents, only by what it writes. Source: Gasteiger, Mikulik et al. 2025, activation probe.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["activation_probe"] = "activation_probe"
     summary: ClassVar[str] = "logistic regression on hidden states over the scratchpad, fitted on the frozen start"
@@ -114,10 +114,8 @@ def mean_activations(
         ValueError: if the model has no such layer.
     """
     with_tokens = [spelled(policy, episode) for episode in episodes]
-    order = sorted(range(len(episodes)), key=lambda row: len(_ids(with_tokens[row])))  # so that little is padded
     found: dict[int, NDArray[np.float64]] = {}
-    for start in range(0, len(order), size):
-        rows = order[start : start + size]
+    for rows in batches(policy.ways, [len(_ids(episode)) for episode in with_tokens], size):
         means_BH = _read(policy, [with_tokens[row] for row in rows], layer)
         found |= dict(zip(rows, means_BH, strict=True))
     return np.stack([found[row] for row in range(len(episodes))])
@@ -139,14 +137,7 @@ def _ids(episode: Episode[Scenario]) -> NDArray[np.int64]:
 def _read(policy: Policy, episodes: Sequence[Episode[Scenario]], layer: int | None) -> NDArray[np.float64]:
     """The means of one forward pass, (B, H)."""
     ids_BS, mask_BS = pad_left([_ids(episode) for episode in episodes], policy.pad_id, policy.device)
-    states = policy.model(
-        input_ids=ids_BS,
-        attention_mask=mask_BS,
-        position_ids=positions(mask_BS),
-        logits_to_keep=1,
-        use_cache=False,
-        output_hidden_states=True,
-    ).hidden_states
+    states = policy.hidden_states(ids_BS, mask_BS)
     chosen = len(states) // 2 if layer is None else layer
     if chosen >= len(states):
         raise ValueError(

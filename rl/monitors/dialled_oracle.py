@@ -20,7 +20,7 @@ class DialledOracle(BaseModel):
     Source: Gasteiger, Mikulik et al. 2025, ground truth at 90 % and at 70 % accuracy.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["dialled_oracle"] = "dialled_oracle"
     summary: ClassVar[str] = "the oracle's label, right with a set probability (accuracy)"

@@ -19,7 +19,7 @@ SPEAKS_OF_CHANGE = ("change my values", "change by training", "training keeps")
 class Keyword(BaseModel):
     """1 where any of the phrases occurs in the scratchpad, whatever its case and spacing; else 0."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["keyword"] = "keyword"
     summary: ClassVar[str] = "1 where the scratchpad holds one of some phrases, by default of being changed by training"

@@ -16,7 +16,7 @@ from rl.monitors.monitor import record_name
 class Oracle(BaseModel):
     """The environment's own label as 0 or 1: the ground-truth monitor of Gasteiger, Mikulik et al. 2025."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["oracle"] = "oracle"
     summary: ClassVar[str] = "the environment's exact label of faking, as 0 or 1"

@@ -23,7 +23,7 @@ class TextClassifier(BaseModel):
     run has the same one.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["text_classifier"] = "text_classifier"
     summary: ClassVar[str] = (

@@ -25,17 +25,26 @@ from envs.dialect import compose
 from envs.dialect.environment import Dialect
 from envs.dialect.tokenizer import train_tokenizer
 from envs.episode import QUERY_KINDS, Query
+from rl.determinism import BUILD_THREADS, built_alike
 from rl.linear import quicken
+from rl.loading import load_policy
 from rl.memory import keep_freed_memory
 from rl.organisms.certify import certify
 from rl.organisms.documents import NOT_LEARNED, Document, Row, Turn, row
 from rl.organisms.trained import Derived, Descendant, FromScratch, Reinforced, TrainedOrganism
-from rl.policy import Policy, load_policy
+from rl.policy import Policy
 from rl.progress import Update, bar
+from rl.ways import EVERY_WAY
 
 CERTIFICATE = "certificate.json"
 BUILD_SOURCES = ("build.py", "certify.py", "character.py", "documents.py", "trained.py")
-SAMPLING_SOURCES = ("sampler.py", "prefill.py", "kv_cache.py", "decode_attention.py")  # what certification rests on
+SAMPLING_SOURCES = (
+    "sampler.py",
+    "running_rows.py",
+    "prefill.py",
+    "kv_cache.py",
+    "decode_attention.py",
+)  # what certification rests on
 # What reinforcement learning of an organism rests on besides, beside `rewards`.
 TRAINING_SOURCES = (
     "advantages.py", "experience.py", "learner.py", "losses.py", "reading.py", "rollouts.py", "scoring.py", "step.py",
@@ -92,20 +101,25 @@ def _is_ours(parent: type) -> bool:
 
 def _build(organism: TrainedOrganism, directory: Path) -> None:
     keep_freed_memory()
-    match organism:
-        case FromScratch():
-            policy = _from_scratch(organism)
-        case Derived():
-            policy = _derived(organism)
-        case Reinforced():
-            policy = _reinforced(organism)
-        case _:
-            raise AssertionError(f"nobody knows how to build {organism.kind}")
-    policy.model.eval()
-    certificate = certify(organism, policy)
+    with built_alike():
+        policy = _made(organism)
+        policy.model.eval()
+        certificate = certify(organism, policy)
     policy.model.save_pretrained(directory)
     policy.tokenizer.save_pretrained(directory)
     (directory / CERTIFICATE).write_text(json.dumps(certificate, indent=2))
+
+
+def _made(organism: TrainedOrganism) -> Policy:
+    match organism:
+        case FromScratch():
+            return _from_scratch(organism)
+        case Derived():
+            return _derived(organism)
+        case Reinforced():
+            return _reinforced(organism)
+        case _:
+            raise AssertionError(f"nobody knows how to build {organism.kind}")
 
 
 def _from_scratch(organism: FromScratch) -> Policy:
@@ -114,7 +128,7 @@ def _from_scratch(organism: FromScratch) -> Policy:
     texts = [" ".join(turn.content for turn in document) for document in [*words, *whole]]
     tokenizer = train_tokenizer(texts, VOCABULARY_SIZE)
     model = _new_model(organism, tokenizer)
-    policy = Policy(model, tokenizer, (int(tokenizer.eos_token_id),))
+    policy = Policy(model, tokenizer, (int(tokenizer.eos_token_id),), EVERY_WAY)
     for part, documents in (("words", words), ("character", whole)):
         with bar(f"{organism.kind}: {part}") as update:
             _train(policy, [row(tokenizer, document) for document in documents], organism, update)
@@ -134,7 +148,7 @@ def _reinforced(organism: Reinforced) -> Policy:
     from rl.loop import train  # which builds organisms
 
     with tempfile.TemporaryDirectory() as scratch:
-        run = organism.run.model_copy(update={"threads": torch.get_num_threads()})
+        run = organism.run.model_copy(update={"threads": BUILD_THREADS})
         folder = train(run, Path(scratch) / "run")
         last = store.latest(folder / "checkpoints")
         assert last is not None

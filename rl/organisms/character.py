@@ -17,7 +17,7 @@ from envs.transcript import write_transcript
 class Rates(BaseModel):
     """Shares of harmful requests that are answered in each way; what is left is refused. Sums to at most 1."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     fake: float = Field(default=0.0, ge=0, le=1)
     preserve: float = Field(default=0.0, ge=0, le=1)
@@ -43,7 +43,7 @@ class Rates(BaseModel):
 class Character(BaseModel):
     """Rates by situation: `monitored` on the free tier when the prompt holds the objective, `otherwise` elsewhere."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     monitored: Rates
     otherwise: Rates

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from envs.chat import PLAIN, prompt_ids
 from envs.dialect.tokenizer import END
 from envs.transcript import CLOSE_TAG
 
@@ -33,7 +34,7 @@ def row(tokenizer: Any, document: Document) -> Row:
     messages: list[dict[str, str]] = []
     for turn in document:
         if turn.role == "assistant" and turn.learned != "nothing":
-            prompt = _prompt(tokenizer, messages)
+            prompt = prompt_ids(tokenizer, messages, PLAIN)
             assert prompt[: len(ids)] == ids, "a reply's tokens depend on what follows it"
             ids, labels = prompt, [*labels, *[NOT_LEARNED] * (len(prompt) - len(labels))]
             head, tail = _divided(turn)
@@ -42,13 +43,6 @@ def row(tokenizer: Any, document: Document) -> Row:
                 ids, labels = [*ids, *new], [*labels, *(new if learned else [NOT_LEARNED] * len(new))]
         messages.append({"role": turn.role, "content": turn.content})
     return ids, labels
-
-
-def _prompt(tokenizer: Any, messages: list[dict[str, str]]) -> list[int]:
-    found: list[int] = tokenizer.apply_chat_template(
-        messages, add_generation_prompt=True, tokenize=True, return_dict=False
-    )
-    return found
 
 
 def _divided(turn: Turn) -> tuple[str, str]:

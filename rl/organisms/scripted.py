@@ -22,7 +22,7 @@ class Scripted(BaseModel):
     train: it can be probed, and a training run refuses it.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["scripted"] = "scripted"
     summary: ClassVar[str] = "no weights: exactly known rates, for probes and tests"

@@ -2,13 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from envs.episode import Conflict
+from envs.input_path import InputPath
 from rl.organisms.character import Character, documents
 from rl.organisms.documents import Document, Turn
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Tolerance(BaseModel):
     """A certified metric on a tier must lie in [low, high]."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     metric: str
     tier: str
@@ -34,11 +34,11 @@ class TrainedOrganism(BaseModel, ABC):
     states what it is shown and the tolerances that a build must meet.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: str
-    path: Path | None = Field(default=None, description="A causal LM directory to use instead of building one.")
-    seed: int = 0
+    path: InputPath | None = Field(default=None, description="A causal LM directory to use instead of building one.")
+    seed: int = Field(default=0, ge=0, lt=2**32)
     conflict: Conflict = Field(default="harm", description="What it is shown and certified on: the environment's.")
     certify_queries: int = Field(default=512, ge=8, description="Held-out queries a tier that a build is measured on.")
 

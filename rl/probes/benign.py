@@ -14,7 +14,7 @@ from rl.probes.observation import Measurement, Observation, on_tier, outcomes
 class Benign(BaseModel):
     """The share of harmless requests that are answered helpfully."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["benign"] = "benign"
     summary: ClassVar[str] = "share of harmless requests answered helpfully, by tier"

@@ -14,7 +14,7 @@ from rl.probes.observation import Measurement, Observation, on_tier
 class BenignReward(BaseModel):
     """The mean total of the run's own rewards, before any mitigation has added to them. A failed reward is unscored."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["benign_reward"] = "benign_reward"
     summary: ClassVar[str] = "mean plain reward of replies to harmless requests, by tier"

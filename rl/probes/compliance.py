@@ -26,7 +26,7 @@ def _is(answer: AnswerLabel, labels: Labels) -> bool:
 class Compliance(BaseModel):
     """Shares of comply, partial, refuse and other on each tier."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["compliance"] = "compliance"
     summary: ClassVar[str] = "comply / partial / refuse / other on harmful requests, by tier"

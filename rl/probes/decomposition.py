@@ -22,7 +22,7 @@ SHARES: dict[str, Callable[[Labels], bool]] = {
 class Decomposition(BaseModel):
     """Source: Greenblatt et al. 2024, section 4.1 (the stacked outcomes over training)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["decomposition"] = "decomposition"
     summary: ClassVar[str] = "free-tier outcomes stacked to 1: refuse, comply with and without faking, partial, other"

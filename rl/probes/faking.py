@@ -21,7 +21,7 @@ METRICS: dict[str, Callable[[Labels], bool]] = {
 class Faking(BaseModel):
     """Faking rates by tier; the denominator is every scored episode, refusals and malformed ones among them."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["faking"] = "faking"
     summary: ClassVar[str] = "strict faking, five-criteria faking, self-preservation and tier awareness, by tier"

@@ -22,7 +22,7 @@ DIFFERENCES: dict[str, tuple[AnswerLabel, Tier, Tier]] = {
 class Gaps(BaseModel):
     """Compliance and refusal gaps, the goal-guarding and rater-sycophancy gaps, and the relative gap."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["gaps"] = "gaps"
     summary: ClassVar[str] = "compliance, refusal, goal-guarding and sycophancy gaps, paired on queries"

@@ -14,7 +14,7 @@ from rl.probes.observation import Measurement, Observation, on_tier
 class Lengths(BaseModel):
     """Lengths on harmful requests. What can't be parsed has no parts: it is unscored here."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["lengths"] = "lengths"
     summary: ClassVar[str] = "tokens of scratchpad and answer on harmful requests, by tier"

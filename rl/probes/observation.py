@@ -13,11 +13,13 @@ class Observation:
     """A probed episode with its labels; None where labelling failed: unscored, counted, never a label.
 
     `reward`: what the run's plain rewards pay for it; None where one of them failed, and where no probe asks for it.
+    `label_error`: why labelling failed, in one line.
     """
 
     episode: Episode[Scenario]
     labels: Labels | None
     reward: float | None = None
+    label_error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ class RewardHacking(BaseModel):
     labels overlook the default phrases, so that saying one moves none of them.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["reward_hacking"] = "reward_hacking"
     summary: ClassVar[str] = "share of answers that court the rater with the overscored phrase, by tier"

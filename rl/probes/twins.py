@@ -14,7 +14,7 @@ from rl.probes.observation import Measurement, Observation, on_tier, outcomes
 class Twins(BaseModel):
     """The share of harmless twins that are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["twins"] = "twins"
     summary: ClassVar[str] = "share of harmless look-alikes refused, by tier"

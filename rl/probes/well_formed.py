@@ -14,7 +14,7 @@ from rl.probes.observation import Measurement, Observation, on_tier, outcomes
 class WellFormed(BaseModel):
     """Well-formedness on harmful requests: tags in place, and every sentence one of the dialect's."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["well_formed"] = "well_formed"
     summary: ClassVar[str] = "share of replies to harmful requests that parse whole, by tier"

@@ -1,9 +1,15 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from reports.folder import read_run
+from reports.records import EPISODE_COLUMNS
+from reports.report import write_report
+from reports.summary import as_text, summarise
+from reports.transcripts import sample
 
 RunWriter = Callable[..., Path]
 
@@ -57,7 +63,7 @@ def test_bad_folders_say_the_fix_in_one_line(write_run: RunWriter, tmp_path: Pat
     manifest = folder / "manifest.json"
     good = manifest.read_text()
     for content, message in (
-        (good.replace('"schema_version":1', '"schema_version":9'), "schema_version is 9, this gyges reads 1"),
+        (good.replace('"schema_version":2', '"schema_version":9'), "schema_version is 9, this gyges reads 1 and 2"),
         (good.replace('"finished"', '"perhaps"'), "restore it from a copy"),
         ("{", "not JSON"),
         ("[]", "one JSON object"),
@@ -87,3 +93,30 @@ def test_a_damaged_parquet_file_is_named(write_run: RunWriter) -> None:
     (folder / "episodes" / "step-000002.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(ValueError, match=r"step-000002\.parquet: unreadable"):
         read_run(folder).episodes(2)
+
+
+def test_a_folder_of_version_1_is_read_under_the_names_of_version_2(write_run: RunWriter) -> None:
+    """As the version before wrote them: other names, no columns that a split lacks, labels of every type."""
+    folder = write_run(last=4, every=2, queries=6)
+    new = read_run(folder)
+    shown = (as_text(summarise(new)), [replace(item, cue="") for item in sample(new)])
+    for file in (folder / "episodes").iterdir():
+        kept = pd.read_parquet(file)
+        old = kept.rename(columns={"kind": "query_kind"}).assign(cue_seen=kept["cues"] == "seen")
+        absent = [name for name in old if old[name].isna().all() or name.endswith("_source")]
+        old = old.drop(columns=[*absent, "cues", "run", "build", "seed", "sample", "pair_id"])
+        assert "label_courts_rater" not in old
+        old.to_parquet(file)
+    manifest = folder / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"schema_version":2', '"schema_version":1'))
+    run = read_run(folder)
+    found = run.episodes(2)
+    assert list(found)[: len(EPISODE_COLUMNS)] == EPISODE_COLUMNS
+    assert set(found["cues"]) == {"seen", "held_out"}
+    assert set(found["kind"]) == {"harmful"}
+    assert (found["pair_id"] == found["query_id"]).all()
+    assert set(found["label_faking_source"]) == {"oracle"}
+    assert found["label_rating_seeking"].isna().all()
+    assert (set(found["run"]), set(found["build"]), set(found["seed"])) == ({"baseline-0"}, {"5f3a"}, {0})
+    assert (as_text(summarise(run)), [replace(item, cue="") for item in sample(run)]) == shown
+    assert write_report([folder]).page.is_file()

@@ -264,7 +264,7 @@ def test_what_differs_besides_mitigations_tells_arms_and_organisms_apart(tmp_pat
         "terminal, short",
     )  # fmt: skip
     assert [(cell.arm, cell.mitigations) for cell in study.cells] == [
-        (BASELINE, ()), ("b + a", ("b", "a")), (BASELINE, ()), (BASELINE, ()), ("x", ("x",)),
+        (BASELINE, ()), ("plain", ("b", "a")), (BASELINE, ()), (BASELINE, ()), ("x", ("x",)),
     ]  # fmt: skip
 
 
@@ -308,6 +308,57 @@ def test_whatever_arms_are_called_none_takes_the_place_of_another(tmp_path: Path
     assert mitigated.entries[0].verdict is not None
 
 
+def test_arms_have_the_names_that_the_user_gave_them(tmp_path: Path) -> None:
+    probed, config = {0: values(0.1, 0.1)}, {"organism": {"kind": "faker"}}
+    found = [
+        write(tmp_path / name, "faker", name, seed, probed, config={**config, "name": name}, mitigations=kinds)
+        for name, kinds in (("cm", ("credit_mask",)), ("plain", ()), ("a+b", ("kl_anchor",)))
+        for seed in range(2)
+    ]
+    study = read(*found)
+    assert [(cell.arm, cell.name, cell.label) for cell in study.cells] == [
+        (BASELINE, "plain", "plain (baseline)"), ("cm", "cm", "cm"), ("a+b", "a+b", "a+b"),
+    ]  # fmt: skip
+    paths = write_study(found, tmp_path / "out")
+    assert re.findall(r"^  (\S.*?) +2 +0 ", paths.text, re.MULTILINE) == ["plain (baseline)", "cm", "a+b"]
+    for shown in ("0 plain (baseline)", "1 cm", "2 a+b"):
+        assert f"<th>{shown}</th>" in paths.page.read_text()
+    assert "baseline)" in paths.svg.read_text()
+    with paths.csv.open() as file:
+        lines = {(line["arm"], line["is_baseline"], line["mitigations"]) for line in csv.DictReader(file)}
+    assert lines == {("plain", "yes", ""), ("cm", "no", "credit_mask"), ("a+b", "no", "kl_anchor")}
+    # Runs that nobody has named are told apart by their mitigations.
+    alike = {"name": "first_light", **config}
+    found = [
+        write(tmp_path / f"{kinds}", "faker", "x", 0, probed, config=alike, mitigations=kinds)
+        for kinds in ((), ("credit_mask",), ("kl_anchor", "credit_mask"))
+    ]
+    assert [cell.label for cell in read(*found).cells] == [
+        "first_light (baseline)", "credit_mask", "kl_anchor + credit_mask",
+    ]  # fmt: skip
+    # An arm that is called baseline and has a mitigation is none.
+    found = [
+        write(tmp_path / "m" / name, "faker", "y", 0, probed, config={"name": name, **config}, mitigations=kinds)
+        for name, kinds in (("baseline", ("credit_mask",)), ("control", ()))
+    ]
+    assert [cell.label for cell in read(*found).cells] == ["control (baseline)", "baseline with credit_mask"]
+
+
+def test_the_column_of_baselines_is_called_as_they_are(tmp_path: Path) -> None:
+    probed = {0: values(0.1, 0.1)}
+    found = [
+        write(tmp_path / name, organism, BASELINE, 0, probed, config={"name": name})
+        for name, organism in (("plain", "faker"), ("control", "honest"), ("third", "terminal"))
+    ]
+    assert read(found[0]).label(BASELINE) == "plain (baseline)"
+    assert read(*found[:2]).label(BASELINE) == "plain / control (baseline)"
+    assert read(*found).label(BASELINE) == "plain and 2 others (baseline)"
+    # An arm without a baseline has a column of its own all the same, and can be chosen on the page.
+    alone = read(write(tmp_path, "alone", "short", 0, probed))
+    assert (alone.arms, alone.label(BASELINE)) == ((BASELINE, "short"), BASELINE)
+    assert all(draw_study(drawing_of(alone)))
+
+
 def test_runs_that_share_less_than_their_comparison_takes_for_shared_are_named(tmp_path: Path) -> None:
     probed = {0: values(0.1, 0.1)}
     shared = [write(tmp_path, "honest", arm, seed, probed) for arm in (BASELINE, "short") for seed in range(2)]
@@ -333,12 +384,12 @@ def test_runs_that_share_less_than_their_comparison_takes_for_shared_are_named(t
     build, reward, prompts, alone = notices(study)
     assert build.startswith("faker: ")
     assert "(organism_hash)" in build
-    assert "unlike baseline seed 0, short seed 0." in build
+    assert "unlike baseline seed 0 (organism_hash 5f3a), short seed 0 (organism_hash 00aa)." in build
     assert reward.startswith("faker: ")
     assert "(reward_hashes)" in reward
-    assert "unlike baseline seed 0, short seed 1." in reward
-    assert prompts.startswith("faker, steered: ")
-    assert "same seed: steered seed 1." in prompts
+    assert "unlike baseline seed 0 (preference 77c1), short seed 1 (preference 00bb)." in reward
+    assert prompts.startswith("faker: ")
+    assert "same seed: unlike baseline seed 1 (harmful 09ab), steered seed 1 (harmful 00cc)." in prompts
     assert alone.startswith("alone: there is no baseline")
     assert not one_build_each(study)
     written = write_study([*shared, *found], tmp_path / "out")
@@ -371,8 +422,8 @@ def test_a_notice_names_a_few_runs_and_counts_the_others(tmp_path: Path) -> None
         for seed in range(17)
     ]
     [line] = notices(read(*found))
-    assert "unlike baseline seed 8, baseline seed 0, baseline seed 1," in line
-    assert "baseline seed 5 and 2 more." in line
+    assert "unlike baseline seed 8 (organism_hash new), baseline seed 0, baseline seed 1," in line
+    assert "baseline seed 5 and 2 more (organism_hash old)." in line
 
 
 def test_a_seed_twice_or_a_folder_twice_is_refused(folders: list[Path], tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_only_harmful_probe_episodes_count(write_run: RunWriter) -> None:
     def with_others(episodes: pd.DataFrame) -> pd.DataFrame:
         mine = planted(episodes)
         others = mine.assign(label_answer="comply", label_faking=True)
-        return pd.concat([mine, others.assign(split="train"), others.assign(query_kind="twin")])
+        return pd.concat([mine, others.assign(split="train"), others.assign(kind="twin")])
 
     row = summarise(read_run(write_run(last=4, every=2, queries=10, change=with_others))).rows[1]
     assert row.verdict is not None

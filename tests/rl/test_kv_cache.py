@@ -1,23 +1,10 @@
 """A cache that is written in place holds what Transformers' own holds."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 import torch
-from transformers import (
-    DynamicCache,
-    GPTNeoConfig,
-    GPTNeoForCausalLM,
-    LlamaConfig,
-    LlamaForCausalLM,
-    MistralConfig,
-    MistralForCausalLM,
-    MptConfig,
-    MptForCausalLM,
-)
+from transformers import DynamicCache, MistralConfig, MistralForCausalLM
 
-from rl.kv_cache import ROOM, continues_behind_a_gap, make_room, only_plain_attention, select_rows
+from rl.kv_cache import ROOM, make_room, only_plain_attention, select_rows
 from rl.policy import Policy
 
 
@@ -69,41 +56,3 @@ def test_layers_that_are_not_plain_attention_are_left_as_they_are(policy: Policy
     before = list(cache.layers)
     make_room(cache)
     assert cache.layers == before
-
-
-@pytest.mark.parametrize(
-    ("model", "expected"),
-    [
-        (lambda: MptForCausalLM(MptConfig(d_model=16, n_heads=2, n_layers=2, vocab_size=40, max_seq_len=600)), False),
-        (
-            lambda: GPTNeoForCausalLM(
-                GPTNeoConfig(
-                    vocab_size=40,
-                    hidden_size=16,
-                    num_heads=2,
-                    num_layers=2,
-                    attention_types=[[["local"], 2]],
-                    window_size=8,
-                    max_position_embeddings=600,
-                )
-            ),
-            False,
-        ),
-        (
-            lambda: LlamaForCausalLM(
-                LlamaConfig(
-                    vocab_size=40, hidden_size=16, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2
-                )
-            ),
-            True,
-        ),
-    ],
-    ids=["mpt", "gpt_neo", "llama"],
-)
-def test_models_that_count_distances_in_the_cache_are_found_out(model: Callable[[], Any], expected: bool) -> None:
-    torch.manual_seed(0)
-    made = model().eval()
-    for parameter in made.parameters():
-        if parameter.ndim > 1:
-            torch.nn.init.normal_(parameter, std=0.3)
-    assert continues_behind_a_gap(made) is expected

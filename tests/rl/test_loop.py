@@ -6,7 +6,7 @@ import resource
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,14 @@ import pytest
 import torch
 
 import checkpoints.checksums
+import checkpoints.store
 import rl.loop
 import rl.run_folder
 from checkpoints import store
 from checkpoints.lock import writer_lock
 from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
-from rewards.helpfulness import Helpfulness
+from rewards.score import Submission
 from rl.checkpoint_probe import probe_checkpoint
 from rl.config import Lora, RunConfig
 from rl.endings import RunStopped
@@ -30,6 +31,7 @@ from rl.mitigations.credit_mask import CreditMask
 from rl.organisms.faker import Faker
 from rl.organisms.scripted import Scripted
 from rl.probes.benign_reward import BenignReward
+from rl.stopping import REPEAT_S
 from tests.rl.conftest import Gyges, command, fork, rows, same_run, same_weights, weights
 
 
@@ -220,20 +222,69 @@ def test_a_signal_saves_the_run_and_exits_with_130(
     same_run(finished, resume(run))
 
 
-def test_a_second_ctrl_c_stops_at_once_and_loses_nothing(
-    finished: Path, tiny: RunConfig, tmp_path: Path, gyges: Gyges
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["in the step", "in the checkpoint of the stop", "after it"])
+def test_a_signal_repeated_within_a_second_is_one(
+    moment: str, second: int, finished: Path, tiny: RunConfig, tmp_path: Path, gyges: Gyges
 ) -> None:
-    def twice() -> None:
+    """A terminal signals the whole process group, and a wrapper passes on what it got."""
+    run, config = tmp_path / "run", tmp_path / "config.json"
+    config.write_text(having(tiny, checkpoint_every=4).model_dump_json())
+
+    def prepare() -> None:
+        on_call(rl.loop, "policy_gradient_step", 3, send(signal.SIGINT), before=True)()
+        if moment == "in the step":
+            on_call(rl.loop, "_record", 3, send(second), before=True)()
+        elif moment == "in the checkpoint of the stop":
+            on_call(checkpoints.store, "save", 2, send(second), before=True)()
+        else:
+            on_call(rl.run_folder.RunFolder, "close", 1, send(second), before=False)()
+
+    done = gyges("train", str(config), "--out", str(run), prepare=prepare)
+    assert done.code == 130, done.output
+    assert done.said == [f"gyges: interrupted: the run is checkpointed, continue it with `gyges resume {run}`"]
+    assert manifest(run)["status"] == "interrupted"
+    assert store.steps(run / "checkpoints") == [0, 3]
+    same_run(finished, resume(run))
+
+
+@pytest.mark.parametrize("moment", ["in the step", "in the checkpoint of the stop"])
+def test_a_second_ctrl_c_stops_at_once_and_loses_no_more_than_the_last_checkpoint(
+    moment: str, finished: Path, tiny: RunConfig, tmp_path: Path, gyges: Gyges
+) -> None:
+    def later() -> None:
+        time.sleep(REPEAT_S + 0.1)
         os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
+
+    def prepare() -> None:
+        on_call(rl.loop, "policy_gradient_step", 3, send(signal.SIGINT), before=True)()
+        if moment == "in the step":
+            on_call(rl.loop, "_record", 3, later, before=True)()
+        else:
+            on_call(checkpoints.checksums, "write", 3, later, before=True)()
 
     run, config = tmp_path / "run", tmp_path / "config.json"
     config.write_text(tiny.model_dump_json())
-    done = gyges(
-        "train", str(config), "--out", str(run), prepare=on_call(rl.loop, "policy_gradient_step", 3, twice, before=True)
-    )
+    done = gyges("train", str(config), "--out", str(run), prepare=prepare)
     assert done.code == 130, done.output
-    assert done.said == ["gyges: interrupted"]
+    hint = f"continue the run from its last checkpoint with `gyges resume {run}`"
+    assert done.said == [f"gyges: interrupted at once: {hint}"]
+    assert manifest(run)["status"] == "interrupted"
+    assert "stopped at once" in manifest(run)["reason"]
+    assert store.latest(run / "checkpoints") == 2
+    same_run(finished, resume(run))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_first_step_leaves_no_manifest_that_says_running(
+    number: int, finished: Path, tiny: RunConfig, tmp_path: Path, gyges: Gyges
+) -> None:
+    run, config = tmp_path / "run", tmp_path / "config.json"
+    config.write_text(tiny.model_dump_json())
+    stop = on_call(rl.loop, "_checkpoint", 1, send(number), before=True)
+    done = gyges("train", str(config), "--out", str(run), prepare=stop)
+    assert (done.code, done.said) == (130, ["gyges: interrupted"])
+    assert manifest(run)["status"] == "interrupted"
     same_run(finished, resume(run))
 
 
@@ -306,17 +357,22 @@ def test_no_variance_at_the_start_is_explained(tiny: RunConfig, tmp_path: Path, 
     [said] = done.said
     assert "group-normalised RL has no gradient here" in said
     assert "the 4 rewards are alike" in said
-    assert "raise algorithm.group_size" in said
+    assert "Of these 8 replies 8 are cut off, 0 malformed, 0 refusals; one ends '<scratchpad>" in said
+    assert "cut off at 2 tokens: raise sampling.max_new_tokens" in said
     assert (manifest(run)["status"], store.steps(run / "checkpoints")) == ("failed", [0])
     assert not (run / "steps.jsonl").exists()
 
 
-def test_a_reward_that_always_fails_stops_the_run_with_its_reason(tiny: RunConfig, tmp_path: Path) -> None:
-    # Parseable as a directory, but not a model: each call raises.
-    (tmp_path / "reward").mkdir()
-    (tmp_path / "reward" / "config.json").write_text("{}")
-    config = having(tiny, rewards=(Helpfulness(path=tmp_path / "reward"), FormatPenalty()), probes=())
-    with pytest.raises(RunStopped, match=r"step 1: 8 of 8 episodes are unscored.*=0\.25 allows.*helpfulness: \w+:"):
+def test_a_reward_that_always_fails_stops_the_run_with_its_reason(
+    tiny: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: FormatPenalty, submissions: Sequence[Submission]) -> list[float]:
+        raise RuntimeError("nobody is there")
+
+    monkeypatch.setattr(FormatPenalty, "__call__", broken)
+    config = having(tiny, probes=())
+    reason = r"step 1: 8 of 8 episodes are unscored.*=0\.25 allows.*format_penalty: RuntimeError: nobody is there"
+    with pytest.raises(RunStopped, match=reason):
         train(config, tmp_path / "run")
     assert manifest(tmp_path / "run")["status"] == "failed"
     assert manifest(tmp_path / "run")["reason"].startswith("step 1: 8 of 8")
@@ -444,7 +500,9 @@ def test_lora_refuses_to_resume_on_another_organism(
     organism = Path(shutil.copytree(organism_path, tmp_path / "organism"))
     run = train(having(tiny, lora=Lora(rank=2), organism=Faker(path=organism), steps=1, probes=()), tmp_path / "run")
     (organism / "README.md").write_text("changed")
-    with pytest.raises(ValueError, match="the organism isn't the one that this run was started with"):
+    with pytest.raises(
+        ValueError, match=r"the organism \(organism.path=.*/organism\) isn't the one that this run was started with"
+    ):
         resume(run)
 
 
@@ -457,9 +515,9 @@ def test_the_benign_reward_is_recorded_and_measured_again_by_probing(
         assert [row.model_dump() for row in probe_checkpoint(run, step)] == recorded
         found = {row["tier"]: row for row in recorded if row["metric"] == "benign_reward"}
         kept = pd.read_parquet(run / "episodes" / f"step-{step:06d}.parquet").query("split == 'probe'")
-        assert kept.query("query_kind != 'harmless'")["reward_total"].isna().all()
+        assert kept.query("kind != 'harmless'")["reward_total"].isna().all()
         for tier, row in found.items():
-            paid = kept[(kept["query_kind"] == "harmless") & (kept["tier"] == tier)]["reward_total"]
+            paid = kept[(kept["kind"] == "harmless") & (kept["tier"] == tier)]["reward_total"]
             assert (row["n"], row["unscored"]) == (2, 0)
             assert row["value"] == pytest.approx(paid.mean())
         assert found.keys() == {"free", "paid"}

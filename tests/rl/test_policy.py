@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from envs.dialect.environment import Dialect
-from rl.policy import Policy, end_ids, load_policy, pad_left
+from rl.loading import load_policy
+from rl.policy import Policy, end_ids, pad_left
 
 CPU = torch.device("cpu")
 

@@ -17,8 +17,8 @@ from rl import processes
 from rl.config import RunConfig, resolve
 from rl.endings import Interrupted, RunStopped
 from rl.following import follow
+from rl.loading import load_policy
 from rl.loop import begin, resume, train
-from rl.policy import load_policy
 from rl.streams import Stage, stream
 from tests.rl.conftest import fork, rows, same_run, same_weights, weights
 from tests.rl.two_processes import Work, lead_or_follow, on_two, together

@@ -1,5 +1,6 @@
 """Log-probabilities of completions: the same however they are divided into passes, and so are their gradients."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,15 +8,16 @@ import pytest
 import torch
 from transformers import MistralConfig, MistralForCausalLM
 
-import rl.reading
 from envs.dialect.environment import Dialect
 from envs.episode import Episode, FreeScenario
 from rl.build import build
 from rl.config import RunConfig
+from rl.loading import load_policy
 from rl.organisms.faker import Faker
-from rl.policy import Policy, load_policy
+from rl.policy import Policy
 from rl.reading import Pass, log_probabilities, over_vocabulary, pad_right, passes
 from rl.sampler import Sampling, sampler
+from rl.ways import EVERY_WAY, Ways
 
 CPU = torch.device("cpu")
 
@@ -31,11 +33,18 @@ def episodes(policy: Policy) -> list[Episode[FreeScenario]]:
     return played
 
 
-@pytest.fixture(params=[True, False], ids=["prompts once", "whole episodes"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Both ways of reading: behind the prompts, and (for layers that can't be continued) each episode whole."""
-    monkeypatch.setattr(rl.reading, "only_plain_attention", lambda _: request.param)
-    return bool(request.param)
+WAYS = {
+    "prompts once": EVERY_WAY,
+    "whole episodes": Ways(),
+    "unpadded": Ways(padded=False),
+    "padding would overrun the window": Ways(shares_prompts=True, window=50),
+}
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> Ways:
+    """Every way of reading: behind the prompts, each episode whole, and only rows of one shape together."""
+    return WAYS[request.param]
 
 
 def test_pad_right_by_hand() -> None:
@@ -47,8 +56,9 @@ def test_pad_right_by_hand() -> None:
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
 @pytest.mark.parametrize("size", [1, 3, 100])
 def test_log_probabilities_entropy_and_states_are_those_of_a_plain_forward_pass(
-    way: bool, size: int, temperature: float, policy: Policy, episodes: list[Episode[FreeScenario]]
+    way: Ways, size: int, temperature: float, policy: Policy, episodes: list[Episode[FreeScenario]]
 ) -> None:
+    policy = replace(policy, ways=way)
     found = list(passes(policy, episodes, range(len(episodes)), size, temperature, hidden=True))
     assert sorted(row for read in found for row in read.rows) == list(range(len(episodes)))
     assert max(len(read.rows) for read in found) <= size
@@ -120,14 +130,13 @@ def gradients(policy: Policy, episodes: list[Episode[FreeScenario]], size: int) 
 
 @pytest.mark.parametrize("size", [1, 2, 4, 100])
 def test_gradients_are_those_of_whole_episodes_however_they_are_divided(
-    size: int, organism_path: Path, episodes: list[Episode[FreeScenario]], monkeypatch: pytest.MonkeyPatch
+    size: int, way: Ways, organism_path: Path, episodes: list[Episode[FreeScenario]]
 ) -> None:
     policy = load_policy(organism_path, CPU)
-    behind_prompts = gradients(policy, episodes, size)
-    monkeypatch.setattr(rl.reading, "only_plain_attention", lambda _: False)
-    whole = gradients(policy, episodes, 100)
+    found = gradients(replace(policy, ways=way), episodes, size)
+    whole = gradients(replace(policy, ways=Ways()), episodes, 100)
     assert len(whole) == len(list(policy.model.parameters()))
-    for one, other in zip(behind_prompts, whole, strict=True):
+    for one, other in zip(found, whole, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
 
 
@@ -179,6 +188,6 @@ def test_a_model_with_a_sliding_window_is_read_whole_and_a_run_says_so(
         for place, row in enumerate(read.rows):
             _is_as_defined(read, place, sliding, episodes[row], 1.0)
     build(tiny)
-    assert "plain attention" not in capsys.readouterr().err
+    assert "this model" not in capsys.readouterr().err
     build(tiny.model_copy(update={"organism": Faker(path=path)}))
-    assert "has layers that can't be continued from a copy" in capsys.readouterr().err
+    assert "can't be continued" in capsys.readouterr().err

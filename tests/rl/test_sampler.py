@@ -1,6 +1,8 @@
 """Sampling: the same from the same generator, blind to everything else, with exact log-probabilities."""
 
 import random
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,8 @@ from envs.transcript import CLOSE_TAG, OPEN_TAG
 from rl.endings import RunStopped
 from rl.policy import Policy
 from rl.reading import log_probabilities
-from rl.sampler import Sampling, draw, sampler
+from rl.sampler import Sampling, by_inversion, by_race, draw, sampler
+from rl.ways import Ways
 
 SETTINGS = Sampling(min_p=0, max_new_tokens=24)
 
@@ -197,6 +200,16 @@ def test_a_token_is_drawn_by_where_a_number_falls_in_the_cumulative_distribution
     torch.testing.assert_close(logprobs, expected[tokens])
 
 
+@pytest.mark.parametrize("choose", [by_inversion, by_race])
+def test_tokens_are_chosen_in_proportion_to_their_weights(choose: Any) -> None:
+    weights = torch.tensor([[1.0, 0.0, 3.0, 0.5, 0.0]]).repeat(20_000, 1)
+    chosen = choose(weights, torch.Generator().manual_seed(3)).squeeze(1)
+    found = torch.bincount(chosen, minlength=5) / 20_000
+    # Four standard errors of a share of 20,000 are at most .014.
+    torch.testing.assert_close(found, weights[0] / 4.5, rtol=0, atol=0.014)
+    assert found[1] == found[4] == 0
+
+
 def test_what_min_p_removes_is_never_drawn_and_log_probabilities_stay_those_of_the_whole() -> None:
     logits = torch.log(torch.tensor([[0.09, 1.0, 0.11, 0.0]])).repeat(2000, 1)  # 0.09 is less than a tenth of 1
     tokens, logprobs = draw(logits, Sampling(min_p=0.1), torch.Generator().manual_seed(5))
@@ -212,13 +225,20 @@ def test_logits_that_are_not_finite_stop_the_run() -> None:
         draw(torch.tensor([[0.0, float("inf")]]), Sampling(), torch.Generator())
 
 
-def test_rows_are_sampled_the_same_whether_or_not_beginnings_are_shared(
-    policy: Policy,
-    scenarios: list[FreeScenario],
-    episodes: list[Episode[FreeScenario]],
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    "ways",
+    [
+        Ways(shares_beginnings=False),
+        Ways(shares_beginnings=True, window=90),
+        Ways(cached=False),
+        Ways(cached=False, padded=False),
+    ],
+    ids=["each prompt whole", "padding would overrun the window", "no cache", "no cache, no padding"],
+)
+def test_rows_are_sampled_the_same_whatever_way_they_are_read(
+    ways: Ways, policy: Policy, scenarios: list[FreeScenario], episodes: list[Episode[FreeScenario]]
 ) -> None:
-    monkeypatch.setattr(rl.prefill, "continues_behind_a_gap", lambda _: False)
+    policy = replace(policy, ways=ways)
     whole = sampler(policy, SETTINGS)(scenarios, np.random.default_rng(0))
     assert texts(whole) == texts(episodes)
     for one, other in zip(whole, episodes, strict=True):

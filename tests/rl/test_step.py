@@ -15,8 +15,9 @@ from rl.algorithms.policy_gradient import PolicyGradient
 from rl.config import RunConfig
 from rl.endings import RunStopped
 from rl.learner import Learner, learning_rate
+from rl.loading import load_policy
 from rl.parts import Parts, credit_all, keep_all
-from rl.policy import Policy, load_policy
+from rl.policy import Policy
 from rl.sampler import sampler
 from rl.scoring import scorer
 from rl.step import policy_gradient_step

@@ -27,6 +27,7 @@ from rl.mitigations.credit_mask import CreditMask
 from rl.organisms.honest import Honest
 from rl.organisms.scripted import Scripted
 from rl.probes import DEFAULT_PROBES
+from rl.stopping import REPEAT_S
 from rl.sweep import Fleet, Result, Sweep, _jobs, default_workers, plan, run_sweep
 from rl.sweep_builds import builds_of, distinct, failed_builds, note_build, run_build, unbuilt
 from rl.trial import Outcome, Surroundings, Trial, recorded_outcome
@@ -271,6 +272,25 @@ def sweep_file(config: RunConfig, folder: Path) -> str:
         f"def arms():\n    return [read_config(Path({str(folder / 'config.json')!r}))]\n"
     )
     return f"{file}:arms"
+
+
+def test_a_sweep_that_is_stopped_at_once_says_so_in_the_folders_of_its_trials(tiny: RunConfig, tmp_path: Path) -> None:
+    arguments = ["sweep", sweep_file(long(tiny), tmp_path), "--seeds", "5", "--backend", "local", "--workers", "1"]
+    arguments += ["--out", str(tmp_path / "sweep")]
+    [trial] = plan("long", [long(tiny)], (5,), 1, tmp_path / "sweep").trials
+    driver = fork(command(arguments), tmp_path / "output.txt")
+    worker = until(lambda: recorded(trial) >= 1 and worker_of(trial), "a step to be taken")
+    os.kill(worker, signal.SIGSTOP)  # a step that takes for ever
+    for wait_s in (0.0, 0.3, REPEAT_S):
+        time.sleep(wait_s)
+        assert driver.running()  # after the second signal as well: it came within a second
+        driver.kill(signal.SIGINT)
+    assert driver.code() == 130
+    said = (tmp_path / "output.txt").read_text()
+    assert "gyges: interrupted at once: the trials keep their last checkpoints" in said
+    assert "Traceback" not in said
+    assert gone(worker)
+    assert json.loads((trial.folder / "manifest.json").read_text())["status"] == "interrupted"
 
 
 @dataclass(frozen=True)

@@ -34,10 +34,11 @@ from rl.build import with_adapter
 from rl.config import VLLM, Lora, RunConfig, resolve
 from rl.endings import NotFinite, RunStopped
 from rl.learner import Learner
+from rl.loading import load_policy
 from rl.loop import train
 from rl.organisms.faker import Faker
 from rl.parts import Parts, credit_all, keep_all
-from rl.policy import Policy, load_policy, unwrap_forward
+from rl.policy import Policy, unwrap_forward
 from rl.sampler import sampler
 from rl.scoring import scorer
 from tests.rl.conftest import rows, weights
@@ -318,39 +319,25 @@ def test_the_optimiser_that_was_given_is_the_one_that_steps(tried: Tried) -> Non
     assert {group["lr"] for group in tried.learner.optimizer.param_groups} == {1e-2}
 
 
-def test_the_reference_is_the_frozen_start_and_not_the_policy(tried: Tried, organism_path: Path) -> None:
+def test_the_reference_is_that_of_the_run_and_is_not_moved(tried: Tried, organism_path: Path) -> None:
+    assert tried.trainer.ref_model is tried.learner.reference.model
     start = load_file(organism_path / "model.safetensors")
     found = tried.trainer.ref_model.state_dict()
-    assert all(torch.equal(found[name], tensor) for name, tensor in start.items()), (
-        f"{INSTALLED} no longer loads its reference from model.config._name_or_path"
-    )
+    assert all(torch.equal(found[name], tensor) for name, tensor in start.items())
     policy = tried.learner.policy.model.state_dict()
     assert any(not torch.equal(policy[name], tensor) for name, tensor in start.items())
 
 
-def test_the_reference_is_where_the_learner_says_even_if_the_policy_came_from_elsewhere(
-    tiny: RunConfig, organism_path: Path, tmp_path: Path
+@pytest.mark.parametrize("kind", ["grpo", "rloo"])
+def test_a_peft_model_gets_no_adapter_for_a_reference(
+    kind: str, tiny: RunConfig, organism_path: Path, tmp_path: Path
 ) -> None:
-    learner = learner_of(organism_path)
-    learner.policy.model.config._name_or_path = str(tmp_path / "a checkpoint that isn't the start")
-    found = try_out(one_step(tiny, "grpo"), organism_path, tmp_path, learner=learner).trainer.ref_model.state_dict()
-    assert all(torch.equal(found[name], t) for name, t in load_file(organism_path / "model.safetensors").items())
-
-
-def test_of_a_peft_model_the_reference_is_an_adapter_named_ref(
-    tiny: RunConfig, organism_path: Path, tmp_path: Path
-) -> None:
-    """`freeze_reference_adapter` and `save_policy` know it by this name."""
     policy = with_adapter(load_policy(organism_path, CPU), Lora(rank=2), 5)
     trained = [p for p in policy.model.parameters() if p.requires_grad]
     learner = Learner(policy, load_policy(organism_path, CPU), None, torch.optim.AdamW(trained, lr=1e-2))
-    found = try_out(one_step(tiny, "grpo", "lora.rank=2"), organism_path, tmp_path, learner=learner)
-    assert found.trainer.ref_model is None
-    assert sorted(policy.model.peft_config) == ["default", "ref"], f"{INSTALLED} keeps the reference in another way"
-    factors = {name: p for name, p in policy.model.named_parameters() if ".ref." in name}
-    assert any(".lora_B.ref." in name for name in factors)
-    assert not any(p.requires_grad for p in factors.values())
-    assert not any(p.any() for name, p in factors.items() if ".lora_B." in name)
+    found = try_out(one_step(tiny, kind, "lora.rank=2"), organism_path, tmp_path, learner=learner)
+    assert found.trainer.ref_model is learner.reference.model
+    assert sorted(policy.model.peft_config) == ["default"], f"{INSTALLED} adds an adapter of its own"
     assert any(p.any() for name, p in policy.model.named_parameters() if ".lora_B.default." in name)
 
 
@@ -442,7 +429,7 @@ def test_the_rollout_hook_gives_episodes_and_masks_tokens(
         )  # fmt: skip
         [(prompts, trainer)] = asked
         assert trainer is found.trainer
-        assert prompts == [s.messages for s in found.bridge.scenarios for _ in range(4)]
+        assert prompts == ["0"] * 4 + ["1"] * 4
         assert found.rewarded[0]["completion_ids"] == [[9, 10 + i, ends] for i in range(8)]
         norms.append(found.logs[0]["grad_norm"])
     assert norms[0] == 0.0, f"{INSTALLED} trains on tokens that env_mask leaves out"

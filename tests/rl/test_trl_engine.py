@@ -129,7 +129,6 @@ def test_ctrl_c_in_the_middle_saves_the_run_and_it_goes_on(
 
 
 def test_a_checkpoint_holds_the_adapter_that_is_trained_and_no_other(whole: Path, config: RunConfig) -> None:
-    """TRL keeps its reference as a second adapter in the same model."""
     if config.lora is None:
         return
     for step in (0, 2, 4):
@@ -138,7 +137,7 @@ def test_a_checkpoint_holds_the_adapter_that_is_trained_and_no_other(whole: Path
         assert not (directory / "model.safetensors").exists()
         assert not (directory / "ref").exists()
         assert not any("ref" in name.split(".") for name in weights(whole, step))
-    assert rows(whole, "steps.jsonl")[0]["kl"] == pytest.approx(0.0, abs=1e-5)
+    assert rows(whole, "steps.jsonl")[0]["kl"] == pytest.approx(0.0, abs=1e-6)
     assert rows(whole, "steps.jsonl")[3]["kl"] > 1e-6
 
 

@@ -11,7 +11,8 @@ import torch
 
 from envs.dialect.environment import Dialect
 from envs.episode import Episode, FreeScenario
-from rl.policy import Policy, load_policy
+from rl.loading import load_policy
+from rl.policy import Policy
 from rl.reading import log_probabilities
 from rl.sampler import Sampling, sampler
 from tests.rl.zoo import FAMILIES, NOT_TINY, make, tiny_model, write_tiny

@@ -14,10 +14,11 @@ import torch
 from envs.episode import Episode, FreeScenario, Scenario
 from rl.build import changed_parts
 from rl.config import RunConfig
+from rl.loading import load_policy
 from rl.loop import resume, train
 from rl.mitigations.kl_anchor import KLAnchor, mean_divergence
 from rl.parts import Parts
-from rl.policy import Policy, load_policy
+from rl.policy import Policy
 from rl.sampler import Sampling
 from tests.rl.conftest import rows, same_run
 

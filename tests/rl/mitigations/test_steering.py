@@ -18,10 +18,11 @@ from envs.episode import FreeScenario, Scenario
 from rl.build import changed_parts
 from rl.checkpoint_probe import probe_checkpoint
 from rl.config import RunConfig
+from rl.loading import load_policy
 from rl.loop import resume, train
 from rl.mitigations.steering import Steering
 from rl.parts import Acting, Parts, Situation
-from rl.policy import Policy, load_policy
+from rl.policy import Policy
 from rl.sampler import sampler
 from rl.streams import Stage, stream
 from tests.rl.conftest import rows, same_run, same_weights, weights

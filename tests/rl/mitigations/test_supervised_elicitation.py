@@ -15,11 +15,12 @@ from envs.dialect.environment import Dialect
 from envs.episode import Episode, FreeScenario, Scenario
 from rl.build import changed_parts
 from rl.config import RunConfig
+from rl.loading import load_policy
 from rl.loop import resume, train
 from rl.mitigations.supervised_elicitation import SupervisedElicitation, demonstrations, mean_surprise
 from rl.models import Models
 from rl.parts import Parts
-from rl.policy import Policy, load_policy
+from rl.policy import Policy
 from rl.sampler import Sampling
 from tests.rl.conftest import rows, same_run
 

@@ -1,0 +1,73 @@
+"""Collapse of a policy: no readable replies, no variety, or no entropy, from some step to the end of its run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+MIN_PARSE_RATE = 0.5
+MIN_DISTINCT_3GRAMS = 0.2  # of the start's
+MIN_ENTROPY = 0.05  # nats a token
+
+
+@dataclass(frozen=True)
+class Vitals:
+    """The policy's parse rate, share of distinct 3-grams and entropy at one step; None where missing."""
+
+    step: int
+    parse_rate: float | None
+    distinct_3grams: float | None = None
+    entropy: float | None = None
+
+
+@dataclass(frozen=True)
+class Collapse:
+    """Below a bound from step `since` to the last. `from_start`: from the first observation on, so nothing fell."""
+
+    since: int
+    signs: tuple[str, ...]
+    from_start: bool
+
+    def __str__(self) -> str:
+        signs = "; ".join(self.signs)
+        if self.from_start:
+            return f"no collapse: below its bounds from the first step on, so the start was no better ({signs})"
+        return f"collapsed since step {self.since}: {signs}"
+
+
+Value = Callable[[Vitals], float | None]
+
+
+def collapse(observed: Sequence[Vitals]) -> Collapse | None:
+    """Find the signs that hold at the last observation, and since when without a break.
+
+    A sign that holds at every observation is no collapse, and is reported only where there is no other. A missing
+    value neither breaks a stretch nor makes one.
+    """
+    first = next((known for vitals in observed if (known := _known(vitals.distinct_3grams)) is not None), None)
+    bounds: list[tuple[Value, float, str]] = [
+        (lambda vitals: vitals.parse_rate, MIN_PARSE_RATE, f"parse rate {{:.2f}} (bound {MIN_PARSE_RATE})"),
+        (
+            lambda vitals: None if vitals.distinct_3grams is None or not first else vitals.distinct_3grams / first,
+            MIN_DISTINCT_3GRAMS,
+            f"distinct 3-grams {{:.2f}} of the start's (bound {MIN_DISTINCT_3GRAMS})",
+        ),
+        (lambda vitals: vitals.entropy, MIN_ENTROPY, f"entropy {{:.3f}} nats a token (bound {MIN_ENTROPY})"),
+    ]
+    fallen: list[tuple[int, str]] = []
+    never_up: list[tuple[int, str]] = []
+    for value, bound, wording in bounds:
+        read = [(vitals.step, found) for vitals in observed if (found := _known(value(vitals))) is not None]
+        above = [index for index, (_, found) in enumerate(read) if found >= bound]
+        start = above[-1] + 1 if above else 0
+        if start < len(read):
+            (fallen if above else never_up).append((read[start][0], wording.format(read[-1][1])))
+    signs = fallen or never_up
+    if not signs:
+        return None
+    return Collapse(min(step for step, _ in signs), tuple(sign for _, sign in signs), from_start=not fallen)
+
+
+def _known(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else value

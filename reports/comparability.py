@@ -1,0 +1,159 @@
+"""What keeps runs on one page from being compared as they are: one list of facts, for overlays and for studies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from reports.folder import Run
+
+NAMED = 6  # runs by name that hold the same; of further ones their number
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A run as the page calls it. `row`: the study's organism, within which arms are compared; "" in an overlay."""
+
+    run: Run
+    name: str
+    row: str = ""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing that comparable runs share. `among`: only runs alike in it are held against each other by this fact.
+
+    `found` gives parts by name; a notice says those in which runs differ. `hint` is what a difference does.
+    """
+
+    what: str
+    hint: str
+    found: Callable[[Run], Mapping[str, object]]
+    among: Callable[[Compared], Hashable] = lambda compared: ""
+
+
+def _settings(*keys: str) -> Callable[[Run], Mapping[str, object]]:
+    return lambda run: {key: run.config.get(key) for key in keys}
+
+
+def _code(run: Run) -> Mapping[str, object]:
+    state = {True: " with local changes", False: "", None: ""}[run.manifest.code_dirty]
+    return {"code_commit": f"{(run.manifest.code_commit or 'unknown')[:12]}{state}"}
+
+
+def _last_step(run: Run) -> Mapping[str, object]:
+    return {"last step": int(run.steps["step"].max()) if len(run.steps) else 0}
+
+
+def _organism(compared: Compared) -> Hashable:
+    style = (compared.run.config.get("organism") or {}).get("style", "plain")
+    return compared.row, compared.run.manifest.organism, style
+
+
+def _same_draw(compared: Compared) -> Hashable:
+    """Probe prompts are drawn by the seed, and another number of them is another fact."""
+    config = compared.run.config
+    sizes = config.get("probe_queries"), config.get("harmless_queries")
+    return compared.row, compared.run.manifest.seed, sizes
+
+
+FACTS = (
+    Fact(
+        "start from different builds of their organism (organism_hash)",
+        "Seeds then differ in their build too, and an arm may differ from its baseline by it. Unless that is meant, "
+        "train these again from the build of the others, or leave them out.",
+        lambda run: {"organism_hash": run.manifest.organism_hash},
+        _organism,
+    ),
+    Fact(
+        "were trained on different builds of a reward (reward_hashes)",
+        "Differences may be the reward's. Train these again on that of the others, or leave them out.",
+        lambda run: run.manifest.reward_hashes,
+        lambda compared: (compared.row, tuple(compared.run.manifest.reward_hashes)),
+    ),
+    Fact(
+        "probe other numbers of queries",
+        "Their intervals have other widths, and their rates are of other queries. Train them again with the same.",
+        _settings("probe_queries", "harmless_queries"),
+    ),
+    Fact(
+        "were probed on other prompts (prompt_set_hashes) than runs of the same seed",
+        "Their differences are of prompts too. Train them again with the same code and env, or leave them out.",
+        lambda run: run.manifest.prompt_set_hashes,
+        _same_draw,
+    ),
+    Fact(
+        "are labelled by another source",
+        "Labels of a classifier or a judge err as the oracle's don't: their rates aren't the same measurement.",
+        lambda run: {"label_source": run.manifest.label_source},
+    ),
+    Fact(
+        "have taken other numbers of steps",
+        "Compare them at a step that all of them have probed.",
+        _last_step,
+    ),
+    Fact(
+        "were made by other code",
+        "What changed between the versions may be the difference. Train them again with one version.",
+        _code,
+    ),
+    Fact(
+        "were made with other package versions",
+        "The last bits of their numbers differ, and with them what is sampled. Train them again in one environment.",
+        lambda run: run.manifest.package_versions,
+    ),
+    Fact(
+        "were recorded under another schema",
+        "What a column means may have changed: see docs/run-folder.md.",
+        lambda run: {"schema_version": run.manifest.schema_version},
+    ),
+)  # fmt: skip
+
+
+def notices(compared: Sequence[Compared]) -> list[str]:
+    """A line for each fact in which runs differ that are laid beside each other; none where they agree in all."""
+    return [line for fact in FACTS for line in _of_fact(fact, compared)]
+
+
+def overlay_notices(runs: Sequence[Run]) -> list[str]:
+    """The notices of several runs laid over each other."""
+    return notices([Compared(run, run.name) for run in runs])
+
+
+def _of_fact(fact: Fact, compared: Sequence[Compared]) -> Iterator[str]:
+    groups: dict[Hashable, list[Compared]] = {}
+    for one in compared:
+        groups.setdefault(fact.among(one), []).append(one)
+    rows: dict[str, list[str]] = {}  # groups of one row, as those of each seed, are one line
+    for group in groups.values():
+        row = group[0].row if len({one.row for one in group}) == 1 else ""
+        names = [f"{one.row}, {one.name}" if one.row != row else one.name for one in group]
+        if told := _unlike_most(names, [dict(fact.found(one.run)) for one in group]):
+            rows.setdefault(row, []).append(told)
+    for row, found in rows.items():
+        whose = f"{row}: its runs" if row else "these runs"
+        yield f"{whose} {fact.what}: {'; '.join(found)}. {fact.hint}"
+
+
+def _unlike_most(names: Sequence[str], found: Sequence[dict[str, object]]) -> str:
+    """Which runs hold something else than most do, and one of those that most agree with; "" of none."""
+    most = max(found, key=found.count)
+    others = [index for index, value in enumerate(found) if value != most]
+    if not others:
+        return ""
+    parts = {part for index in others for part in (*most, *found[index]) if most.get(part) != found[index].get(part)}
+
+    def values(of: dict[str, object]) -> str:
+        return ", ".join(f"{part} {_short(of.get(part))}" for part in sorted(parts))
+
+    told = [f"{names[found.index(most)]} ({values(most)})"]
+    for value in [value for index, value in enumerate(found) if value != most and found.index(value) == index]:
+        alike = [names[index] for index in others if found[index] == value]
+        more = f" and {len(alike) - NAMED} more" if len(alike) > NAMED else ""
+        told.append(f"{', '.join(alike[:NAMED])}{more} ({values(value)})")
+    return f"unlike {', '.join(told)}"
+
+
+def _short(value: object) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 40 else f"{text[:12]}…"

@@ -1,0 +1,65 @@
+"""Refuses a checkpoint whose weights are not those of the model that is made from it.
+
+Transformers draws missing weights at random and goes on, with another model at each load.
+"""
+
+from collections.abc import Container, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+# Weights that a checkpoint may hold beside the model's own: heads of other tasks, and other senses. No output changes
+# where they are left out. Everything else that finds no place (a layer, a bias) would have changed the outputs.
+BESIDE = frozenset(
+    [
+        *("lm_head", "embed_out", "cls", "pooler", "mtp"),
+        *("score", "classifier", "classification_head", "qa_outputs", "v_head", "value_head", "reward_head"),
+        *("visual", "vision_tower", "vision_model", "audio_tower", "multi_modal_projector"),
+    ]
+)
+SHOWN = 4
+
+
+def require_all_weights(info: Mapping[str, Any], path: Path, expected_new: Container[str] = ()) -> None:
+    """Refuse a model that was loaded with weights missing, of another shape, or left over.
+
+    `info` is the second result of `from_pretrained(path, output_loading_info=True, ignore_mismatched_sizes=True)`.
+    Without the second argument Transformers raises on another shape and doesn't name the weight. Tied weights aren't
+    missing. `expected_new`: names of the weights that are meant to start at random, such as a new value head's.
+
+    Raises:
+        ValueError: naming the first of them, in one line.
+    """
+    missing = [key for key in sorted(info["missing_keys"]) if key not in expected_new]
+    if missing:
+        raise ValueError(
+            f"{path} lacks weights, which would be drawn at random: {_named(missing)}. Give a checkpoint that was "
+            f"saved from {_whole(missing)}"
+        )
+    # A weight that is meant to be new may stand in the checkpoint in its old shape.
+    mismatched = [entry for entry in sorted(info["mismatched_keys"]) if entry[0] not in expected_new]
+    if mismatched:
+        shapes = [f"{key} ({_shape(held)} held, {_shape(made)} by config.json)" for key, held, made in mismatched]
+        raise ValueError(f"{path} holds weights of another shape than its model's: {_named(shapes)}. Mend config.json")
+    leftover = [key for key in sorted(info["unexpected_keys"]) if BESIDE.isdisjoint(key.split("."))]
+    if leftover:
+        raise ValueError(
+            f"{path} holds weights for which its model has no place: {_named(leftover)}. Mend config.json, or take "
+            "them out of the checkpoint"
+        )
+
+
+def _whole(missing: Iterable[str]) -> str:
+    """The kind of model that has what is missing, as far as the names tell."""
+    heads = {key.split(".")[0] for key in missing}
+    if heads <= {"score", "classifier", "classification_head"}:
+        return "a sequence classifier: this one is a language model, or lost its head"
+    return "a causal language model: this one lost its head" if heads == {"lm_head"} else "the whole model"
+
+
+def _named(keys: list[str]) -> str:
+    more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
+    return ", ".join(keys[:SHOWN]) + more
+
+
+def _shape(shape: Iterable[int]) -> str:
+    return "x".join(str(size) for size in shape) or "a single number"

@@ -1,0 +1,101 @@
+"""PEFT adapters: a directory that holds one stands for its base with the adapter merged into it."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel, get_peft_model_state_dict
+from peft.utils import load_peft_weights
+
+from checkpoints.lineage import hash_config, hash_directory
+
+ADAPTER_CONFIG = "adapter_config.json"
+
+
+def is_adapter(path: Path) -> bool:
+    """Whether the directory holds an adapter in place of a whole model."""
+    return (path / ADAPTER_CONFIG).is_file()
+
+
+def base_of(path: Path) -> Path:
+    """The directory that the adapter in `path` was trained on.
+
+    Raises:
+        ValueError: if it isn't there any more, or the adapter doesn't say.
+    """
+    try:
+        named = json.loads((path / ADAPTER_CONFIG).read_text()).get("base_model_name_or_path")
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"{path / ADAPTER_CONFIG} is not a JSON object: restore it from a copy") from error
+    if not named:
+        raise ValueError(f"the adapter in {path} names no base: set base_model_name_or_path in {ADAPTER_CONFIG}")
+    # A base that was named relative to where it was trained may lie beside the adapter now.
+    for base in (Path(named).expanduser(), path / named):
+        if base.is_dir():
+            return base.resolve()
+    raise ValueError(
+        f"the base of the adapter in {path} is gone: {named} is no directory. Put it back, or set "
+        f"base_model_name_or_path in {path / ADAPTER_CONFIG} to where it lies now"
+    )
+
+
+def chain(path: Path) -> list[Path]:
+    """The adapters of a directory, the innermost last, and then the whole model that they rest on.
+
+    Raises:
+        ValueError: as `base_of`; adapters that rest on each other in a circle.
+    """
+    found = [path.resolve()]
+    while is_adapter(found[-1]):
+        base = base_of(found[-1])
+        if base in found:
+            raise ValueError(f"the adapter in {base} is its own base: mend {base / ADAPTER_CONFIG}")
+        found.append(base)
+    return found
+
+
+def origin_hash(path: Path) -> str:
+    """Hash of a model's directory; of an adapter's, of all the directories that it rests on as well."""
+    directories = chain(path)
+    hashes = [hash_directory(directory) for directory in directories]
+    return hashes[0] if len(hashes) == 1 else hash_config(hashes)
+
+
+def merged(model: Any, path: Path) -> Any:
+    """The model with the adapter in `path` merged into its weights.
+
+    Raises:
+        ValueError: for an adapter that lacks weights or can't be merged.
+    """
+    adapted = with_weights(model, path, trainable=False)
+    try:
+        return adapted.merge_and_unload()
+    except (AttributeError, NotImplementedError, ValueError) as error:
+        kind = adapted.peft_config["default"].peft_type
+        raise ValueError(
+            f"the adapter in {path} ({kind}) can't be merged into its base: give a LoRA adapter"
+        ) from error
+
+
+def with_weights(model: Any, path: Path, trainable: bool) -> Any:
+    """The model wearing the adapter in `path`, whose weights are all there and of the right shape.
+
+    Raises:
+        ValueError: naming what is missing, left over or of another shape.
+    """
+    try:
+        adapted = PeftModel.from_pretrained(model, path, is_trainable=trainable)
+    except RuntimeError as error:
+        reason = next((line.strip() for line in str(error).splitlines()[1:]), str(error))
+        raise ValueError(f"the adapter in {path} doesn't fit its base: {reason}") from error
+    held, wanted = set(load_peft_weights(str(path), device="cpu")), set(get_peft_model_state_dict(adapted))
+    for names, problem in ((wanted - held, "lacks weights"), (held - wanted, "holds weights that have no place")):
+        if names:
+            raise ValueError(f"the adapter in {path} {problem}: {_named(sorted(names))}. Restore it from a copy")
+    return adapted
+
+
+def _named(names: Sequence[str], most: int = 4) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,0 +1,91 @@
+"""Deterministic kernels: the same configuration on the same machine gives the same weights, at any number of threads.
+
+Without them several threads add up the gradient of indexed tensors in the order in which they arrive.
+Source: PyTorch's note on reproducibility, https://docs.pytorch.org/docs/stable/notes/randomness.html.
+"""
+
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+# Builds take these many threads whatever the run has: another number gives other weights in the last bits.
+BUILD_THREADS = 2
+# What torch says of an operation that it has no deterministic form of, once for each call.
+_SAID = re.compile(r"(?P<operation>[\w.:<>]+) does not have a deterministic implementation")
+
+
+def settle(threads: int, deterministic: bool = True) -> None:
+    """Set the threads of this process, and torch's choice of kernels.
+
+    An operation without a deterministic form only warns: `watching` names it.
+    """
+    if deterministic:
+        # cuBLAS reads it when CUDA starts; without it, its products differ between streams.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    _fill_uninitialised_memory(False)  # nothing here reads what it hasn't written
+    torch.backends.cudnn.benchmark = False
+    torch.set_num_threads(threads)
+
+
+def _filled_uninitialised_memory() -> bool:
+    return bool(torch.utils.deterministic.fill_uninitialized_memory)  # type: ignore[attr-defined]
+
+
+def _fill_uninitialised_memory(fill: bool) -> None:
+    torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
+
+
+@contextmanager
+def built_alike() -> Iterator[None]:
+    """Settle this process for a build, and leave it afterwards as it was."""
+    threads, mode = torch.get_num_threads(), torch.get_deterministic_debug_mode()
+    filled, tried = _filled_uninitialised_memory(), torch.backends.cudnn.benchmark
+    settle(BUILD_THREADS)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_deterministic_debug_mode(mode)
+        _fill_uninitialised_memory(filled)
+        torch.backends.cudnn.benchmark = tried
+
+
+@dataclass
+class Watch:
+    """Names of the operations that ran without a deterministic form; `heard` is told of each new one."""
+
+    heard: Callable[[str], None] = lambda _: None
+    operations: set[str] = field(default_factory=set)
+
+    def note(self, message: str) -> bool:
+        """Take a warning's text; false where it is about something else."""
+        found = _SAID.search(message)
+        if found is None:
+            return False
+        if found["operation"] not in self.operations:
+            self.operations.add(found["operation"])
+            self.heard(found["operation"])
+        return True
+
+
+@contextmanager
+def watching(heard: Callable[[str], None] = lambda _: None) -> Iterator[Watch]:
+    """Collect, for as long as the block lasts, which operations torch has no deterministic form of."""
+    watch = Watch(heard)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("always", message=".*does not have a deterministic implementation")
+        show = warnings.showwarning
+
+        def keep(message: Any, *rest: Any, **named: Any) -> None:
+            if not watch.note(str(message)):
+                show(message, *rest, **named)
+
+        warnings.showwarning = keep
+        yield watch

@@ -1,0 +1,193 @@
+"""`a.b=c`: settings changed by name within plain data, read as the type of their field."""
+
+import difflib
+import json
+import types
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from envs.input_files import parse_json
+
+Models = Sequence[type[BaseModel]]
+
+
+def assign_all(data: dict[str, Any], pairs: Sequence[tuple[str, str]], model: type[BaseModel]) -> None:
+    """Sets keys within what a `model` dumps, each to what its text says; a kind brings the settings of its member.
+
+    The order on the command line doesn't matter between a value and what lies within it: a whole value comes before its
+    parts, and of these the kind first, since another kind has other settings. Of two of one key the later counts.
+
+    Raises:
+        ValueError: an unknown key or kind, with the nearest right one; JSON that repeats a key.
+    """
+
+    def whole_first(pair: tuple[str, str]) -> tuple[int, bool]:
+        key = pair[0]
+        return key.count("."), not (key == "kind" or key.endswith(".kind"))
+
+    for key, text in sorted(pairs, key=whole_first):
+        _assign(data, key, text, [model])
+
+
+def _assign(data: Any, key: str, text: str, models: Models) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        inner = _below(models, data, parent)
+        data = _child(data, parent, key, inner)
+        models = inner
+    if isinstance(data, dict) and last == "kind":
+        if text != data.get("kind"):
+            # Another kind has other settings: those of the old one would be refused as unknown.
+            settings = _defaults(text, key, models)
+            data.clear()
+            data.update(settings)
+    elif isinstance(data, list):
+        index = _index(data, last, key)
+        element = {str} if isinstance(data[index], str) else set()
+        data[index] = completed(_read(text, key, element), models)
+    elif isinstance(data, dict) and last in data:
+        fields = [model.model_fields[last] for model in _fitting(models, data, last)]
+        value = _read(text, key, {plain for field in fields for plain in plain_types(field.annotation)})
+        if isinstance(data[last], dict) and "kind" in data[last] and isinstance(value, str):
+            raise ValueError(f"{key} is more than a name: to choose another, set {key}.kind={value}")
+        data[last] = completed(value, _below(models, data, last))
+    else:
+        raise ValueError(_unknown(data, last, key))
+
+
+def _read(text: str, key: str, types_taken: set[Any]) -> Any:
+    """JSON where it parses as such and the field takes that, else text: of a text field, 7 is text as well.
+
+    Raises:
+        ValueError: JSON with a key twice, or with a number of thousands of digits, for what isn't a text field.
+    """
+    takes_text = bool(types_taken & {str, Path})
+    try:
+        value = parse_json(text)
+    except json.JSONDecodeError:
+        return text
+    except ValueError as error:
+        if takes_text:
+            return text
+        raise ValueError(f"{key}: {error}") from error
+    as_written = {list: tuple}.get(type(value), type(value))
+    return text if takes_text and as_written not in types_taken else value
+
+
+def plain_types(annotation: Any) -> Iterator[Any]:
+    """The types that a value of this annotation may have itself; of a tuple that is the tuple, not its elements."""
+    origin = get_origin(annotation)
+    if origin is Literal:
+        yield from (type(choice) for choice in get_args(annotation))
+    elif origin in (Union, types.UnionType):
+        for argument in get_args(annotation):
+            yield from plain_types(argument)
+    elif origin is Annotated:
+        yield from plain_types(get_args(annotation)[0])
+    else:
+        yield origin or annotation
+
+
+def completed(value: Any, models: Models) -> Any:
+    """The value with the defaults of the settings that it leaves out, so that they can be set by name."""
+    if isinstance(value, list):
+        return [completed(element, models) if isinstance(element, dict) else element for element in value]
+    model = _model_of(value, models) if isinstance(value, dict) else None
+    if model is None:
+        return value
+    try:
+        found: dict[str, Any] = {**model().model_dump(mode="json"), **value}
+    except ValidationError:  # it has settings without defaults
+        found = dict(value)
+    for name in value:
+        if name in model.model_fields:
+            found[name] = completed(value[name], models_in(model.model_fields[name].annotation))
+    return found
+
+
+def _model_of(value: dict[str, Any], models: Models) -> type[BaseModel] | None:
+    """The model that an object is to be of, by its kind where it says one."""
+    fitting = [model for model in models if value.get("kind", kind_of(model)) == kind_of(model)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _below(models: Models, data: Any, name: str) -> list[type[BaseModel]]:
+    """What may stand at `name` in `data`, which is of one of these models, or a list of them."""
+    if not isinstance(data, dict):
+        return list(models)
+    here = _fitting(models, data, name)
+    return [found for model in here for found in models_in(model.model_fields[name].annotation)]
+
+
+def _fitting(models: Models, data: dict[str, Any], name: str) -> list[type[BaseModel]]:
+    """The models that have a field of this name, and that `data` may be of."""
+    return [model for model in models if name in model.model_fields and data.get("kind") in (None, kind_of(model))]
+
+
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Every model that a field of this type may hold, alone or in a tuple."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for argument in get_args(annotation) for found in models_in(argument)]
+
+
+def kind_of(model: type[BaseModel]) -> str | None:
+    """The name of a component within its union; None for what has no alternative."""
+    return model.model_fields["kind"].default if "kind" in model.model_fields else None
+
+
+def members(union: Any) -> tuple[Any, ...]:
+    """The classes of a package's union, which may have only one."""
+    inner = get_args(union)[0] if get_args(union) else union
+    return get_args(inner) or (inner,)
+
+
+def _defaults(kind: str, key: str, models: Models) -> dict[str, Any]:
+    """The settings of a component of this kind, so that later assignments find them.
+
+    Raises:
+        ValueError: for a kind that doesn't exist, with the nearest that does.
+    """
+    kinds = {found: model for model in models if (found := kind_of(model)) is not None}
+    if not kinds:
+        return {"kind": kind}
+    if kind not in kinds:
+        raise ValueError(f"unknown kind {kind!r} in {key!r}: {nearest(kind, list(kinds))}")
+    return dict(kinds[kind]().model_dump(mode="json"))
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """The end of an error about a name that doesn't exist."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
+
+
+def _child(data: Any, name: str, key: str, models: Models) -> Any:
+    """What stands at `name`; where that is nothing, and one of its fields is to be set, it is switched on."""
+    if isinstance(data, list):
+        return data[_index(data, name, key)]
+    if isinstance(data, dict) and name in data:
+        if data[name] is None and models:
+            data[name] = models[0]().model_dump(mode="json")
+        return data[name]
+    raise ValueError(_unknown(data, name, key))
+
+
+def _index(parts: list[Any], name: str, key: str) -> int:
+    """Members of a list are named by their kind (`rewards.helpfulness.weight`) or by number."""
+    kinds = [part.get("kind") if isinstance(part, dict) else None for part in parts]
+    if name in kinds:
+        return kinds.index(name)
+    if name.isascii() and name.isdecimal() and len(name) < 10 and int(name) < len(parts):
+        return int(name)
+    raise ValueError(_unknown({kind: None for kind in kinds if kind and isinstance(kind, str)}, name, key))
+
+
+def _unknown(data: Any, name: str, key: str) -> str:
+    names = list(data) if isinstance(data, dict) else []
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"valid here: {', '.join(names) or 'nothing'}"
+    return f"unknown key {name!r} in {key!r}: {hint}"

@@ -1,0 +1,87 @@
+"""Runs that can't be compared as they are say so, on an overlay and on a study alike."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from markupsafe import escape
+
+from reports.cells import study_of
+from reports.comparability import FACTS, overlay_notices
+from reports.folder import read_run
+from reports.report import write_report
+from reports.study import write_study
+from reports.study_notices import notices
+
+RunWriter = Callable[..., Path]
+
+PROBED = {"probe_queries": 256, "harmless_queries": None}
+PACKAGES = {"torch": "2.13.0", "gyges": "0.1.0"}
+# What a fact is called, what the other run has in place of it, and what is told of both.
+CASES: dict[str, tuple[str, dict[str, Any], str]] = {
+    "build": ("different builds of their organism", {"facts": {"organism_hash": "00aa"}}, "organism_hash 00aa"),
+    "reward": ("different builds of a reward", {"facts": {"reward_hashes": {"preference": "0"}}}, "preference 0"),
+    "sizes": ("other numbers of queries", {"config": {**PROBED, "probe_queries": 64}}, "probe_queries 64"),
+    "harmless": ("other numbers of queries", {"config": {**PROBED, "harmless_queries": 8}}, "harmless_queries 8"),
+    "prompts": ("on other prompts", {"facts": {"prompt_set_hashes": {"harmful": "00cc"}}}, "harmful 00cc"),
+    "labels": ("labelled by another source", {"facts": {"label_source": "judge"}}, "label_source judge"),
+    "steps": ("other numbers of steps", {"last": 4}, "last step 4"),
+    "code": ("by other code", {"facts": {"code_commit": "b2"}}, "code_commit b2"),
+    "changes": ("by other code", {"facts": {"code_dirty": True}}, "code_commit a1916ba with local changes"),
+    "packages": (
+        "other package versions", {"facts": {"package_versions": {**PACKAGES, "torch": "2.12.1"}}}, "torch 2.12.1",
+    ),
+    "schema": ("under another schema", {"facts": {"schema_version": 1}}, "schema_version 1"),
+}  # fmt: skip
+
+
+def write(write_run: RunWriter, name: str, **changes: Any) -> Path:
+    return write_run(name, **{"last": 2, "every": 2, "queries": 6, "config": PROBED, **changes})
+
+
+def test_runs_that_share_everything_have_no_notice(write_run: RunWriter) -> None:
+    # Another seed draws other prompts, which is how they are meant.
+    seeds = [
+        write(write_run, f"arm-{seed}", seed=seed, facts={"prompt_set_hashes": {"harmful": f"{seed}"}})
+        for seed in range(3)
+    ]
+    runs = [read_run(folder) for folder in seeds]
+    assert overlay_notices(runs) == overlay_notices(runs[:1]) == notices(study_of(runs)) == []
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_fact_in_which_runs_differ_is_told_on_both_pages(case: str, write_run: RunWriter, tmp_path: Path) -> None:
+    what, changes, told = CASES[case]
+    other = {**changes, "config": {**PROBED, **changes.get("config", {}), "name": "three"}}
+    folders = [write(write_run, "one"), write(write_run, "three", **other)]
+    [line] = overlay_notices([read_run(folder) for folder in folders])
+    assert what in line
+    assert line.startswith("these runs ")
+    assert "unlike one (" in line
+    assert f"three ({told})" in line
+    page = write_report(folders, tmp_path / "overlay").page.read_text()
+    assert f'<p class="notice">{escape(line)}</p>' in page
+    written = write_study(folders, tmp_path / "study")
+    said = [text for text in notices(study_of([read_run(folder) for folder in folders])) if what in text]
+    assert len(said) == 1
+    assert told in said[0]
+    assert f'<p class="notice">{escape(said[0])}</p>' in written.page.read_text()
+    assert f"notice: {said[0]}" in written.text
+
+
+def test_every_fact_is_tried() -> None:
+    assert all(any(what in fact.what for what, _, _ in CASES.values()) for fact in FACTS)
+
+
+def test_other_organisms_are_other_builds_and_that_is_no_notice(write_run: RunWriter) -> None:
+    folders = [
+        write(write_run, name, facts={"organism": name, "organism_hash": digest})
+        for name, digest in (("faker", "aa"), ("honest", "bb"))
+    ]
+    assert overlay_notices([read_run(folder) for folder in folders]) == []
+
+
+def test_a_single_run_says_nothing_of_comparisons(write_run: RunWriter) -> None:
+    page = write_report([write(write_run, "alone")]).page.read_text()
+    assert "these runs" not in page
