@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -107,7 +108,7 @@ def table(board: Board, lines: int) -> Group:
 def _cells(board: Board, trial: Trial, at: Latest) -> tuple[str, ...]:
     left = seconds_left(board.standings[trial.name], at.step, trial.config.steps, board.clock())
     return (
-        printable(trial.config.name),
+        escape(printable(trial.config.name)),
         str(trial.config.seed),
         board.state(trial),
         f"{at.step}/{trial.config.steps}",
