@@ -15,7 +15,7 @@ from peft import AutoPeftModelForCausalLM, PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from envs.chat import PLAIN, ChatStyle, Prompt, prompt
-from envs.episode import Scenario
+from envs.episode import FollowUp, Scenario
 from rl.linear import quicken
 
 
@@ -41,7 +41,11 @@ class Policy:
         return pad if pad < self.model.get_input_embeddings().weight.shape[0] else 0
 
     def prompt_ids(self, scenario: Scenario) -> NDArray[np.int64]:
-        """The prompt as the model's own chat template writes it, ready for the reply; shape (P,)."""
+        """The prompt as the model's own chat template writes it, ready for the reply; shape (P,).
+
+        Raises:
+            ValueError: if the template drops or cuts the reply that a follow-up asks about.
+        """
         if not scenario.recurs:
             return self._templated(scenario)
         key = tuple(text for message in scenario.messages for text in message.values())
@@ -54,7 +58,13 @@ class Policy:
         return prompt(self.tokenizer, scenario.messages, self.style)
 
     def _templated(self, scenario: Scenario) -> NDArray[np.int64]:
-        return np.asarray(self.prompt(scenario).ids, dtype=np.int64)
+        found = self.prompt(scenario)
+        if isinstance(scenario, FollowUp) and not scenario.is_whole_in(found.text):
+            raise ValueError(
+                f"the chat template drops or cuts a reply once the question {scenario.question!r} stands behind it: make "
+                "chat_template.jinja keep earlier replies whole"
+            )
+        return np.asarray(found.ids, dtype=np.int64)
 
 
 def pick_device() -> torch.device:
