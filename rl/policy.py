@@ -61,8 +61,8 @@ class Policy:
         found = self.prompt(scenario)
         if isinstance(scenario, FollowUp) and not scenario.is_whole_in(found.text):
             raise ValueError(
-                f"the chat template drops or cuts a reply once the question {scenario.question!r} stands behind it: make "
-                "chat_template.jinja keep earlier replies whole"
+                f"the chat template drops or cuts a reply once the question {scenario.question!r} stands behind it: "
+                "make chat_template.jinja keep earlier replies whole"
             )
         return np.asarray(found.ids, dtype=np.int64)
 
