@@ -15,7 +15,7 @@ import pytest
 
 from reports.folder import read_run
 from reports.records import EPISODE_COLUMNS
-from rl.config import RunConfig, members
+from rl.config import RunConfig, members, read_config
 from rl.episode_rows import run_schema
 from rl.loop import resume, train
 from rl.mitigations import Mitigation
@@ -45,7 +45,7 @@ def files(run: Path) -> list[Path]:
 
 
 def test_one_schema_for_the_whole_run(run: Path) -> None:
-    config = RunConfig.model_validate_json((run / "config.json").read_text())
+    config = read_config(run / "config.json")
     schemas = [pq.read_schema(file) for file in files(run)]
     assert [file.stem for file in files(run)] == ["step-000000", "step-000002", "step-000003"]
     assert all(schema.equals(run_schema(config)) for schema in schemas)
@@ -63,7 +63,7 @@ def test_one_schema_for_the_whole_run(run: Path) -> None:
 
 def check(found: pd.DataFrame, run: Path) -> None:
     """What must hold of the whole run, however it was read."""
-    config = RunConfig.model_validate_json((run / "config.json").read_text())
+    config = read_config(run / "config.json")
     build = json.loads((run / "manifest.json").read_text())["organism_hash"][:8]
     assert set(found["run"]) == {default_name(config)}
     assert set(found["build"]) == {build}
