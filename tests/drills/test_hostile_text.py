@@ -30,6 +30,7 @@ from reports.study import write_study
 from reports.summary import as_text, summarise
 from rl.progress import notice
 from tests.reports.conftest import labels, manifest, probe_rows, step_row
+from tests.rl.conftest import command, fork
 
 pytestmark = pytest.mark.slow
 CHROMIUM, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
@@ -254,6 +255,11 @@ def test_pictures_are_valid_whatever_a_run_is_called(written: dict[str, Path]) -
         assert not [one for one in root.iter() if one.tag.endswith(("script", "foreignObject", "image"))]
 
 
+def acting(text: str) -> list[str]:
+    """What a terminal would act on."""
+    return [c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
+
+
 def test_a_terminal_is_given_nothing_to_act_on(
     runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -263,7 +269,27 @@ def test_a_terminal_is_given_nothing_to_act_on(
     assert len(overlay_notices(read)) == 2  # of other builds, by other code
     assert "notice: " in texts[1]
     for text in texts:
-        acting = {c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")}
-        assert acting <= {"\n"}
+        assert set(acting(text)) <= {"\n"}
         text.encode()
-    assert all(line.startswith(("gyges: ", " ")) for line in texts[0].splitlines())
+    assert texts[0].count("\n") == 1
+
+
+@pytest.mark.parametrize("way", ["report", "overlay", "study", "no such run", "a damaged run"])
+def test_a_command_prints_nothing_that_a_terminal_acts_on(way: str, runs: list[Path], tmp_path: Path) -> None:
+    out = ["--out", str(tmp_path / runs[0].name)]
+    arguments = ["report", *map(str, runs[:1] if way == "report" else runs), *out]
+    if way == "study":
+        arguments.append("--study")
+    if way == "no such run":
+        arguments = ["report", str(tmp_path / runs[1].name)]
+    if way == "a damaged run":
+        damaged = shutil.copytree(runs[0], tmp_path / f"damaged{runs[0].name}")
+        (damaged / "manifest.json").write_text(json.dumps({"schema_version": HOSTILE}))
+        arguments = ["report", str(damaged)]
+    wrong = way in ("no such run", "a damaged run")
+    code = fork(command(arguments), tmp_path / "output.txt").code()
+    printed = (tmp_path / "output.txt").read_text()
+    assert code == (2 if wrong else 0), printed
+    assert set(acting(printed)) <= {"\n"}
+    assert "\\x1b[2J" in printed  # the name is there, escaped
+    assert printed.count("\n") == 1 if wrong else "page: " in printed or "study: " in printed
