@@ -10,23 +10,42 @@ os.environ.setdefault("MKL_NUM_THREADS", "1")
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
 
 Once = Callable[[str, Callable[[Path], object]], Path]
 
-# The modules that take longest, longest first: a worker that met one of them last would keep the other waiting.
-LONGEST = (
-    "tests/rl/test_ray_train.py",
-    "tests/rl/test_ray_workers.py",
-)
+# What takes longest, longest first: a worker that met one of these last would keep the other waiting.
+LONGEST = ("ray", "tests/rl/test_sweep.py", "tests/rl/test_trl_engine.py", "tests/rl/test_processes.py")
+
+
+def unit(nodeid: str) -> str:
+    """The tests that one worker does in their order: those of a module, and all that start Ray.
+
+    Two sessions of Ray at a time would ask two cores for eight processes.
+    """
+    module = nodeid.partition("::")[0]
+    return "ray" if Path(module).name.startswith("test_ray_") else module
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest modules first; the order within each stays."""
+    """Put the longest units first; the order within each stays."""
     rank = {name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: rank.get(item.nodeid.partition("::")[0], len(rank)))
+    items.sort(key=lambda item: rank.get(unit(item.nodeid), len(rank)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Deal units to the workers of `pytest -n 2 --dist loadscope`."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Units(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return unit(nodeid)
+
+    return Units(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 @pytest.fixture(scope="session")
