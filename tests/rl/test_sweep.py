@@ -35,7 +35,7 @@ from tests.conftest import Once
 from tests.rl.conftest import Child, Gyges, command, fork, rows, same_weights, weights
 from tests.rl.test_loop import having
 
-PATIENCE_S = 120.0
+PATIENCE_S = 600.0
 LOCAL = Fleet("local", workers=2)
 
 
