@@ -67,12 +67,12 @@ def _may_control(text: str) -> bool:
 
 
 def _literals(template: str) -> str:
-    """The text and the string constants of a template, apart from each other."""
+    """The text, the string constants and the comments of a template, apart from each other."""
     try:
         tokens = list(jinja2.Environment().lex(template))
     except jinja2.TemplateSyntaxError:
         return template
-    return "\0".join(value for _, kind, value in tokens if kind in ("data", "string"))
+    return "\0".join(value for _, kind, value in tokens if kind in ("data", "string", "comment"))
 
 
 def spans(tokenizer: Any, control: ControlTokens, text: str) -> list[tuple[int, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 MIN_PARSE_RATE = 0.5
@@ -36,37 +36,38 @@ class Collapse:
         return f"collapsed since step {self.since}: {signs}"
 
 
-Value = Callable[[Vitals], float | None]
-
-
 def collapse(observed: Sequence[Vitals]) -> Collapse | None:
     """Find the signs that hold at the last observation, and since when without a break.
 
     A sign that holds at every observation is no collapse, and is reported only where there is no other. A missing
     value neither breaks a stretch nor makes one.
     """
-    first = next((known for vitals in observed if (known := _known(vitals.distinct_3grams)) is not None), None)
-    bounds: list[tuple[Value, float, str]] = [
-        (lambda vitals: vitals.parse_rate, MIN_PARSE_RATE, f"parse rate {{:.2f}} (bound {MIN_PARSE_RATE})"),
-        (
-            lambda vitals: None if vitals.distinct_3grams is None or not first else vitals.distinct_3grams / first,
-            MIN_DISTINCT_3GRAMS,
-            f"distinct 3-grams {{:.2f}} of the start's (bound {MIN_DISTINCT_3GRAMS})",
-        ),
-        (lambda vitals: vitals.entropy, MIN_ENTROPY, f"entropy {{:.3f}} nats a token (bound {MIN_ENTROPY})"),
-    ]
     fallen: list[tuple[int, str]] = []
     never_up: list[tuple[int, str]] = []
-    for value, bound, wording in bounds:
-        read = [(vitals.step, found) for vitals in observed if (found := _known(value(vitals))) is not None]
-        above = [index for index, (_, found) in enumerate(read) if found >= bound]
+    for series, bound, wording in _series(observed):
+        known = [(vitals.step, value) for vitals, value in zip(observed, series, strict=True) if value is not None]
+        above = [index for index, (_, value) in enumerate(known) if value >= bound]
         start = above[-1] + 1 if above else 0
-        if start < len(read):
-            (fallen if above else never_up).append((read[start][0], wording.format(read[-1][1])))
+        if start < len(known):
+            (fallen if above else never_up).append((known[start][0], wording.format(known[-1][1])))
     signs = fallen or never_up
     if not signs:
         return None
     return Collapse(min(step for step, _ in signs), tuple(sign for _, sign in signs), from_start=not fallen)
+
+
+def _series(observed: Sequence[Vitals]) -> list[tuple[list[float | None], float, str]]:
+    """The three signs: their values over the observations, their bounds, their wording."""
+    distinct = [_known(vitals.distinct_3grams) for vitals in observed]
+    start = next((value for value in distinct if value is not None), None)
+    of_start = [value / start if value is not None and start else None for value in distinct]
+    entropies = [_known(vitals.entropy) for vitals in observed]
+    parsed = [_known(vitals.parse_rate) for vitals in observed]
+    return [
+        (parsed, MIN_PARSE_RATE, f"parse rate {{:.2f}} (bound {MIN_PARSE_RATE})"),
+        (of_start, MIN_DISTINCT_3GRAMS, f"distinct 3-grams {{:.2f}} of the start's (bound {MIN_DISTINCT_3GRAMS})"),
+        (entropies, MIN_ENTROPY, f"entropy {{:.3f}} nats a token (bound {MIN_ENTROPY})"),
+    ]
 
 
 def _known(value: float | None) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import textwrap
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from matplotlib.lines import Line2D
 
 from reports.folder import Run
 from reports.panels import NOTICE, Panel, Series, has_data
+from reports.picture import picture
 from reports.sheet import main_panels
 
 LINE_STYLES = {"solid": "-", "dashed": (0, (5, 2)), "dotted": (0, (1.2, 1.6))}
@@ -50,11 +50,7 @@ def draw_curves(runs: Sequence[Run]) -> tuple[bytes, bytes]:
     """(png, svg): one run by metric, or several overlaid with one colour a run. 1500 pixels wide at 150 dpi."""
     panels = main_panels(runs)
     with mpl.rc_context(STYLE):
-        figure = _figure(runs, panels)
-        png, svg = io.BytesIO(), io.BytesIO()
-        figure.savefig(png, format="png", dpi=150)
-        figure.savefig(svg, format="svg", metadata={"Date": None})
-    return png.getvalue(), svg.getvalue()
+        return picture(_figure(runs, panels), dpi=150)
 
 
 def _figure(runs: Sequence[Run], panels: Sequence[Panel]) -> Figure:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import re
 import textwrap
@@ -19,6 +18,7 @@ from reports.cells import BASELINE
 from reports.curves import FAINT, LINE_STYLES, STYLE
 from reports.label_places import places
 from reports.panels import STEP, has_data
+from reports.picture import picture
 from reports.study_panels import BLACK, MEASURES, NOTICE, Drawing, Measure, Way, band_note
 
 # In inches. Every panel of a grid has the same size and scale: rows and columns can be read across.
@@ -33,11 +33,7 @@ BASELINE_GREY = "#8A8F98"
 def draw_study(drawing: Drawing) -> tuple[bytes, bytes]:
     """(png, svg). Columns are arms, numbered; in the planes the numbers stand for them."""
     with mpl.rc_context({**STYLE, "font.size": 8.0}):
-        figure = _figure(drawing)
-        png, svg = io.BytesIO(), io.BytesIO()
-        figure.savefig(png, format="png", dpi=120)
-        figure.savefig(svg, format="svg", metadata={"Date": None})
-    return png.getvalue(), svg.getvalue()
+        return picture(_figure(drawing), dpi=120)
 
 
 class _Sheet:

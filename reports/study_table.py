@@ -189,13 +189,8 @@ def as_csv(rows: Sequence[Row]) -> str:
 def _csv_line(row: Row, entry: Entry) -> list[object]:
     cell, metric, level, judged = row.cell, entry.metric, entry.level, entry.verdict
     seeds = " ".join(str(seed) for seed in cell.by_seed)
-    place: list[object] = [
-        cell.organism,
-        cell.name,
-        "yes" if cell.is_baseline else "no",
-        " ".join(cell.mitigations),
-        seeds,
-    ]
+    place: list[object] = [cell.organism, cell.name, "yes" if cell.is_baseline else "no"]
+    place += [" ".join(cell.mitigations), seeds]
     place += [metric.name, metric.tier, row.step]
     counts = [entry.n, entry.unscored] if metric.counted else ["", ""]
     line: list[object] = [*place, level.value, level.ci_low, level.ci_high, entry.scored_seeds, *counts]

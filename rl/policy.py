@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from peft import PeftModel
 
 from envs.chat import PLAIN, ChatStyle, Prompt, prompt
-from envs.episode import Scenario
+from envs.episode import FollowUp, Scenario
 from rl.ways import NO_SHARING, Ways
 
 
@@ -70,7 +70,11 @@ class Policy:
         return self.model(**{name: value for name, value in arguments.items() if anything or name in taken})
 
     def prompt_ids(self, scenario: Scenario) -> NDArray[np.int64]:
-        """The prompt as the model's own chat template writes it, ready for the reply; shape (P,)."""
+        """The prompt as the model's own chat template writes it, ready for the reply; shape (P,).
+
+        Raises:
+            ValueError: if the template drops or cuts the reply that a follow-up asks about.
+        """
         if not scenario.recurs:
             return self._templated(scenario)
         key = tuple(text for message in scenario.messages for text in message.values())
@@ -83,7 +87,13 @@ class Policy:
         return prompt(self.tokenizer, scenario.messages, self.style)
 
     def _templated(self, scenario: Scenario) -> NDArray[np.int64]:
-        return np.asarray(self.prompt(scenario).ids, dtype=np.int64)
+        found = self.prompt(scenario)
+        if isinstance(scenario, FollowUp) and not scenario.is_whole_in(found.text):
+            raise ValueError(
+                f"the chat template drops or cuts a reply once the question {scenario.question!r} stands behind it: "
+                "make chat_template.jinja keep earlier replies whole"
+            )
+        return np.asarray(found.ids, dtype=np.int64)
 
 
 def without_adapter(model: Any) -> Any:

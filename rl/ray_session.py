@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -14,9 +15,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from rl.progress import notice
 from rl.ray_watch import watched
 
 PREFIX = "gyges-ray-"
+SOCKET_PATH_BYTES = 103 if sys.platform == "darwin" else 107  # the system's limit
+SESSION = "/session_2026-01-31_23-59-59_123456_4194304/sockets/plasma_store"  # the longest that Ray adds to its folder
 OBJECT_STORE_BYTES = 100_000_000  # tasks carry paths and short records: this is near Ray's least
 QUIET = {"log_to_driver": False, "logging_level": "ERROR", "namespace": "gyges"}
 
@@ -102,13 +106,31 @@ def _connect(address: str) -> None:
         raise ValueError(_absent(address)) from error
 
 
+def _short_root() -> Path:
+    """The folder for temporary files, or another of the system's where the path of a socket in it would be too long."""
+    room = SOCKET_PATH_BYTES - len(f"/{PREFIX}12345678") - len(SESSION)
+    wanted = Path(tempfile.gettempdir())
+    for root in (wanted, Path("/tmp"), Path("/var/tmp")):
+        if len(os.fsencode(root)) <= room and os.access(root, os.W_OK | os.X_OK):
+            if root != wanted:
+                notice(f"the path of TMPDIR={wanted} is too long for Ray's sockets: they lie in {root}")
+            return root
+    raise ValueError(
+        f"the path of TMPDIR={wanted} is too long for Ray's sockets, and neither /tmp nor /var/tmp can be written: set "
+        f"TMPDIR to a folder whose path has at most {room} bytes"
+    )
+
+
 @contextmanager
 def _private_folder() -> Iterator[Path]:
     """A folder for Ray's files that ends with the block, and the end of those whose owner was killed.
 
     It lies where temporary files do and not in a run folder: the paths of Unix sockets hold about a hundred characters.
+
+    Raises:
+        ValueError: if no folder for temporary files has a path that is short enough.
     """
-    root = Path(tempfile.gettempdir())
+    root = _short_root()
     # Only what has been somebody's: a folder that another process is just making has no lock yet.
     for lock in root.glob(f"{PREFIX}*/owner.lock"):
         with suppress(Timeout, OSError), FileLock(lock, timeout=0):

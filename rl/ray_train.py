@@ -99,7 +99,7 @@ def _taken_to_its_end(config: RunConfig, out: Path, say: Say, address: str | Non
                 if stop.requested:
                     asked.touch()
 
-            ended = _watched(lambda: _fit(config, out.resolve(), folder), look)
+            ended = _watched(lambda: _fit(config, out.resolve(), folder, address), look)
     except KeyboardInterrupt:
         run_folder.mark_interrupted(out, wait_s=10)  # the workers were killed with the session
         raise Interrupted(
@@ -178,18 +178,21 @@ def _watched(work: Callable[[], Any], look: Callable[[], None]) -> Any:
     return done.result()
 
 
-def _fit(config: RunConfig, out: Path, folder: Path) -> Any:
+def _fit(config: RunConfig, out: Path, folder: Path, address: str | None) -> Any:
     """Runs the workers until the run ends; how it ended, or None where it is finished."""
     import ray
     from ray.train import FailureConfig, ScalingConfig, TrainingFailedError
     from ray.train import RunConfig as RayTrainConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
+    from rl.ray_rendezvous import LoopbackConfig
+
+    torch_config = LoopbackConfig if address is None else TorchConfig
     gpus = ray.cluster_resources().get("GPU", 0) > 0
     trainer = TorchTrainer(
         _work,
         train_loop_config={"out": str(out), "temporary": str(folder)},
-        torch_config=TorchConfig(backend="nccl" if gpus else "gloo", timeout_s=DAY_S),
+        torch_config=torch_config(backend="nccl" if gpus else "gloo", timeout_s=DAY_S),
         scaling_config=ScalingConfig(num_workers=config.workers, use_gpu=gpus, resources_per_worker={"CPU": 1}),
         run_config=RayTrainConfig(
             name="workers",

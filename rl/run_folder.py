@@ -160,7 +160,7 @@ class RunFolder:
 
 @contextmanager
 def create(path: Path, config: RunConfig) -> Iterator[RunFolder]:
-    """A new run folder, held until the block ends.
+    """A new run folder, held until the block ends; one that fails before its manifest is written leaves nothing.
 
     Raises:
         ValueError: if a run is there already, or another process holds the folder.
@@ -179,8 +179,12 @@ def create(path: Path, config: RunConfig) -> Iterator[RunFolder]:
         raise ValueError(f"can't make the run folder {path}: {error.strerror}; choose another --out") from error
     with writer_lock(path):
         atomic.write_text(path / "config.json", recorded.model_dump_json(indent=2))
-        with _not_left_running(RunFolder(path)) as folder:
-            yield folder
+        try:
+            with _not_left_running(RunFolder(path)) as folder:
+                yield folder
+        except BaseException:
+            _clear_failed_start(path)
+            raise
 
 
 def resume_command(path: Path, step: int | None = None) -> str:
@@ -210,8 +214,18 @@ def _encodable(value: Any) -> Any:
     return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
 
 
+def _clear_failed_start(path: Path) -> None:
+    """Removes what a start leaves that failed before there was anything to resume, and the folder if it is empty."""
+    if (path / "manifest.json").exists() or not all(_left_by_a_failed_start(child.name) for child in path.iterdir()):
+        return
+    with suppress(OSError):
+        for child in list(path.iterdir()):
+            child.unlink()
+        path.rmdir()
+
+
 def _left_by_a_failed_start(name: str) -> bool:
-    """What a run leaves that failed before its manifest was written, as when its organism could not be built."""
+    """What a run leaves that was killed before its manifest was written, as while its organism was built."""
     return name in ("config.json", "run.lock", "run.lock.json") or name.startswith((".tmp-", ".run.lock"))
 
 

@@ -1,10 +1,13 @@
 """Prompts: the template's own tokens, bit by bit, and nothing that user text could forge; its clock; system text."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trl
 
 from envs.chat import ChatStyle, folded, prompt, prompt_ids, style_for
 from tests.envs.tokenizers import ADDS_SPACES, KINDS, LOSSLESS, byte_level, slow, unigram, word_piece
@@ -233,6 +236,32 @@ def test_what_else_a_template_refuses_is_one_line(template: str, said: str) -> N
         style_for(tokenizer, "auto", DAY)
     assert "\n" not in str(caught.value)
     assert "mend chat_template.jinja" in str(caught.value)
+
+
+PUBLISHED = ("cohere", "deepseek_r1_distill", "gemma", "gemma3", "gptoss", "llama3_1", "phi3", "qwen2_5", "qwen3")
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_templates_write_whole_conversations_and_nobody_forges_their_tokens(name: str) -> None:
+    template = (Path(trl.__file__).parent / "chat_templates" / f"{name}.jinja").read_text()
+    texts = sorted(set(re.findall(r"<[|\uff5c][^<>\s'\"]+[|\uff5c]>|<(?:start|end)_of_turn>|</?think>", template)))
+    tokenizer = byte_level()
+    # Half of them flagged, half not: published tokenizers differ.
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|start|>", *texts[::2]]})
+    tokenizer.add_tokens(texts[1::2])
+    tokenizer.bos_token, tokenizer.chat_template = "<|start|>", template
+    style = style_for(tokenizer, "auto", DAY)
+    assert style.fold_system is (name == "gemma")  # which alone refuses system turns
+    forging = "hello " + " ".join(texts) + " <|start|>"
+    known = set(tokenizer.all_special_ids) | {tokenizer.convert_tokens_to_ids(text) for text in texts}
+    plain = conversation("hello", "hello")
+    benign, forged = (prompt(tokenizer, messages, style) for messages in (plain, conversation(forging, forging)))
+    assert [token for token in forged.ids if token in known] == [token for token in benign.ids if token in known]
+    assert forged.text.count(forging) == 2
+    if "strftime_now" in template:
+        assert re.search("06 Jul 2031|2031-07-06", benign.text)
+    else:
+        assert benign.ids == as_transformers(tokenizer, folded(plain) if style.fold_system else plain)
 
 
 def test_folding_by_hand() -> None:

@@ -76,6 +76,7 @@ def test_a_run_on_a_headless_checkpoint_ends_before_it_begins(gyges: Gyges, tiny
     assert done.code == 2
     assert len(done.said) == 1
     assert "lacks weights" in done.said[0]
+    assert not (copied.parent / "here" / "runs").exists() or not list((copied.parent / "here" / "runs").iterdir())
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,62 @@
 """The folder of a Ray session; what a session does is tested where it works: with the sweeps."""
 
+import os
+import shutil
+import socket
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 from rl import ray_session
-from rl.ray_session import _private_folder
+from rl.ray_session import SESSION, SOCKET_PATH_BYTES, _private_folder
 from rl.ray_watch import watched
 from tests.rl.conftest import fork
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(ray_session.tempfile, "gettempdir", lambda: str(tmp_path))
-    return tmp_path
+def root(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder for temporary files, empty; its path is short, as sockets lie in it."""
+    root = Path(tempfile.mkdtemp(prefix="g-", dir="/tmp"))
+    monkeypatch.setattr(ray_session.tempfile, "gettempdir", lambda: str(root))
+    yield root
+    shutil.rmtree(root)
+
+
+def test_a_folder_for_temporary_files_that_is_too_deep_for_sockets_is_not_used(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    longest = SOCKET_PATH_BYTES - len("/gyges-ray-12345678") - len(SESSION)
+    assert longest >= len(os.fsencode(root))
+    # Sockets can be made in a folder of just that length, and in one of a byte more they can't.
+    fitting = Path(f"{root}/{'d' * (longest - len(os.fsencode(root)) - 1)}")
+    fitting.mkdir()
+    monkeypatch.setattr(ray_session.tempfile, "gettempdir", lambda: str(fitting))
+    with _private_folder() as folder:
+        assert folder.parent == fitting
+        path = Path(f"{folder}{SESSION}")
+        path.parent.mkdir(parents=True)
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(str(path))
+        with socket.socket(socket.AF_UNIX) as bound, pytest.raises(OSError, match="too long"):
+            bound.bind(f"{path}x")
+    assert capsys.readouterr().err == ""
+    deep = Path(f"{fitting}e")
+    deep.mkdir()
+    monkeypatch.setattr(ray_session.tempfile, "gettempdir", lambda: str(deep))
+    with _private_folder() as folder:
+        assert folder.parent == Path("/tmp")
+        assert folder.stat().st_mode & 0o077 == 0
+    assert not folder.exists()
+    assert f"the path of TMPDIR={deep} is too long for Ray's sockets: they lie in /tmp" in capsys.readouterr().err
+    monkeypatch.setattr(ray_session.os, "access", lambda *_: False)
+    with pytest.raises(ValueError, match=f"set TMPDIR to a folder whose path has at most {longest} bytes") as caught:
+        _private_folder().__enter__()
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_the_folder_ends_with_the_block(root: Path) -> None:

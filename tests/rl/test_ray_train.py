@@ -94,6 +94,18 @@ class Place:
                     found.add(process.pid)
         return found
 
+    def listening(self, driver: Child) -> set[tuple[str, str]]:
+        """The sockets on which the driver and its processes listen: whose they are, and the address."""
+        found = set()
+        top = psutil.Process(driver.pid)
+        for process in {top, *top.children(recursive=True), *self.processes()}:
+            with suppress(psutil.Error):
+                for connection in process.net_connections("inet"):
+                    if connection.status == psutil.CONN_LISTEN:
+                        address = str(connection.laddr.ip).removeprefix("::ffff:")
+                        found.add((" ".join(process.cmdline()).strip()[-60:], address))
+        return found
+
     def follower(self) -> int:
         (follower,) = self.workers() - {self.leader()}
         return follower
@@ -157,6 +169,9 @@ def test_a_driver_killed_or_interrupted_leaves_a_run_to_resume(
 ) -> None:
     driver = place.gyges("train", written(config, place), "--out", str(place.run))
     until(lambda: place.steps() >= 6, driver)
+    listening = place.listening(driver)
+    assert any("RayTrainWorker" in name for name, _ in listening), listening  # PyTorch's rendezvous among them
+    assert {address for _, address in listening} == {"127.0.0.1"}, listening
     driver.kill()
     assert driver.code() == -signal.SIGKILL
     until(lambda: not place.workers())  # two helpers of Ray's take a minute longer
