@@ -14,7 +14,7 @@ from __future__ import annotations
 import errno
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +85,13 @@ def steps(folder: Path) -> list[int]:
         if match and path.name == step_name(int(match[1])) and (path / checksums.NAME).is_file():
             found.append(int(match[1]))
     return sorted(found)
+
+
+def keep_only(folder: Path, kept: Collection[int]) -> None:
+    """Remove the checkpoints of all other steps, each at once: a process that is killed leaves none of them damaged."""
+    for step in steps(folder):
+        if step not in kept:
+            atomic.remove_directory(folder / step_name(step))
 
 
 def newest(folder: Path) -> int | None:

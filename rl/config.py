@@ -137,6 +137,11 @@ class RunConfig(BaseModel):
     )
     probe_every: int = Field(default=20, ge=1)
     checkpoint_every: int = Field(default=20, ge=1)
+    keep_checkpoints: int = Field(
+        default=3,
+        ge=1,
+        description="Checkpoints kept besides the first, the last and those that were probed: the newest.",
+    )
 
     @model_validator(mode="before")
     @classmethod

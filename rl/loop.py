@@ -2,7 +2,7 @@
 
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -359,6 +359,14 @@ def _checkpoint(run: Run) -> None:
     store.save(
         run.folder.checkpoints, run.step, partial(save_policy, run.built.policy), tensors, {"step": run.step, **state}
     )
+    store.keep_only(run.folder.checkpoints, _kept(run.config, store.steps(run.folder.checkpoints)))
+
+
+def _kept(config: RunConfig, steps: Sequence[int]) -> list[int]:
+    """Which of these checkpoints, in ascending order, stay when the last of them has been saved."""
+    always = [step for step in steps if step in (0, steps[-1]) or _due(step, config.probe_every, config.steps)]
+    others = [step for step in steps if step not in always]
+    return [*always, *others[-config.keep_checkpoints :]]
 
 
 def _token_hashes(config: RunConfig, built: Built, probes: ProbeSet, parts: Parts) -> dict[str, str]:

@@ -13,10 +13,10 @@ from typing import Any
 import ray
 import torch.distributed as dist
 from ray.train.torch.config import TorchConfig, _set_torch_distributed_env_vars, _TorchBackend
+from torch._C._distributed_c10d import TCPStore
 
 LOOPBACK = "127.0.0.1"
-_Store: Any = dist.TCPStore  # type: ignore[attr-defined]
-_served: list[Any] = []  # of the first worker: its server lives as long as the object does
+_served: list[TCPStore] = []  # of the first worker: its server lives as long as the object does
 
 
 @dataclass
@@ -46,7 +46,7 @@ def _serve(count: int) -> int:
     """Starts the store, in the first worker, and returns its port."""
     listening = socket.create_server((LOOPBACK, 0))
     port = int(listening.getsockname()[1])
-    _served.append(_Store(LOOPBACK, port, count, True, wait_for_workers=False, master_listen_fd=listening.detach()))
+    _served.append(TCPStore(LOOPBACK, port, count, True, wait_for_workers=False, master_listen_fd=listening.detach()))
     return port
 
 
@@ -54,5 +54,5 @@ def _join(backend: str, rank: int, count: int, port: int, timeout_s: int) -> Non
     """Makes this worker one of the process group."""
     os.environ |= {"MASTER_ADDR": LOOPBACK, "MASTER_PORT": str(port)}  # Accelerate asks for them
     timeout = timedelta(seconds=timeout_s)
-    store = _Store(LOOPBACK, port, count, False, timeout)
+    store = TCPStore(LOOPBACK, port, count, False, timeout)
     dist.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=timeout)

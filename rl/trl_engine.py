@@ -34,7 +34,7 @@ from rl.rollouts import Rollouts, require_gradient, usable_rewards
 from rl.sampler import read_episode
 from rl.step_record import step_row
 from rl.streams import Stage, stream
-from rl.trl_handover import hand_over, placed, take_back
+from rl.trl_handover import hand_over, own_tokenizer, placed, take_back
 from rl.trl_settings import clip_gradients, constant_rate, plain_settings, without_dropout
 
 Record = Callable[[StepRow, Rollouts], None]
@@ -70,7 +70,7 @@ def _trainer(config: RunConfig, learner: Learner, bridge: "_Bridge", scratch: st
         "model": learner.policy.model,
         "reward_funcs": [bridge.reward],
         "train_dataset": bridge.dataset(),
-        "processing_class": learner.policy.tokenizer,
+        "processing_class": own_tokenizer(learner.policy),
         "callbacks": [bridge],
         "optimizers": (learner.optimizer, constant_rate(learner)),
     }

@@ -1,5 +1,6 @@
 """Put the run's own prompts, sampling settings and KL reference in place of those that a TRL trainer makes itself."""
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -51,6 +52,14 @@ def _sample_as_the_run_says(trainer: Any, policy: Policy) -> None:
             return sample(*arguments, **options)
 
     _replace(trainer, "_generate_single_turn", sampled)
+
+
+def own_tokenizer(policy: Policy) -> Any:
+    """A copy of the tokenizer for a trainer, which changes it, with a pad token that has a row in the embedding."""
+    tokenizer = copy.deepcopy(policy.tokenizer)
+    if tokenizer.pad_token_id != policy.pad_id:
+        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(policy.pad_id)
+    return tokenizer
 
 
 @contextmanager

@@ -20,7 +20,9 @@ import pytest
 from checkpoints import store
 from rl.config import RunConfig, read_config, resolve
 from tests.drills.killing import Moment
-from tests.rl.conftest import rows, same_run, same_weights, weights
+from tests.rl.conftest import organism_path, rows, same_run, same_weights, tiny, weights
+
+__all__ = ["organism_path", "tiny"]  # fixtures
 
 pytestmark = pytest.mark.slow
 

@@ -25,7 +25,7 @@ from tests.rl.conftest import Child, command, fork, rows, same_run
 from tests.rl.two_processes import lead_or_follow, on_two, together
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 180
+PATIENCE_S = 600
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks for processes in /proc")
 

@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 import torch
 
-import rl.build
+import rl.organisms.build
 import rl.sweep
 from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
 from rewards.helpfulness import Helpfulness
 from rl.config import RunConfig
+from rl.endings import BuildFailed
 from rl.local_workers import deal_gpus
 from rl.loop import train
 from rl.mitigations.credit_mask import CreditMask
@@ -35,7 +36,7 @@ from tests.conftest import Once
 from tests.rl.conftest import Child, Gyges, command, fork, rows, same_weights, weights
 from tests.rl.test_loop import having
 
-PATIENCE_S = 120.0
+PATIENCE_S = 600.0
 LOCAL = Fleet("local", workers=2)
 
 
@@ -399,15 +400,18 @@ def test_builds_have_two_threads_however_many_workers_there_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
+
+    def made(_: object) -> None:
+        seen.append(torch.get_num_threads())
+        raise BuildFailed("far enough")
+
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GYGES_CACHE", str(tmp_path))
-    monkeypatch.setattr(rl.build, "build_organism", lambda _: seen.append(torch.get_num_threads()))
+    monkeypatch.setattr(rl.organisms.build, "_made", made)
     before = torch.get_num_threads()
-    try:
-        outcome = run_build(distinct([RunConfig()])[0], tmp_path / "logs" / "a.log", Surroundings(tmp_path, tmp_path))
-    finally:
-        torch.set_num_threads(before)
-    assert (outcome, seen) == (Outcome("finished"), [RunConfig().threads])
+    outcome = run_build(distinct([RunConfig()])[0], tmp_path / "logs" / "a.log", Surroundings(tmp_path, tmp_path))
+    assert (outcome.status, outcome.reason) == ("failed", "far enough")
+    assert (seen, torch.get_num_threads()) == ([RunConfig().threads], before)
 
 
 def test_so_many_builds_go_side_by_side(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_the_generation_config_of_the_organism_changes_nothing(
     ]
     assert rows(runs[0], "steps.jsonl") == rows(runs[1], "steps.jsonl")
     assert same_weights(weights(runs[0], 2), weights(runs[1], 2))
-    played = [pd.read_parquet(run / "episodes" / "step-000002.parquet") for run in runs]
+    played = [pd.read_parquet(run / "episodes" / "step-000002.parquet").drop(columns=["run", "build"]) for run in runs]
     pd.testing.assert_frame_equal(*played)
     if variant != "lora":  # an adapter is saved without it
         saved = [
@@ -232,6 +232,19 @@ def test_learned_positions_do_not_count_the_padding_of_trl(tmp_path: Path) -> No
             right = policy.model(input_ids=ids, attention_mask=mask).logits[1, -1]
     torch.testing.assert_close(right, alone, rtol=0, atol=1e-4)
     assert (counted - alone).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("kind", TRAINERS)
+def test_a_pad_token_beyond_the_embedding_is_not_trls_either(kind: str, tiny: RunConfig, organism_path: Path) -> None:
+    config = resolve(tiny, ["engine=trl", "steps=1", *TRAINERS[kind]])
+    plain = load_policy(organism_path, CPU)
+    [(expected, _)] = taken(config, learner_of(plain, load_policy(organism_path, CPU)))
+    policy = load_policy(organism_path, CPU)
+    policy.tokenizer.add_special_tokens({"pad_token": "<|beyond|>"})
+    assert policy.tokenizer.pad_token_id >= policy.model.get_input_embeddings().weight.shape[0]
+    [(found, _)] = taken(config, learner_of(policy, load_policy(organism_path, CPU)))
+    assert (found.reward_mean, found.loss) == (expected.reward_mean, pytest.approx(expected.loss, abs=1e-6))
+    assert policy.tokenizer.pad_token == "<|beyond|>"
 
 
 def test_trl_is_refused_where_a_model_reads_padded_rows_wrongly(tiny: RunConfig) -> None:
