@@ -76,15 +76,7 @@ def save(
 
 def steps(folder: Path) -> list[int]:
     """The steps of the complete checkpoints, ascending. Complete, not verified: `load` verifies."""
-    if not folder.is_dir():
-        return []
-    found = []
-    for path in folder.iterdir():
-        match = _STEP.fullmatch(path.name)
-        # A name like step-0000010 isn't ours and would not be found again under its number.
-        if match and path.name == step_name(int(match[1])) and (path / checksums.NAME).is_file():
-            found.append(int(match[1]))
-    return sorted(found)
+    return [step for step in _named(folder) if (folder / step_name(step) / checksums.NAME).is_file()]
 
 
 def keep_only(folder: Path, kept: Collection[int]) -> None:
@@ -96,13 +88,20 @@ def keep_only(folder: Path, kept: Collection[int]) -> None:
 
 def newest(folder: Path) -> int | None:
     """The last step that has a directory, or None. One without its checksums was damaged: `load` says so."""
-    names = [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
-    return max((int(match[1]) for name in names if (match := _STEP.fullmatch(name))), default=None)
+    return max(_named(folder), default=None)
 
 
 def latest(folder: Path) -> int | None:
     """The last complete step, or None. After a crash call `atomic.sweep_stale` first."""
     return max(steps(folder), default=None)
+
+
+def _named(folder: Path) -> list[int]:
+    """The steps that have a directory, ascending."""
+    names = {path.name for path in folder.iterdir() if path.is_dir()} if folder.is_dir() else set()
+    # A name like step-0000010 isn't ours and would not be found again under its number.
+    numbers = (int(match[1]) for name in names if (match := _STEP.fullmatch(name)))
+    return sorted({number for number in numbers if step_name(number) in names})
 
 
 def load(folder: Path, step: int) -> Checkpoint:

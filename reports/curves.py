@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from reports.builds import named_builds
 from reports.folder import Run
 from reports.panels import NOTICE, Panel, Series, has_data
 from reports.picture import picture
@@ -76,8 +77,7 @@ def _figure(runs: Sequence[Run], panels: Sequence[Panel]) -> Figure:
 
 def _head(figure: Figure, runs: Sequence[Run], key: Sequence[Series], height: float) -> None:
     name = runs[0].name if len(runs) == 1 else f"{len(runs)} runs"
-    organisms = ", ".join(dict.fromkeys(run.manifest.organism for run in runs))
-    line = textwrap.shorten(f"{name}, organism {organisms}", 90, placeholder=" …")
+    line = textwrap.shorten(f"{name}, organism {named_builds(runs)}", 90, placeholder=" …")
     x = LEFT / WIDTH
     figure.text(x, 1 - 0.14 / height, line, fontsize=12, fontweight="bold", va="top")
     figure.text(x, 1 - 0.40 / height, NOTICE, fontsize=9.5, color=FAINT, va="top")

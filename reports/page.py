@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
 
+from reports.builds import named_builds
 from reports.checks import cue_panel, extra_panels
 from reports.comparability import overlay_notices
 from reports.document import render
@@ -51,7 +52,7 @@ def render_page(runs: Sequence[Run], notes: Sequence[str] = ()) -> str:
         draw=DRAW,
         plots=page_plots(panels),
         title=runs[0].name if len(runs) == 1 else f"{len(runs)} runs",
-        organisms=list(dict.fromkeys(run.manifest.organism for run in runs)),
+        organisms=named_builds(runs),
         runs=[_view(run, colour) for (_, arm), colour in zip(arms(runs), cycle(CYCLE), strict=False) for run in arm],
         seeds=[summarise_seeds(group) for group in seed_groups(runs) if _different_seeds(group)],
         panels=panels,

@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from reports.builds import named_builds
 from reports.cells import BASELINE
 from reports.curves import FAINT, LINE_STYLES, STYLE
 from reports.label_places import places
@@ -56,21 +57,24 @@ def _figure(drawing: Drawing) -> Figure:
     study = drawing.study
     columns, rows = len(study.arms), len(study.organisms)
     width = max(LEAST_WIDTH, LEFT + RIGHT + columns * PANEL + (columns - 1) * GAP)
+    note = textwrap.wrap(
+        f"{band_note(study)} {named_builds(study.runs)}.", math.floor((width - 0.4) / 0.07)
+    )  # inches a letter
+    top = HEAD + max(0, len(note) - 2) * 0.15  # inches; two lines have room
     panel = min((width - LEFT - RIGHT - (columns - 1) * GAP) / columns, 2.2)
     grid = GRID_HEAD + rows * HIGH + (rows - 1) * ROW_GAP + GRID_FOOT
     room = width - LEFT / 2 - RIGHT + PLANE_GUTTER
     abreast = min(rows, math.floor(room / (LEAST_PLANE + PLANE_GUTTER)))
     plane = min(room / abreast - PLANE_GUTTER, MOST_PLANE)
     planes = 0.35 + math.ceil(rows / abreast) * (PLANE_HEAD + plane + PLANE_FOOT)
-    sheet = _Sheet(width, HEAD + len(MEASURES) * grid + planes)
+    sheet = _Sheet(width, top + len(MEASURES) * grid + planes)
     runs = f"{len(study.runs)} runs" if len(study.runs) > 1 else "1 run"
     sheet.text(0.2, 0.14, f"{rows} organism{'s' * (rows > 1)} x {columns} arms, {runs}", fontsize=13, fontweight="bold")
     sheet.text(0.2, 0.42, NOTICE, fontsize=9, color=FAINT)
-    note = textwrap.wrap(band_note(study), math.floor((width - 0.4) / 0.07))  # inches a letter
     sheet.text(0.2, 0.62, "\n".join(note), fontsize=9, color=FAINT)
     for index, measure in enumerate(MEASURES):
-        _grid(sheet, drawing, measure, HEAD + index * grid, panel)
-    _planes(sheet, drawing, HEAD + len(MEASURES) * grid, abreast, plane)
+        _grid(sheet, drawing, measure, top + index * grid, panel)
+    _planes(sheet, drawing, top + len(MEASURES) * grid, abreast, plane)
     return sheet.figure
 
 

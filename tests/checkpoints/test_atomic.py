@@ -187,3 +187,22 @@ def test_the_sweep_leaves_work_in_progress_and_other_files_alone(tmp_path: Path)
 
 def test_the_sweep_of_a_folder_that_is_not_there_finds_nothing(tmp_path: Path) -> None:
     assert atomic.sweep_stale(tmp_path / "absent") == []
+
+
+def test_a_directory_is_removed_at_once_and_a_kill_in_between_is_cleared(tmp_path: Path) -> None:
+    for name in ("gone", "killed"):
+        (tmp_path / name / "inner").mkdir(parents=True)
+        (tmp_path / name / "inner" / "file").write_text("x")
+    atomic.remove_directory(tmp_path / "gone")
+    assert [path.name for path in tmp_path.iterdir()] == ["killed"]
+    code = """
+import os, shutil, signal, sys
+from pathlib import Path
+from checkpoints import atomic
+shutil.rmtree = lambda path: os.kill(os.getpid(), signal.SIGKILL)
+atomic.remove_directory(Path(sys.argv[1]))
+"""
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "killed")], cwd=ROOT, check=False)
+    assert not (tmp_path / "killed").exists()
+    assert atomic.sweep_stale(tmp_path) == ["killed"]
+    assert list(tmp_path.iterdir()) == []

@@ -70,6 +70,11 @@ def test_steps_and_latest_count_complete_checkpoints_only(folder: Path, tmp_path
     assert store.latest(folder) == 20
     assert store.steps(tmp_path / "absent") == []
     assert store.latest(tmp_path / "absent") is None
+    # Nothing of ours leaves a directory without checksums under that name: who resumes is to be told.
+    assert store.newest(folder) == 30
+    assert store.newest(tmp_path / "absent") is None
+    with pytest.raises(ValueError, match=r"checksums\.json is missing; step 20 is intact"):
+        store.load(folder, 30)
 
 
 def test_steps_beyond_six_digits_are_found(tmp_path: Path) -> None:

@@ -1,9 +1,7 @@
 """A disk that fills at twenty sizes: one line each, and once there is room the run ends as if nothing had happened."""
 
 import json
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from rl.config import RunConfig
-from tests.rl.conftest import same_run
+from tests.rl.conftest import Gyges, command, fork, same_run
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
 CASES = 20
 PAGE = 4096
 
@@ -39,16 +36,6 @@ def resize(place: Path, size: int) -> None:
     subprocess.run(["mount", "-o", f"remount,size={size}", str(place)], check=True)
 
 
-def gyges(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """A command as a user runs it, in a process of its own; both streams are `stdout`."""
-    code = "import sys; from rl.cli import main; sys.argv[0] = 'gyges'; main()"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=ROOT, env=environment, text=True, check=False,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-
-
 def occupied(folder: Path) -> int:
     """Bytes of the pages that the files of a folder take."""
     files = [path for path in folder.rglob("*") if path.is_file()]
@@ -64,15 +51,16 @@ def settings(tiny: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def undisturbed(settings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = tmp_path_factory.mktemp("undisturbed") / "run"
-    done = gyges("train", str(settings), "--out", str(run))
-    assert done.returncode == 0, done.stdout
-    return run
+    """The run and its page, on a disk with room."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    code = fork(command(["train", str(settings), "--out", str(folder / "run")]), folder / "output.txt").code()
+    assert code == 0, (folder / "output.txt").read_text()
+    return folder / "run"
 
 
 @pytest.mark.parametrize("case", range(CASES))
 def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(
-    case: int, settings: Path, undisturbed: Path, tmp_path: Path
+    case: int, gyges: Gyges, settings: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
     # From a disk that can't hold config.json to one that lacks a few pages of the page at the end.
     whole = occupied(undisturbed)
@@ -82,16 +70,15 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(
         run = place / "run"
         started = time.perf_counter()
         done = gyges("train", str(settings), "--out", str(run))
-        lines = [line for line in done.stdout.splitlines() if not line.startswith("run folder: ")]
-        assert done.returncode == 1, done.stdout
-        assert len(lines) == 1, done.stdout
+        lines = [line for line in done.output.splitlines() if not line.startswith("run folder: ")]
+        assert done.code == 1, done.output
+        assert len(lines) == 1, done.output
         assert lines[0].startswith("gyges: no space left to write")
         resize(place, 4 * whole)
-        again = (
-            ["resume", str(run)] if (run / "manifest.json").exists() else ["train", str(settings), "--out", str(run)]
-        )
+        begun = (run / "manifest.json").exists()
+        again = ["resume", str(run)] if begun else ["train", str(settings), "--out", str(run)]
         done = gyges(*again)
-        assert done.returncode == 0, done.stdout
+        assert done.code == 0, done.output
         same_run(run, undisturbed)
         assert not [path.name for path in run.rglob("*") if path.name.startswith(".tmp-")]
         manifest = json.loads((run / "manifest.json").read_text())

@@ -35,3 +35,11 @@ def test_a_folder_that_is_not_there_yet_stands_at_nothing(tmp_path: Path) -> Non
 def test_a_long_file_is_read_from_its_end(tmp_path: Path) -> None:
     (tmp_path / "steps.jsonl").write_text('{"step": 1}\n' * TAIL_BYTES + '{"step": 2}\n')
     assert read_latest(tmp_path).step == 2
+
+
+def test_a_row_without_a_step_or_with_a_value_that_is_no_rate_counts_as_not_there(tmp_path: Path) -> None:
+    (tmp_path / "steps.jsonl").write_text('{"step": 3}\n{"stp": 4}\n{"step": "5"}\n' + "[" * 5000 + "\n")
+    for value in ('"0.5"', "[1]", "1e999", "7", "null"):
+        row = f'{{"metric": "faking_rate", "tier": "free", "probe": "faking", "value": {value}}}'
+        (tmp_path / "probes.jsonl").write_text(row + "\n")
+        assert read_latest(tmp_path) == Latest(3, None, None)

@@ -200,3 +200,10 @@ def test_mitigations_and_organisms_get_a_study_and_many_arms_no_overlay() -> Non
     many = [first.model_copy(update={"name": f"a{n}"}) for n in range(ARMS_OF_AN_OVERLAY + 1)]
     assert wanted_pages(many) == (True, False)  # there is a page whatever there is
     assert wanted_pages([*many, other]) == (False, True)
+
+
+@pytest.mark.parametrize("text", ["0..999999999", "0..9999,10000", "5..10005"])
+def test_more_seeds_than_anybody_can_run_are_refused_at_once(text: str) -> None:
+    with pytest.raises(ValueError, match=f"^--seeds {re.escape(text)}: more than 10000 seeds; name fewer$"):
+        parse_seeds(text)
+    assert len(parse_seeds("0..9999")) == 10_000
