@@ -10,9 +10,13 @@ from markupsafe import escape
 from reports.cells import study_of
 from reports.comparability import FACTS, overlay_notices
 from reports.folder import read_run
+from reports.page import render_page
 from reports.report import write_report
 from reports.study import write_study
 from reports.study_notices import notices
+from reports.study_page import render_study
+from reports.study_panels import drawing_of
+from reports.study_table import as_text, table
 
 RunWriter = Callable[..., Path]
 
@@ -50,24 +54,38 @@ def test_runs_that_share_everything_have_no_notice(write_run: RunWriter) -> None
     assert overlay_notices(runs) == overlay_notices(runs[:1]) == notices(study_of(runs)) == []
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_each_fact_in_which_runs_differ_is_told_on_both_pages(case: str, write_run: RunWriter, tmp_path: Path) -> None:
-    what, changes, told = CASES[case]
+def two_that_differ(write_run: RunWriter, changes: dict[str, Any]) -> list[Path]:
     other = {**changes, "config": {**PROBED, **changes.get("config", {}), "name": "three"}}
-    folders = [write(write_run, "one"), write(write_run, "three", **other)]
-    [line] = overlay_notices([read_run(folder) for folder in folders])
+    return [write(write_run, "one"), write(write_run, "three", **other)]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_fact_in_which_runs_differ_is_told_on_both_pages(case: str, write_run: RunWriter) -> None:
+    what, changes, told = CASES[case]
+    runs = [read_run(folder) for folder in two_that_differ(write_run, changes)]
+    [line] = overlay_notices(runs)
     assert what in line
     assert line.startswith("these runs ")
     assert "unlike one (" in line
     assert f"three ({told})" in line
-    page = write_report(folders, tmp_path / "overlay").page.read_text()
-    assert f'<p class="notice">{escape(line)}</p>' in page
-    written = write_study(folders, tmp_path / "study")
-    said = [text for text in notices(study_of([read_run(folder) for folder in folders])) if what in text]
-    assert len(said) == 1
-    assert told in said[0]
-    assert f'<p class="notice">{escape(said[0])}</p>' in written.page.read_text()
-    assert f"notice: {said[0]}" in written.text
+    assert f'<p class="notice">{escape(line)}</p>' in render_page(runs)
+    study = study_of(runs)
+    [said] = [text for text in notices(study) if what in text]
+    assert told in said
+    rows = table(study)
+    # Without its picture, which takes longer to draw than all the rest.
+    assert f'<p class="notice">{escape(said)}</p>' in render_study(drawing_of(study), rows, svg=b"")
+    assert f"notice: {said}" in as_text(study, rows)
+
+
+def test_the_pages_on_disk_and_the_text_tell_it_too(write_run: RunWriter, tmp_path: Path) -> None:
+    what, changes, told = CASES["build"]
+    folders = two_that_differ(write_run, changes)
+    study = write_study(folders, tmp_path / "study")
+    for page in (write_report(folders, tmp_path / "overlay").page, study.page):
+        [line] = [line for line in page.read_text().splitlines() if '<p class="notice">' in line and what in line]
+        assert told in line
+    assert any(line.startswith("notice: ") and told in line for line in study.text.splitlines())
 
 
 def test_every_fact_is_tried() -> None:
