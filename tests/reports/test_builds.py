@@ -7,7 +7,12 @@ from tests.reports.conftest import RunWriter
 
 
 def test_organisms_are_named_with_their_builds(write_run: RunWriter) -> None:
-    facts = [("faker", "aaaa1111ffff"), ("faker", "bbbb2222ffff"), ("faker", "aaaa1111ffff"), ("honest", "cccc3333ffff")]
+    facts = [
+        ("faker", "aaaa1111ffff"),
+        ("faker", "bbbb2222ffff"),
+        ("faker", "aaaa1111ffff"),
+        ("honest", "cccc3333ffff"),
+    ]
     folders = [
         write_run(name=f"run{index}", seed=index, facts=dict(zip(("organism", "organism_hash"), fact, strict=True)))
         for index, fact in enumerate(facts)
