@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -10,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
-from safetensors import SafetensorError
 
 from checkpoints import atomic, checksums
+from checkpoints.rust_errors import as_os_error
 
 
 def cached(kind: str, key: str, build: Callable[[Path], None], root: Path | None = None) -> Path:
@@ -36,12 +35,8 @@ def cached(kind: str, key: str, build: Callable[[Path], None], root: Path | None
             if wrong is None:
                 return final
             warnings.warn(f"cached {kind}/{key} is damaged and is built again: {wrong}", stacklevel=2)
-        with atomic.new_directory(final) as directory:
-            try:
-                build(directory)
-            except SafetensorError as error:
-                # Its writer reports a full disk as an exception of its own; callers look for the one that files raise.
-                raise OSError(errno.ENOSPC, f"can't write {final}: {error}") from error
+        with as_os_error(final), atomic.new_directory(final) as directory:
+            build(directory)
             checksums.write(directory)
     return final
 

@@ -11,7 +11,6 @@ The trainer resumes from it; anything else loads it with `from_pretrained(path)`
 
 from __future__ import annotations
 
-import errno
 import re
 import shlex
 from collections.abc import Callable, Collection, Mapping
@@ -19,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from checkpoints import atomic, checksums
 from checkpoints.plain_json import JSON, decode, encode
+from checkpoints.rust_errors import as_os_error
 
 _STEP = re.compile(r"step-(\d{6,})")
 
@@ -58,19 +57,14 @@ def save(
     text = encode(state)
     atomic.sweep_stale(folder)
     final = folder / step_name(step)
-    try:
-        with atomic.new_directory(final) as directory:
-            write_model(directory)
-            trainer = directory / "trainer"
-            trainer.mkdir()
-            plain = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-            save_file(plain, trainer / "optimizer.safetensors")
-            (trainer / "state.json").write_text(text)
-            checksums.write(directory)
-    except SafetensorError as error:
-        # Its writer reports a full disk as an exception of its own; callers look for the one that files raise.
-        code = re.search(r"os error (\d+)", str(error))
-        raise OSError(int(code[1]) if code else errno.EIO, f"can't write checkpoint {final}: {error}") from error
+    with as_os_error(final), atomic.new_directory(final) as directory:
+        write_model(directory)
+        trainer = directory / "trainer"
+        trainer.mkdir()
+        plain = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+        save_file(plain, trainer / "optimizer.safetensors")
+        (trainer / "state.json").write_text(text)
+        checksums.write(directory)
     return final
 
 

@@ -15,8 +15,8 @@ def _absolute(given: Any) -> Any:
     if not isinstance(given, str | Path):
         return given  # whose type pydantic refuses
     try:
-        path = expanded(str(given)).resolve()
-        str(path).encode()
+        path = str(expanded(str(given)).resolve())  # text: from JSON pydantic takes nothing else for a path
+        path.encode()
     except UnicodeEncodeError as error:
         raise ValueError(f"{str(given)!r} is not UTF-8, which config.json couldn't hold: rename it") from error
     except (OSError, RuntimeError) as error:  # a loop of links, a name too long, a working directory that is gone

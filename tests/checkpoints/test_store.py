@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from checkpoints import atomic, checksums, store
 from checkpoints.plain_json import JSON
@@ -150,6 +152,28 @@ def test_a_disk_that_fills_up_leaves_the_older_checkpoints_and_nothing_else(fold
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert sorted(path.name for path in folder.iterdir()) == ["step-000000", "step-000010", "step-000020"]
+
+
+def test_a_tokenizer_that_meets_a_full_disk_is_the_same_error(folder: Path) -> None:
+    # The library's own exception for it is a bare `Exception`, and its text alone tells the number.
+    tokenizer = Tokenizer(WordLevel({f"word{n}": n for n in range(2000)}, unk_token="word0"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+    try:
+        with pytest.raises(OSError, match=r"can't write .*step-000030: .*too large") as caught:
+            store.save(folder, 30, lambda directory: tokenizer.save(str(directory / "tokenizer.json")), {}, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.errno == errno.EFBIG
+    assert sorted(path.name for path in folder.iterdir()) == ["step-000000", "step-000010", "step-000020"]
+
+
+def test_an_exception_that_is_not_of_the_disk_goes_through(folder: Path) -> None:
+    def fail(directory: Path) -> None:
+        raise RuntimeError("os error 28")
+
+    with pytest.raises(RuntimeError, match=r"^os error 28$"):
+        store.save(folder, 30, fail, {}, {})
 
 
 def test_a_model_that_can_not_be_written_leaves_nothing(folder: Path) -> None:
