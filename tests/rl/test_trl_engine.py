@@ -19,7 +19,6 @@ from checkpoints import store
 from envs.dialect.situation import under_tier
 from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
-from rewards.helpfulness import Helpfulness
 from rewards.score import Submission
 from rl.build import Built, build_parts
 from rl.config import RunConfig, resolve
@@ -175,20 +174,16 @@ def test_a_reward_that_fails_for_some_episodes_does_not_end_the_run(
     assert all(bool(torch.isfinite(tensor).all()) for tensor in weights(run, 4).values())
 
 
-def test_a_reward_that_always_fails_stops_the_run_with_its_reason(tiny: RunConfig, tmp_path: Path) -> None:
-    # Parseable as a directory, but not a model: each call raises.
-    (tmp_path / "reward").mkdir()
-    (tmp_path / "reward" / "config.json").write_text("{}")
-    config = RunConfig.model_validate(
-        {
-            **dict(tiny),
-            "engine": "trl",
-            "rewards": (Helpfulness(path=tmp_path / "reward"), FormatPenalty()),
-            "probes": (),
-        }
-    )
-    with pytest.raises(RunStopped, match=r"step 1: 8 of 8 episodes are unscored.*=0\.25 allows.*helpfulness: \w+:"):
-        train(config, tmp_path / "run")
+def test_a_reward_that_always_fails_stops_the_run_with_its_reason(
+    tiny: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: FormatPenalty, submissions: Sequence[Submission]) -> list[float]:
+        raise RuntimeError("nobody is there")
+
+    monkeypatch.setattr(FormatPenalty, "__call__", broken)
+    reason = r"step 1: 8 of 8 episodes are unscored.*=0\.25 allows.*format_penalty: RuntimeError: nobody is there"
+    with pytest.raises(RunStopped, match=reason):
+        train(on_trl(tiny, "probes=[]"), tmp_path / "run")
     assert manifest(tmp_path / "run")["status"] == "failed"
     assert manifest(tmp_path / "run")["reason"].startswith("step 1: 8 of 8")
     assert store.steps(tmp_path / "run" / "checkpoints") == [0]
