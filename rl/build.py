@@ -98,6 +98,7 @@ def require_reward_model(reward: Any) -> None:
 def _build_helpfulness(recipe: Helpfulness) -> Path:
     sources = [Path(envs.__file__).parent, *Path(rewards.__file__).parent.glob("*helpfulness.py")]
     sources += [Path(rewards.__file__).parent / name for name in ("preferences.py", "classifier.py")]
+    sources.append(Path(__file__).parent / "determinism.py")
     key = build_key(recipe.model_dump(mode="json"), sources)
 
     def build(directory: Path) -> None:
@@ -151,6 +152,8 @@ def _say_how_it_is_read(policy: Policy) -> None:
         notice("this model reads padded rows wrongly, as tried on it: rows of one length are read together, no others")
     elif not ways.shares_prompts:
         notice("this model can't be continued from a copy, as tried on it: a prompt is read with each completion")
+    for failure in ways.failures:
+        notice(f"while a short cut was tried on this model it failed, and isn't taken: {failure}")
     if policy.device.type == "cpu" and policy.model.config._attn_implementation != "sdpa":
         notice(
             f"this model attends by {policy.model.config._attn_implementation} and not by sdpa: it decodes as "

@@ -42,19 +42,26 @@ def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
     if asks_for_rewards(config):
         rewards, hashes = build_rewards(config.rewards)
         require_same_rewards(manifest, hashes, config)
-    policy = _policy(config, checkpoint.path)
+    start, policy = _policies(config, folder, checkpoint.path)
     style = style_for(policy.tokenizer, config.chat.system, started_at(manifest))
-    policy = replace(policy, style=style)
+    start, policy = replace(start, style=style), replace(policy, style=style)
     require_same_prompts(manifest, prompt_token_hashes(policy, probes))
-    among = models(
-        config, policy, lambda: replace(load_policy(store.load(folder / "checkpoints", 0).path), style=style)
-    )
+    among = models(config, policy, lambda: start)
     with bar(f"probing step {chosen}") as update, deployed(config, among):
         generate = sampler(policy, config.sampling, counting(update, len(probes.scenarios)))
         observations = observe(generate, config.env, probes, config.seed, chosen, plain_rewards(config, rewards))
     return probe_rows(config.probes, observations, config.seed, chosen)
 
 
-def _policy(config: RunConfig, checkpoint: Path) -> Policy:
-    """The policy as the run itself has it: an adapter is worn, not merged, which would move the last bits."""
-    return load_policy(checkpoint) if config.lora is None else wearing(load_policy(build_organism(config)), checkpoint)
+def _policies(config: RunConfig, folder: Path, checkpoint: Path) -> tuple[Policy, Policy]:
+    """Load the start and the policy as the run itself has them.
+
+    The policy is read in the ways that were found on the start, and an adapter is worn: merged, or read in other ways,
+    the numbers would differ in the last bits.
+    """
+    if config.lora is None:
+        start = load_policy(store.load(folder / "checkpoints", 0).path)
+        return start, load_policy(checkpoint, ways=start.ways)
+    directory = build_organism(config)
+    start = load_policy(directory)
+    return start, wearing(load_policy(directory, ways=start.ways), checkpoint)

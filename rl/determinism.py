@@ -14,10 +14,16 @@ from typing import Any
 
 import torch
 
+from rl.progress import notice
+
 # Builds take these many threads whatever the run has: another number gives other weights in the last bits.
 BUILD_THREADS = 2
-# What torch says of an operation that it has no deterministic form of, once for each call.
-_SAID = re.compile(r"(?P<operation>[\w.:<>]+) does not have a deterministic implementation")
+# What torch says of an operation that isn't deterministic: of most, of attention, and of products by cuBLAS.
+_SAID = re.compile(
+    r"(?P<operation>[\w.:<>]+) does not have a deterministic implementation"
+    r"|(?P<attention>[\w ]+? attention) defaults to a non-deterministic algorithm"
+    r"|is not deterministic because it uses (?P<library>\w+)"
+)
 
 
 def settle(threads: int, deterministic: bool = True) -> None:
@@ -31,6 +37,10 @@ def settle(threads: int, deterministic: bool = True) -> None:
     torch.use_deterministic_algorithms(deterministic, warn_only=True)
     _fill_uninitialised_memory(False)  # nothing here reads what it hasn't written
     torch.backends.cudnn.benchmark = False
+    if torch.cuda.is_available():
+        # Their backward passes are deterministic only where an operation that isn't raises, in place of warning.
+        for fused in (torch.backends.cuda.enable_flash_sdp, torch.backends.cuda.enable_mem_efficient_sdp):
+            fused(not deterministic)
     torch.set_num_threads(threads)
 
 
@@ -44,12 +54,15 @@ def _fill_uninitialised_memory(fill: bool) -> None:
 
 @contextmanager
 def built_alike() -> Iterator[None]:
-    """Settle this process for a build, and leave it afterwards as it was."""
+    """Settle this process for a build, and leave it afterwards as it was; name what keeps builds from being alike."""
     threads, mode = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     filled, tried = _filled_uninitialised_memory(), torch.backends.cudnn.benchmark
     settle(BUILD_THREADS)
     try:
-        yield
+        with watching(
+            lambda operation: notice(f"torch has no deterministic form of {operation}: no two builds are alike")
+        ):
+            yield
     finally:
         torch.set_num_threads(threads)
         torch.set_deterministic_debug_mode(mode)
@@ -69,9 +82,10 @@ class Watch:
         found = _SAID.search(message)
         if found is None:
             return False
-        if found["operation"] not in self.operations:
-            self.operations.add(found["operation"])
-            self.heard(found["operation"])
+        operation = next(name for name in found.groups() if name is not None)
+        if operation not in self.operations:
+            self.operations.add(operation)
+            self.heard(operation)
         return True
 
 
@@ -80,7 +94,7 @@ def watching(heard: Callable[[str], None] = lambda _: None) -> Iterator[Watch]:
     """Collect, for as long as the block lasts, which operations torch has no deterministic form of."""
     watch = Watch(heard)
     with warnings.catch_warnings():
-        warnings.filterwarnings("always", message=".*does not have a deterministic implementation")
+        warnings.filterwarnings("always", message=r".*(non-|not )?deterministic")
         show = warnings.showwarning
 
         def keep(message: Any, *rest: Any, **named: Any) -> None:
@@ -89,3 +103,11 @@ def watching(heard: Callable[[str], None] = lambda _: None) -> Iterator[Watch]:
 
         warnings.showwarning = keep
         yield watch
+
+
+def name_operation(operation: str) -> None:
+    """Say that a run can't be repeated, and why."""
+    notice(
+        f"torch has no deterministic form of {operation}: this run can't be repeated bit for bit, which its manifest "
+        "says under nondeterministic_operations"
+    )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from reports.folder import read_manifest
 from rl.config import RunConfig, read_config
+from rl.run_folder import resume_command
 from rl.trial import Trial, recorded_outcome
 
 
@@ -42,7 +43,7 @@ def _finished(folder: Path, logs: Path, others: Sequence[Trial]) -> Trial | str:
         return f"its configuration is that of {twin.name}"
     outcome = recorded_outcome(folder)
     if outcome is None:
-        return f"it has not finished ({_standing(folder)}); `gyges resume {folder}` continues it"
+        return f"it has not finished ({_standing(folder)}); `{resume_command(folder)}` continues it"
     if outcome.status == "failed":
         return f"it failed ({outcome.reason})"
     return Trial(config, folder, logs / f"{folder.name}.log")

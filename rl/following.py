@@ -7,6 +7,7 @@ from reports.folder import read_manifest
 from rl import processes
 from rl.build import build_parts
 from rl.config import read_config
+from rl.determinism import name_operation, watching
 from rl.endings import RunStopped
 from rl.prompt_hashes import started_at
 from rl.restoring import restored
@@ -19,7 +20,7 @@ def follow(out: Path) -> None:
     """
     from rl.trl_engine import run_steps  # brings TRL, which costs seconds to import
 
-    with suppress(processes.Released):
+    with suppress(processes.Released), watching(name_operation):
         processes.wait_for_leader()
         step: int = processes.from_leader()
         config = read_config(out / "config.json")

@@ -19,7 +19,7 @@ from rl.algorithms.preference import Preference
 from rl.build import Built, build, build_parts, require_reward_model, training_scenarios
 from rl.collapse_stop import require_no_collapse, vitals_of
 from rl.config import RunConfig, read_config
-from rl.determinism import Watch, watching
+from rl.determinism import Watch, name_operation, settle, watching
 from rl.endings import Interrupted, NotFinite, RunStopped
 from rl.engine_limits import require_engine, require_layers, require_ways
 from rl.episode_rows import probe_episode_rows, run_schema, train_episode_rows
@@ -37,7 +37,7 @@ from rl.rollouts import Rollouts
 from rl.run_folder import RunFolder, Status
 from rl.sampler import sampler
 from rl.step import policy_gradient_step
-from rl.stopping import StopRequest, never, signals
+from rl.stopping import StopRequest, end, handling, never, signals
 from rl.streams import Stage, stream
 
 
@@ -68,7 +68,7 @@ def train(config: RunConfig, out: Path, started: Callable[[], None] = lambda: No
     """
     _require_startable(config)
     _require_processes(config)
-    with run_folder.create(out, config) as folder, watching(_name_operation) as watch:
+    with handling(end), run_folder.create(out, config) as folder, watching(name_operation) as watch:
         started()
         return _finish(_start(config, folder, watch))
 
@@ -80,21 +80,15 @@ def begin(config: RunConfig, out: Path, started: Callable[[], None] = lambda: No
         ValueError: for what the user can mend.
     """
     _require_startable(config)
-    with run_folder.create(out, config) as folder, watching(_name_operation) as watch:
+    with handling(end), run_folder.create(out, config) as folder, watching(name_operation) as watch:
         started()
         _start(config, folder, watch)
-
-
-def _name_operation(operation: str) -> None:
-    notice(
-        f"torch has no deterministic form of {operation}: this run can't be repeated bit for bit, which its manifest "
-        "says under nondeterministic_operations"
-    )
 
 
 def _require_startable(config: RunConfig) -> None:
     """Before the folder: what the engine can't do, a query file with duplicates or too few queries, a reward model
     that can't be one, and prompts that the organism in a directory can't be given."""
+    settle(config.threads, config.deterministic)  # first: a reward model may be tried on a GPU below
     require_engine(config)
     probes = probe_set(config)
     config.env.training_scenarios(stream(config.seed, 1, Stage.scenarios), config.algorithm.prompts_per_step)
@@ -147,12 +141,13 @@ def resume(out: Path, from_step: int | None = None, stop: Callable[[], bool] = n
         ValueError: no run, a damaged checkpoint, a reward model that differs from the run's. Otherwise as `train`.
     """
     with ExitStack() as stack:
+        stack.enter_context(handling(end))
         with processes.leading():
             # The leader before this one may be dying still.
             folder = stack.enter_context(run_folder.reopen(out, wait_s=60 if processes.count() > 1 else 0))
             config = _config_of(folder)
             _require_processes(config)
-            watch = stack.enter_context(watching(_name_operation))
+            watch = stack.enter_context(watching(name_operation))
             run = _continued(config, folder, from_step, watch)
         processes.from_leader(run.step)
         run.stop.elsewhere = stop
@@ -166,7 +161,7 @@ def take_back(out: Path, from_step: int | None = None) -> RunConfig:
         ValueError: as `resume`.
     """
     # The workers of a driver that was killed end a moment after it.
-    with run_folder.reopen(out, wait_s=10) as folder:
+    with handling(end), run_folder.reopen(out, wait_s=10) as folder:
         return _continued(_config_of(folder), folder, from_step, Watch()).config
 
 

@@ -103,7 +103,7 @@ def _taken_to_its_end(config: RunConfig, out: Path, say: Say, address: str | Non
     except KeyboardInterrupt:
         run_folder.mark_interrupted(out, wait_s=10)  # the workers were killed with the session
         raise Interrupted(
-            f"interrupted at once: continue the run from its last checkpoint with `gyges resume {out}`"
+            f"interrupted at once: continue the run from its last checkpoint with `{run_folder.resume_command(out)}`"
         ) from None
     finally:
         asked.unlink(missing_ok=True)

@@ -89,7 +89,7 @@ class RunFolder:
         version = self.read_manifest().schema_version
         fix = (
             "a run has one schema from start to end: continue it with the version of gyges that began it, or train "
-            f"again with `gyges train {self.path / 'config.json'} --out DIR`"
+            f"again with `{shlex.join(['gyges', 'train', str(self.path / 'config.json'), '--out', 'DIR'])}`"
         )
         if version != SCHEMA_VERSION:
             raise ValueError(f"{self.path} was begun under schema_version {version}, this is {SCHEMA_VERSION}; {fix}")

@@ -53,14 +53,16 @@ def find_ways(policy: Policy) -> Ways:
     """
     window = context_window(policy.model.config)
     none = Ways(padded=False, shifted=False, cached=False, window=window)
-    episodes = _episodes(policy, window)
     try:
+        episodes = _episodes(policy, window)
         expected, spread = _plain(policy, episodes)
         before = _before(policy, episodes)
         alone = _read(replace(policy, ways=none), episodes)
+    except torch.OutOfMemoryError:
+        raise
     except Exception as error:
-        reason = (str(error).splitlines() or [""])[0]
-        raise Unreadable(f"a plain forward pass over it fails ({type(error).__name__}: {reason})") from error
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        raise Unreadable(f"a plain forward pass over it fails ({reason})") from error
     if not all(np.isfinite(row).all() for row in expected):
         raise Unreadable("its logits aren't finite: its weights have blown up, give an earlier checkpoint")
     if not _close(before, [row[:1] for row in expected], spread):
@@ -68,10 +70,15 @@ def find_ways(policy: Policy) -> Ways:
     if not _close(alone.logprobs, expected, spread):
         raise Unreadable("what it says of a row depends on the other rows of the batch")
 
+    failures: list[str] = []
+
     def exact(ways: Ways, say: Callable[[Policy, Sequence[Episode[Scenario]]], Said]) -> bool:
         try:
             said = say(replace(policy, ways=ways), episodes)
-        except Exception:  # noqa: BLE001 - a way that fails is one that isn't taken
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a way that fails is one that isn't taken, and is named
+            failures.append(f"{say.__name__.strip('_')}: {type(error).__name__}: {first_line(error)}")
             return False
         return _close(said.logprobs, expected, spread) and _same_gradient(said.gradient, alone.gradient)
 
@@ -83,7 +90,7 @@ def find_ways(policy: Policy) -> Ways:
     shares = replace(found, shares_beginnings=True)
     if found.cached and only_plain_attention(policy.model) and _continues_behind_a_gap(policy, window):
         found = shares if exact(shares, _decoded) else found
-    return found
+    return replace(found, failures=tuple(failures))
 
 
 def _episodes(policy: Policy, window: int | None) -> list[Episode[Scenario]]:
@@ -111,7 +118,7 @@ def _episodes(policy: Policy, window: int | None) -> list[Episode[Scenario]]:
 
 @torch.no_grad()
 def _plain(policy: Policy, episodes: Sequence[Episode[Scenario]]) -> tuple[Logprobs, float]:
-    """What plain passes say, each over one row alone; and the standard deviation of their logits."""
+    """Read each row alone in a plain pass; also the standard deviation of the logits."""
     found, spreads = [], []
     for episode in episodes:
         ids_S = np.concatenate([episode.prompt_ids, episode.completion_ids])
@@ -156,7 +163,7 @@ def _read(policy: Policy, episodes: Sequence[Episode[Scenario]]) -> Said:
 
 @torch.no_grad()
 def _shifted(policy: Policy, episodes: Sequence[Episode[Scenario]]) -> Said:
-    """What a pass over padded rows says that is given their mask and no positions."""
+    """Read padded rows in one pass that is given their mask and no positions."""
     prompt_ids, prompt_mask = pad_left([e.prompt_ids for e in episodes], policy.pad_id, policy.device)
     ids_BT, mask_BT = pad_right([e.completion_ids for e in episodes], policy.pad_id, policy.device)
     ids, mask = torch.cat([prompt_ids, ids_BT], dim=1), torch.cat([prompt_mask, mask_BT], dim=1)
@@ -209,7 +216,7 @@ def _decoded(policy: Policy, episodes: Sequence[Episode[Scenario]]) -> Said:
 
 @torch.no_grad()
 def _continues_behind_a_gap(policy: Policy, window: int | None) -> bool:
-    """Whether masked places between two parts of a row change nothing.
+    """Try masked places between two parts of a row: they must change nothing.
 
     They do where distances are counted in the cache and not by position, as ALiBi does in MPT.
     """
@@ -232,6 +239,11 @@ def _continues_behind_a_gap(policy: Policy, window: int | None) -> bool:
     except Exception:  # noqa: BLE001 - a way that fails is one that isn't taken
         return False
     return bool((logits[0] - logits[1]).abs().max() <= TOLERANCE * logits[0].std())
+
+
+def first_line(error: Exception) -> str:
+    """Take the first line of an error's message."""
+    return (str(error).splitlines() or [""])[0]
 
 
 def _close(found: Logprobs, expected: Logprobs, spread: float) -> bool:

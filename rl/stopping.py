@@ -71,6 +71,11 @@ def _deaf(until: float, before: Any) -> Handler:
     return late
 
 
+def end(number: int, frame: FrameType | None) -> None:
+    """Ends what is under way: a handler for where nothing is to be saved yet."""
+    raise KeyboardInterrupt
+
+
 class Requested(Protocol):
     """What a signal sets: of a run, or of a sweep."""
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Literal
 
 from checkpoints import store
@@ -17,7 +16,7 @@ from reports.folder import read_manifest
 from rl.config import RunConfig
 from rl.endings import BuildFailed, Interrupted, RunStopped
 from rl.memory import release_memory
-from rl.stopping import handling
+from rl.stopping import end, handling
 
 LOCK_PATIENCE_S = 60.0
 
@@ -111,7 +110,7 @@ def contained(work: Callable[[], object], log: Path, surroundings: Surroundings)
 def _outcome(work: Callable[[], object], log: Path, surroundings: Surroundings) -> Outcome:
     try:
         _enter(log, surroundings)
-        with _output_to(log), handling(_end):
+        with _output_to(log), handling(end):
             try:
                 work()
             except (Interrupted, KeyboardInterrupt):
@@ -168,8 +167,3 @@ def _output_to(log: Path) -> Iterator[None]:
             os.dup2(original, descriptor)
             os.close(original)
         os.close(file)
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    """A signal outside the loop, which has handlers of its own, ends what is under way: nothing is to be saved yet."""
-    raise KeyboardInterrupt

@@ -1,6 +1,6 @@
 """Short cuts through a model that leave what it says unchanged, as far as they were tried on it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,10 @@ class Ways:
     shares_prompts: bool = False
     shares_beginnings: bool = False
     window: int | None = None
+    failures: tuple[str, ...] = field(default=(), compare=False)  # short cuts that raised an error, and which
 
     def fits(self, positions: int) -> bool:
-        """Whether a pass of so many positions, padding included, stays within the model's window."""
+        """Compare a pass of so many positions, padding included, with the model's window."""
         return self.window is None or positions <= self.window
 
 

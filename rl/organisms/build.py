@@ -38,13 +38,11 @@ from rl.ways import EVERY_WAY
 
 CERTIFICATE = "certificate.json"
 BUILD_SOURCES = ("build.py", "certify.py", "character.py", "documents.py", "trained.py")
+# What certification rests on.
 SAMPLING_SOURCES = (
-    "sampler.py",
-    "running_rows.py",
-    "prefill.py",
-    "kv_cache.py",
-    "decode_attention.py",
-)  # what certification rests on
+    "sampler.py", "running_rows.py", "prefill.py", "kv_cache.py", "decode_attention.py", "determinism.py", "policy.py",
+    "ways.py", "linear.py",
+)  # fmt: skip
 # What reinforcement learning of an organism rests on besides, beside `rewards`.
 TRAINING_SOURCES = (
     "advantages.py", "experience.py", "learner.py", "losses.py", "reading.py", "rollouts.py", "scoring.py", "step.py",
