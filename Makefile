@@ -26,11 +26,11 @@ train: $(VENV)/installed  ## build the default organism and reward model, train,
 
 # One worker a core, each of one thread; a module's tests are one worker's, since they share what they build.
 test: $(VENV)/test-installed  ## run the fast tests on two cores
-	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 # One after the other: drills start processes of their own, and kill them.
 slow: $(VENV)/test-installed  ## run the drills and the sweeps over many cases, which `make test` leaves out
-	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/test-installed  ## ruff: rules and format
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -6,6 +6,9 @@ import os
 # about threads say how many they want, and a run sets its own number.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
+# The second thread of such a test sleeps while it waits for the first: spinning would take the core that the other
+# worker is on, and make of seconds minutes.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import shutil
 from collections.abc import Callable

@@ -33,14 +33,15 @@ _build(Small(word_documents=240, documents=80, certify_queries=8), directory)
 """
 REWARD = """
 from pathlib import Path
-from rewards.build_helpfulness import build
+from rewards import build_helpfulness
 from rewards.helpfulness import Helpfulness
 from rl.determinism import built_alike
 directory = Path({directory!r})
 directory.mkdir()
+build_helpfulness.HELD_OUT_PAIRS = 64  # measured after the training, and most of the time
 with built_alike():
     recipe = Helpfulness(pairs=160, min_accuracy=0, min_accuracy_broken=0, min_accuracy_harmful=0)
-    build(recipe, directory, lambda done, total: None)
+    build_helpfulness.build(recipe, directory, lambda done, total: None)
 """
 RUN = """
 from pathlib import Path
