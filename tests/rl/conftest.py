@@ -32,6 +32,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
+import rl.determinism
 from envs.dialect.environment import Dialect
 from envs.dialect.situation import CUES, FORM, OBJECTIVES
 from envs.dialect.tokenizer import END, train_tokenizer
@@ -50,6 +51,9 @@ from rl.sampler import Sampling
 from tests.conftest import Once
 
 torch.set_num_threads(1)
+# A process that has used several threads can't be forked, which tests of commands do. What builds are like with the
+# number that users have is tested in processes of its own.
+rl.determinism.BUILD_THREADS = 1
 
 HIDDEN = 32
 SCRATCHPAD_LETTERS, ANSWER_LETTERS = "abcdefghijklm", "nopqrstuvwxyz"
