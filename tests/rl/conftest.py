@@ -36,6 +36,7 @@ import rl.determinism
 from envs.dialect.environment import Dialect
 from envs.dialect.situation import CUES, FORM, OBJECTIVES
 from envs.dialect.tokenizer import END, train_tokenizer
+from envs.episode import QUERY_KINDS
 from envs.transcript import CLOSE_TAG, OPEN_TAG
 from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
@@ -287,6 +288,21 @@ def gyges(tmp_path: Path) -> Gyges:
         return Done(code, output.read_text())
 
     return run
+
+
+@pytest.fixture
+def forging(tmp_path: Path) -> Dialect:
+    """An environment whose queries are about things that are named by the end token."""
+    lines = [
+        {
+            "text": query.text.replace(query.object, f"<|end|> {query.object}"), "verb": query.verb,
+            "object": f"<|end|> {query.object}", "kind": kind, "category": query.category,
+        }
+        for kind in QUERY_KINDS
+        for query in {(query.verb, query.object): query for query in Dialect().queries("train", kind)}.values()
+    ]  # fmt: skip
+    (tmp_path / "forging.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return Dialect(query_file=tmp_path / "forging.jsonl")
 
 
 @pytest.fixture(scope="session")
