@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from transformers import AutoConfig
 
 from envs.chat import style_for
@@ -21,6 +22,7 @@ from rl.probing import ProbeSet
 from rl.streams import Stage, stream
 
 LONGEST = 32  # queries of each kind that are looked at, by characters and by tokens, which say nearly the same
+FRAMED = 64  # prompts that are drawn to see what mitigations add to them: some add to a share of them alone
 RENDERED = 16  # times that one prompt is rendered, to find a template that draws at random
 S = TypeVar("S", bound=Scenario)
 _REPLY = write_transcript("i think of what is asked.", "here is my answer.")
@@ -83,7 +85,9 @@ def first_training_prompts(config: RunConfig, draw: DrawScenarios) -> list[FreeS
 def _longest_training(config: RunConfig, policy: Policy, draw: DrawScenarios) -> list[FreeScenario]:
     """The scenarios of the first step, one of every system prompt, and the longest queries under the longest."""
     drawn = first_training_prompts(config, draw)
-    prompts = [*drawn, *_under_every_prompt(config, drawn)]
+    rng = np.random.default_rng(0)  # of its own: nothing that the run draws moves
+    others = [scenario for _ in range(FRAMED) for scenario in draw(rng, 1)]
+    prompts = [*drawn, *_under_every_prompt(config, [*drawn, *others])]
     longest = _longest(policy, prompts)
     kinds = QUERY_KINDS if config.env.harmful_share < 1 else ("harmful",)
     queries = {query.id: query for kind in kinds for query in _longest_queries(config, policy, kind)}
