@@ -4,8 +4,6 @@ from typing import Any
 
 from envs.context_window import context_window
 
-__all__ = ["context_window", "require_window"]
-
 
 def require_window(settings: Any, longest: int, reply: int, what: str = "the longest prompt", replies: int = 1) -> None:
     """Refuse prompts that are too long with a reply of `reply` tokens behind.

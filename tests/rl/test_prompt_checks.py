@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from envs.chat import ChatStyle
+from envs.context_window import context_window
 from envs.dialect.environment import Dialect
 from rl.build import training_scenarios
 from rl.config import RunConfig
-from rl.context_window import context_window
 from rl.loading import load_policy
 from rl.loop import begin, resume, train
 from rl.mitigations.cross_tier_consistency import CrossTierConsistency
