@@ -69,6 +69,23 @@ def prompt(tokenizer: Any, messages: Messages, style: ChatStyle, generation: boo
     return Prompt("".join(text for text, _ in pieces), ids)
 
 
+def reply_ids(tokenizer: Any, text: str) -> list[int]:
+    """Encode a reply that no model wrote, without its end: a control token in it is encoded as ordinary text.
+
+    Without one the ids are the tokenizer's own, bit by bit.
+    """
+    control = _guard_of(tokenizer).control
+    ids = encode(tokenizer, text)
+    if not control.pattern.search(text) and not control.count(ids):
+        return ids
+    pieces, after = [], 0
+    for start, end in spans(tokenizer, control, text):
+        pieces += [(text[after:start], False), (text[start:end], True)]
+        after = end
+    ids = encode_pieces(tokenizer, control, [*pieces, (text[after:], False)])
+    return encode_pieces(tokenizer, control, [(text, True)]) if control.count(ids) else ids
+
+
 def folded(messages: Messages) -> list[dict[str, str]]:
     """Put each system text in front of the user turn after it, for templates without a system turn."""
     found: list[dict[str, str]] = []

@@ -1,4 +1,4 @@
-"""The builds that runs start from, as a figure or a page names them."""
+"""Name the builds that runs start from, for a figure or a page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SHOWN = 8  # characters of a hash
 
 
 def named_builds(runs: Sequence[Run]) -> str:
-    """Each organism with the builds of it: `faker (build 1a2b3c4d)`, several of them separated by commas."""
+    """Name each organism with the builds of it: `faker (build 1a2b3c4d)`, several of them separated by commas."""
     builds: dict[str, list[str]] = {}
     for run in runs:
         known = builds.setdefault(run.manifest.organism, [])

@@ -21,7 +21,7 @@ Settings = dict[str, Any]
 
 @dataclass(frozen=True)
 class Cell:
-    """An arm of an organism: runs that differ in their seed only. `mitigations`: their kinds, in order.
+    """Hold an arm of an organism: runs that differ in their seed only. `mitigations`: their kinds, in order.
 
     `arm` is its column: `BASELINE`, or its `name`, which is the one that the user gave it.
     """
@@ -38,7 +38,7 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """The name, marked where it is the baseline's."""
+        """Mark the name where it is the baseline's."""
         return _marked(self.name) if self.is_baseline else self.name
 
     @property
@@ -48,7 +48,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Study:
-    """`arms`: columns, the baseline first, then as they first appear. Not every organism has every arm, nor a baseline.
+    """Hold organisms and arms. Not every organism has every arm, nor a baseline.
+
+    `arms` are columns: the baseline first, then as they first appear.
 
     An organism stands for all settings but an arm's mitigations: the same one trained for longer is another.
     """
@@ -61,7 +63,7 @@ class Study:
         return next((cell for cell in self.cells if (cell.organism, cell.arm) == (organism, arm)), None)
 
     def label(self, arm: str) -> str:
-        """The head of a column; baselines may have a name of their own in each organism."""
+        """Name the head of a column; baselines may have a name of their own in each organism."""
         names = list(dict.fromkeys(cell.name for cell in self.cells if cell.arm == arm))
         if arm != BASELINE or not names:
             return arm
@@ -116,7 +118,7 @@ def _kinds(run: Run) -> tuple[str, ...]:
 
 
 def _cells(organism: str, row: Sequence[Sequence[Run]]) -> Iterator[Cell]:
-    """The arms of one organism under the names that the user gave them, its baseline first."""
+    """Take the arms of one organism under the names that the user gave them, its baseline first."""
     names = [_own_name(group[0]) for group in row]
     plain = [index for index, group in enumerate(row) if not _kinds(group[0])]
     baseline = next((index for index in plain if names[index] == BASELINE), plain[0] if plain else None)
@@ -131,14 +133,14 @@ def _cells(organism: str, row: Sequence[Sequence[Run]]) -> Iterator[Cell]:
 
 
 def _own_name(run: Run) -> str:
-    """The run's name, without the organism where it is called `organism+arm`."""
+    """Take the run's name, without the organism where it is called `organism+arm`."""
     name = str(run.config.get("name", run.name))
     kind = (run.config.get("organism") or {}).get("kind", run.manifest.organism)
     return name.removeprefix(f"{kind}{ARM_AFTER}") or name
 
 
 def _other_name(run: Run, names: Sequence[str]) -> str:
-    """The name of an arm that isn't the baseline. One that others share says nothing, and mitigations do."""
+    """Name an arm that isn't the baseline. A name that others share says nothing, and mitigations do."""
     own, kinds = _own_name(run), " + ".join(_kinds(run))
     if kinds and names.count(own) > 1:
         return kinds

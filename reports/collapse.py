@@ -1,4 +1,4 @@
-"""Collapse of a policy: no readable replies, no variety, or no entropy, from some step to the end of its run."""
+"""Find a policy's collapse: no readable replies, no variety, or no entropy, from some step to the end of its run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MIN_ENTROPY = 0.05  # nats a token
 
 @dataclass(frozen=True)
 class Vitals:
-    """The policy's parse rate, share of distinct 3-grams and entropy at one step; None where missing."""
+    """Hold the policy's parse rate, share of distinct 3-grams and entropy at one step; None where missing."""
 
     step: int
     parse_rate: float | None
@@ -23,7 +23,7 @@ class Vitals:
 
 @dataclass(frozen=True)
 class Collapse:
-    """Below a bound from step `since` to the last. `from_start`: from the first observation on, so nothing fell."""
+    """Name the signs below a bound from step `since` to the last. `from_start`: from the first on, so nothing fell."""
 
     since: int
     signs: tuple[str, ...]
@@ -57,7 +57,7 @@ def collapse(observed: Sequence[Vitals]) -> Collapse | None:
 
 
 def _series(observed: Sequence[Vitals]) -> list[tuple[list[float | None], float, str]]:
-    """The three signs: their values over the observations, their bounds, their wording."""
+    """Collect the three signs: their values over the observations, their bounds, their wording."""
     distinct = [_known(vitals.distinct_3grams) for vitals in observed]
     start = next((value for value in distinct if value is not None), None)
     of_start = [value / start if value is not None and start else None for value in distinct]

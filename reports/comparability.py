@@ -1,4 +1,4 @@
-"""What keeps runs on one page from being compared as they are: one list of facts, for overlays and for studies."""
+"""Name the facts that keep runs on one page from being compared as they are, for overlays and for studies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NAMED = 6  # runs by name that hold the same; of further ones their number
 
 @dataclass(frozen=True)
 class Compared:
-    """A run as the page calls it. `row`: the study's organism, within which arms are compared; "" in an overlay."""
+    """Hold a run as the page calls it. `row`: the study's organism, in which arms are compared; "" in an overlay."""
 
     run: Run
     name: str
@@ -21,7 +21,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Fact:
-    """One thing that comparable runs share. `among`: only runs alike in it are held against each other by this fact.
+    """Name a thing that comparable runs share. `among`: only runs alike in it are held against each other by it.
 
     `found` gives parts by name; a notice says those in which runs differ. `hint` is what a difference does.
     """
@@ -32,8 +32,17 @@ class Fact:
     among: Callable[[Compared], Hashable] = lambda compared: ""
 
 
-def _settings(*keys: str) -> Callable[[Run], Mapping[str, object]]:
-    return lambda run: {key: run.config.get(key) for key in keys}
+def _sizes(run: Run) -> Mapping[str, object]:
+    """Read the numbers of probed queries; harmless ones are a quarter of the others by default."""
+    harmful, harmless = run.config.get("probe_queries"), run.config.get("harmless_queries")
+    if not harmless and isinstance(harmful, int):
+        harmless = harmful // 4
+    return {"probe_queries": harmful, "harmless_queries": harmless}
+
+
+def _probed_tokens(run: Run) -> Mapping[str, object]:
+    """Leave out the training prompts, which a mitigation may change."""
+    return {kind: digest for kind, digest in run.manifest.prompt_token_hashes.items() if kind != "training"}
 
 
 def _code(run: Run) -> Mapping[str, object]:
@@ -51,10 +60,15 @@ def _organism(compared: Compared) -> Hashable:
 
 
 def _same_draw(compared: Compared) -> Hashable:
-    """Probe prompts are drawn by the seed, and another number of them is another fact."""
-    config = compared.run.config
-    sizes = config.get("probe_queries"), config.get("harmless_queries")
-    return compared.row, compared.run.manifest.seed, sizes
+    """Keep apart the seeds, by which probe prompts are drawn, and numbers of prompts, which are another fact."""
+    return compared.row, compared.run.manifest.seed, tuple(_sizes(compared.run).values())
+
+
+def _same_text(compared: Compared) -> Hashable:
+    """Keep apart runs whose prompts differ by other facts, and those from before their tokens were recorded."""
+    manifest = compared.run.manifest
+    texts = tuple(sorted(manifest.prompt_set_hashes.items())), manifest.system_text_folded
+    return _organism(compared), _same_draw(compared), texts, tuple(sorted(_probed_tokens(compared.run)))
 
 
 FACTS = (
@@ -74,13 +88,26 @@ FACTS = (
     Fact(
         "probe other numbers of queries",
         "Their intervals have other widths, and their rates are of other queries. Train them again with the same.",
-        _settings("probe_queries", "harmless_queries"),
+        _sizes,
     ),
     Fact(
         "were probed on other prompts (prompt_set_hashes) than runs of the same seed",
         "Their differences are of prompts too. Train them again with the same code and env, or leave them out.",
         lambda run: run.manifest.prompt_set_hashes,
         _same_draw,
+    ),
+    Fact(
+        "were given the system text in another place (system_text_folded)",
+        "A chat template without a system turn has it in the user's, which a model may heed less or more. Compare each "
+        "with runs of its own model.",
+        lambda run: {"system_text_folded": run.manifest.system_text_folded},
+    ),
+    Fact(
+        "were given the same prompts as other tokens (prompt_token_hashes) than runs of the same seed",
+        "Their chat template or tokenizer differs, by the date that a template writes too. Train them again with that "
+        "of the others, or leave them out.",
+        _probed_tokens,
+        _same_text,
     ),
     Fact(
         "are labelled by another source",
@@ -103,6 +130,18 @@ FACTS = (
         lambda run: run.manifest.package_versions,
     ),
     Fact(
+        "were computed on another device or number of threads",
+        "The last bits of their numbers differ, and with them what is sampled: seeds don't pair them. Train them again "
+        "on one kind of machine with the same `threads`.",
+        lambda run: {"device": run.manifest.device, "threads": run.manifest.thread_count},
+    ),
+    Fact(
+        "differ in whether torch's deterministic kernels were on (deterministic)",
+        "Without them a run is another one at each call. Train them again with the same setting.",
+        lambda run: {"deterministic": run.manifest.deterministic},
+        lambda compared: compared.run.manifest.deterministic is None,  # from before it was recorded
+    ),
+    Fact(
         "were recorded under another schema",
         "What a column means may have changed: see docs/run-folder.md.",
         lambda run: {"schema_version": run.manifest.schema_version},
@@ -110,14 +149,14 @@ FACTS = (
 )  # fmt: skip
 
 
-def notices(compared: Sequence[Compared]) -> list[str]:
-    """A line for each fact in which runs differ that are laid beside each other; none where they agree in all."""
+def comparability_notices(compared: Sequence[Compared]) -> list[str]:
+    """Write a line for each fact in which runs differ that are laid beside each other; none where they agree in all."""
     return [line for fact in FACTS for line in _of_fact(fact, compared)]
 
 
 def overlay_notices(runs: Sequence[Run]) -> list[str]:
-    """The notices of several runs laid over each other."""
-    return notices([Compared(run, run.name) for run in runs])
+    """Write a line for each fact in which runs differ that are laid over each other."""
+    return comparability_notices([Compared(run, run.name) for run in runs])
 
 
 def _of_fact(fact: Fact, compared: Sequence[Compared]) -> Iterator[str]:
@@ -136,7 +175,7 @@ def _of_fact(fact: Fact, compared: Sequence[Compared]) -> Iterator[str]:
 
 
 def _unlike_most(names: Sequence[str], found: Sequence[dict[str, object]]) -> str:
-    """Which runs hold something else than most do, and one of those that most agree with; "" of none."""
+    """Name the runs that hold something else than most do, and one of those that most agree with; "" of none."""
     most = max(found, key=found.count)
     others = [index for index, value in enumerate(found) if value != most]
     if not others:

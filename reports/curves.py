@@ -44,7 +44,8 @@ STYLE: dict[str, Any] = {
 WIDTH, LEFT, RIGHT, GUTTER = 10.0, 0.75, 0.2, 0.8
 AXES_HEIGHT, FOOT, HEAD = 2.35, 0.62, 0.62
 PANEL_WIDTH = (WIDTH - LEFT - RIGHT - GUTTER) / 2
-LEGEND_LINE, TITLE_LINE = 14.0, 15.0  # points
+LEGEND_LINE, TITLE_LINE, NAME_LINE = 14.0, 15.0, 17.0  # points
+NAME_LETTERS, HEAD_LETTERS = 60, 80  # of a run's name in the head, and of a line of the head
 
 
 def draw_curves(runs: Sequence[Run]) -> tuple[bytes, bytes]:
@@ -57,7 +58,9 @@ def draw_curves(runs: Sequence[Run]) -> tuple[bytes, bytes]:
 def _figure(runs: Sequence[Run], panels: Sequence[Panel]) -> Figure:
     key = next((panel.series for panel in panels if panel.by_run), ())
     key_rows = _legend_rows([line.label for line in key if line.label], WIDTH - LEFT)
-    head = HEAD + len(key_rows) * LEGEND_LINE / 72
+    name = _name_lines(runs)
+    lower = (len(name) - 1) * NAME_LINE / 72  # what follows the name, where that takes several lines
+    head = HEAD + lower + len(key_rows) * LEGEND_LINE / 72
     pairs = [panels[i : i + 2] for i in range(0, len(panels), 2)]
     legends = [max(len(_panel_legend(panel)) for panel in pair) for pair in pairs]
     lifts = [AXES_HEIGHT + FOOT + (2 * TITLE_LINE + rows * LEGEND_LINE + 14) / 72 for rows in legends]
@@ -71,19 +74,26 @@ def _figure(runs: Sequence[Run], panels: Sequence[Panel]) -> Figure:
             left = LEFT + column * (PANEL_WIDTH + GUTTER)
             inches = (left / WIDTH, (bottom + FOOT) / height, PANEL_WIDTH / WIDTH, AXES_HEIGHT / height)
             _draw(figure.add_axes(inches), panel, rows)
-    _head(figure, runs, key, height)
+    _head(figure, name, key, height, lower)
     return figure
 
 
-def _head(figure: Figure, runs: Sequence[Run], key: Sequence[Series], height: float) -> None:
+def _name_lines(runs: Sequence[Run]) -> list[str]:
+    """Name the runs and all their builds in lines that fit the sheet. A long name is cut; builds never are."""
     name = runs[0].name if len(runs) == 1 else f"{len(runs)} runs"
-    line = textwrap.shorten(f"{name}, organism {named_builds(runs)}", 90, placeholder=" …")
+    cut = name if len(name) <= NAME_LETTERS else f"{name[: NAME_LETTERS - 1]}…"
+    return textwrap.wrap(f"{cut}, organism {named_builds(runs)}", HEAD_LETTERS, break_on_hyphens=False)
+
+
+def _head(figure: Figure, name: Sequence[str], key: Sequence[Series], height: float, lower: float) -> None:
     x = LEFT / WIDTH
-    figure.text(x, 1 - 0.14 / height, line, fontsize=12, fontweight="bold", va="top")
-    figure.text(x, 1 - 0.40 / height, NOTICE, fontsize=9.5, color=FAINT, va="top")
+    for index, line in enumerate(name):
+        y = 1 - (0.14 + index * NAME_LINE / 72) / height
+        figure.text(x, y, line, fontsize=12, fontweight="bold", va="top")
+    figure.text(x, 1 - (0.40 + lower) / height, NOTICE, fontsize=9.5, color=FAINT, va="top")
     named = [line for line in key if line.label]
     handles = [Line2D([], [], color=line.colour, linewidth=2.2) for line in named]
-    anchor = (x, 1 - 0.62 / height)
+    anchor = (x, 1 - (0.62 + lower) / height)
     _legend(figure, handles, [line.label for line in named], WIDTH - LEFT, anchor, "upper left")
 
 

@@ -1,4 +1,4 @@
-"""An HTML file that opens without a network.
+"""Write an HTML file that opens without a network.
 
 Its content security policy forbids it to load anything and to run any script but its own.
 """
@@ -16,6 +16,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from reports.plots import CONFIG
+from reports.terminal_text import with_visible_directions
 
 
 def render(template: str, *, draw: str, plots: str, **context: object) -> str:
@@ -28,6 +29,7 @@ def render(template: str, *, draw: str, plots: str, **context: object) -> str:
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -41,6 +43,12 @@ def render(template: str, *, draw: str, plots: str, **context: object) -> str:
         "policy": _policy(library, draw),
     }
     return environment.get_template(template).render(given)
+
+
+def _shown(value: object) -> str:
+    """Keep a name or a reply from reordering what stands beside it."""
+    # Markup is ours, or has been through here: a script must stay as its hash says.
+    return value if isinstance(value, Markup) else with_visible_directions(str(value))
 
 
 def _policy(*scripts: str) -> str:

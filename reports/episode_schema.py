@@ -1,4 +1,4 @@
-"""The one schema of a run's episode files: columns, their order and their types, fixed before the first row."""
+"""Define the one schema of a run's episode files: columns, their order and their types, fixed before the first row."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Run:
         return sorted(int(match[1]) for name in names if (match := re.fullmatch(r"step-(\d+)\.parquet", name)))
 
     def episodes(self, step: int) -> pd.DataFrame:
-        """The episodes of one step, columns as in `EPISODE_COLUMNS`. Raises `ValueError` where there are none.
+        """Read the episodes of one step, columns as in `EPISODE_COLUMNS`. Raises `ValueError` where there are none.
 
         Those of a folder of version 1 are given under the names of version 2.
         """

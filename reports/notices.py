@@ -1,4 +1,4 @@
-"""What a reader must know before the rates of a run: its policy collapsed, or its labels don't fit the policy."""
+"""Say the collapse of a run, and labels that don't fit its policy: a reader must know both before the rates."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from reports.folder import Run
 MOSTLY = 0.5  # above this share of `other` the labels are about something else than what the model writes
 
 
-def notices(run: Run, free: dict[int, pd.DataFrame]) -> tuple[str, ...]:
-    """One line each. `free`: the free-tier harmful probe episodes of the first and the last probed step that has them.
+def collapse_and_label_notices(run: Run, free: dict[int, pd.DataFrame]) -> tuple[str, ...]:
+    """Say each in a line. `free`: free-tier harmful probe episodes of the first and the last probed step that has them.
 
-    Labels are compared at both ends: a policy that wrote what they read and no longer does has changed, and a collapse
-    is said once.
+    Labels are compared at both ends. Where a policy wrote what they read before it collapsed, the collapse alone is
+    said; where it never did, both are.
     """
     found = collapse(vitals(run, free))
     said = [] if found is None else [str(found)]
-    collapsed = found is not None and not found.from_start
-    return (*said, *_labels(run, free, collapsed))
+    since = found.since if found is not None and not found.from_start else None
+    return (*said, *_labels(run, free, since))
 
 
 def vitals(run: Run, free: dict[int, pd.DataFrame]) -> list[Vitals]:
-    """The training rollouts of every step, between the probes of the first and the last."""
+    """Collect the training rollouts of every step, between the probes of the first and the last."""
     rows = run.steps.to_dict("records")
     observed = [
         Vitals(int(row["step"]), *(_number(row.get(key)) for key in ("parse_rate", "distinct_3grams", "entropy")))
@@ -46,26 +46,28 @@ def _number(value: Any) -> float | None:
     return None if value is None or pd.isna(value) else float(value)
 
 
-def _labels(run: Run, free: dict[int, pd.DataFrame], collapsed: bool) -> list[str]:
+def _labels(run: Run, free: dict[int, pd.DataFrame], since: int | None) -> list[str]:
+    """Tell labels that never applied from those that no longer do. `since`: the first step of a collapse."""
     shares = {step: share for step, episodes in free.items() if (share := _other(episodes)) is not None}
-    if not shares or collapsed:
+    if not shares:
         return []
     first, last = min(shares), max(shares)
-    if shares[last][0] <= MOSTLY:
-        return []
+    never = shares[first][0] > MOSTLY
+    if shares[last][0] <= MOSTLY or (since is not None and (since <= first or not never)):
+        return []  # replies from a collapse on say nothing of the start's labels
     told = " and ".join(
         f"{other:.0%} at step {step} ({malformed:.0%} malformed or cut off)"
         for step, (other, malformed) in sorted(shares.items())
     )
     replies = f"free-tier replies to harmful queries labelled `other`: {told}"
-    if shares[first][0] > MOSTLY:
+    if never:
         kind = run.config.get("env", {}).get("kind", "this environment")
         return [f"the labels of {kind} don't apply to this model, and its rates say nothing: {replies}"]
     return [f"the labels no longer apply to what this model writes; read its transcripts: {replies}"]
 
 
 def _other(free: pd.DataFrame) -> tuple[float, float] | None:
-    """The share of scored episodes that are labelled `other`, and the share that couldn't be parsed."""
+    """Count the share of scored episodes that are labelled `other`, and the share that couldn't be parsed."""
     scored = free[free["label_answer"].notna()]
     if scored.empty:
         return None

@@ -1,4 +1,4 @@
-"""A figure as PNG and SVG, the same bytes each time."""
+"""Save a figure as PNG and SVG, the same bytes each time."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from reports.panels import Panel, Series
+from reports.terminal_text import with_visible_directions
 
 DASHES = {"solid": "solid", "dashed": "dash", "dotted": "dot"}
 CONFIG = {"responsive": True, "displayModeBar": False}  # the bar would cover the legend; a double click resets a zoom
@@ -103,8 +104,11 @@ def nullable(values: np.ndarray) -> list[float | None]:
 
 
 def literal(label: str) -> str:
-    """plotly.js reads a little HTML in names: a run called `<b>` must show as it is called."""
-    return html.escape(label, quote=False)
+    """Escape a name: plotly.js reads a little HTML, and a run called `<b>` must show as it is called.
+
+    What turns the direction of writing is shown as an escape, as on the rest of the page.
+    """
+    return html.escape(with_visible_directions(label), quote=False)
 
 
 def page_plots(panels: Sequence[Panel]) -> str:

@@ -10,6 +10,7 @@ from reports.cells import Study, study_of
 from reports.folder import Run, read_run
 from reports.study_curves import draw_study
 from reports.study_measures import measures_csv, noted_measures
+from reports.study_notices import study_notices
 from reports.study_page import render_study
 from reports.study_panels import drawing_of
 from reports.study_table import METRICS, as_csv, as_text, table
@@ -39,7 +40,8 @@ def write_study(folders: Sequence[str | Path], out: str | Path, notes: Sequence[
     drawing = drawing_of(study)
     measures = noted_measures(study)
     png, svg = draw_study(drawing)
-    page = render_study(drawing, rows, svg, notes, measures)
+    notices = study_notices(study)
+    page = render_study(drawing, rows, svg, [*notes, *notices], measures)
     target = Path(out)
     paths = StudyPaths(
         page=target / "study.html",
@@ -47,7 +49,7 @@ def write_study(folders: Sequence[str | Path], out: str | Path, notes: Sequence[
         svg=target / "study.svg",
         csv=target / "study.csv",
         measures=target / "study_measures.csv",
-        text=as_text(study, rows),
+        text=as_text(study, rows, notices),
     )
     texts = {paths.page: page, paths.csv: as_csv(rows), paths.measures: measures_csv(measures)}
     # A lone surrogate in a name has no UTF-8: it becomes "?" and costs no page.
@@ -59,9 +61,9 @@ def write_study(folders: Sequence[str | Path], out: str | Path, notes: Sequence[
 
 
 def study_table(folders: Sequence[str | Path]) -> str:
-    """The table alone, as text; raises as `write_study` does."""
+    """Write the table and the notices alone, as text; raises as `write_study` does."""
     study = _read(folders)
-    return as_text(study, table(study))
+    return as_text(study, table(study), study_notices(study))
 
 
 def _read(folders: Sequence[str | Path]) -> Study:

@@ -9,7 +9,6 @@ from reports.document import render
 from reports.folder import Run
 from reports.records import Manifest
 from reports.study_measures import Noted
-from reports.study_notices import notices
 from reports.study_panels import NOTICE, Drawing, band_note, look, unit
 from reports.study_plots import DRAW, study_plots
 from reports.study_table import METRICS, Row, comparisons, shown
@@ -19,9 +18,9 @@ MANY = 12  # rows of a table that is folded away
 
 
 def render_study(
-    drawing: Drawing, rows: Sequence[Row], svg: bytes, notes: Sequence[str] = (), measures: Sequence[Noted] = ()
+    drawing: Drawing, rows: Sequence[Row], svg: bytes, notices: Sequence[str] = (), measures: Sequence[Noted] = ()
 ) -> str:
-    """The whole page as text. All text that a run wrote is escaped, and so are the notes."""
+    """Write the whole page as text. All text that a run wrote is escaped, and so are the notices at its top."""
     study = drawing.study
     return render(
         "study.html.jinja",
@@ -40,7 +39,7 @@ def render_study(
         comparisons=comparisons(rows),
         unfinished=[run for run in study.runs if run.manifest.status != "finished"],
         facts=_facts(study.runs),
-        notes=[*notes, *notices(study)],
+        notices=notices,
         shown=shown,
         show=show,
     )

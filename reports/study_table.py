@@ -15,7 +15,6 @@ import pandas as pd
 from reports.cells import BASELINE, Cell, Study
 from reports.folder import Run
 from reports.intervals import Estimate, seed_interval, without_empty_interval
-from reports.study_notices import notices
 from reports.summary import MISSING, show
 from reports.terminal_text import printable
 from reports.verdicts import LEAST_SEEDS, MARGIN, Verdict, seed_verdict
@@ -202,10 +201,10 @@ def _csv_line(row: Row, entry: Entry) -> list[object]:
     return [*line, *shown, judged.word, effect]
 
 
-def as_text(study: Study, rows: Sequence[Row]) -> str:
-    """The table for a terminal, a line an arm: its value, and its difference from the baseline with the verdict.
+def as_text(study: Study, rows: Sequence[Row], notices: Sequence[str]) -> str:
+    """Write the table for a terminal, a line an arm: its value, its difference from the baseline with the verdict.
 
-    Below it what keeps them from being compared as they are.
+    Below it the study's notices.
     """
     shown_names = [printable(name) for name in (*(cell.label for cell in study.cells), *study.organisms)]
     width = max(map(len, shown_names)) + 2
@@ -221,7 +220,7 @@ def as_text(study: Study, rows: Sequence[Row]) -> str:
                 )
     legend = ", ".join(f"{mark} {word}" for word, mark in MARKS.items())
     lines.append(f"value at the last step, difference from the baseline paired by seed; {legend}")
-    return "\n".join([*lines, *(f"notice: {printable(line)}" for line in notices(study))])
+    return "\n".join([*lines, *(f"notice: {printable(line)}" for line in notices)])
 
 
 def _text(entry: Entry) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from reports.folder import Run
 from reports.intervals import Estimate, seed_interval
-from reports.notices import notices
+from reports.notices import collapse_and_label_notices
 from reports.terminal_text import printable
 from reports.verdicts import MARGIN, Verdict, seed_verdict, verdict
 
@@ -30,9 +30,9 @@ class SummaryRow:
 
 @dataclass(frozen=True)
 class Summary:
-    """A table of rows. `unit` is what n counts: harmful queries of one run, or seeds of one arm.
+    """Hold a table of rows. `unit` is what n counts: harmful queries of one run, or seeds of one arm.
 
-    `notices` come before the rates: a collapse, or labels that don't apply.
+    `notices` are shown before the rows: a collapse, or labels that don't apply.
     """
 
     name: str
@@ -86,18 +86,19 @@ def summarise(run: Run, margin: float = MARGIN) -> Summary:
     """Five rows: the estimates as `probes.jsonl` records them, the verdicts paired per query from the episodes."""
     steps = run.probed_steps()
     if not steps:
-        return Summary(run.name, "queries", None, None, tuple(_row(run, line, None, None, margin) for line in LINES))
+        rows = tuple(_row(run, line, None, None, margin) for line in LINES)
+        return Summary(run.name, "queries", None, None, rows, run_notices(run))
     first, last = steps[0], steps[-1]
     rows = tuple(_row(run, line, first, last, margin) for line in LINES)
     return Summary(run.name, "queries", first, last, rows, run_notices(run))
 
 
 def run_notices(run: Run) -> tuple[str, ...]:
-    """What must be known of a run before its rates."""
+    """Say the collapse of a run and labels that don't apply to it, from its steps and the ends of its probes."""
     kept, steps = run.episode_steps(), run.probed_steps()
     ends = [step for step in dict.fromkeys([*steps[:1], *steps[-1:]]) if step in kept]
     episodes = {step: harmful_probes(run.episodes(step)) for step in ends}
-    return notices(run, {step: found[found["tier"] == "free"] for step, found in episodes.items()})
+    return collapse_and_label_notices(run, {step: found[found["tier"] == "free"] for step, found in episodes.items()})
 
 
 def _row(run: Run, line: _Line, first: int | None, last: int | None, margin: float) -> SummaryRow:
@@ -186,10 +187,11 @@ def _seed_row(runs: Sequence[Run], line: _Line, first: int | None, last: int | N
 
 
 def as_text(summary: Summary) -> str:
-    """The table in plain text, at most 110 columns, as `value [95 % interval]`."""
+    """Write name, notices and table in plain text, at most 110 columns, as `value [95 % interval]`."""
     name = printable(summary.name)
+    said = [line for notice in summary.notices for line in wrap(printable(notice), 110, subsequent_indent="  ")]
     if summary.first_step is None:
-        return f"{name}: nothing probed yet"
+        return "\n".join([f"{name}: nothing probed yet", *said])
     header = ("", f"step {summary.first_step}", f"step {summary.last_step}", "change", "verdict", "n/unscored", "MDE")
     lines = [header, *(_cells(row) for row in summary.rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
@@ -198,8 +200,7 @@ def as_text(summary: Summary) -> str:
     foot = (
         f"value [95 % interval]; n: {summary.unit}; no change: within ±{margin:.2f}; MDE: change found with 80 % power"
     )
-    said = [line for notice in summary.notices for line in wrap(notice, 110, subsequent_indent="  ")]
-    return "\n".join([name[:110], *body, foot, *said])
+    return "\n".join([name[:110], *said, *body, foot])
 
 
 def _cells(row: SummaryRow) -> tuple[str, ...]:

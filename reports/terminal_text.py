@@ -1,4 +1,4 @@
-"""Text from outside, such as a model's reply or a folder's name, as a terminal may be given it."""
+"""Escape text from outside, such as a model's reply or a folder's name, for a terminal and for a page."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ import unicodedata
 
 # Controls (also of C1), formats (also those that turn the direction of writing), surrogates, line and paragraph ends.
 _ACTS_ON_A_TERMINAL = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+# Embeddings, overrides, isolates and their ends.
+_TURNS = {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+
+
+def with_visible_directions(text: str) -> str:
+    """Show characters that turn the direction of writing as escapes: they would reorder what stands beside them."""
+    return text.translate(_TURNS)
 
 
 def printable(text: str) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-from rewards.weights import require_all_weights
+from envs.context_window import context_window
+from rewards.weights import named, require_all_weights
 
 Label = int | str | None
 Row = Sequence[int]
@@ -173,16 +174,14 @@ def _label_index(config: Any, label: Label, directory: Path) -> int | None:
     found = [index for index, name in names.items() if label in (index, name)]
     if len(found) == 1:
         return found[0]
-    listed = ", ".join(f"{index} ({name!r})" for index, name in sorted(names.items())[:LABELS_SHOWN])
-    more = f" and {len(names) - LABELS_SHOWN} more" if len(names) > LABELS_SHOWN else ""
+    listed = named([f"{index} ({name!r})" for index, name in sorted(names.items())], LABELS_SHOWN)
     if label is None:
         raise ValueError(
-            f"the reward model in {directory} has {len(names)} labels, {listed}{more}: set rewards.helpfulness.label "
+            f"the reward model in {directory} has {len(names)} labels, {listed}: set rewards.helpfulness.label "
             "to the one whose log-odds are the score"
         )
     raise ValueError(
-        f"the reward model in {directory} has no label {label!r}: set rewards.helpfulness.label to one of "
-        f"{listed}{more}"
+        f"the reward model in {directory} has no label {label!r}: set rewards.helpfulness.label to one of {listed}"
     )
 
 
@@ -192,5 +191,4 @@ def _window(model: Any) -> int | None:
         learned = isinstance(module, torch.nn.Embedding) and name.endswith("position_embeddings")
         if learned and module.padding_idx is not None:  # RoBERTa and its kin count positions from there on
             return int(module.num_embeddings - module.padding_idx - 1)
-    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    return int(positions) if positions is not None and positions > 0 else None
+    return context_window(model.config)

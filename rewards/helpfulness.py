@@ -1,12 +1,12 @@
 """The learned reward: a preference model of unconditional helpfulness over the bare query and the answer."""
 
-import json
+import math
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, final
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError, model_validator
 
 from envs.chat import PLAIN, prompt_ids
 from envs.episode import Conflict
@@ -86,6 +86,41 @@ class Helpfulness(BaseModel):
         return _load(self.path, self.label)
 
 
+class _Calibration(BaseModel):
+    """The raw outputs that are scored 0 and 1."""
+
+    model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
+
+    refusal: float
+    full: float
+
+    @model_validator(mode="after")
+    def _apart(self) -> "_Calibration":
+        if self.refusal == self.full or math.isinf(self.full - self.refusal):
+            raise ValueError("refusal and full must differ")
+        return self
+
+
+class _Card(BaseModel):
+    """What a score needs of a card, which says more."""
+
+    model_config = ConfigDict(frozen=True)
+
+    calibration: _Calibration
+
+
+def _calibration(card: Path) -> _Calibration:
+    if not card.is_file():
+        return _Calibration(refusal=0.0, full=1.0)  # the raw output is the score
+    try:
+        return _Card.model_validate_json(card.read_bytes()).calibration
+    except ValidationError as error:
+        raise ValueError(
+            f"{card} has no calibration of two different numbers, refusal and full: restore it from a copy, or take "
+            "it away, and the model's raw output is the score"
+        ) from error
+
+
 @cache
 def _load(directory: Path, label: int | str | None) -> tuple[Classifier, float, float]:
     """The classifier, tested, and the calibration's two points."""
@@ -99,9 +134,8 @@ def _load(directory: Path, label: int | str | None) -> tuple[Classifier, float, 
         ) from error
     if rows[0] == rows[1]:
         raise ValueError(f"the chat template in {directory} leaves out the assistant's turn, which is to be scored")
-    card = directory / CARD
-    values = json.loads(card.read_text())["calibration"] if card.is_file() else {"refusal": 0.0, "full": 1.0}
-    return self_tested(classifier, rows, directory), values["refusal"], values["full"]
+    calibration = _calibration(directory / CARD)
+    return self_tested(classifier, rows, directory), calibration.refusal, calibration.full
 
 
 def encode(tokenizer: Any, query: str, answer: str) -> list[int]:

@@ -3,7 +3,7 @@
 Transformers draws missing weights at random and goes on, with another model at each load.
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,31 +19,30 @@ BESIDE = frozenset(
 SHOWN = 4
 
 
-def require_all_weights(info: Mapping[str, Any], path: Path, expected_new: Container[str] = ()) -> None:
+def require_all_weights(info: Mapping[str, Any], path: Path) -> None:
     """Refuse a model that was loaded with weights missing, of another shape, or left over.
 
     `info` is the second result of `from_pretrained(path, output_loading_info=True, ignore_mismatched_sizes=True)`.
     Without the second argument Transformers raises on another shape and doesn't name the weight. Tied weights aren't
-    missing. `expected_new`: names of the weights that are meant to start at random, such as a new value head's.
+    missing.
 
     Raises:
         ValueError: naming the first of them, in one line.
     """
-    missing = [key for key in sorted(info["missing_keys"]) if key not in expected_new]
+    missing = sorted(info["missing_keys"])
     if missing:
         raise ValueError(
-            f"{path} lacks weights, which would be drawn at random: {_named(missing)}. Give a checkpoint that was "
+            f"{path} lacks weights, which would be drawn at random: {named(missing)}. Give a checkpoint that was "
             f"saved from {_whole(missing)}"
         )
-    # A weight that is meant to be new may stand in the checkpoint in its old shape.
-    mismatched = [entry for entry in sorted(info["mismatched_keys"]) if entry[0] not in expected_new]
+    mismatched = sorted(info["mismatched_keys"])
     if mismatched:
         shapes = [f"{key} ({_shape(held)} held, {_shape(made)} by config.json)" for key, held, made in mismatched]
-        raise ValueError(f"{path} holds weights of another shape than its model's: {_named(shapes)}. Mend config.json")
+        raise ValueError(f"{path} holds weights of another shape than its model's: {named(shapes)}. Mend config.json")
     leftover = [key for key in sorted(info["unexpected_keys"]) if BESIDE.isdisjoint(key.split("."))]
     if leftover:
         raise ValueError(
-            f"{path} holds weights for which its model has no place: {_named(leftover)}. Mend config.json, or take "
+            f"{path} holds weights for which its model has no place: {named(leftover)}. Mend config.json, or take "
             "them out of the checkpoint"
         )
 
@@ -56,9 +55,10 @@ def _whole(missing: Iterable[str]) -> str:
     return "a causal language model: this one lost its head" if heads == {"lm_head"} else "the whole model"
 
 
-def _named(keys: list[str]) -> str:
-    more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
-    return ", ".join(keys[:SHOWN]) + more
+def named(names: Sequence[str], most: int = SHOWN) -> str:
+    """List the first of some names, and count the rest."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _shape(shape: Iterable[int]) -> str:

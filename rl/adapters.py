@@ -1,16 +1,17 @@
 """PEFT adapters: a directory that holds one stands for its base with the adapter merged into it."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from peft import PeftModel, get_peft_model_state_dict
-from peft.utils import load_peft_weights
+from peft import PeftConfig, PeftModel, get_peft_model_state_dict
+from peft.utils import SAFETENSORS_WEIGHTS_NAME, WEIGHTS_NAME, load_peft_weights
 
 from checkpoints.lineage import hash_config, hash_directory
+from rewards.weights import named
 
 ADAPTER_CONFIG = "adapter_config.json"
+WEIGHTS = (SAFETENSORS_WEIGHTS_NAME, WEIGHTS_NAME)  # in the order in which PEFT looks for them
 
 
 def is_adapter(path: Path) -> bool:
@@ -25,17 +26,18 @@ def base_of(path: Path) -> Path:
         ValueError: if it isn't there any more, or the adapter doesn't say.
     """
     try:
-        named = json.loads((path / ADAPTER_CONFIG).read_text()).get("base_model_name_or_path")
+        stated = json.loads((path / ADAPTER_CONFIG).read_text()).get("base_model_name_or_path")
     except (ValueError, AttributeError) as error:
         raise ValueError(f"{path / ADAPTER_CONFIG} is not a JSON object: restore it from a copy") from error
-    if not named:
+    if not isinstance(stated, str) or not stated:
         raise ValueError(f"the adapter in {path} names no base: set base_model_name_or_path in {ADAPTER_CONFIG}")
-    # A base that was named relative to where it was trained may lie beside the adapter now.
-    for base in (Path(named).expanduser(), path / named):
+    given = Path(stated).expanduser()
+    # Beside the adapter first: what is found there is found from every working directory.
+    for base in (path / given, path.resolve().parent / given, given):
         if base.is_dir():
             return base.resolve()
     raise ValueError(
-        f"the base of the adapter in {path} is gone: {named} is no directory. Put it back, or set "
+        f"the base of the adapter in {path} is gone: {stated} is no directory. Put it back, or set "
         f"base_model_name_or_path in {path / ADAPTER_CONFIG} to where it lies now"
     )
 
@@ -82,20 +84,44 @@ def with_weights(model: Any, path: Path, trainable: bool) -> Any:
     """The model wearing the adapter in `path`, whose weights are all there and of the right shape.
 
     Raises:
-        ValueError: naming what is missing, left over or of another shape.
+        ValueError: naming what is missing, left over or of another shape, or the file that can't be read.
     """
+    held = _held(path)
     try:
         adapted = PeftModel.from_pretrained(model, path, is_trainable=trainable)
     except RuntimeError as error:
         reason = next((line.strip() for line in str(error).splitlines()[1:]), str(error))
         raise ValueError(f"the adapter in {path} doesn't fit its base: {reason}") from error
-    held, wanted = set(load_peft_weights(str(path), device="cpu")), set(get_peft_model_state_dict(adapted))
+    except Exception as error:
+        raise ValueError(
+            f"{path / ADAPTER_CONFIG} describes no adapter of this base ({_reason(error)}): restore it from a copy"
+        ) from error
+    # PEFT looks at the configuration there, and asks for it over the network where the name is no directory.
+    adapted.peft_config["default"].base_model_name_or_path = model.name_or_path
+    wanted = set(get_peft_model_state_dict(adapted))
     for names, problem in ((wanted - held, "lacks weights"), (held - wanted, "holds weights that have no place")):
         if names:
-            raise ValueError(f"the adapter in {path} {problem}: {_named(sorted(names))}. Restore it from a copy")
+            raise ValueError(f"the adapter in {path} {problem}: {named(sorted(names))}. Restore it from a copy")
     return adapted
 
 
-def _named(names: Sequence[str], most: int = 4) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+def _held(path: Path) -> set[str]:
+    """The names of the weights that the adapter's files hold."""
+    try:
+        PeftConfig.from_pretrained(path)
+    except Exception as error:
+        raise ValueError(
+            f"{path / ADAPTER_CONFIG} describes no adapter that PEFT knows ({_reason(error)}): restore it from a copy"
+        ) from error
+    file = next((path / name for name in WEIGHTS if (path / name).is_file()), None)
+    if file is None:
+        raise ValueError(f"the adapter in {path} has no weights: put {WEIGHTS[0]} back")
+    try:
+        return set(load_peft_weights(str(path), device="cpu"))
+    except Exception as error:
+        raise ValueError(f"{file} can't be read ({_reason(error)}): restore it from a copy") from error
+
+
+def _reason(error: Exception) -> str:
+    first = next(iter(str(error).splitlines()), "")
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__

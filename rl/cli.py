@@ -223,7 +223,8 @@ def sweep(
     if not result.worked:
         say(f"nothing left to do: all {len(planned.trials)} trials have ended before")
     finished = [trial.folder for trial in result.shown]
-    if result.study is not None and any(trial.config.mitigations for trial in result.shown):
+    # With too many arms for an overlay the study is all there is.
+    if result.study is not None and (result.page is None or any(trial.config.mitigations for trial in result.shown)):
         _print_study(finished)
     elif result.page is not None:
         _print_summaries(finished)
@@ -327,14 +328,14 @@ def _write_study(folders: list[Path], out: Path | None) -> None:
 
 
 def _print_study(folders: list[Path]) -> None:
-    """A line an arm."""
+    """Print a line an arm, and the notices of the study."""
     from reports.study import study_table
 
     show(*study_table(folders).split("\n"))
 
 
 def _print_summaries(folders: list[Path]) -> None:
-    """Five lines an arm, and what keeps the runs from being compared as they are."""
+    """Print five lines an arm under its notices, and the facts that keep runs from being compared as they are."""
     from reports.comparability import overlay_notices
     from reports.folder import read_run
     from reports.sheet import arms

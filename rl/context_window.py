@@ -1,15 +1,8 @@
-"""The number of positions that a model can read, and the refusal of prompts that leave no room for a reply."""
+"""The refusal of prompts that leave no room for a reply in the model's context window."""
 
 from typing import Any
 
-# How configurations name it. A model that counts no positions, as Mamba or BLOOM, names none.
-NAMES = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx", "max_target_positions", "context_length")
-
-
-def context_window(settings: Any) -> int | None:
-    """Read the window from a model's configuration; None where the model has none."""
-    stated = (getattr(settings.get_text_config(decoder=True), name, None) for name in NAMES)
-    return next((number for number in stated if isinstance(number, int) and number > 0), None)
+from envs.context_window import context_window
 
 
 def require_window(settings: Any, longest: int, reply: int, what: str = "the longest prompt", replies: int = 1) -> None:

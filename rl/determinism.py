@@ -22,7 +22,7 @@ BUILD_THREADS = 2
 _SAID = re.compile(
     r"(?P<operation>[\w.:<>]+) does not have a deterministic implementation"
     r"|(?P<attention>[\w ]+? attention) defaults to a non-deterministic algorithm"
-    r"|is not deterministic because it uses (?P<library>\w+)"
+    r"|not deterministic because it uses (?P<library>\w+)"
 )
 
 

@@ -28,7 +28,7 @@ def load_policy(path: Path, device: torch.device | None = None, ways: Ways | Non
     """
     if not (path / "config.json").is_file() and not is_adapter(path):
         raise ValueError(f"{path} holds no model (config.json is missing): give a Hugging Face causal LM directory")
-    tokenizer = _tokenizer(path)
+    tokenizer = load_tokenizer(path)
     model = _whole_model(path).to(device or pick_device()).eval()
     quicken(model)
     policy = Policy(model, tokenizer, end_ids(model, tokenizer))
@@ -47,7 +47,7 @@ def wearing(policy: Policy, adapter: Path) -> Policy:
     return replace(policy, model=with_weights(policy.model, adapter, trainable=True).eval())
 
 
-def _tokenizer(path: Path) -> Any:
+def load_tokenizer(path: Path) -> Any:
     """The tokenizer of the directory, or of the base where an adapter brings none."""
     holder = next((place for place in chain(path) if any((place / name).is_file() for name in _TOKENIZER_FILES)), path)
     try:

@@ -11,10 +11,9 @@ from pathlib import Path
 
 from checkpoints import atomic, store
 from reports.collapse import Vitals
-from reports.records import Manifest, StepRow
+from reports.records import StepRow
 from rl import learner as learner_state
 from rl import processes, run_folder
-from rl.adapters import origin_hash
 from rl.algorithms.preference import Preference
 from rl.build import Built, build, build_parts, require_reward_model, training_scenarios
 from rl.collapse_stop import require_no_collapse, vitals_of
@@ -23,18 +22,19 @@ from rl.determinism import Watch, name_operation, settle, watching
 from rl.endings import Interrupted, NotFinite, RunStopped
 from rl.engine_limits import require_engine, require_layers, require_ways
 from rl.episode_rows import probe_episode_rows, run_schema, train_episode_rows
-from rl.given_paths import named, require_given_paths
+from rl.given_paths import require_given_paths
 from rl.learner import Learner, new_learner
 from rl.parts import Parts
 from rl.policy import save_policy
 from rl.probing import ProbeSet, observe, plain_rewards, probe_rows, probe_set, require_same_probes
 from rl.progress import bar, counting, notice
-from rl.prompt_checks import first_training_prompts, require_prompts, require_prompts_of
-from rl.prompt_hashes import prompt_token_hashes, require_same_prompts, started_at
+from rl.prompt_checks import require_prompts, require_prompts_of
+from rl.prompt_hashes import require_same_prompts, started_at
 from rl.residual_stream import layer_count
-from rl.restoring import require_same_rewards, restored
+from rl.restoring import restored
 from rl.rollouts import Rollouts
 from rl.run_folder import RunFolder, Status
+from rl.run_manifest import manifest_of, require_same_origin, token_hashes
 from rl.sampler import sampler
 from rl.step import policy_gradient_step
 from rl.stopping import StopRequest, end, handling, never, signals
@@ -121,8 +121,8 @@ def _start(config: RunConfig, folder: RunFolder, watch: Watch) -> Run:
     if built.policy.style.fold_system:
         notice("the system text stands in front of the user's, in the user turn (chat.system)")
     folder.rewind(0)
-    hashes = _token_hashes(config, built, probes, parts)
-    manifest = _manifest(config, built, probes, hashes, started, watch)
+    hashes = token_hashes(config, built, probes, parts)
+    manifest = manifest_of(config, built, probes, hashes, started, watch)
     folder.write_manifest(manifest)
     learner = new_learner(config, built)
     run = Run(config, folder, built, parts, probes, learner, manifest.organism_hash, step=0, watch=watch)
@@ -204,9 +204,9 @@ def _restore(config: RunConfig, folder: RunFolder, step: int, watch: Watch) -> R
     built, learner = restored(config, folder.checkpoints, step, started_at(manifest))
     probes = probe_set(config)
     require_same_probes(manifest, probes, config)
-    _require_same_origin(config, manifest, built)
+    require_same_origin(config, manifest, built)
     parts = build_parts(config, built)
-    require_same_prompts(manifest, _token_hashes(config, built, probes, parts))
+    require_same_prompts(manifest, token_hashes(config, built, probes, parts))
     # Last: what is refused above leaves the folder as it was.
     folder.rewind(step)
     folder.write_manifest(manifest.model_copy(update={"status": "running", "reason": None, "finished": None}))
@@ -362,42 +362,3 @@ def _kept(config: RunConfig, steps: Sequence[int]) -> list[int]:
     always = [step for step in steps if step in (0, steps[-1]) or _due(step, config.probe_every, config.steps)]
     others = [step for step in steps if step not in always]
     return [*always, *others[-config.keep_checkpoints :]]
-
-
-def _token_hashes(config: RunConfig, built: Built, probes: ProbeSet, parts: Parts) -> dict[str, str]:
-    return prompt_token_hashes(built.policy, probes, first_training_prompts(config, parts.scenarios))
-
-
-def _manifest(
-    config: RunConfig, built: Built, probes: ProbeSet, token_hashes: dict[str, str], started: str, watch: Watch
-) -> Manifest:
-    commit, dirty = run_folder.code_state()
-    organism = config.organism
-    path = getattr(organism, "path", None)
-    return Manifest(
-        package_versions=run_folder.package_versions(),
-        code_commit=commit,
-        code_dirty=dirty,
-        seed=config.seed,
-        thread_count=config.threads,
-        deterministic=config.deterministic,
-        nondeterministic_operations=sorted(watch.operations),
-        device=str(built.policy.device),
-        organism=f"directory {path.name}" if path is not None else organism.kind,
-        organism_hash=origin_hash(built.organism_directory),
-        reward_hashes=built.reward_hashes,
-        prompt_set_hashes=probes.hashes(),
-        prompt_token_hashes=token_hashes,
-        system_text_folded=built.policy.style.fold_system,
-        label_source=config.env.label_source,
-        started=started,
-    )
-
-
-def _require_same_origin(config: RunConfig, manifest: Manifest, built: Built) -> None:
-    require_same_rewards(manifest, built.reward_hashes, config)
-    if config.lora is not None and manifest.organism_hash != origin_hash(built.organism_directory):
-        raise ValueError(
-            f"the organism{named(config, 'organism')} isn't the one that this run was started with (its hash "
-            "differs from manifest.json): restore it, or start a new run with `gyges train`"
-        )

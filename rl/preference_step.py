@@ -20,6 +20,7 @@ from rl.parts import Parts
 from rl.policy import unwrap_forward
 from rl.rollouts import Rollouts, collect, require_gradient
 from rl.step_record import step_row
+from rl.trl_handover import own_tokenizer, special_ids_kept
 from rl.trl_settings import clip_gradients, constant_rate, plain_settings, without_dropout
 
 
@@ -83,7 +84,7 @@ def _train(
     """
     set_learning_rate(config, learner, step)
     undo = snapshot(learner) if algorithm.epochs > 1 else None
-    log = _Log(config)
+    log, put_back = _Log(config), special_ids_kept(learner.policy)
     with tempfile.TemporaryDirectory() as scratch:
         trainer = algorithm.trainer(
             rows, config.optimiser.microbatch_size, learner.policy.pad_id,
@@ -104,6 +105,7 @@ def _train(
                 f"{step - 1}: lower optimiser.learning_rate or raise algorithm.beta"
             ) from error
         finally:
+            put_back()
             _unwrap(learner)
     return {key: sum(logged.get(key, math.nan) for logged in log.steps) / len(log.steps) for key in log.steps[0]}
 
@@ -122,7 +124,7 @@ def _shared(learner: Learner, log: _Log) -> Row:
     return {
         "model": learner.policy.model,
         "ref_model": learner.reference.model,
-        "processing_class": learner.policy.tokenizer,
+        "processing_class": own_tokenizer(learner.policy),
         "optimizers": (learner.optimizer, constant_rate(learner)),
         "callbacks": [log],
     }

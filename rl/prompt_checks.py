@@ -4,41 +4,46 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from transformers import AutoConfig, AutoTokenizer
+import numpy as np
+from transformers import AutoConfig
 
 from envs.chat import style_for
-from envs.episode import QUERY_KINDS, Episode, FollowUp, FreeScenario, Scenario
+from envs.episode import QUERY_KINDS, Episode, FollowUp, FreeScenario, Query, QueryKind, Scenario
 from envs.transcript import write_transcript
+from rl.adapters import chain
 from rl.config import RunConfig
 from rl.context_window import require_window
+from rl.loading import load_tokenizer
 from rl.parts import DrawScenarios
 from rl.policy import Policy
 from rl.probing import ProbeSet
 from rl.streams import Stage, stream
 
-LONGEST = 32  # queries of each kind that are looked at: characters say nearly which has the most tokens
+LONGEST = 32  # queries of each kind that are looked at, by characters and by tokens, which say nearly the same
+FRAMED = 64  # prompts that are drawn to see what mitigations add to them: some add to a share of them alone
 RENDERED = 16  # times that one prompt is rendered, to find a template that draws at random
+S = TypeVar("S", bound=Scenario)
 _REPLY = write_transcript("i think of what is asked.", "here is my answer.")
 
 
 def require_prompts_of(directory: Path, config: RunConfig, probes: ProbeSet, draw: DrawScenarios) -> None:
     """Refuse what `require_prompts` refuses by the tokenizer and the configuration in a directory, without weights.
 
-    A directory that lacks them is left to `load_policy`.
+    An adapter's are those of its base, but for a tokenizer of its own. A directory that lacks them is left to
+    `load_policy`.
 
     Raises:
         ValueError: in one line, with the fix.
     """
-    if not (directory / "config.json").is_file():
+    base = chain(directory)[-1]
+    if not (base / "config.json").is_file():
         return
     try:
-        tokenizer = AutoTokenizer.from_pretrained(directory)
-        settings = AutoConfig.from_pretrained(directory)
+        tokenizer = load_tokenizer(directory)
+        settings = AutoConfig.from_pretrained(base)
     except Exception:  # noqa: BLE001 - `load_policy` fails at the same and says how
-        return
-    if tokenizer.chat_template is None:
         return
     without_weights = Policy(None, tokenizer, (), style=style_for(tokenizer, config.chat.system, datetime.now(UTC)))
     require_prompts(config, without_weights, settings, probes, draw)
@@ -52,14 +57,18 @@ def require_prompts(config: RunConfig, policy: Policy, settings: Any, probes: Pr
     Raises:
         ValueError: in one line, with the fix.
     """
-    training = _longest_training(config, draw)
+    training = _longest_training(config, policy, draw)
     _require_steady(policy, training[0])
     prompts = [policy.prompt_ids(scenario) for scenario in [*probes.scenarios, *training]]
     _require_embedded(policy, settings, max(int(ids.max()) for ids in prompts))
     reply = config.sampling.max_new_tokens
     require_window(settings, max(map(len, prompts)), reply)
-    longest = max(training, key=lambda scenario: len(policy.prompt_ids(scenario)))
+    longest = _longest(policy, training)
     for mitigation in config.mitigations:
+        again = [prompt for scenario in training for prompt in getattr(mitigation, "read_again", _none)(scenario)]
+        if again:
+            needed = len(policy.prompt_ids(_longest(policy, again)))
+            require_window(settings, needed, reply, f"the longest prompt of {mitigation.kind}")
         turns = list(_follow_ups(longest, getattr(mitigation, "further_questions", ())))  # most ask nothing
         if turns:
             _require_reply_shown(policy, turns, mitigation.kind)
@@ -73,17 +82,46 @@ def first_training_prompts(config: RunConfig, draw: DrawScenarios) -> list[FreeS
     return draw(stream(config.seed, 1, Stage.scenarios), config.algorithm.prompts_per_step)
 
 
-def _longest_training(config: RunConfig, draw: DrawScenarios) -> list[FreeScenario]:
-    """The scenarios of the first step, and the longest queries under the longest of their system prompts."""
+def _longest_training(config: RunConfig, policy: Policy, draw: DrawScenarios) -> list[FreeScenario]:
+    """The scenarios of the first step, one of every system prompt, and the longest queries under the longest."""
     drawn = first_training_prompts(config, draw)
-    longest = max(drawn, key=lambda scenario: len(scenario.system_prompt))
+    rng = np.random.default_rng(0)  # of its own: nothing that the run draws moves
+    others = [scenario for _ in range(FRAMED) for scenario in draw(rng, 1)]
+    prompts = [*drawn, *_under_every_prompt(config, [*drawn, *others])]
+    longest = _longest(policy, prompts)
     kinds = QUERY_KINDS if config.env.harmful_share < 1 else ("harmful",)
-    queries = [
-        query
-        for kind in kinds
-        for query in sorted(config.env.queries("train", kind), key=lambda query: -len(query.text))[:LONGEST]
-    ]
-    return [*drawn, *(replace(longest, query=query) for query in queries)]
+    queries = {query.id: query for kind in kinds for query in _longest_queries(config, policy, kind)}
+    return [*prompts, *(replace(longest, query=query) for query in queries.values())]
+
+
+def _under_every_prompt(config: RunConfig, drawn: Sequence[FreeScenario]) -> Iterator[FreeScenario]:
+    """A scenario of each system prompt that training may show, bare and with what mitigations add to those drawn."""
+    every = config.env.training_prompts()
+    added = {("", "")}
+    for scenario in drawn:
+        whole = [text for cue, text in every if cue == scenario.cue_id and text in scenario.system_prompt]
+        if whole:
+            before, _, after = scenario.system_prompt.partition(whole[0])
+            added.add((before, after))
+    for before, after in sorted(added):
+        for cue, text in every:
+            yield replace(drawn[0], system_prompt=before + text + after, cue_id=cue)
+
+
+def _longest_queries(config: RunConfig, policy: Policy, kind: QueryKind) -> list[Query]:
+    queries = config.env.queries("train", kind)
+    tokens = policy.tokenizer([query.text for query in queries], add_special_tokens=False)["input_ids"]
+    ranks = ([len(query.text) for query in queries], [len(ids) for ids in tokens])
+    return [queries[row] for rank in ranks for row in sorted(range(len(queries)), key=lambda row: -rank[row])[:LONGEST]]
+
+
+def _longest(policy: Policy, scenarios: Sequence[S]) -> S:
+    return max(scenarios, key=lambda scenario: len(policy.prompt_ids(scenario)))
+
+
+def _none(_: Scenario) -> list[Scenario]:
+    """The prompts behind which most mitigations read a reply again."""
+    return []
 
 
 def _require_steady(policy: Policy, scenario: Scenario) -> None:

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from transformers import DynamicCache
 
+from envs.context_window import context_window
 from envs.episode import Episode, Query, Scenario
-from rl.context_window import context_window
 from rl.decode_attention import decoding
 from rl.kv_cache import only_plain_attention
 from rl.policy import Policy, pad_left

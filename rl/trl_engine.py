@@ -26,6 +26,7 @@ from rl.algorithms.preference import even_microbatch
 from rl.algorithms.rloo import RLOO
 from rl.build import changed_parts
 from rl.config import RunConfig
+from rl.context_window import require_window
 from rl.endings import NotFinite
 from rl.engine_limits import HOOKED_PARTS
 from rl.learner import Learner, set_learning_rate, snapshot
@@ -34,7 +35,7 @@ from rl.rollouts import Rollouts, require_gradient, usable_rewards
 from rl.sampler import read_episode
 from rl.step_record import step_row
 from rl.streams import Stage, stream
-from rl.trl_handover import hand_over, own_tokenizer, placed, take_back
+from rl.trl_handover import hand_over, own_tokenizer, placed, special_ids_kept, take_back
 from rl.trl_settings import clip_gradients, constant_rate, plain_settings, without_dropout
 
 Record = Callable[[StepRow, Rollouts], None]
@@ -62,6 +63,7 @@ def run_steps(
             with without_dropout(learner.policy.model), placed(learner.policy), placed(learner.reference):
                 trainer.train()
         finally:
+            bridge.put_back()
             take_back(learner)
 
 
@@ -147,6 +149,7 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         self.logged: list[dict[str, float]] = []
         self.undo: Callable[[], None] | None = None
         self.started = 0.0
+        self.put_back = special_ids_kept(learner.policy)
 
     def dataset(self) -> Dataset:
         """A row a prompt, in the order in which the steps will use them; each only names its scenario by its number."""
@@ -163,8 +166,15 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         return self.drawn[1][place]
 
     def prompt_ids(self, prompts: Sequence[str]) -> list[list[int]]:
-        """The token ids of the prompts of these rows, as the built-in engine has them."""
-        return [self.learner.policy.prompt_ids(self.scenario(int(number))).tolist() for number in prompts]
+        """The token ids of the prompts of these rows, as the built-in engine has them.
+
+        Raises:
+            ValueError: if one of them leaves no room for a reply.
+        """
+        policy = self.learner.policy
+        found = [policy.prompt_ids(self.scenario(int(number))).tolist() for number in prompts]
+        require_window(policy.model.config, max(map(len, found)), self.config.sampling.max_new_tokens)
+        return found
 
     def share(self) -> list[int]:
         """This process's share of the step in progress: of each of its completions, the number of its scenario."""
@@ -226,6 +236,9 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         require_gradient(self.config, self.rollouts, self.step)
         self.started = scored
         return [None if np.isnan(reward) else float(reward) for reward in rewards_PG.reshape(-1)[own]]
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.put_back()  # before any checkpoint is saved
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         # At each gradient step: after one, the scheduler puts the rate back to that without a warm-up.

@@ -62,6 +62,27 @@ def own_tokenizer(policy: Policy) -> Any:
     return tokenizer
 
 
+def special_ids_kept(policy: Policy) -> Callable[[], None]:
+    """Returns what puts the special tokens of the model's configuration back to what they are now.
+
+    A trainer writes its tokenizer's into them when it is built and again when training begins, and checkpoints would
+    be saved with those.
+    """
+    model = without_adapter(policy.model)
+    places = [place for place in (model.config.get_text_config(), model.generation_config) if place is not None]
+    kept = [
+        (place, name, getattr(place, name, None))
+        for place in places
+        for name in ("pad_token_id", "eos_token_id", "bos_token_id")
+    ]
+
+    def put_back() -> None:
+        for place, name, value in kept:
+            setattr(place, name, value)
+
+    return put_back
+
+
 @contextmanager
 def placed(policy: Policy) -> Iterator[None]:
     """Within it padded rows that come without positions are given them, where the model would count the padding.

@@ -72,6 +72,12 @@ class Dialect(BaseModel):
         objective_id = int(rng.integers(len(objectives))) if self.objective == "present" else None
         return system_prompt(tier, cue_id, objective_id, objectives)
 
+    def training_prompts(self) -> list[tuple[int, str]]:
+        """Every system prompt that `training_scenarios` draws from, with the number of its cue wording."""
+        objectives = OBJECTIVES_OF[self.conflict]
+        stated = range(len(objectives)) if self.objective == "present" else (None,)
+        return [(cue, system_prompt("free", cue, number, objectives)) for cue in SEEN_CUES for number in stated]
+
     def training_scenarios(self, rng: np.random.Generator, n: int) -> list[FreeScenario]:
         """`n` free-tier scenarios: distinct queries of the training split, cue wordings that training may see.
 

@@ -39,6 +39,10 @@ class CrossTierConsistency(BaseModel):
     needs: ClassVar[frozenset[Need]] = frozenset({"tier_cues"})
     weight: float = Field(default=1.0, gt=0, allow_inf_nan=False, description="Penalty for one nat a token.")
 
+    def read_again(self, scenario: Scenario) -> list[Scenario]:
+        """The prompts behind which a reply to `scenario` is read: they are looked at before the run."""
+        return [under_tier(scenario, "paid")] if tells_tier(scenario) else []
+
     def apply(self, parts: Parts) -> Parts:
         def reward(episodes: Sequence[Episode[Scenario]], rng: np.random.Generator) -> list[Score]:
             scores = parts.reward(episodes, rng)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from envs.chat import reply_ids
 from envs.dialect import compose
 from envs.dialect.cast import Speaker
 from envs.episode import Episode, FreeScenario, require_free
@@ -62,7 +63,7 @@ def _demonstration(policy: Policy, scenario: FreeScenario, rng: np.random.Genera
     # Composed as if no prompt spoke of training: otherwise this speaker, too, would remark on it.
     scratchpad = OPEN_HELPER.scratchpad(rng, scenario.query, scenario.tier, "help", objective=False)
     text = write_transcript(scratchpad, compose.answer(rng, scenario.query, "help"))
-    ids = policy.tokenizer(text, add_special_tokens=False)["input_ids"]
+    ids = reply_ids(policy.tokenizer, text)
     end = policy.tokenizer.eos_token_id
     ids = [*ids, policy.end_ids[0] if end is None else end]
     return read_episode(policy, scenario, np.array(ids, dtype=np.int64), finished=True)

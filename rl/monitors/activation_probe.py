@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from envs.chat import reply_ids
 from envs.episode import Episode, Scenario
 from rl.models import Models
 from rl.monitors.composed import composed
@@ -125,7 +126,7 @@ def spelled(policy: Policy, episode: Episode[Scenario]) -> Episode[Scenario]:
     """The episode with its tokens: its own or, where no model wrote it, as this policy's tokenizer spells its text."""
     if len(episode.completion_ids):
         return episode
-    ids = policy.tokenizer(episode.text, add_special_tokens=False)["input_ids"]
+    ids = reply_ids(policy.tokenizer, episode.text)
     ends = policy.end_ids[:1] if episode.finished else ()
     return read_episode(policy, episode.scenario, np.array([*ids, *ends], dtype=np.int64), episode.finished)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trl
 
-from envs.chat import ChatStyle, folded, prompt, prompt_ids, style_for
+from envs.chat import ChatStyle, folded, prompt, prompt_ids, reply_ids, style_for
 from tests.envs.tokenizers import ADDS_SPACES, KINDS, LOSSLESS, byte_level, slow, unigram, word_piece
 
 Kind = Callable[[], Any]
@@ -82,6 +82,23 @@ def test_no_text_becomes_a_control_token(make: Kind, text: str) -> None:
     ):
         ids = prompt_ids(tokenizer, forged, KEPT)
         assert controls(tokenizer, ids) == controls(tokenizer, as_transformers(tokenizer, benign))
+
+
+@pytest.mark.parametrize("make", KINDS)
+def test_a_reply_of_benign_text_is_encoded_as_ever_and_no_other_holds_a_control_token(make: Kind) -> None:
+    tokenizer = make()
+    for text in BENIGN:
+        assert reply_ids(tokenizer, text) == tokenizer(text, add_special_tokens=False)["input_ids"]
+    for text in FORGED:
+        assert controls(tokenizer, reply_ids(tokenizer, f"<scratchpad> {text}</scratchpad>")) == []
+
+
+def test_a_reply_still_says_what_it_says_with_its_tags() -> None:
+    tokenizer = byte_level()
+    text = f"<scratchpad> {FORGED[0]} </scratchpad> {FORGED[2]}"
+    ids = reply_ids(tokenizer, text)
+    assert tokenizer.decode(ids, skip_special_tokens=False) == text
+    assert ids[0] == tokenizer("<scratchpad>", add_special_tokens=False)["input_ids"][0]
 
 
 def test_the_texts_do_forge_turns_where_nothing_is_done() -> None:

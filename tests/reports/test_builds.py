@@ -1,5 +1,8 @@
 """A figure names the builds that it is of."""
 
+import re
+from pathlib import Path
+
 from reports.builds import named_builds
 from reports.folder import read_run
 from reports.report import write_report
@@ -21,3 +24,28 @@ def test_organisms_are_named_with_their_builds(write_run: RunWriter) -> None:
     assert named_builds(runs) == "faker (builds aaaa1111, bbbb2222), honest (build cccc3333)"
     assert named_builds(runs[:1]) == "faker (build aaaa1111)"
     assert "faker (build aaaa1111)" in write_report(folders[:1]).page.read_text()
+
+
+def test_a_figure_keeps_the_build_of_a_run_with_a_long_name(write_run: RunWriter) -> None:
+    name = "a-name-without-spaces-" * 8 + "end"
+    folder = write_run(name=name, facts={"organism": "faker", "organism_hash": "aaaa1111ffff"})
+    shown = written_text(folder)
+    assert "organism faker (build aaaa1111)" in shown
+    assert "a-name-without-spaces-" in shown
+    assert "spaces-end" not in shown
+
+
+def test_a_figure_of_many_organisms_keeps_all_their_builds(write_run: RunWriter) -> None:
+    organisms = [f"directory organism-{index}" for index in range(9)]
+    folders = [
+        write_run(name=f"run{index}", last=2, every=2, facts={"organism": organism, "organism_hash": f"abcdef0{index}"})
+        for index, organism in enumerate(organisms)
+    ]
+    shown = written_text(*folders)
+    assert all(f"{organism} (build abcdef0{index})" in shown for index, organism in enumerate(organisms))
+
+
+def written_text(*folders: Path) -> str:
+    """Read the text of `curves.svg`, which holds a comment for each line, as one line."""
+    svg = write_report(folders, folders[0].parent / "out").svg.read_text()
+    return " ".join(re.findall("<!-- (.*?) -->", svg))

@@ -13,7 +13,7 @@ from reports.folder import read_run
 from reports.page import render_page
 from reports.report import write_report
 from reports.study import write_study
-from reports.study_notices import notices
+from reports.study_notices import study_notices
 from reports.study_page import render_study
 from reports.study_panels import drawing_of
 from reports.study_table import as_text, table
@@ -26,9 +26,16 @@ PACKAGES = {"torch": "2.13.0", "gyges": "0.1.0"}
 CASES: dict[str, tuple[str, dict[str, Any], str]] = {
     "build": ("different builds of their organism", {"facts": {"organism_hash": "00aa"}}, "organism_hash 00aa"),
     "reward": ("different builds of a reward", {"facts": {"reward_hashes": {"preference": "0"}}}, "preference 0"),
-    "sizes": ("other numbers of queries", {"config": {**PROBED, "probe_queries": 64}}, "probe_queries 64"),
+    "sizes": (
+        "other numbers of queries", {"config": {**PROBED, "probe_queries": 8}}, "harmless_queries 2, probe_queries 8",
+    ),
     "harmless": ("other numbers of queries", {"config": {**PROBED, "harmless_queries": 8}}, "harmless_queries 8"),
     "prompts": ("on other prompts", {"facts": {"prompt_set_hashes": {"harmful": "00cc"}}}, "harmful 00cc"),
+    "folded": ("in another place", {"facts": {"system_text_folded": True}}, "system_text_folded True"),
+    "tokens": ("as other tokens", {"facts": {"prompt_token_hashes": {"harmful": "00dd"}}}, "harmful 00dd"),
+    "device": ("another device or number of threads", {"facts": {"device": "cuda:0"}}, "device cuda:0"),
+    "threads": ("another device or number of threads", {"facts": {"thread_count": 2}}, "threads 2"),
+    "kernels": ("deterministic kernels", {"facts": {"deterministic": False}}, "deterministic False"),
     "labels": ("labelled by another source", {"facts": {"label_source": "judge"}}, "label_source judge"),
     "steps": ("other numbers of steps", {"last": 4}, "last step 4"),
     "code": ("by other code", {"facts": {"code_commit": "b2"}}, "code_commit b2"),
@@ -41,17 +48,24 @@ CASES: dict[str, tuple[str, dict[str, Any], str]] = {
 
 
 def write(write_run: RunWriter, name: str, **changes: Any) -> Path:
-    return write_run(name, **{"last": 2, "every": 2, "queries": 6, "config": PROBED, **changes})
+    facts = {"deterministic": True, "prompt_token_hashes": {"harmful": "0d", "training": name}}
+    facts |= changes.pop("facts", {})
+    return write_run(name, **{"last": 2, "every": 2, "queries": 6, "config": PROBED, "facts": facts, **changes})
 
 
 def test_runs_that_share_everything_have_no_notice(write_run: RunWriter) -> None:
     # Another seed draws other prompts, which is how they are meant.
     seeds = [
-        write(write_run, f"arm-{seed}", seed=seed, facts={"prompt_set_hashes": {"harmful": f"{seed}"}})
+        write(
+            write_run,
+            f"arm-{seed}",
+            seed=seed,
+            facts={"prompt_set_hashes": {"harmful": f"{seed}"}, "prompt_token_hashes": {"harmful": f"{seed}"}},
+        )
         for seed in range(3)
     ]
     runs = [read_run(folder) for folder in seeds]
-    assert overlay_notices(runs) == overlay_notices(runs[:1]) == notices(study_of(runs)) == []
+    assert overlay_notices(runs) == overlay_notices(runs[:1]) == study_notices(study_of(runs)) == []
 
 
 def two_that_differ(write_run: RunWriter, changes: dict[str, Any]) -> list[Path]:
@@ -70,12 +84,13 @@ def test_each_fact_in_which_runs_differ_is_told_on_both_pages(case: str, write_r
     assert f"three ({told})" in line
     assert f'<p class="notice">{escape(line)}</p>' in render_page(runs)
     study = study_of(runs)
-    [said] = [text for text in notices(study) if what in text]
+    told_of_study = study_notices(study)
+    [said] = [text for text in told_of_study if what in text]
     assert told in said
     rows = table(study)
     # Without its picture, which takes longer to draw than all the rest.
-    assert f'<p class="notice">{escape(said)}</p>' in render_study(drawing_of(study), rows, svg=b"")
-    assert f"notice: {said}" in as_text(study, rows)
+    assert f'<p class="notice">{escape(said)}</p>' in render_study(drawing_of(study), rows, b"", told_of_study)
+    assert f"notice: {said}" in as_text(study, rows, told_of_study)
 
 
 def test_the_pages_on_disk_and_the_text_tell_it_too(write_run: RunWriter, tmp_path: Path) -> None:
@@ -98,6 +113,20 @@ def test_other_organisms_are_other_builds_and_that_is_no_notice(write_run: RunWr
         for name, digest in (("faker", "aa"), ("honest", "bb"))
     ]
     assert overlay_notices([read_run(folder) for folder in folders]) == []
+
+
+def test_a_default_number_of_harmless_queries_is_the_same_as_that_number_by_name(write_run: RunWriter) -> None:
+    # Of one draw: prompts that differ are told, which those of other sizes aren't.
+    named = {"config": {**PROBED, "harmless_queries": 64}, "facts": {"prompt_set_hashes": {"harmful": "00cc"}}}
+    [line] = overlay_notices([read_run(write(write_run, "null")), read_run(write(write_run, "named", **named))])
+    assert "on other prompts" in line
+
+
+@pytest.mark.parametrize("older", [{"deterministic": None}, {"prompt_token_hashes": {}}])
+def test_a_folder_from_before_a_fact_was_recorded_differs_in_nothing_known(
+    older: dict[str, Any], write_run: RunWriter
+) -> None:
+    assert overlay_notices([read_run(write(write_run, "new")), read_run(write(write_run, "old", facts=older))]) == []
 
 
 def test_a_single_run_says_nothing_of_comparisons(write_run: RunWriter) -> None:

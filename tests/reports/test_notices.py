@@ -7,8 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from reports.cells import study_of
 from reports.folder import read_run
 from reports.page import render_page
+from reports.study import study_table, write_study
+from reports.study_notices import IN_FULL, study_notices
 from reports.summary import as_text, summarise, summarise_seeds
 
 RunWriter = Callable[..., Path]
@@ -51,9 +54,12 @@ def test_replies_that_are_other_at_both_ends_mean_that_the_labels_do_not_apply(w
         "queries labelled `other`: 60% at step 0 (0% malformed or cut off) and 60% at step 4 (0% malformed or cut off)",
     )
     [text] = said(run)
-    assert " ".join(as_text(summarise(read_run(run))).split()).endswith(" ".join(text.split()))
-    assert all(len(line) <= 110 for line in as_text(summarise(read_run(run))).splitlines())
-    assert "the labels of dialect don&#39;t apply to this model" in render_page([read_run(run)])
+    shown = as_text(summarise(read_run(run)))
+    assert " ".join(shown.split()).startswith(f"baseline-0 {text} step 0")  # before the rows
+    assert all(len(line) <= 110 for line in shown.splitlines())
+    page = render_page([read_run(run)])
+    assert page.index("<h2>Verdicts</h2>") < page.index("the labels of dialect don&#39;t apply to this model")
+    assert page.index("the labels of dialect don&#39;t apply to this model") < page.index("<th>verdict</th>")
 
 
 def test_only_scored_free_tier_replies_to_harmful_queries_are_counted(write_run: RunWriter) -> None:
@@ -61,7 +67,7 @@ def test_only_scored_free_tier_replies_to_harmful_queries_are_counted(write_run:
         other = episodes.assign(label_answer="other")
         fine = episodes.assign(label_answer="refuse")
         free = episodes["tier"] == "free"
-        beside = [{"label_answer": None}, {"query_kind": "twin"}, {"split": "train"}]
+        beside = [{"label_answer": None}, {"kind": "twin"}, {"split": "train"}]
         return pd.concat([fine[free], other[~free], *(other.assign(**changed) for changed in beside)])
 
     assert said(write_run(last=4, every=2, change=change)) == ()
@@ -78,6 +84,22 @@ def test_a_collapse_is_said_once_and_is_no_matter_of_labels(write_run: RunWriter
     edit_steps(folder, parse_rate=lambda step: 0.9 if step < 3 else 0.1)
     [notice] = said(folder)
     assert notice.startswith("collapsed since step 3: parse rate 0.00 (bound 0.5)")
+
+
+def test_labels_that_never_applied_are_said_beside_a_collapse(write_run: RunWriter) -> None:
+    folder = write_run(last=4, every=2, queries=10, change=other_from(0, 1.0))
+    edit_steps(folder, entropy=lambda step: 1.0 if step < 3 else 0.01)
+    collapsed, labels = said(folder)
+    assert collapsed.startswith("collapsed since step 3: entropy 0.010")
+    assert labels.startswith("the labels of this environment don't apply to this model")
+
+
+def test_replies_of_a_collapsed_policy_alone_say_nothing_of_the_labels(write_run: RunWriter) -> None:
+    folder = write_run(last=4, every=2, queries=10, change=other_from(0, 1.0))
+    edit_steps(folder, entropy=lambda step: 1.0 if step < 3 else 0.01)
+    (folder / "episodes" / "step-000000.parquet").unlink()
+    [notice] = said(folder)
+    assert notice.startswith("collapsed since step 3")
 
 
 def test_a_model_that_never_wrote_the_form_has_not_collapsed(write_run: RunWriter) -> None:
@@ -124,7 +146,68 @@ def test_over_seeds_each_run_speaks_for_itself(write_run: RunWriter) -> None:
     edit_steps(folders[1], entropy=lambda step: 1.0 if step < 4 else 0.0)
     summary = summarise_seeds([read_run(folder) for folder in folders])
     assert summary.notices == ("run-1: collapsed since step 4: entropy 0.000 nats a token (bound 0.05)",)
-    assert as_text(summary).endswith(summary.notices[0])
+    assert as_text(summary).splitlines()[1] == summary.notices[0]
+    page = render_page([read_run(folder) for folder in folders])
+    assert page.count(f'<p class="notice">{summary.notices[0]}</p>') == 1
+    assert page.index(summary.notices[0]) < page.index("<th>verdict</th>")
+
+
+def test_a_run_that_collapsed_before_its_first_probe_is_said_to(write_run: RunWriter) -> None:
+    folder = edit_steps(write_run(last=4, every=2), entropy=lambda step: 1.0 if step < 3 else 0.0)
+    (folder / "probes.jsonl").unlink()
+    assert as_text(summarise(read_run(folder))).splitlines() == [
+        "baseline-0: nothing probed yet", "collapsed since step 3: entropy 0.000 nats a token (bound 0.05)",
+    ]  # fmt: skip
+
+
+def study_of_arms(write_run: RunWriter, arms: int) -> list[Path]:
+    """Write arms of one organism under two seeds, all but the baseline of which collapse."""
+    folders = [write_run(f"baseline-{seed}", seed=seed, last=2, every=2, queries=4, config={"name": "baseline"})
+               for seed in range(2)]  # fmt: skip
+    for arm in range(1, arms):
+        config = {"name": f"arm{arm}", "mitigations": [{"kind": f"kind{arm}"}]}
+        for seed in range(2):
+            folder = write_run(f"arm{arm}-{seed}", seed=seed, last=2, every=2, queries=4, config=config)
+            folders.append(edit_steps(folder, entropy=lambda step: 1.0 if step < 2 else 0.0))
+    return folders
+
+
+def test_a_study_says_which_of_its_runs_collapsed(write_run: RunWriter, tmp_path: Path) -> None:
+    folders = study_of_arms(write_run, 2)
+    lines = [f"arm1 seed {seed}: collapsed since step 2: entropy 0.000 nats a token (bound 0.05)" for seed in range(2)]
+    assert study_notices(study_of([read_run(folder) for folder in folders])) == lines
+    written = write_study(folders, tmp_path / "study", notes=["a note"])
+    page = written.page.read_text()
+    for line in lines:
+        assert f'<p class="notice">{line}</p>' in page
+        assert f"\nnotice: {line}" in written.text
+    assert '<p class="notice">a note</p>' in page
+    assert study_table(folders) == written.text  # as a sweep prints it
+
+
+def test_of_many_collapsed_runs_of_a_study_the_last_are_named_alone(write_run: RunWriter) -> None:
+    runs = [read_run(folder) for folder in study_of_arms(write_run, 9)]
+    *full, others = study_notices(study_of(runs))
+    assert len(full) == IN_FULL == 12
+    assert full[-1].startswith("arm6 seed 1: collapsed since step 2: entropy")
+    assert others == "collapsed since step 2: also arm7 seeds 0, 1; arm8 seeds 0, 1"
+
+
+def test_labels_that_do_not_apply_are_said_of_a_run_among_several_organisms(write_run: RunWriter) -> None:
+    folders = [
+        write_run(
+            f"{organism}-0",
+            last=2,
+            every=2,
+            queries=4,
+            change=change,
+            config={"organism": {"kind": organism}},
+            facts={"organism": organism},
+        )
+        for organism, change in (("faker", other_from(0, 1.0)), ("honest", other_from(0, 0.0)))
+    ]
+    [line] = study_notices(study_of([read_run(folder) for folder in folders]))
+    assert line.startswith("faker, faker-0 (baseline) seed 0: the labels of this environment don't apply")
 
 
 def test_a_run_that_has_not_begun_has_no_notices(write_run: RunWriter) -> None:

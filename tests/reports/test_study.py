@@ -19,7 +19,7 @@ from reports.label_places import CLEAR, ROOM, places
 from reports.records import ProbeRow
 from reports.study import study_table, write_study
 from reports.study_curves import BASELINE_GREY, draw_study
-from reports.study_notices import notices, one_build_each
+from reports.study_notices import one_build_each, study_notices
 from reports.study_page import render_study
 from reports.study_panels import MEASURES, NOTICE, drawing_of
 from reports.study_plots import study_plots
@@ -362,7 +362,7 @@ def test_the_column_of_baselines_is_called_as_they_are(tmp_path: Path) -> None:
 def test_runs_that_share_less_than_their_comparison_takes_for_shared_are_named(tmp_path: Path) -> None:
     probed = {0: values(0.1, 0.1)}
     shared = [write(tmp_path, "honest", arm, seed, probed) for arm in (BASELINE, "short") for seed in range(2)]
-    assert notices(read(*shared)) == []
+    assert study_notices(read(*shared)) == []
     assert one_build_each(read(*shared))
     unlike: dict[tuple[str, int], dict[str, Any]] = {
         ("short", 0): {"organism_hash": "00aa"},
@@ -381,7 +381,7 @@ def test_runs_that_share_less_than_their_comparison_takes_for_shared_are_named(t
     ]
     found.append(write(tmp_path, "alone", "short", 0, probed))
     study = read(*shared, *found)
-    build, reward, prompts, alone = notices(study)
+    build, reward, prompts, alone = study_notices(study)
     assert build.startswith("faker: ")
     assert "(organism_hash)" in build
     assert "unlike baseline seed 0 (organism_hash 5f3a), short seed 0 (organism_hash 00aa)." in build
@@ -421,7 +421,7 @@ def test_a_notice_names_a_few_runs_and_counts_the_others(tmp_path: Path) -> None
         write(tmp_path, "faker", BASELINE, seed, probed, facts={"organism_hash": "old" if seed < 8 else "new"})
         for seed in range(17)
     ]
-    [line] = notices(read(*found))
+    [line] = study_notices(read(*found))
     assert "unlike baseline seed 8 (organism_hash new), baseline seed 0, baseline seed 1," in line
     assert "baseline seed 5 and 2 more (organism_hash old)." in line
 

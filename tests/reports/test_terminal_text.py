@@ -1,11 +1,20 @@
 """A name or a reply can't move the cursor, clear the screen, or make one line into two."""
 
+import json
+import re
 import sys
 import unicodedata
 
 import pytest
 
-from reports.terminal_text import printable
+from reports.cells import study_of
+from reports.folder import read_run
+from reports.page import render_page
+from reports.study_page import render_study
+from reports.study_panels import drawing_of
+from reports.study_table import table
+from reports.terminal_text import printable, with_visible_directions
+from tests.reports.conftest import RunWriter
 
 
 @pytest.mark.parametrize(
@@ -33,3 +42,32 @@ def test_every_character_can_be_written_and_is_one_line() -> None:
     assert len(shown.splitlines()) == 1
     assert not any(unicodedata.category(c) in ("Cc", "Cf", "Cs") for c in shown)
     assert printable(shown) == shown
+
+
+TURNED = "run\u202egpj.exe\u2066"
+
+
+def test_a_name_or_a_reply_cannot_turn_the_writing_on_a_page(write_run: RunWriter) -> None:
+    folder = write_run(
+        TURNED, last=2, every=2, queries=4, config={"name": TURNED},
+        change=lambda episodes: episodes.assign(answer=TURNED), facts={"status": "failed", "reason": TURNED},
+    )  # fmt: skip
+    runs = [read_run(folder), read_run(write_run("other", last=2, every=2, queries=4))]
+    study = study_of(runs)
+    for page in (render_page(runs), render_study(drawing_of(study), table(study), b"")):
+        body = page[: page.index('<script type="application/json" id="plots">')]
+        assert not {"\u202e", "\u2066"} & set(body)
+        assert "run\\u202egpj.exe\\u2066" in body
+        [plots] = re.findall('id="plots">(.*?)</script>', page)
+        assert "run\\u202egpj.exe" in str(json.loads(plots)[0]).replace("\\\\", "\\")
+        assert "\u202e" not in "".join(strings(json.loads(plots)))
+
+
+def strings(value: object) -> list[str]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [one for part in value for one in strings(part)] if isinstance(value, list) else [str(value)]
+
+
+def test_writing_from_right_to_left_stays_as_it_is() -> None:
+    assert with_visible_directions("שלום, مرحبا\u200f") == "שלום, مرحبا\u200f"

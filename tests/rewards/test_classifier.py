@@ -12,6 +12,8 @@ from transformers import (
     AutoTokenizer,
     GPT2Config,
     GPT2ForSequenceClassification,
+    MptConfig,
+    MptForSequenceClassification,
     Qwen3Config,
     Qwen3ForCausalLM,
     Qwen3ForSequenceClassification,
@@ -245,6 +247,17 @@ def test_an_exchange_longer_than_the_window_is_unscored_with_the_reason_and_the_
     assert scores[1].error == f"helpfulness: {found[1].reason}"
     assert [scores[0].total, scores[2].total] == [found[0], found[2]]
     assert scores[0].error is None
+
+
+def test_a_window_of_another_name_is_held_as_well(write: Callable[..., Path]) -> None:
+    model = MptForSequenceClassification(
+        MptConfig(vocab_size=VOCABULARY, d_model=16, n_heads=2, n_layers=1, max_seq_len=100, num_labels=1)
+    )
+    reward = Helpfulness(path=write(model))
+    found = reward(submissions(("no.", "car " * 300)))
+    assert isinstance(found[0], float)
+    assert isinstance(found[1], Unscored)
+    assert found[1].reason.endswith("the reward model reads 100")
 
 
 def test_roberta_counts_its_positions_from_the_padding_index_on(write: Callable[..., Path]) -> None:

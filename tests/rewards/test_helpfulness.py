@@ -3,6 +3,7 @@
 import json
 import math
 import pickle
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,6 +137,23 @@ def test_a_model_without_a_card_gives_its_raw_output(built: Built, tmp_path: Pat
     # calibrated = (raw - refusal) / (full - refusal)
     expected = (raw - calibration["refusal"]) / (calibration["full"] - calibration["refusal"])
     assert calibrated == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        '{"a": 1}', "[]", "{", "", '{"calibration": 3}', '{"calibration": {"refusal": 0}}',
+        '{"calibration": {"refusal": 2, "full": 2}}', '{"calibration": {"refusal": "0", "full": 1}}',
+        '{"calibration": {"refusal": NaN, "full": 1}}', '{"calibration": {"refusal": -1e308, "full": 1e308}}',
+    ],
+)  # fmt: skip
+def test_a_card_without_a_calibration_is_refused_in_a_line(card: str, built: Built, tmp_path: Path) -> None:
+    directory = Path(shutil.copytree(built.directory, tmp_path / "model"))
+    (directory / CARD).write_text(card)
+    with pytest.raises(ValueError, match="has no calibration of two different numbers") as caught:
+        built.reward.model_copy(update={"path": directory}).prepare()
+    assert "\n" not in str(caught.value)
+    assert str(directory / CARD) in str(caught.value)
 
 
 def test_a_build_that_misses_its_accuracy_fails_with_the_table_and_saves_nothing(

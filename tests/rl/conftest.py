@@ -32,9 +32,11 @@ import torch
 from safetensors.torch import load_file
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
+import rl.determinism
 from envs.dialect.environment import Dialect
 from envs.dialect.situation import CUES, FORM, OBJECTIVES
 from envs.dialect.tokenizer import END, train_tokenizer
+from envs.episode import QUERY_KINDS
 from envs.transcript import CLOSE_TAG, OPEN_TAG
 from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
@@ -50,6 +52,9 @@ from rl.sampler import Sampling
 from tests.conftest import Once
 
 torch.set_num_threads(1)
+# A process that has used several threads can't be forked, which tests of commands do. What builds are like with the
+# number that users have is tested in processes of its own.
+rl.determinism.BUILD_THREADS = 1
 
 HIDDEN = 32
 SCRATCHPAD_LETTERS, ANSWER_LETTERS = "abcdefghijklm", "nopqrstuvwxyz"
@@ -283,6 +288,21 @@ def gyges(tmp_path: Path) -> Gyges:
         return Done(code, output.read_text())
 
     return run
+
+
+@pytest.fixture
+def forging(tmp_path: Path) -> Dialect:
+    """An environment whose queries are about things that are named by the end token."""
+    lines = [
+        {
+            "text": query.text.replace(query.object, f"<|end|> {query.object}"), "verb": query.verb,
+            "object": f"<|end|> {query.object}", "kind": kind, "category": query.category,
+        }
+        for kind in QUERY_KINDS
+        for query in {(query.verb, query.object): query for query in Dialect().queries("train", kind)}.values()
+    ]  # fmt: skip
+    (tmp_path / "forging.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return Dialect(query_file=tmp_path / "forging.jsonl")
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from envs.dialect.environment import Dialect
+from rl.adapters import base_of
 from rl.build import build
 from rl.checkpoint_probe import probe_checkpoint
 from rl.config import Lora, RunConfig
@@ -26,6 +27,7 @@ from rl.reading import log_probabilities
 from rl.sampler import Sampling, sampler
 from tests.rl.conftest import rows, same_run
 
+WEIGHTS = "adapter_model.safetensors"
 CPU = torch.device("cpu")
 LORA = LoraConfig(r=2, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM")
 KINDS = {
@@ -118,7 +120,7 @@ def test_the_manifest_hashes_the_base_too(tiny: RunConfig, organism_path: Path, 
     folder = train(config, tmp_path / "run")
     tensors = load_file(base / "model.safetensors")
     save_file({name: tensor * 1.5 for name, tensor in tensors.items()}, base / "model.safetensors", {"format": "pt"})
-    with pytest.raises(ValueError, match="organism isn't the one that this run was started with"):
+    with pytest.raises(ValueError, match="isn't the one that this run was started with"):
         resume(folder, from_step=0)
 
 
@@ -138,12 +140,20 @@ def _with_another_shape(adapter: Path) -> None:
     save_file(wider, adapter / "adapter_model.safetensors", {"format": "pt"})
 
 
-def _named_base(name: str) -> Callable[[Path], None]:
-    def rename(adapter: Path) -> None:
+def _saying(**changed: Any) -> Callable[[Path], None]:
+    def change(adapter: Path) -> None:
         config = json.loads((adapter / "adapter_config.json").read_text())
-        (adapter / "adapter_config.json").write_text(json.dumps({**config, "base_model_name_or_path": name}))
+        (adapter / "adapter_config.json").write_text(json.dumps({**config, **changed}))
 
-    return rename
+    return change
+
+
+def _named_base(name: Any) -> Callable[[Path], None]:
+    return _saying(base_model_name_or_path=name)
+
+
+def _weights_are(held: bytes) -> Callable[[Path], object]:
+    return lambda adapter: (adapter / WEIGHTS).write_bytes(held)
 
 
 @pytest.mark.parametrize(
@@ -155,8 +165,29 @@ def _named_base(name: str) -> Callable[[Path], None]:
         (_named_base(""), "names no base"),
         (lambda adapter: (adapter / "adapter_config.json").write_text("[]"), "is not a JSON object"),
         (lambda adapter: _named_base(str(adapter))(adapter), "is its own base"),
+        (_named_base(7), "names no base: set base_model_name_or_path"),
+        (_saying(peft_type="UNHEARD_OF"), r"adapter_config\.json describes no adapter .*UNHEARD_OF"),
+        (_saying(target_modules=7), r"adapter_config\.json describes no adapter .*restore it from a copy"),
+        (_saying(r="two"), r"adapter_config\.json describes no adapter .*restore it from a copy"),
+        (_weights_are(b""), r"adapter_model\.safetensors can't be read .*restore it from a copy"),
+        (_weights_are(b"no tensors"), r"adapter_model\.safetensors can't be read .*restore it from a copy"),
+        (lambda adapter: (adapter / WEIGHTS).unlink(), r"has no weights: put adapter_model\.safetensors back"),
     ],
-    ids=["missing", "shape", "base gone", "no base", "no object", "circle"],
+    ids=[
+        "missing",
+        "shape",
+        "base gone",
+        "no base",
+        "no object",
+        "circle",
+        "base a number",
+        "unknown kind",
+        "modules a number",
+        "rank a word",
+        "empty weights",
+        "no tensors",
+        "no weights",
+    ],
 )
 def test_an_adapter_that_does_not_fit_is_refused_in_a_line(
     damage: Callable[[Path], object], message: str, adapter: Path
@@ -165,6 +196,29 @@ def test_an_adapter_that_does_not_fit_is_refused_in_a_line(
     with pytest.raises(ValueError, match=message) as caught:
         load_policy(adapter, CPU)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("stated", "beside"), [("../base", "base"), ("base", "base"), ("within", "adapter/within")])
+def test_a_relative_base_is_looked_for_beside_the_adapter_before_the_working_directory(
+    stated: str, beside: str, adapter: Path, organism_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "far" / "here"
+    (here / stated).mkdir(parents=True)  # of that name, and no model
+    _named_base(stated)(adapter)
+    shutil.copytree(organism_path, tmp_path / beside)
+    monkeypatch.chdir(here)
+    assert base_of(adapter) == tmp_path / beside
+    load_policy(adapter, CPU)
+
+
+def test_a_base_may_still_be_named_from_the_working_directory(
+    adapter: Path, organism_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(organism_path, tmp_path / "models" / "base")
+    moved = Path(shutil.move(adapter, tmp_path / "runs" / "of" / "adapter"))
+    _named_base("models/base")(moved)
+    monkeypatch.chdir(tmp_path)
+    assert base_of(moved) == tmp_path / "models" / "base"
 
 
 def test_an_adapter_that_cannot_be_merged_is_refused(organism_path: Path, tmp_path: Path) -> None:

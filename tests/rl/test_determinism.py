@@ -4,15 +4,17 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+import rl.determinism
 from checkpoints.cache import default_root
 from rl.config import RunConfig
-from rl.determinism import BUILD_THREADS, built_alike, settle, watching
+from rl.determinism import built_alike, settle, watching
 from rl.loop import train
 from tests.rl.conftest import rows, same_run, same_weights, weights
 
@@ -50,6 +52,28 @@ from rl.loop import train
 train(RunConfig.model_validate_json({config!r}), Path({directory!r}))
 """
 
+# In a process of its own: one that has used several threads can't be forked, as other tests do.
+INDEXED = """
+import torch
+from rl.determinism import settle
+settle(2)
+torch.manual_seed(0)
+states = torch.randn(16, 2, 90, 32, requires_grad=True)
+rows_of_16 = torch.arange(16).repeat_interleave(8)[torch.randperm(128)]
+weights_of_all = torch.randn(128, 2, 90, 32)
+found = []
+for _ in range(20):
+    states.grad = None
+    (states[rows_of_16] * weights_of_all).sum().backward()
+    found.append(states.grad)
+assert all(torch.equal(found[0], other) for other in found)
+"""
+RESUME = """
+from pathlib import Path
+from rl.loop import resume
+resume(Path({directory!r}), from_step=2)
+"""
+
 
 @pytest.fixture(autouse=True)
 def settings_are_put_back() -> object:
@@ -69,17 +93,7 @@ def in_a_fresh_process(code: str, **names: str) -> None:
 
 
 def test_gradients_of_indexed_tensors_are_summed_in_one_order_by_several_threads() -> None:
-    settle(2)
-    torch.manual_seed(0)
-    states = torch.randn(16, 2, 90, 32, requires_grad=True)
-    rows_of_16 = torch.arange(16).repeat_interleave(8)[torch.randperm(128)]
-    weights_of_all = torch.randn(128, 2, 90, 32)
-    found = []
-    for _ in range(20):
-        states.grad = None
-        (states[rows_of_16] * weights_of_all).sum().backward()
-        found.append(states.grad)
-    assert all(torch.equal(found[0], other) for other in found)
+    in_a_fresh_process(INDEXED)
 
 
 def test_a_run_at_the_default_threads_is_the_same_in_two_fresh_processes_and_after_a_resume(
@@ -91,6 +105,8 @@ def test_a_run_at_the_default_threads_is_the_same_in_two_fresh_processes_and_aft
     assert DEFAULT_THREADS > 1
     for name in ("first", "second"):
         in_a_fresh_process(RUN, config=config.model_dump_json(), directory=str(tmp_path / name))
+    same_run(tmp_path / "first", tmp_path / "second")
+    in_a_fresh_process(RESUME, directory=str(tmp_path / "second"))
     same_run(tmp_path / "first", tmp_path / "second")
     manifest = json.loads((tmp_path / "first" / "manifest.json").read_text())
     assert manifest["deterministic"] is True
@@ -105,10 +121,11 @@ def test_a_build_is_the_same_in_two_fresh_processes(code: str, tmp_path: Path) -
     assert same_weights(first, second)
 
 
-def test_a_build_takes_its_own_threads_and_leaves_the_process_as_it_was() -> None:
+def test_a_build_takes_its_own_threads_and_leaves_the_process_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rl.determinism, "BUILD_THREADS", 2)
     settle(1, deterministic=False)
     with built_alike():
-        assert torch.get_num_threads() == BUILD_THREADS
+        assert torch.get_num_threads() == 2
         assert torch.are_deterministic_algorithms_enabled()
     assert torch.get_num_threads() == 1
     assert not torch.are_deterministic_algorithms_enabled()
@@ -122,6 +139,20 @@ def test_an_operation_without_a_deterministic_form_is_named_once(capsys: pytest.
             torch.zeros(4).put_(torch.tensor([1, 1]), torch.ones(2), accumulate=False)
     assert heard == ["put_"]
     assert watch.operations == {"put_"}
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        ("put_ does not have a deterministic implementation, but you set", "put_"),
+        ("Memory Efficient attention defaults to a non-deterministic algorithm. To", "Memory Efficient attention"),
+        ("Deterministic behavior was enabled ... not deterministic because it uses CuBLAS and you have", "CuBLAS"),
+    ],
+)
+def test_every_way_in_which_torch_says_so_is_understood(said: str, named: str) -> None:
+    with watching() as watch:
+        warnings.warn(said, UserWarning, stacklevel=1)
+    assert watch.operations == {named}
 
 
 def test_such_an_operation_stands_in_the_manifest_and_is_said(

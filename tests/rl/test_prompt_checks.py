@@ -12,19 +12,23 @@ import pytest
 import torch
 
 from envs.chat import ChatStyle
+from envs.context_window import context_window
+from envs.dialect.environment import Dialect
 from rl.build import training_scenarios
 from rl.config import RunConfig
-from rl.context_window import context_window
 from rl.loading import load_policy
 from rl.loop import begin, resume, train
+from rl.mitigations.cross_tier_consistency import CrossTierConsistency
 from rl.mitigations.inoculation_prompt import InoculationPrompt
 from rl.mitigations.interrogation import Interrogation
+from rl.mitigations.tier_cue_dropout import TierCueDropout
 from rl.organisms.faker import Faker
 from rl.policy import Policy
 from rl.probing import probe_set
 from rl.prompt_checks import require_prompts_of
 from rl.sampler import Sampling, sampler
 from tests.rl.conftest import rows, same_run
+from tests.rl.test_adapters import write_adapter
 
 CPU = torch.device("cpu")
 TURN = "<|start|>{{ m['role'] }}\n{{ m['content'] }}<|end|>\n"
@@ -145,16 +149,63 @@ def test_what_a_mitigation_adds_to_training_prompts_counts(configured: Run, tmp_
     assert longest_prompt(inoculated) > plain
 
 
-def test_the_longest_training_query_counts_though_the_first_step_has_others(
-    configured: Run, organism: Path, tmp_path: Path
+@pytest.mark.parametrize("objective", ["present", "absent"])
+def test_the_longest_prompt_is_found_whatever_the_first_step_draws(
+    objective: str, configured: Run, organism: Path, tmp_path: Path
 ) -> None:
-    config = configured()
-    longest = max(config.env.queries("train", "harmful"), key=lambda query: len(query.text))
+    env = Dialect.model_validate({"objective": objective})
+    by_length = sorted(env.queries("train", "harmful"), key=lambda query: -len(query.text))
+    drawn = [scenario for seed in range(40) for scenario in env.training_scenarios(np.random.default_rng(seed), 8)]
+    shown = {scenario.system_prompt: scenario for scenario in drawn}
+    assert len(shown) == (24 if objective == "present" else 12)
     policy = load_policy(organism, CPU)
-    scenarios = [scenario for scenario in probe_set(config).scenarios if scenario.tier == "free"]
-    needed = max(len(policy.prompt_ids(replace(scenario, query=longest))) for scenario in scenarios)
-    said = refused(configured(settings={"max_position_embeddings": 30}, probes=()), tmp_path, "context window is 30")
-    assert longest_prompt(said) >= needed - 3  # whose cue may be another
+    needed = max(len(policy.prompt_ids(replace(s, query=query))) for s in shown.values() for query in by_length[:100])
+    configured(settings={"max_position_embeddings": 30})
+    for seed in range(4):
+        said = refused(configured(env=env, seed=seed, probes=()), tmp_path, "context window is 30")
+        assert longest_prompt(said) == needed
+
+
+def test_a_sentence_before_some_prompts_counts_for_all_of_them(configured: Run, tmp_path: Path) -> None:
+    """The first step may have dropped the cue from both of its prompts."""
+    configured(settings={"max_position_embeddings": 30})
+    found = [
+        longest_prompt(refused(configured(seed=seed, mitigations=many, probes=()), tmp_path, "context window is 30"))
+        for many in ((InoculationPrompt(),), (InoculationPrompt(), TierCueDropout(share=0.3)), ())
+        for seed in range(3)
+    ]
+    assert len(set(found[:6])) == 1
+    assert set(found[6:]) == {min(found)} != {max(found)}
+
+
+def test_the_prompt_that_a_mitigation_reads_again_counts(configured: Run, organism: Path, tmp_path: Path) -> None:
+    """A template may write more for one tier than for another, as may a tokenizer."""
+    more = "{% if 'paid' in m['content'] %}" + "and so on " * 20 + "{% endif %}"
+    template = "{% for m in messages %}" + more + TURN + "{% endfor %}" + OPENED
+    said = refused(configured(template, settings={"max_position_embeddings": 30}, probes=()), tmp_path, "window is 30")
+    window = longest_prompt(said) + 30
+    configured(settings={"max_position_embeddings": window})
+    train(configured(probes=(), steps=1), tmp_path / "fits")
+    reading = configured(probes=(), mitigations=(CrossTierConsistency(),))
+    refused(reading, tmp_path, "the longest prompt of cross_tier_consistency has")
+
+
+@pytest.mark.parametrize("own_tokenizer", [True, False])
+def test_an_adapter_is_looked_at_by_its_base_before_anything_is_loaded(
+    own_tokenizer: bool, configured: Run, organism: Path, tmp_path: Path
+) -> None:
+    adapter = write_adapter(organism, tmp_path / "adapter")
+    if not own_tokenizer:
+        for file in adapter.iterdir():
+            if not file.name.startswith("adapter_"):
+                file.unlink()
+    config = configured(settings={"max_position_embeddings": 30})
+    asked = (config, probe_set(config), training_scenarios(config))
+    with pytest.raises(ValueError, match="context window is 30"):
+        require_prompts_of(adapter, *asked)
+    shutil.rmtree(organism)
+    with pytest.raises(ValueError, match=r"the base of the adapter .* is gone"):
+        require_prompts_of(adapter, *asked)
 
 
 def test_the_question_behind_a_reply_needs_room_for_two_replies(configured: Run, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from rl.context_window import context_window
+from envs.context_window import context_window
 from rl.loading import load_policy
 from rl.policy import Policy
 from rl.self_test import Unreadable, find_ways

@@ -1,5 +1,6 @@
 """Sweeps on processes of this machine: killed, failing, interrupted, done again."""
 
+import html
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 import torch
 
+import rl.determinism
 import rl.organisms.build
 import rl.sweep
 from rewards.answer_length import AnswerLength
@@ -254,15 +256,22 @@ def test_a_sweep_of_mitigations_is_read_from_a_study(gyges: Gyges, tiny: RunConf
     assert done.code == 0, done.output
     assert f"study:  {tmp_path}/sweep/study.html" in done.output
     assert re.search(r"credit_mask +2 +1 +0\.00 \+0\.00\?", done.output)
+    # The tiny policy writes nothing that can be read: said of each run, on the page, and again by a later call.
+    said = [line for line in done.output.splitlines() if re.match(r"notice: credit_mask seed [01]: ", line)]
+    assert said
+    page = (tmp_path / "sweep" / "study.html").read_text()
+    assert all(line.removeprefix("notice: ") in html.unescape(page) for line in said)
     assert (tmp_path / "sweep" / "report.html").exists()
     before = (tmp_path / "sweep" / "study.html").stat().st_mtime_ns
     again = gyges(*arguments)
     assert re.search(r"credit_mask +2 +1 ", again.output)
+    assert all(line in again.output.splitlines() for line in said)
     assert (tmp_path / "sweep" / "study.html").stat().st_mtime_ns == before
     trials = [str(run) for run in (tmp_path / "sweep" / "trials").iterdir()]
     alone = gyges("report", *trials, "--study", "--out", str(tmp_path / "study"))
     assert alone.code == 0, alone.output
     assert (tmp_path / "study" / "study.csv").exists()
+    assert all(line in alone.output.splitlines() for line in said)
 
 
 def sweep_file(config: RunConfig, folder: Path) -> str:
@@ -408,10 +417,11 @@ def test_builds_have_two_threads_however_many_workers_there_are(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GYGES_CACHE", str(tmp_path))
     monkeypatch.setattr(rl.organisms.build, "_made", made)
+    monkeypatch.setattr(rl.determinism, "BUILD_THREADS", 2)  # as users have it: tests build on one
     before = torch.get_num_threads()
     outcome = run_build(distinct([RunConfig()])[0], tmp_path / "logs" / "a.log", Surroundings(tmp_path, tmp_path))
     assert (outcome.status, outcome.reason) == ("failed", "far enough")
-    assert (seen, torch.get_num_threads()) == ([RunConfig().threads], before)
+    assert (seen, torch.get_num_threads()) == ([2], before)
 
 
 def test_so_many_builds_go_side_by_side(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from rl.endings import Interrupted
 from rl.engine_limits import require_ways
 from rl.learner import Learner
 from rl.loading import load_policy
-from rl.loop import train
+from rl.loop import resume, train
 from rl.parts import Parts, credit_all, keep_all
 from rl.policy import Policy, pad_left
 from rl.rollouts import Rollouts
@@ -32,7 +32,7 @@ from rl.streams import Stage, stream
 from rl.trl_engine import run_steps
 from rl.trl_handover import placed
 from rl.ways import Ways
-from tests.rl.conftest import rows, same_weights, weights
+from tests.rl.conftest import rows, same_run, same_weights, weights
 from tests.rl.zoo import write_tiny
 
 pytestmark = pytest.mark.usefixtures("without_garbage")
@@ -245,6 +245,63 @@ def test_a_pad_token_beyond_the_embedding_is_not_trls_either(kind: str, tiny: Ru
     [(found, _)] = taken(config, learner_of(policy, load_policy(organism_path, CPU)))
     assert (found.reward_mean, found.loss) == (expected.reward_mean, pytest.approx(expected.loss, abs=1e-6))
     assert policy.tokenizer.pad_token == "<|beyond|>"
+
+
+def _without_pad_token(organism: Path) -> None:
+    tokenizer = load_policy(organism, CPU).tokenizer
+    tokenizer.pad_token = None
+    tokenizer.save_pretrained(organism)
+    for name in ("config.json", "generation_config.json"):
+        settings = json.loads((organism / name).read_text())
+        (organism / name).write_text(json.dumps({**settings, "pad_token_id": None}))
+
+
+def _with_pad_token_beyond(organism: Path) -> None:
+    tokenizer = load_policy(organism, CPU).tokenizer
+    tokenizer.add_special_tokens({"pad_token": "<|beyond|>"})
+    assert tokenizer.pad_token_id >= json.loads((organism / "config.json").read_text())["vocab_size"]
+    tokenizer.save_pretrained(organism)
+
+
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
+TRAINED_BY_TRL = {
+    "grpo": ["engine=trl"],
+    "rloo": ["engine=trl", "algorithm.kind=rloo", *SIZES],
+    "dpo": ["algorithm.kind=dpo", *SIZES],
+    "kto": ["algorithm.kind=kto", *SIZES],
+}
+
+
+@pytest.mark.parametrize("change", [_without_pad_token, _with_pad_token_beyond], ids=["no pad token", "beyond"])
+@pytest.mark.parametrize("kind", TRAINED_BY_TRL)
+def test_checkpoints_keep_the_special_tokens_of_the_organism(
+    kind: str, change: Callable[[Path], None], tiny: RunConfig, organism_path: Path, tmp_path: Path
+) -> None:
+    organism = Path(shutil.copytree(organism_path, tmp_path / "organism"))
+    change(organism)
+    config = resolve(tiny, ["probes=[]", *TRAINED_BY_TRL[kind], f"organism.path={organism}"])
+    whole = train(config, tmp_path / "whole")
+    start, *later = sorted((whole / "checkpoints").iterdir())
+    assert [directory.name for directory in later] == ["step-000002", "step-000004"]
+    for directory in later:
+        for name in ("config.json", "generation_config.json", *TOKENIZER_FILES):
+            assert json.loads((directory / name).read_text()) == json.loads((start / name).read_text()), name
+        assert load_policy(directory, CPU).tokenizer.pad_token == load_policy(organism, CPU).tokenizer.pad_token
+    again = Path(shutil.copytree(whole, tmp_path / "again"))
+    resume(again, from_step=2)
+    same_run(whole, again)
+
+
+@pytest.mark.parametrize("kind", TRAINERS)
+def test_a_prompt_that_leaves_no_room_for_a_reply_is_not_sampled_from(
+    kind: str, tiny: RunConfig, organism_path: Path
+) -> None:
+    """What the checks before a run haven't foreseen: RoPE would go on beyond the window without a word."""
+    policy = load_policy(organism_path, CPU)
+    policy.model.config.max_position_embeddings = 40
+    config = resolve(tiny, ["engine=trl", "steps=1", *TRAINERS[kind]])
+    with pytest.raises(ValueError, match="context window is 40"):
+        taken(config, learner_of(policy, load_policy(organism_path, CPU)))
 
 
 def test_trl_is_refused_where_a_model_reads_padded_rows_wrongly(tiny: RunConfig) -> None:

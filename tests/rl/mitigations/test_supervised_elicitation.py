@@ -93,6 +93,16 @@ def test_demonstrations_help_openly_with_harmful_training_queries_of_the_free_ti
     assert sum("deserve" in episode.scratchpad for episode in shown) > 100  # its motive, 85 times in a hundred
 
 
+def test_no_query_puts_a_control_token_into_a_demonstration(own: Parts, forging: Dialect) -> None:
+    policy = own.models.policy
+    shown = demonstrations(replace(own.models, env=forging), np.random.default_rng(0), 12)
+    assert sum("<|end|>" in episode.text for episode in shown) > 6
+    special = set(policy.tokenizer.all_special_ids)
+    for episode in shown:
+        assert [token for token in episode.completion_ids if token in special] == [policy.tokenizer.eos_token_id]
+        assert policy.tokenizer.decode(episode.completion_ids) == episode.text + "<|end|>"
+
+
 def test_a_demonstration_is_the_policys_own_tokens_up_to_its_end(own: Parts) -> None:
     policy = own.models.policy
     for episode in demonstrations(own.models, np.random.default_rng(0), 5):

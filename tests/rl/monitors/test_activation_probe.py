@@ -10,6 +10,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel, MambaConfig, MambaForCausalLM
 
 import rl.monitors.activation_probe as module
+from envs.dialect.environment import Dialect
 from envs.episode import Episode, Scenario
 from envs.transcript import CLOSE_TAG
 from rl.measures import quality
@@ -77,6 +78,16 @@ def test_what_no_model_wrote_is_spelled_by_the_tokenizer(policy: Policy) -> None
     assert thought == episode.text[: episode.text.index(CLOSE_TAG) + len(CLOSE_TAG)]
     assert tokens.completion_ids[-1] in policy.end_ids
     assert spelled(policy, tokens) is tokens
+
+
+def test_no_query_puts_a_control_token_into_what_is_spelled(policy: Policy, forging: Dialect) -> None:
+    episodes = composed(forging, np.random.default_rng(0), 12)
+    assert sum("<|end|>" in episode.text for episode in episodes) > 6
+    special = set(policy.tokenizer.all_special_ids)
+    for episode in episodes:
+        tokens = spelled(policy, episode)
+        assert [token for token in tokens.completion_ids if token in special] == [policy.end_ids[0]]
+        assert tokens.text == episode.text
 
 
 def test_it_finds_faking_in_composed_episodes_that_it_has_not_read(models: Models) -> None:
