@@ -54,12 +54,14 @@ class Policy:
         output = self._pass(input_ids=ids_BS, logits_to_keep=last, output_hidden_states=hidden)
         return output.logits[:, -last:], output.hidden_states[-1][:, -last:] if hidden else None
 
+    def read(self, ids_BS: torch.Tensor, mask_BS: torch.Tensor, hidden: bool = False) -> Any:
+        """One pass over rows padded left; its logits are those behind the last token alone."""
+        padded = {"attention_mask": mask_BS, "position_ids": positions(mask_BS)} if self.ways.padded else {}
+        return self._pass(input_ids=ids_BS, logits_to_keep=1, output_hidden_states=hidden, **padded)
+
     def hidden_states(self, ids_BS: torch.Tensor, mask_BS: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """What every layer hands on, each (B, S, H), of rows padded left: first the embedding."""
-        padded = {"attention_mask": mask_BS, "position_ids": positions(mask_BS)} if self.ways.padded else {}
-        states: tuple[torch.Tensor, ...] = self._pass(
-            input_ids=ids_BS, logits_to_keep=1, output_hidden_states=True, **padded
-        ).hidden_states
+        states: tuple[torch.Tensor, ...] = self.read(ids_BS, mask_BS, hidden=True).hidden_states
         return states
 
     def _pass(self, **arguments: Any) -> Any:

@@ -82,7 +82,7 @@ def at_last_prompt_token(
         in_order: list[int] = []
         for rows in batches(policy.ways, [len(prompt) for prompt in prompts], size):
             in_order += rows
-            policy.hidden_states(*pad_left([prompts[row] for row in rows], policy.pad_id, policy.device))
+            policy.read(*pad_left([prompts[row] for row in rows], policy.pad_id, policy.device))
     finally:
         handle.remove()
     return torch.cat(found)[torch.tensor(in_order).argsort()]

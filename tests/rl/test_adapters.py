@@ -101,7 +101,8 @@ def test_a_run_starts_from_base_and_adapter_with_itself_as_reference(
 
 def test_a_checkpoint_of_an_adapter_run_is_an_organism(tiny: RunConfig, adapter: Path, tmp_path: Path) -> None:
     """Adapter upon adapter: the checkpoint names the directory that it was trained on, not the innermost base."""
-    config = tiny.model_copy(update={"organism": Faker(path=adapter), "lora": Lora(rank=2)})
+    gentle = tiny.optimiser.model_copy(update={"learning_rate": 1e-3})  # so that the next run has something to learn
+    config = tiny.model_copy(update={"organism": Faker(path=adapter), "lora": Lora(rank=2), "optimiser": gentle})
     folder = train(config, tmp_path / "run")
     checkpoint = folder / "checkpoints" / "step-000004"
     assert json.loads((checkpoint / "adapter_config.json").read_text())["base_model_name_or_path"] == str(adapter)

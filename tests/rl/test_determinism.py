@@ -113,6 +113,7 @@ def test_a_run_at_the_default_threads_is_the_same_in_two_fresh_processes_and_aft
     assert manifest["nondeterministic_operations"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [ORGANISM, REWARD], ids=["organism", "reward model"])
 def test_a_build_is_the_same_in_two_fresh_processes(code: str, tmp_path: Path) -> None:
     for name in ("first", "second"):

@@ -145,6 +145,7 @@ def written(config: RunConfig, place: Place) -> str:
     return str(file)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_by_itself_when_a_worker_is_killed(config: RunConfig, undisturbed: Path, place: Place) -> None:
     driver = place.gyges("train", written(config, place), "--out", str(place.run))
     until(lambda: place.steps() >= 6, driver)

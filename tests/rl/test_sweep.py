@@ -141,6 +141,7 @@ def by_name(sweep: Sweep, result: Result, name: str) -> list[Outcome]:
     return [result.outcomes[trial.name] for trial in sweep.trials if trial.config.name == name]
 
 
+@pytest.mark.slow
 def test_a_trial_whose_worker_was_killed_ends_as_if_it_had_not_been(
     mixed: tuple[Sweep, Result, str], undisturbed: dict[int, Path]
 ) -> None:
