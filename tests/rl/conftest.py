@@ -12,6 +12,7 @@ About one reply in five is malformed or cut off, and answers differ in length: s
 """
 
 import gc
+import importlib
 import json
 import os
 import signal
@@ -269,8 +270,15 @@ class Done:
 Gyges = Callable[..., Done]
 
 
+@pytest.fixture(scope="session")
+def imported() -> None:
+    """What commands import when they need it, already there in each child that is forked from here."""
+    for name in ("rl.checkpoint_probe", "rl.cli", "rl.loop", "rl.organisms.build", "rl.sweep", "rl.sweeps"):
+        importlib.import_module(name)
+
+
 @pytest.fixture
-def gyges(tmp_path: Path) -> Gyges:
+def gyges(tmp_path: Path, imported: None) -> Gyges:
     """Runs a command in a process of its own, from an empty directory."""
 
     def run(*arguments: str, prepare: Callable[[], object] | None = None) -> Done:
