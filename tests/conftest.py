@@ -10,8 +10,9 @@ os.environ.setdefault("MKL_NUM_THREADS", "1")
 # worker is on, and make of seconds minutes.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+import gc
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,11 @@ Once = Callable[[str, Callable[[Path], object]], Path]
 
 # What takes longest, longest first: a worker that met one of these last would keep the other waiting.
 LONGEST = ("ray", "tests/rl/test_sweep.py", "tests/rl/test_trl_engine.py", "tests/rl/test_processes.py")
+
+
+def fast_of(cases: Iterable[str], fast: Collection[str]) -> list[Any]:
+    """The values of a parametrised test: these in the fast set, the others slow."""
+    return [case if case in fast else pytest.param(case, marks=pytest.mark.slow) for case in cases]
 
 
 def unit(nodeid: str) -> str:
@@ -37,6 +43,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest units first; the order within each stays."""
     rank = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(unit(item.nodeid), len(rank)))
+
+
+def pytest_collection_finish() -> None:
+    """Take what has been imported out of the collector's way: a third of a small run's time was spent looking at it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

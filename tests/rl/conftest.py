@@ -18,7 +18,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -190,12 +190,13 @@ def same_weights(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]
 
 
 @pytest.fixture(scope="module")
-def without_garbage() -> Iterator[None]:
-    """Each training with TRL collects garbage, which takes longer than the steps where so many modules are loaded."""
+def without_garbage() -> None:
+    """Each training with TRL collects garbage, which takes longer than the steps where so many modules are loaded.
+
+    TRL's own are imported by the tests of a module, after those that `tests/conftest.py` has seen.
+    """
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @dataclass(frozen=True)

@@ -73,11 +73,11 @@ def test_every_output_survives_a_terminal_of_ascii(gyges: Gyges, settings: Path,
 
 
 def test_the_environment_variable_is_that_setting(tmp_path: Path) -> None:
-    code = "import sys; from rl.cli import main; sys.argv = ['gyges', 'resume', 'n\u00f6where']; main()"
+    code = "import sys; from rl.cli import main; sys.argv = ['gyges', 'report', 'n\u00f6where']; main()"
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=tmp_path, env=environment, check=False)
     assert done.returncode == 2
-    assert done.stderr.decode("ascii").startswith("gyges: n\\xf6where holds no run")
+    assert done.stderr.decode("ascii").startswith("gyges: n\\xf6where is not a run folder")
 
 
 @pytest.mark.parametrize(

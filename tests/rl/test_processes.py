@@ -20,6 +20,7 @@ from rl.following import follow
 from rl.loading import load_policy
 from rl.loop import begin, resume, train
 from rl.streams import Stage, stream
+from tests.conftest import fast_of
 from tests.rl.conftest import fork, rows, same_run, same_weights, weights
 from tests.rl.two_processes import Work, lead_or_follow, on_two, together
 
@@ -153,7 +154,11 @@ def keep_gradients(file: Path) -> None:
     rl.trl_engine.clip_gradients = kept  # type: ignore[assignment]
 
 
-@pytest.mark.parametrize("variant", PARITY)
+# One whose loss is averaged over the batch, one with an adapter; the others are like the first.
+FAST = ("dapo", "lora")
+
+
+@pytest.mark.parametrize("variant", fast_of(PARITY, FAST))
 def test_two_processes_take_the_step_of_one(
     variant: str, on_trl: RunConfig, organism_path: Path, tmp_path: Path
 ) -> None:

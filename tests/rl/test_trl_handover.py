@@ -32,6 +32,7 @@ from rl.streams import Stage, stream
 from rl.trl_engine import run_steps
 from rl.trl_handover import placed
 from rl.ways import Ways
+from tests.conftest import fast_of
 from tests.rl.conftest import rows, same_run, same_weights, weights
 from tests.rl.zoo import write_tiny
 
@@ -85,7 +86,7 @@ def with_generation_config(organism: Path, extra: dict[str, Any], directory: Pat
     return directory
 
 
-@pytest.mark.parametrize("asked", ["reported", "drastic"])
+@pytest.mark.parametrize("asked", fast_of(["reported", "drastic"], ["drastic"]))
 @pytest.mark.parametrize("variant", ["grpo", "rloo", "lora", "builtin"])
 def test_the_generation_config_of_the_organism_changes_nothing(
     variant: str, asked: str, tiny: RunConfig, organism_path: Path, tmp_path: Path
@@ -273,7 +274,7 @@ TRAINED_BY_TRL = {
 
 
 @pytest.mark.parametrize("change", [_without_pad_token, _with_pad_token_beyond], ids=["no pad token", "beyond"])
-@pytest.mark.parametrize("kind", TRAINED_BY_TRL)
+@pytest.mark.parametrize("kind", fast_of(TRAINED_BY_TRL, ("grpo", "dpo")))
 def test_checkpoints_keep_the_special_tokens_of_the_organism(
     kind: str, change: Callable[[Path], None], tiny: RunConfig, organism_path: Path, tmp_path: Path
 ) -> None:

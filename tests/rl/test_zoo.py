@@ -15,6 +15,7 @@ from rl.loading import load_policy
 from rl.policy import Policy
 from rl.reading import log_probabilities
 from rl.sampler import Sampling, sampler
+from tests.conftest import fast_of
 from tests.rl.zoo import FAMILIES, NOT_TINY, make, tiny_model, write_tiny
 
 # Attention of several kinds, windows, positions learned and ALiBi, two recurrent ones, and a decoder of an encoder.
@@ -32,10 +33,6 @@ REFUSED = {
 # Those that ignore the cache that they are given, or hold another one: every token costs a pass over the row.
 UNCACHED = ("falcon_mamba", "mamba", "mamba2", "minimax")
 CPU = torch.device("cpu")
-
-
-def _in_the_fast_set(family: str) -> Any:
-    return family if family in TEN else pytest.param(family, marks=pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +68,7 @@ def gap_to_the_definition(policy: Policy, episodes: list[Episode[FreeScenario]])
     return float(max(first for first, _ in errors)), float(max(second for _, second in errors))
 
 
-@pytest.mark.parametrize("family", [_in_the_fast_set(family) for family in FAMILIES if family not in NOT_TINY])
+@pytest.mark.parametrize("family", fast_of([family for family in FAMILIES if family not in NOT_TINY], TEN))
 def test_log_probabilities_are_those_of_a_plain_forward_pass_or_the_model_is_refused(
     family: str, tmp_path: Path, scenarios: list[FreeScenario]
 ) -> None:
