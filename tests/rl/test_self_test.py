@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import BertConfig, BertLMHeadModel
 
 from envs.context_window import context_window
 from rl.loading import load_policy
@@ -72,6 +73,16 @@ def test_a_model_that_reads_ahead_is_refused() -> None:
 
     with pytest.raises(Unreadable, match="reads ahead"):
         find_ways(patched(ahead))
+
+
+def test_an_encoder_that_reads_both_ways_is_refused() -> None:
+    size = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = BertConfig(vocab_size=len(zoo_tokenizer()), is_decoder=False, **size)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = BertLMHeadModel(config).eval()
+    with pytest.raises(Unreadable, match="reads ahead"):
+        find_ways(policy_of(model))
 
 
 def test_a_model_whose_rows_depend_on_each_other_is_refused() -> None:
