@@ -65,9 +65,12 @@ def _same_draw(compared: Compared) -> Hashable:
 
 
 def _same_text(compared: Compared) -> Hashable:
-    """Keep apart runs whose prompts differ by other facts, and those from before their tokens were recorded."""
+    """Keep apart runs whose prompts differ by other facts, and those from before their tokens were recorded.
+
+    Other builds have tokenizers of their own: that they are other builds is said already.
+    """
     manifest = compared.run.manifest
-    texts = tuple(sorted(manifest.prompt_set_hashes.items())), manifest.system_text_folded
+    texts = tuple(sorted(manifest.prompt_set_hashes.items())), manifest.system_text_folded, manifest.organism_hash
     return _organism(compared), _same_draw(compared), texts, tuple(sorted(_probed_tokens(compared.run)))
 
 

@@ -132,3 +132,17 @@ def test_a_folder_from_before_a_fact_was_recorded_differs_in_nothing_known(
 def test_a_single_run_says_nothing_of_comparisons(write_run: RunWriter) -> None:
     page = write_report([write(write_run, "alone")]).page.read_text()
     assert "these runs" not in page
+
+
+def test_other_builds_have_tokenizers_of_their_own_and_that_is_no_second_notice(write_run: RunWriter) -> None:
+    folders = [
+        write(
+            write_run,
+            f"build-{build}",
+            facts={"organism_hash": build, "prompt_token_hashes": {"harmful": f"tokens of {build}"}},
+        )
+        for build in ("aa", "bb")
+    ]
+    said = overlay_notices([read_run(folder) for folder in folders])
+    assert len(said) == 1
+    assert "organism_hash" in said[0]
