@@ -24,9 +24,10 @@ $(VENV)/test-installed: $(VENV)/installed
 train: $(VENV)/installed  ## build the default organism and reward model, train, probe, write curves and page
 	$(BIN)/gyges train $(RUN)
 
-# One worker a core, each of one thread; a module's tests are one worker's, since they share what they build.
-test: $(VENV)/test-installed  ## run the fast tests on two cores
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+# Three workers of one thread each on two cores, as tests of Ray and of signals mostly wait. A module is one worker's:
+# its tests share what they build.
+test: $(VENV)/test-installed  ## run the fast tests
+	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder
 
 # One after the other: drills start processes of their own, and kill them.
 slow: $(VENV)/test-installed  ## run the drills and the sweeps over many cases, which `make test` leaves out
