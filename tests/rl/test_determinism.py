@@ -113,9 +113,8 @@ def test_a_run_at_the_default_threads_is_the_same_in_two_fresh_processes_and_aft
     assert manifest["nondeterministic_operations"] == []
 
 
-@pytest.mark.parametrize(
-    "code", [pytest.param(ORGANISM, marks=pytest.mark.slow, id="organism"), pytest.param(REWARD, id="reward model")]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("code", [ORGANISM, REWARD], ids=["organism", "reward model"])
 def test_a_build_is_the_same_in_two_fresh_processes(code: str, tmp_path: Path) -> None:
     for name in ("first", "second"):
         in_a_fresh_process(code, directory=str(tmp_path / name))

@@ -145,7 +145,8 @@ def written(config: RunConfig, place: Place) -> str:
     return str(file)
 
 
-@pytest.mark.parametrize("killed", [["leader"], pytest.param(["follower", "leader"], marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [["leader"], ["follower", "leader"]], ids=["leader", "both"])
 def test_a_run_goes_on_by_itself_when_a_worker_is_killed(
     killed: list[str], config: RunConfig, undisturbed: Path, place: Place
 ) -> None:
