@@ -11,7 +11,7 @@ from rewards.weights import require_all_weights
 from rl.adapters import chain, is_adapter, merged, with_weights
 from rl.linear import quicken
 from rl.policy import Policy, end_ids, pick_device
-from rl.self_test import Unreadable, find_ways
+from rl.self_test import Unreadable, find_ways, first_line
 from rl.ways import Ways
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")
@@ -53,7 +53,7 @@ def load_tokenizer(path: Path) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(holder)
     except Exception as error:
-        raise ValueError(f"can't load a causal LM from {path}: {_reason(error)}") from error
+        raise ValueError(f"can't load a causal LM from {path}: {first_line(error)}") from error
     if tokenizer.chat_template is None:
         raise ValueError(
             f"the tokenizer in {holder} has no chat template: add chat_template.jinja to the directory "
@@ -69,7 +69,7 @@ def _whole_model(path: Path) -> Any:
             base, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
         )
     except Exception as error:
-        raise ValueError(f"can't load a causal LM from {base}: {_reason(error)}") from error
+        raise ValueError(f"can't load a causal LM from {base}: {first_line(error)}") from error
     require_all_weights(info, base)
     if getattr(model.config, "rescale_every", 0):
         model.config.rescale_every = 0  # RWKV halves its weights in place for float16, at every load anew
@@ -79,7 +79,3 @@ def _whole_model(path: Path) -> Any:
     # What an adapter that is trained on top records as its base: all that was loaded, not the innermost part of it.
     model.name_or_path = model.config._name_or_path = str(path.resolve())
     return model
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -242,8 +242,8 @@ def _continues_behind_a_gap(policy: Policy, window: int | None) -> bool:
 
 
 def first_line(error: Exception) -> str:
-    """Take the first line of an error's message."""
-    return (str(error).splitlines() or [""])[0]
+    """Take the first line of an error's message, or its type where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _close(found: Logprobs, expected: Logprobs, spread: float) -> bool:
