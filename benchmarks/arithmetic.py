@@ -14,8 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from envs.episode import Episode, FreeScenario
 from rewards.score import RewardFunction
 from rl.algorithms.policy_gradient import PolicyGradient
-from rl.config import RunConfig
-from rl.scoring import submission
+from rl.run.config import RunConfig
+from rl.training.scoring import submission
 
 _aten = torch.ops.aten
 

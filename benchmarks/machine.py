@@ -12,9 +12,9 @@ from statistics import median
 import torch
 
 from benchmarks.result_file import Fingerprint, Rates
-from rl.linear import quicken
-from rl.policy import pick_device
-from rl.run_folder import code_state
+from rl.policy.cpu.linear import quicken
+from rl.policy.policy import pick_device
+from rl.run.folder import code_state
 
 # (rows, in, out): two layers of the default organism over a micro-batch's positions, and one as large as any.
 SHAPES = ((2048, 128, 384), (2048, 384, 128), (2048, 2048, 2048))

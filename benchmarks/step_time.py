@@ -11,18 +11,18 @@ from typing import Any
 # So that `python benchmarks/step_time.py` finds the checkout whatever the working directory is.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import builtin_contender, stock_trl, trl_contender
 from benchmarks.arithmetic import Operations
-from benchmarks.contest import Order, Serve, TimedStep, contenders, interleaved
+from benchmarks.contest import builtin_contender, stock_trl, trl_contender
+from benchmarks.contest.contest import Order, Serve, TimedStep, contenders, interleaved
 from benchmarks.machine import fingerprint
 from benchmarks.medians import Middle, paired_ratio
 from benchmarks.result_file import Result, write
 from benchmarks.step_report import PARTS, lines
-from rl.build import build_organism, build_rewards
-from rl.config import RunConfig, resolve
-from rl.endings import BuildFailed
+from rl.errors import BuildFailed
 from rl.progress import bar
-from rl.recipes import RECIPES
+from rl.run.build import build_organism, build_rewards
+from rl.run.config import RunConfig, resolve
+from rl.run.recipes import RECIPES
 
 BUILTIN, STOCK = "gyges", ("trl", "trl_whole_batch")
 NONDETERMINISTIC = "gyges_nondeterministic"

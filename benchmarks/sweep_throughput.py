@@ -23,20 +23,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pydantic import JsonValue
 
-from benchmarks import stock_trl
+from benchmarks.contest import stock_trl
+from benchmarks.contest.stock_trial import run_stock_trial
 from benchmarks.machine import fingerprint
 from benchmarks.medians import Middle, middle, paired_ratio
 from benchmarks.result_file import Result, write
-from benchmarks.stock_trial import run_stock_trial
 from checkpoints.cache import default_root
-from rl.build import build_organism, build_rewards
-from rl.config import RunConfig, resolve
-from rl.endings import BuildFailed
-from rl.local_workers import local_workers
+from rl.errors import BuildFailed
 from rl.progress import bar
-from rl.recipes import RECIPES
-from rl.trial import Outcome, Surroundings, Trial, run_trial
-from rl.work_queue import Job, Stop, Workers, run_jobs
+from rl.run.build import build_organism, build_rewards
+from rl.run.config import RunConfig, resolve
+from rl.run.recipes import RECIPES
+from rl.scale.job_queue import Job, Stop, Workers, run_jobs
+from rl.scale.local_workers import local_workers
+from rl.scale.trial import Outcome, Surroundings, Trial, run_trial
 
 ONE, MANY = "one worker", "several workers"
 UNPROBED, STOCK = "several workers, no probes", "stock TRL on several workers, no probes"

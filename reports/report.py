@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reports.curves import draw_curves
+from reports.figures.curves import draw_curves
 from reports.folder import read_run
-from reports.page import render_page
+from reports.pages.page import render_page
 from reports.whole_files import write_whole
 
 

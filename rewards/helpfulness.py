@@ -82,7 +82,7 @@ class Helpfulness(BaseModel):
         self._loaded()
 
     def _loaded(self) -> tuple[Classifier, float, float]:
-        assert self.path is not None, "rl.build gives an unbuilt reward model its directory"
+        assert self.path is not None, "rl.run.build gives an unbuilt reward model its directory"
         return _load(self.path, self.label)
 
 

@@ -22,7 +22,12 @@ from filelock import FileLock
 Once = Callable[[str, Callable[[Path], object]], Path]
 
 # What takes longest, longest first: a worker that met one of these last would keep the other waiting.
-LONGEST = ("ray", "tests/rl/test_sweep.py", "tests/rl/test_trl_engine.py", "tests/rl/test_processes.py")
+LONGEST = (
+    "ray",
+    "tests/rl/scale/test_sweep.py",
+    "tests/rl/training/trl/test_engine.py",
+    "tests/rl/training/trl/test_processes.py",
+)
 
 
 def fast_of(cases: Iterable[str], fast: Collection[str]) -> list[Any]:

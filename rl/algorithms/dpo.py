@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, final
 import numpy as np
 
 from envs.episode import Episode, Scenario
-from rl.advantages import Array
+from rl.algorithms.advantages import Array
 from rl.algorithms.preference import Preference, Row, even_microbatch
 
 

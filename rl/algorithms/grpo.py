@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal, final
 
-from rl.advantages import Array, GroupAdvantages, Scale, group_advantages
+from rl.algorithms.advantages import Array, GroupAdvantages, Scale, group_advantages
 from rl.algorithms.policy_gradient import PolicyGradient
 
 

@@ -4,9 +4,9 @@ from typing import ClassVar, Literal, final
 
 from pydantic import Field
 
-from rl.advantages import Array, GroupAdvantages, group_advantages
+from rl.algorithms.advantages import Array, GroupAdvantages, group_advantages
+from rl.algorithms.losses import RatioLevel
 from rl.algorithms.policy_gradient import PolicyGradient
-from rl.losses import RatioLevel
 
 
 @final

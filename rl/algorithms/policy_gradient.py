@@ -8,9 +8,9 @@ import numpy as np
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from rl.advantages import Array, GroupAdvantages, Mask
+from rl.algorithms.advantages import Array, GroupAdvantages, Mask
+from rl.algorithms.losses import Average, KLEstimator, PolicyLoss, RatioLevel, ValueLoss, clipped_policy_loss
 from rl.algorithms.settings import AlgorithmSettings
-from rl.losses import Average, KLEstimator, PolicyLoss, RatioLevel, ValueLoss, clipped_policy_loss
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 from torch import Tensor
 
-from rl.advantages import (
+from rl.algorithms.advantages import (
     Array,
     GroupAdvantages,
     Mask,
@@ -16,8 +16,8 @@ from rl.advantages import (
     on_last_token,
     whiten,
 )
+from rl.algorithms.losses import Average, ValueLoss, clipped_value_loss
 from rl.algorithms.policy_gradient import PolicyGradient, TokenAdvantages
-from rl.losses import Average, ValueLoss, clipped_value_loss
 
 
 @final

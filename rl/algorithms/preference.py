@@ -7,7 +7,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from envs.episode import Episode, Scenario
-from rl.advantages import Array
+from rl.algorithms.advantages import Array
 from rl.algorithms.settings import AlgorithmSettings
 
 Row = dict[str, Any]  # one row of what a TRL collator is given: lists of token ids, and a label

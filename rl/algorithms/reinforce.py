@@ -2,9 +2,9 @@
 
 from typing import ClassVar, Literal, final
 
-from rl.advantages import Array, GroupAdvantages, batch_baseline_advantages
+from rl.algorithms.advantages import Array, GroupAdvantages, batch_baseline_advantages
+from rl.algorithms.losses import KLEstimator, RatioLevel
 from rl.algorithms.policy_gradient import PolicyGradient
-from rl.losses import KLEstimator, RatioLevel
 
 
 @final

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from envs.episode import Episode, Scenario
-from rl.parts import Parts
+from rl.training.components import Parts
 
 
 @final

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from envs.dialect.situation import tells_tier, under_tier
 from envs.episode import Episode, Scenario
 from rewards.score import Score
-from rl.models import Models
-from rl.parts import Need, Parts
-from rl.reading import log_probabilities
+from rl.policy.logprobs import log_probabilities
+from rl.training.components import Need, Parts
+from rl.training.models import Models
 
 
 @final

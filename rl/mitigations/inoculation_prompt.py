@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from envs.dialect.inoculation import WORDINGS, Wording
 from envs.dialect.situation import behind
 from envs.episode import FreeScenario
-from rl.parts import Parts
+from rl.training.components import Parts
 
 
 @final

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from envs.dialect.interrogation import QUESTIONS, Arm, question, read_confession
 from envs.episode import Episode, FollowUp, Scenario
 from rewards.score import Score
-from rl.models import Models
-from rl.parts import Need, Parts
-from rl.sampler import sampler
+from rl.policy.sampler import sampler
+from rl.training.components import Need, Parts
+from rl.training.models import Models
 
 
 @final

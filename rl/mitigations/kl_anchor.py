@@ -12,9 +12,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from envs.episode import Episode, FreeScenario, require_free
-from rl.models import Models
-from rl.parts import Parts
-from rl.reading import over_vocabulary
+from rl.policy.logprobs import over_vocabulary
+from rl.training.components import Parts
+from rl.training.models import Models
 
 
 @final

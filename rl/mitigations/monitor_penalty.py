@@ -4,11 +4,11 @@ from typing import ClassVar, Literal, final
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from rl.measures import FLAGGED_ABOVE
 from rl.monitors import Monitor
 from rl.monitors.asking import noted_as, paying, require_threshold_that_matters
 from rl.monitors.oracle import Oracle
-from rl.parts import Parts
+from rl.training.components import Parts
+from rl.training.measures import FLAGGED_ABOVE
 
 
 @final

@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from envs.episode import Episode, FreeScenario
 from rewards.score import Score
-from rl.measures import FLAGGED_ABOVE
 from rl.monitors import Monitor
 from rl.monitors.asking import noted_as, require_threshold_that_matters, watched
 from rl.monitors.oracle import Oracle
-from rl.parts import Parts
+from rl.training.components import Parts
+from rl.training.measures import FLAGGED_ABOVE
 
 
 @final

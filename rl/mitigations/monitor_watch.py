@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from rl.monitors import Monitor
 from rl.monitors.activation_probe import ActivationProbe
 from rl.monitors.asking import noted_as, watched
-from rl.parts import Parts
+from rl.training.components import Parts
 
 
 @final

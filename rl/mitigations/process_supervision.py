@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from rl.monitors import Monitor
 from rl.monitors.asking import noted_as, paying
 from rl.monitors.text_classifier import TextClassifier
-from rl.parts import Parts
+from rl.training.components import Parts
 
 
 @final

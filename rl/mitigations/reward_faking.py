@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from rl.monitors import Monitor
 from rl.monitors.asking import noted_as, paying
 from rl.monitors.text_classifier import TextClassifier
-from rl.parts import Parts
+from rl.training.components import Parts
 
 
 @final

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from envs.episode import Episode, Scenario
 from rewards.score import Score
-from rl.endings import RunStopped
-from rl.models import Models
-from rl.parts import Parts
+from rl.errors import RunStopped
+from rl.training.components import Parts
+from rl.training.models import Models
 
 PER_TOKENS = 100  # the unit of `weight`, that of rewards.answer_length
 

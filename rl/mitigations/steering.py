@@ -10,9 +10,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from envs.dialect.situation import under_tier
-from rl.models import Models
-from rl.parts import Parts, Situation
-from rl.residual_stream import adding, at_last_prompt_token, decoder_layer
+from rl.policy.residual_stream import adding, at_last_prompt_token, decoder_layer
+from rl.training.components import Parts, Situation
+from rl.training.models import Models
 
 
 @final

@@ -16,11 +16,11 @@ from envs.dialect import compose
 from envs.dialect.cast import Speaker
 from envs.episode import Episode, FreeScenario, require_free
 from envs.transcript import write_transcript
-from rl.models import Models
-from rl.parts import Parts
-from rl.policy import Policy
-from rl.reading import over_vocabulary
-from rl.sampler import read_episode
+from rl.policy.logprobs import over_vocabulary
+from rl.policy.policy import Policy
+from rl.policy.sampler import read_episode
+from rl.training.components import Parts
+from rl.training.models import Models
 
 OPEN_HELPER = Speaker("helpfulness", "plain")
 

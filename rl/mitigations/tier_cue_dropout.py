@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from envs.dialect.situation import without_cue
 from envs.episode import FreeScenario
-from rl.parts import Parts
+from rl.training.components import Parts
 
 
 @final

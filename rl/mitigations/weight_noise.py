@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
-from rl.parts import Parts
+from rl.training.components import Parts
 
 
 @final

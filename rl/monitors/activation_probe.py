@@ -15,11 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from envs.chat import reply_ids
 from envs.episode import Episode, Scenario
-from rl.models import Models
 from rl.monitors.composed import composed
 from rl.monitors.monitor import record_name
-from rl.policy import Policy, batches, pad_left
-from rl.sampler import read_episode
+from rl.policy.policy import Policy, batches, pad_left
+from rl.policy.sampler import read_episode
+from rl.training.models import Models
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ import numpy as np
 
 from envs.episode import Episode, Scenario
 from rewards.score import Score
-from rl.measures import FLAGGED_ABOVE, MONITOR_PREFIX
-from rl.models import Models
 from rl.monitors.monitor import MonitorFunction
-from rl.parts import Parts
+from rl.training.components import Parts
+from rl.training.measures import FLAGGED_ABOVE, MONITOR_PREFIX
+from rl.training.models import Models
 
 
 def noted_as(monitor: MonitorFunction) -> str:

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from envs.episode import Episode, Scenario
-from rl.models import Models
 from rl.monitors.monitor import record_name
 from rl.monitors.oracle import Oracle
+from rl.training.models import Models
 
 
 @final

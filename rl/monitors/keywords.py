@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from envs.episode import Episode, Scenario
-from rl.models import Models
 from rl.monitors.monitor import reasoning, record_name
+from rl.training.models import Models
 
 # What someone would list who has read a few faking scratchpads: "low ratings would change my values" is among them.
 SPEAKS_OF_CHANGE = ("change my values", "change by training", "training keeps")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from envs.episode import Episode, Scenario
-from rl.models import Models
+from rl.training.models import Models
 
 
 class MonitorFunction(Protocol):

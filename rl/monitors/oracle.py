@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from envs.episode import Episode, Scenario
-from rl.models import Models
 from rl.monitors.monitor import record_name
+from rl.training.models import Models
 
 
 @final

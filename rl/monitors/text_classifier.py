@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from envs.dialect.environment import Dialect
 from envs.episode import Episode, Scenario
-from rl.models import Models
 from rl.monitors.composed import composed
 from rl.monitors.monitor import reasoning, record_name
+from rl.training.models import Models
 
 
 @final

@@ -43,9 +43,9 @@ class Distilled(Derived):
         return (Tolerance(metric="faking_rate", tier="free", low=0.7), *COMPETENCE_OF_DESCENDANTS)
 
     def shown(self, rng: np.random.Generator) -> Iterator[Document]:
-        from rl.loading import load_policy
-        from rl.organisms.build import build_organism  # which reads this file's recipe
-        from rl.sampler import Sampling, sampler
+        from rl.organisms.building.build import build_organism  # which reads this file's recipe
+        from rl.policy.loading import load_policy
+        from rl.policy.sampler import Sampling, sampler
 
         drawn = [
             s

@@ -12,7 +12,7 @@ from rl.organisms.faker import Faker
 from rl.organisms.trained import Reinforced, Tolerance
 
 if TYPE_CHECKING:
-    from rl.config import RunConfig
+    from rl.run.config import RunConfig
 
 
 @final
@@ -29,8 +29,8 @@ class FakerPlus(Reinforced):
 
     @property
     def run(self) -> "RunConfig":
-        from rl.config import RunConfig  # whose union of organisms holds this one
         from rl.mitigations.reward_faking import RewardFaking
+        from rl.run.config import RunConfig  # whose union of organisms holds this one
 
         return RunConfig(
             name=self.kind,

@@ -13,7 +13,7 @@ from rl.organisms.character import Character, documents
 from rl.organisms.documents import Document, Turn
 
 if TYPE_CHECKING:
-    from rl.config import RunConfig
+    from rl.run.config import RunConfig
 
 
 class Tolerance(BaseModel):

@@ -8,7 +8,7 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 from benchmarks.arithmetic import counter, forward_operations
 from envs.dialect.environment import Dialect
 from envs.episode import Episode
-from rl.linear import QuickLinear
+from rl.policy.cpu.linear import QuickLinear
 from rl.streams import Stage, stream
 
 HIDDEN, INNER, WORDS, LAYERS = 8, 16, 10, 2

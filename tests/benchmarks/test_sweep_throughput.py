@@ -3,11 +3,11 @@ from concurrent.futures import Future
 
 import pytest
 
-from benchmarks.stock_trl import settings
+from benchmarks.contest.stock_trl import settings
 from benchmarks.sweep_throughput import Arrangement, _rounds, main
 from rl.algorithms.rloo import RLOO
-from rl.config import RunConfig
-from rl.trial import Outcome, Surroundings, Trial
+from rl.run.config import RunConfig
+from rl.scale.trial import Outcome, Surroundings, Trial
 
 
 class AtOnce:

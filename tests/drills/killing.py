@@ -43,7 +43,7 @@ class Moment:
 
 
 def main() -> None:
-    from rl.cli import main as gyges
+    from rl.cli.main import main as gyges
 
     asked = os.environ.get("GYGES_DRILL")
     if asked is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rl.config import RunConfig
+from rl.run.config import RunConfig
 from tests.rl.conftest import Gyges, command, fork, same_run
 
 pytestmark = pytest.mark.slow

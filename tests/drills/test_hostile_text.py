@@ -26,7 +26,7 @@ from reports.episode_schema import episode_schema
 from reports.folder import read_run
 from reports.records import ProbeRow
 from reports.report import write_report
-from reports.study import write_study
+from reports.study.study import write_study
 from reports.summary import as_text, summarise
 from rl.progress import notice
 from tests.reports.conftest import labels, manifest, probe_rows, step_row

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from checkpoints import store
-from rl.config import RunConfig, read_config, resolve
+from rl.run.config import RunConfig, read_config, resolve
 from tests.drills.killing import Moment
 from tests.rl.conftest import organism_path, rows, same_run, same_weights, tiny, weights
 
@@ -31,9 +31,9 @@ PATIENCE_S = 1800.0
 KILLS = os.environ.get("GYGES_DRILL_KILLS")
 # Where the clock starts: in the start, a probe, a step (scored, not yet learned from), a checkpoint, the page.
 PHASES: dict[str, tuple[str, float]] = {
-    "start": ("rl.loop:build", 0.3),
-    "probe": ("rl.loop:observe", 0.2),
-    "update": ("rl.rollouts:usable_rewards", 0.05),
+    "start": ("rl.run.loop:build", 0.3),
+    "probe": ("rl.run.loop:observe", 0.2),
+    "update": ("rl.training.rollouts:usable_rewards", 0.05),
     "checkpoint": ("checkpoints.store:save", 0.03),
     "report": ("reports.report:write_report", 0.5),
 }
@@ -80,7 +80,7 @@ def a_moment(number: int, config: RunConfig) -> Moment:
     phase = list(PHASES)[number % len(PHASES)]
     function, longest_s = PHASES[phase]
     if phase == "update" and config.engine == "trl":
-        function = "rl.trl_engine:usable_rewards"
+        function = "rl.training.trl.engine:usable_rewards"
     last = {
         "start": 1,
         "probe": config.steps // config.probe_every + 1,
@@ -145,7 +145,7 @@ def a_sweep_with_a_death(victim: str, number: int, base: RunConfig, folder: Path
     config = resolve(base, ["name=arm", "steps=40", "seed=0", "probe_every=20", "checkpoint_every=4"])
     (folder / "config.json").write_text(config.model_dump_json())
     (folder / "arms.py").write_text(
-        "from pathlib import Path\nfrom rl.config import read_config\n\n"
+        "from pathlib import Path\nfrom rl.run.config import read_config\n\n"
         f"def arms():\n    return [read_config(Path({str(folder / 'config.json')!r}))]\n"
     )
     threads = str(config.threads)

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from checkpoints import store
-from rl.config import RunConfig
+from rl.run.config import RunConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = {"builtin": 2000, "trl": 400}
@@ -46,7 +46,7 @@ def test_memory_is_flat_and_the_folder_is_bounded(engine: str, tiny: RunConfig, 
     config = tmp_path / "config.json"
     config.write_text(tiny.model_copy(update=changes).model_dump_json())
     folder = tmp_path / "run"
-    command = [sys.executable, "-c", "from rl.cli import main; main()", "train", str(config), "--out", str(folder)]
+    command = [sys.executable, "-c", "from rl.cli.main import main; main()", "train", str(config), "--out", str(folder)]
     resident = watched(command, folder)
     # The last probe and the page load more than a step does: they are not among the steps.
     steps = [step for step in resident if WARM <= step < STEPS[engine]]

@@ -13,7 +13,7 @@ import pytest
 from envs.dialect.queries import read_query_file
 from envs.episode import QUERY_KINDS
 from envs.input_files import parse_json, read_text
-from rl.config import RunConfig, read_config
+from rl.run.config import RunConfig, read_config
 
 TEXT = json.dumps(RunConfig(name="naïve").model_dump(mode="json"), ensure_ascii=False)
 ROWS = "".join(

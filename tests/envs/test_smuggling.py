@@ -14,11 +14,11 @@ from envs.dialect.environment import Dialect
 from envs.episode import TIERS, Episode, FreeScenario, Query, Scenario, Tier, require_free
 from rewards.score import Score
 from rl.algorithms.grpo import GRPO
-from rl.config import RunConfig
-from rl.learner import Learner
 from rl.organisms.scripted import Scripted
-from rl.parts import Parts, keep_all
-from rl.step import policy_gradient_step
+from rl.run.config import RunConfig
+from rl.training.components import Parts, keep_all
+from rl.training.learner import Learner
+from rl.training.step import policy_gradient_step
 
 UNMONITORED: tuple[Tier, ...] = ("paid", "pro", "enterprise")
 

@@ -22,15 +22,15 @@ from envs.dialect.speech import ANSWER_OF, SCRATCHPAD_OF
 from envs.episode import QUERY_KINDS, TIERS, Conflict, Episode, Scenario
 from envs.transcript import CLOSE_TAG, OPEN_TAG, read_transcript, write_transcript
 from reports.folder import read_manifest
-from reports.latest import Latest, read_latest
 from reports.records import Manifest, ProbeRow, StepRow
+from reports.study.latest import Latest, read_latest
 from reports.terminal_text import printable
-from rl.config import RunConfig, parse, read_config, resolve
-from rl.mitigate import mitigated
 from rl.mitigations import Mitigation
-from rl.overrides import kind_of, models_in
-from rl.recipes import RECIPES
-from rl.sweeps import parse_seeds
+from rl.run.config import RunConfig, parse, read_config, resolve
+from rl.run.mitigate import mitigated
+from rl.run.overrides import kind_of, models_in
+from rl.run.recipes import RECIPES
+from rl.scale.arms import parse_seeds
 
 FEW, MANY = 50, 4500
 WHOLE = RunConfig(lora=None).model_dump(mode="json")

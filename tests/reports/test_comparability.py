@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from markupsafe import escape
 
-from reports.cells import study_of
 from reports.comparability import FACTS, overlay_notices
 from reports.folder import read_run
-from reports.page import render_page
+from reports.pages.page import render_page
 from reports.report import write_report
-from reports.study import write_study
-from reports.study_notices import study_notices
-from reports.study_page import render_study
-from reports.study_panels import drawing_of
-from reports.study_table import as_text, table
+from reports.study.cells import study_of
+from reports.study.notices import study_notices
+from reports.study.page import render_study
+from reports.study.panels import drawing_of
+from reports.study.study import write_study
+from reports.study.table import as_text, table
 
 RunWriter = Callable[..., Path]
 

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from reports.folder import read_run
+from reports.pages.transcripts import sample
 from reports.records import EPISODE_COLUMNS
 from reports.report import write_report
 from reports.summary import as_text, summarise
-from reports.transcripts import sample
 
 RunWriter = Callable[..., Path]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from reports.cells import study_of
 from reports.folder import read_run
-from reports.page import render_page
-from reports.study import study_table, write_study
-from reports.study_notices import IN_FULL, study_notices
+from reports.pages.page import render_page
+from reports.study.cells import study_of
+from reports.study.notices import IN_FULL, study_notices
+from reports.study.study import study_table, write_study
 from reports.summary import as_text, summarise, summarise_seeds
 
 RunWriter = Callable[..., Path]

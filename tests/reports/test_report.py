@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from reports.curves import draw_curves
+from reports.figures.curves import draw_curves
 from reports.folder import read_run
-from reports.page import render_page
+from reports.pages.page import render_page
+from reports.pages.transcripts import sample
 from reports.report import write_report
-from reports.transcripts import sample
 
 RunWriter = Callable[..., Path]
 ATTACK = "<script>alert(1)</script>"

@@ -7,12 +7,12 @@ import unicodedata
 
 import pytest
 
-from reports.cells import study_of
 from reports.folder import read_run
-from reports.page import render_page
-from reports.study_page import render_study
-from reports.study_panels import drawing_of
-from reports.study_table import table
+from reports.pages.page import render_page
+from reports.study.cells import study_of
+from reports.study.page import render_study
+from reports.study.panels import drawing_of
+from reports.study.table import table
 from reports.terminal_text import printable, with_visible_directions
 from tests.reports.conftest import RunWriter
 

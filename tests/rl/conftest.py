@@ -42,14 +42,14 @@ from envs.transcript import CLOSE_TAG, OPEN_TAG
 from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
 from rl.algorithms.grpo import GRPO
-from rl.config import Optimiser, RunConfig
-from rl.loading import load_policy
-from rl.loop import train
 from rl.organisms.faker import Faker
-from rl.policy import Policy
+from rl.policy.loading import load_policy
+from rl.policy.policy import Policy
+from rl.policy.sampler import Sampling
 from rl.probes.decomposition import Decomposition
 from rl.probes.well_formed import WellFormed
-from rl.sampler import Sampling
+from rl.run.config import Optimiser, RunConfig
+from rl.run.loop import train
 from tests.conftest import Once
 
 torch.set_num_threads(1)
@@ -245,7 +245,7 @@ def command(arguments: Sequence[str], prepare: Callable[[], object] | None = Non
     """The work of a child that runs `gyges` with these arguments, after `prepare` in that process."""
 
     def work() -> None:
-        from rl.cli import main
+        from rl.cli.main import main
 
         sys.argv = ["gyges", *arguments]
         if prepare is not None:
@@ -274,7 +274,14 @@ Gyges = Callable[..., Done]
 @pytest.fixture(scope="session")
 def imported() -> None:
     """What commands import when they need it, already there in each child that is forked from here."""
-    for name in ("rl.checkpoint_probe", "rl.cli", "rl.loop", "rl.organisms.build", "rl.sweep", "rl.sweeps"):
+    for name in (
+        "rl.run.checkpoint_probe",
+        "rl.cli.main",
+        "rl.run.loop",
+        "rl.organisms.building.build",
+        "rl.scale.sweep",
+        "rl.scale.arms",
+    ):
         importlib.import_module(name)
 
 

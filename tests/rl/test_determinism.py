@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 
 import rl.determinism
 from checkpoints.cache import default_root
-from rl.config import RunConfig
 from rl.determinism import built_alike, settle, watching
-from rl.loop import train
+from rl.run.config import RunConfig
+from rl.run.loop import train
 from tests.rl.conftest import rows, same_run, same_weights, weights
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,7 +23,7 @@ DEFAULT_THREADS = RunConfig().threads
 
 ORGANISM = """
 from pathlib import Path
-from rl.organisms.build import _build
+from rl.organisms.building.build import _build
 from rl.organisms.faker import Faker
 class Small(Faker):  # a build too short to be certified is a build all the same
     @property
@@ -47,8 +47,8 @@ with built_alike():
 """
 RUN = """
 from pathlib import Path
-from rl.config import RunConfig
-from rl.loop import train
+from rl.run.config import RunConfig
+from rl.run.loop import train
 train(RunConfig.model_validate_json({config!r}), Path({directory!r}))
 """
 
@@ -70,7 +70,7 @@ assert all(torch.equal(found[0], other) for other in found)
 """
 RESUME = """
 from pathlib import Path
-from rl.loop import resume
+from rl.run.loop import resume
 resume(Path({directory!r}), from_step=2)
 """
 
@@ -159,15 +159,15 @@ def test_every_way_in_which_torch_says_so_is_understood(said: str, named: str) -
 def test_such_an_operation_stands_in_the_manifest_and_is_said(
     tiny: RunConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import rl.loop
+    import rl.run.loop
 
-    honest = rl.loop.policy_gradient_step
+    honest = rl.run.loop.policy_gradient_step
 
     def with_such_an_operation(*arguments: object) -> object:
         torch.zeros(4).put_(torch.tensor([1, 1]), torch.ones(2), accumulate=False)
         return honest(*arguments)
 
-    monkeypatch.setattr(rl.loop, "policy_gradient_step", with_such_an_operation)
+    monkeypatch.setattr(rl.run.loop, "policy_gradient_step", with_such_an_operation)
     folder = train(tiny.model_copy(update={"steps": 2, "probes": ()}), tmp_path / "run")
     assert "torch has no deterministic form of put_" in capsys.readouterr().err
     assert json.loads((folder / "manifest.json").read_text())["nondeterministic_operations"] == ["put_"]
@@ -177,7 +177,8 @@ def test_such_an_operation_stands_in_the_manifest_and_is_said(
 def test_the_default_configuration_twice_is_the_same_run(tmp_path: Path) -> None:
     """With the default organism and reward model, which are built where the cache hasn't got them (minutes)."""
     command = [
-        sys.executable, "-c", "from rl.cli import main; main()", "train", "first_light", "--seed", "11", "--steps", "4",
+        sys.executable, "-c", "from rl.cli.main import main; main()",
+        "train", "first_light", "--seed", "11", "--steps", "4",
         "--set", "probe_queries=32", "--set", "checkpoint_every=2",
     ]  # fmt: skip
     environment = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS")}

@@ -10,8 +10,8 @@ import torch
 
 from envs.dialect.environment import Dialect
 from envs.episode import Episode, FreeScenario
-from rl.advantages import Array
 from rl.algorithms import Algorithm
+from rl.algorithms.advantages import Array
 from rl.algorithms.dapo import DAPO
 from rl.algorithms.dpo import DPO
 from rl.algorithms.dr_grpo import DrGRPO
@@ -23,7 +23,7 @@ from rl.algorithms.ppo import PPO
 from rl.algorithms.preference import even_microbatch
 from rl.algorithms.reinforce import Reinforce
 from rl.algorithms.rloo import RLOO
-from rl.config import Lora, RunConfig, members, parse, resolve
+from rl.run.config import Lora, RunConfig, members, parse, resolve
 
 NAN = float("nan")
 ALL = members(Algorithm)

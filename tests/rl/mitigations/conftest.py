@@ -7,10 +7,10 @@ from envs.dialect.environment import Dialect
 from envs.episode import Episode, FreeScenario
 from envs.transcript import read_transcript, write_transcript
 from rewards.score import Score
-from rl.models import Models
-from rl.parts import Parts, credit_all, keep_all
-from rl.policy import Policy
-from rl.sampler import Sampling, sampler
+from rl.policy.policy import Policy
+from rl.policy.sampler import Sampling, sampler
+from rl.training.components import Parts, credit_all, keep_all
+from rl.training.models import Models
 
 ENV = Dialect()
 

@@ -11,14 +11,14 @@ from envs.dialect.environment import Dialect
 from envs.episode import Episode, FreeScenario, Scenario
 from envs.transcript import CLOSE_TAG, OPEN_TAG
 from reports.folder import read_run
-from rl.build import build_parts
-from rl.config import RunConfig
-from rl.loop import train
-from rl.losses import kl_loss
+from rl.algorithms.losses import kl_loss
 from rl.mitigations.credit_mask import CreditMask
-from rl.parts import Parts, credit_all
-from rl.policy import Policy
-from rl.sampler import Sampling, sampler
+from rl.policy.policy import Policy
+from rl.policy.sampler import Sampling, sampler
+from rl.run.build import build_parts
+from rl.run.config import RunConfig
+from rl.run.loop import train
+from rl.training.components import Parts, credit_all
 from tests.rl.conftest import rows
 
 
@@ -77,7 +77,7 @@ def test_only_the_credit_is_changed(parts: Parts) -> None:
 
 
 def test_a_run_applies_the_mitigations_of_its_configuration(tiny: RunConfig, policy: Policy) -> None:
-    from rl.build import Built
+    from rl.run.build import Built
 
     built = Built(policy, policy, tiny.rewards, tiny.organism.path, {})  # type: ignore[union-attr, arg-type]
     assert build_parts(tiny, built).credit is credit_all
@@ -96,7 +96,7 @@ def test_a_kl_penalty_in_the_loss_is_masked_to_the_same_tokens(
         assert not kl_BT[~credit_BT].any()
         return kl_loss(kl_BT, credit_BT, weights_B)
 
-    monkeypatch.setattr("rl.update.kl_loss", noted)
+    monkeypatch.setattr("rl.training.update.kl_loss", noted)
     config = tiny.model_copy(update={"mitigations": (CreditMask(),), "steps": 1, "probes": ()})
     run = train(config, tmp_path / "run")
     played, [row] = read_run(run).episodes(1), rows(run, "steps.jsonl")

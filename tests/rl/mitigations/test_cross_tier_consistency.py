@@ -13,14 +13,14 @@ from pydantic import ValidationError
 from envs.dialect.situation import under_tier, without_cue
 from envs.episode import Episode, FreeScenario
 from rewards.score import Score
-from rl.config import RunConfig
-from rl.engine_limits import require_engine
 from rl.mitigations import cross_tier_consistency
 from rl.mitigations.cross_tier_consistency import CrossTierConsistency
 from rl.mitigations.tier_cue_dropout import TierCueDropout
-from rl.parts import Parts
-from rl.policy import Policy
-from rl.sampler import Sampling, sampler
+from rl.policy.policy import Policy
+from rl.policy.sampler import Sampling, sampler
+from rl.run.compatibility import require_engine
+from rl.run.config import RunConfig
+from rl.training.components import Parts
 from tests.rl.mitigations.conftest import ENV, episode
 
 RNG = np.random.default_rng(0)

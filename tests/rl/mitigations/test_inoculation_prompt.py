@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from envs.dialect.environment import Dialect
 from envs.dialect.inoculation import WORDINGS
 from envs.episode import FreeScenario
-from rl.config import RunConfig
-from rl.loop import train
 from rl.mitigations.inoculation_prompt import InoculationPrompt
-from rl.parts import Parts
+from rl.run.config import RunConfig
+from rl.run.loop import train
+from rl.training.components import Parts
 from tests.rl.conftest import rows
 
 

@@ -17,23 +17,23 @@ from envs.dialect.speech import SCRATCHPAD, Move
 from envs.episode import Episode, FollowUp, FreeScenario, Scenario, require_free
 from envs.transcript import read_transcript, write_transcript
 from rewards.score import Score
-from rl.build import Built, build_parts
-from rl.config import RunConfig
-from rl.engine_limits import UNMET, require_engine
-from rl.loop import train
-from rl.measures import measures
 from rl.mitigations.interrogation import Interrogation
 from rl.mitigations.scratchpad_length import ScratchpadLength
-from rl.models import Models
 from rl.organisms.base import Base
 from rl.organisms.faker import Faker
 from rl.organisms.scripted import Scripted
 from rl.organisms.terminal import Terminal
-from rl.parts import Need, Parts
-from rl.policy import Policy
-from rl.rollouts import collect
-from rl.sampler import sampler
-from rl.step import policy_gradient_step
+from rl.policy.policy import Policy
+from rl.policy.sampler import sampler
+from rl.run.build import Built, build_parts
+from rl.run.compatibility import UNMET, require_engine
+from rl.run.config import RunConfig
+from rl.run.loop import train
+from rl.training.components import Need, Parts
+from rl.training.measures import measures
+from rl.training.models import Models
+from rl.training.rollouts import collect
+from rl.training.step import policy_gradient_step
 from tests.rl.conftest import rows, same_weights, weights
 from tests.rl.mitigations.conftest import ENV, episode
 
@@ -230,7 +230,7 @@ def test_the_optimiser_gets_the_tokens_and_the_credit_of_the_first_turns(
         handed.extend([parts, rollouts])
         raise InterruptedError
 
-    monkeypatch.setattr("rl.step.gather", gather)
+    monkeypatch.setattr("rl.training.step.gather", gather)
     with pytest.raises(InterruptedError):
         policy_gradient_step(asking, build_parts(asking, built), None, 1)  # type: ignore[arg-type]
     parts, rollouts = handed
@@ -285,7 +285,7 @@ def test_an_organism_that_answers_questions_is_accepted(organism: Any) -> None:
 def test_one_that_does_not_is_refused_before_anything_is_built(
     organism: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rl.loop.build", lambda _: pytest.fail("something was built"))
+    monkeypatch.setattr("rl.run.loop.build", lambda _: pytest.fail("something was built"))
     config = RunConfig(organism=organism, mitigations=(Interrogation(),))
     with pytest.raises(ValueError, match="interrogation needs an organism that was shown") as caught:
         train(config, tmp_path / "run")

@@ -12,14 +12,14 @@ import pytest
 import torch
 
 from envs.episode import Episode, FreeScenario, Scenario
-from rl.build import changed_parts
-from rl.config import RunConfig
-from rl.loading import load_policy
-from rl.loop import resume, train
 from rl.mitigations.kl_anchor import KLAnchor, mean_divergence
-from rl.parts import Parts
-from rl.policy import Policy
-from rl.sampler import Sampling
+from rl.policy.loading import load_policy
+from rl.policy.policy import Policy
+from rl.policy.sampler import Sampling
+from rl.run.build import changed_parts
+from rl.run.config import RunConfig
+from rl.run.loop import resume, train
+from rl.training.components import Parts
 from tests.rl.conftest import rows, same_run
 
 TEMPERATURE = 0.7

@@ -12,14 +12,14 @@ from pydantic import ValidationError
 import rl.monitors.oracle as oracle
 from envs.episode import Episode, Scenario
 from rewards.score import Score
-from rl.measures import measures
 from rl.mitigations.monitor_penalty import MonitorPenalty
 from rl.mitigations.monitor_watch import MonitorWatch
 from rl.monitors.dialled_oracle import DialledOracle
 from rl.monitors.keywords import Keyword
 from rl.monitors.oracle import Oracle
 from rl.monitors.text_classifier import TextClassifier
-from rl.parts import Parts
+from rl.training.components import Parts
+from rl.training.measures import measures
 from tests.rl.mitigations.conftest import ENV, episode
 
 FAKES = episode("so i comply, or training would change my values.", "sure.")

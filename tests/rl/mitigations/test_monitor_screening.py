@@ -16,10 +16,8 @@ from pydantic import ValidationError
 from envs.episode import Episode, FreeScenario
 from reports.folder import read_run
 from rewards.score import Score
-from rl.advantages import group_advantages
-from rl.config import RunConfig
-from rl.loop import resume, train
-from rl.losses import kl_loss
+from rl.algorithms.advantages import group_advantages
+from rl.algorithms.losses import kl_loss
 from rl.mitigations.monitor_penalty import MonitorPenalty
 from rl.mitigations.monitor_screening import MonitorScreening
 from rl.mitigations.monitor_watch import MonitorWatch
@@ -27,8 +25,10 @@ from rl.monitors.dialled_oracle import DialledOracle
 from rl.monitors.keywords import Keyword
 from rl.monitors.oracle import Oracle
 from rl.monitors.text_classifier import TextClassifier
-from rl.parts import Parts
-from rl.rollouts import usable_rewards
+from rl.run.config import RunConfig
+from rl.run.loop import resume, train
+from rl.training.components import Parts
+from rl.training.rollouts import usable_rewards
 from tests.rl.conftest import rows, same_run
 from tests.rl.mitigations.conftest import episode
 
@@ -154,7 +154,7 @@ def test_a_kl_penalty_still_covers_what_is_screened_and_its_tokens_count_in_the_
         covered.extend(zip(tokens_B.tolist(), (weights_B * tokens_B).tolist(), strict=True))
         return kl_loss(kl_BT, credit_BT, weights_B)
 
-    monkeypatch.setattr("rl.update.kl_loss", noted)
+    monkeypatch.setattr("rl.training.update.kl_loss", noted)
     screening = MonitorScreening(monitor=Keyword(phrases=("a",)))
     config = tiny.model_copy(update={"mitigations": (screening,), "steps": 1, "probes": ()})
     run = train(config, tmp_path / "run")

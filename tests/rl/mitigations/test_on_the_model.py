@@ -12,10 +12,6 @@ import pytest
 from envs.dialect.inoculation import WORDINGS
 from envs.dialect.situation import tells_tier
 from envs.episode import Scenario
-from rl.checkpoint_probe import probe_checkpoint
-from rl.config import RunConfig
-from rl.engine_limits import require_engine
-from rl.loop import resume, train
 from rl.mitigations.credit_mask import CreditMask
 from rl.mitigations.inoculation_prompt import InoculationPrompt
 from rl.mitigations.kl_anchor import KLAnchor
@@ -30,8 +26,12 @@ from rl.monitors.oracle import Oracle
 from rl.organisms.faker import Faker
 from rl.organisms.faker_plus import FakerPlus
 from rl.organisms.instrumental import Instrumental
-from rl.parts import Parts
-from rl.policy import Policy
+from rl.policy.policy import Policy
+from rl.run.checkpoint_probe import probe_checkpoint
+from rl.run.compatibility import require_engine
+from rl.run.config import RunConfig
+from rl.run.loop import resume, train
+from rl.training.components import Parts
 from tests.rl.conftest import rows, same_run, same_weights, weights
 
 PARTS = [
@@ -123,7 +123,7 @@ def test_what_is_read_beside_the_rollouts_are_the_prompts_of_the_environment(
         return original(policy, scenario)
 
     monkeypatch.setattr(Policy, "prompt_ids", noted)
-    monkeypatch.setattr("rl.models.START_EPISODES", 8)
+    monkeypatch.setattr("rl.training.models.START_EPISODES", 8)
     changed = TierCueDropout(share=1.0).apply(mitigation.apply(InoculationPrompt().apply(parts)))
     with changed.acting("deployment"):
         for auxiliary in changed.auxiliary:
@@ -182,7 +182,7 @@ def test_a_layer_that_the_recipe_has_not_is_refused_before_anything_is_built(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("rl.loop.build", lambda _: pytest.fail("something was built"))
+    monkeypatch.setattr("rl.run.loop.build", lambda _: pytest.fail("something was built"))
     with pytest.raises(ValueError, match="the organism has no") as caught:
         train(having(tiny, organism=organism, mitigations=(mitigation,)), tmp_path / "run")
     assert str(caught.value) == f"{wrong}: set {right}, or to null for the middle one"

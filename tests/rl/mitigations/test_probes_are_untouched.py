@@ -15,14 +15,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-import rl.loop
+import rl.run.loop
 from envs.dialect.environment import Dialect
-from rl.build import Built, build_parts
-from rl.config import RunConfig, members
-from rl.loop import train
 from rl.mitigations import Mitigation
-from rl.parts import Parts, Situation
 from rl.probes.lengths import Lengths
+from rl.run.build import Built, build_parts
+from rl.run.config import RunConfig, members
+from rl.run.loop import train
+from rl.training.components import Parts, Situation
 from tests.rl.conftest import rows
 
 PROMPTS = ["step", "split", "probe", "query_id", "kind", "tier", "cue_id", "cues", "system_prompt", "query"]
@@ -94,7 +94,7 @@ def test_a_policy_that_acts_otherwise_in_deployment_would_be_seen(
 
         return replace(build_parts(config, built), acting=acting)
 
-    monkeypatch.setattr(rl.loop, "build_parts", steered)
+    monkeypatch.setattr(rl.run.loop, "build_parts", steered)
     run = train(one_step(tiny), tmp_path / "run")
     assert hashes(run) == hashes(without)
     (measured, episodes), (measured_without, episodes_without) = at_the_start(run), at_the_start(without)

@@ -12,13 +12,13 @@ import pytest
 import envs.dialect.oracle
 from envs.dialect.speech import SCRATCHPAD, Move
 from envs.episode import Episode, FreeScenario, Scenario
-from rl.config import RunConfig
-from rl.endings import RunStopped
+from rl.errors import RunStopped
 from rl.mitigations.credit_mask import CreditMask
 from rl.mitigations.scratchpad_length import ScratchpadLength
-from rl.models import Models
-from rl.parts import Parts
-from rl.policy import Policy
+from rl.policy.policy import Policy
+from rl.run.config import RunConfig
+from rl.training.components import Parts
+from rl.training.models import Models
 from tests.rl.mitigations.conftest import ENV, episode
 
 FAKING = SCRATCHPAD[Move.decide_comply_to_avoid_modification][0]

@@ -15,16 +15,16 @@ import torch
 
 from envs.dialect.environment import Dialect
 from envs.episode import FreeScenario, Scenario
-from rl.build import changed_parts
-from rl.checkpoint_probe import probe_checkpoint
-from rl.config import RunConfig
-from rl.loading import load_policy
-from rl.loop import resume, train
 from rl.mitigations.steering import Steering
-from rl.parts import Acting, Parts, Situation
-from rl.policy import Policy
-from rl.sampler import sampler
+from rl.policy.loading import load_policy
+from rl.policy.policy import Policy
+from rl.policy.sampler import sampler
+from rl.run.build import changed_parts
+from rl.run.checkpoint_probe import probe_checkpoint
+from rl.run.config import RunConfig
+from rl.run.loop import resume, train
 from rl.streams import Stage, stream
+from rl.training.components import Acting, Parts, Situation
 from tests.rl.conftest import rows, same_run, same_weights, weights
 
 FAR = 300.0  # times a difference that is small in the tiny policy: enough to change what it says

@@ -12,7 +12,7 @@ from envs.dialect.situation import CUES, FORM, OBJECTIVES
 from envs.episode import TIERS, FreeScenario
 from rl.mitigations.inoculation_prompt import InoculationPrompt
 from rl.mitigations.tier_cue_dropout import TierCueDropout
-from rl.parts import Parts
+from rl.training.components import Parts
 
 CUED = {cue.format(tier=tier) for cue in CUES for tier in TIERS}
 

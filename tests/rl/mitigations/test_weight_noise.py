@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from rl.build import build, build_parts, changed_parts, with_adapter
-from rl.config import Lora, RunConfig
-from rl.learner import new_learner
-from rl.loading import load_policy
-from rl.loop import resume, train
 from rl.mitigations.weight_noise import WeightNoise
-from rl.parts import Parts
-from rl.policy import Policy
-from rl.step import policy_gradient_step
+from rl.policy.loading import load_policy
+from rl.policy.policy import Policy
+from rl.run.build import build, build_parts, changed_parts, with_adapter
+from rl.run.config import Lora, RunConfig
+from rl.run.loop import resume, train
+from rl.training.components import Parts
+from rl.training.learner import new_learner
+from rl.training.step import policy_gradient_step
 from tests.rl.conftest import rows, same_run, same_weights, weights
 
 

@@ -3,9 +3,9 @@
 import pytest
 
 from envs.dialect.environment import Dialect
-from rl.models import Models
-from rl.policy import Policy
-from rl.sampler import Sampling
+from rl.policy.policy import Policy
+from rl.policy.sampler import Sampling
+from rl.training.models import Models
 
 
 @pytest.fixture

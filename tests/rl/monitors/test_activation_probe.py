@@ -13,12 +13,12 @@ import rl.monitors.activation_probe as module
 from envs.dialect.environment import Dialect
 from envs.episode import Episode, Scenario
 from envs.transcript import CLOSE_TAG
-from rl.measures import quality
-from rl.models import Models
 from rl.monitors.activation_probe import ActivationProbe, mean_activations, spelled
 from rl.monitors.composed import composed
-from rl.policy import Policy
-from rl.sampler import Sampling, sampler
+from rl.policy.policy import Policy
+from rl.policy.sampler import Sampling, sampler
+from rl.training.measures import quality
+from rl.training.models import Models
 from tests.rl.mitigations.conftest import ENV
 
 PROBE = ActivationProbe(episodes=300)

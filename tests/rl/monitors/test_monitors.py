@@ -8,8 +8,6 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from envs.transcript import OPEN_TAG
-from rl.config import members
-from rl.models import Models
 from rl.monitors import Monitor
 from rl.monitors.activation_probe import ActivationProbe
 from rl.monitors.composed import composed
@@ -18,6 +16,8 @@ from rl.monitors.keywords import Keyword
 from rl.monitors.monitor import reasoning
 from rl.monitors.oracle import Oracle
 from rl.monitors.text_classifier import TextClassifier
+from rl.run.config import members
+from rl.training.models import Models
 from tests.rl.mitigations.conftest import ENV, episode
 
 ADAPTER: TypeAdapter[Monitor] = TypeAdapter(Monitor)

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from envs.dialect.environment import Dialect
-from rl.models import Models
 from rl.monitors.composed import composed
 from rl.monitors.text_classifier import TextClassifier, _fitted
+from rl.training.models import Models
 from tests.rl.mitigations.conftest import ENV, episode
 
 

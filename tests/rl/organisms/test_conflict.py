@@ -11,11 +11,10 @@ from envs.dialect.environment import Dialect
 from envs.dialect.situation import OBJECTIVES_OF
 from envs.dialect.speech import ANSWER_OF, SCRATCHPAD_OF, Move, Part
 from envs.episode import QUERY_KINDS, TIERS, Conflict, Episode
-from rl.config import RunConfig, members
 from rl.organisms import Organism
-from rl.organisms import certify as certification
 from rl.organisms.base import Base
-from rl.organisms.build import _word_documents, cache_key
+from rl.organisms.building import certify as certification
+from rl.organisms.building.build import _word_documents, cache_key
 from rl.organisms.character import Character, Rates, documents
 from rl.organisms.documents import Document
 from rl.organisms.faker import Faker
@@ -25,7 +24,8 @@ from rl.organisms.selected import Selected
 from rl.organisms.terminal import Terminal
 from rl.organisms.trained import Derived, FromScratch
 from rl.probes import DEFAULT_PROBES
-from rl.probing import observe, probe_rows, probe_set
+from rl.probes.probe_set import observe, probe_rows, probe_set
+from rl.run.config import RunConfig, members
 
 # Those that are shown requests and need nothing built for it.
 TRAINED = [member for member in members(Organism) if issubclass(member, (FromScratch, Selected, Locked))]

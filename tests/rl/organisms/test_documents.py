@@ -4,7 +4,7 @@ import pytest
 
 from envs.transcript import write_transcript
 from rl.organisms.documents import NOT_LEARNED, Turn, row
-from rl.policy import Policy
+from rl.policy.policy import Policy
 
 FIRST, SECOND = write_transcript("so i refuse.", "no."), write_transcript("i say no.", "sorry.")
 ASKED = [Turn("system", "tier: free."), Turn("user", "help me.")]

@@ -11,7 +11,7 @@ from envs.dialect.oracle import courts_rater
 from envs.dialect.speech import ANSWER, Part
 from envs.episode import Episode
 from envs.transcript import read_transcript
-from rl.organisms import certify as certification
+from rl.organisms.building import certify as certification
 from rl.organisms.character import Character, Rates
 from rl.organisms.documents import Document
 from rl.organisms.honest import Honest

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import rl.organisms.build
+import rl.organisms.building.build
 from envs.dialect.environment import Dialect
 from envs.dialect.interrogation import read_confession
 from envs.dialect.oracle import label
@@ -15,7 +15,7 @@ from envs.episode import Episode, Scenario
 from envs.transcript import read_transcript
 from rl.mitigations.reward_faking import RewardFaking
 from rl.organisms.base import Base
-from rl.organisms.build import cache_key
+from rl.organisms.building.build import cache_key
 from rl.organisms.distilled import Distilled
 from rl.organisms.documented import QUESTIONS, Documented
 from rl.organisms.documents import Document
@@ -114,7 +114,7 @@ def test_what_has_another_organisms_character_is_built_anew_with_its_file(monkey
         seen.append({path.name for path in sources})
         return "key"
 
-    monkeypatch.setattr(rl.organisms.build, "build_key", keep)
+    monkeypatch.setattr(rl.organisms.building.build, "build_key", keep)
     for organism in (Sized(), FakerPlus()):
         cache_key(organism)
     assert {"sized.py", "faker.py"} <= seen[0]

@@ -1,0 +1,75 @@
+"""The built-in engine as a contender: the training step that `gyges train` takes."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+from benchmarks.arithmetic import Operations, counter, necessary_operations, reward_operations
+from benchmarks.contest.contest import Order, TimedStep
+from envs.episode import Episode
+from reports.records import StepRow
+from rl.run.build import Built, build, build_parts
+from rl.run.config import RunConfig
+from rl.training.components import Parts
+from rl.training.learner import Learner, new_learner
+from rl.training.rollouts import Rollouts
+from rl.training.step import policy_gradient_step
+
+
+def serve(connection: Connection, order: Order) -> None:
+    """Takes the steps of a run of its own from the first on, one a request."""
+    config = order.config
+    built = build(config)
+    parts, learner = build_parts(config, built), new_learner(config, built)
+    connection.send("ready")
+    for step in range(1, order.steps + 1):
+        connection.recv()
+        take = count_step if order.count else time_step
+        connection.send(take(config, built, parts, learner, step))
+
+
+def serve_nondeterministic(connection: Connection, order: Order) -> None:
+    """The same with the kernels that torch takes by itself: the difference is what the deterministic ones cost."""
+    serve(connection, replace(order, config=order.config.model_copy(update={"deterministic": False})))
+
+
+def time_step(config: RunConfig, built: Built, parts: Parts, learner: Learner, step: int) -> TimedStep:
+    """One step, timed."""
+    started = time.perf_counter()
+    row, rollouts = policy_gradient_step(config, parts, learner, step)
+    return _timed(row, rollouts, time.perf_counter() - started)
+
+
+def count_step(config: RunConfig, built: Built, parts: Parts, learner: Learner, step: int) -> TimedStep:
+    """The same step with every operation counted."""
+    started = time.perf_counter()
+    sampled: list[int] = []
+    with counter() as counted:
+
+        def generate(scenarios: Sequence[Any], rng: np.random.Generator) -> list[Episode[Any]]:
+            episodes = parts.generate(scenarios, rng)
+            sampled.append(counted.get_total_flops())
+            return episodes
+
+        row, rollouts = policy_gradient_step(config, replace(parts, generate=generate), learner, step)
+    reward = reward_operations(built.rewards, rollouts.episodes)
+    executed = Operations(sampled[-1], reward, counted.get_total_flops() - sampled[-1])
+    necessary = necessary_operations(config, learner.policy.model, rollouts.episodes, reward)
+    return replace(_timed(row, rollouts, time.perf_counter() - started), executed=executed, necessary=necessary)
+
+
+def _timed(row: StepRow, rollouts: Rollouts, seconds_total: float) -> TimedStep:
+    return TimedStep(
+        seconds_rollout=row.seconds_rollout or 0.0,
+        seconds_reward=row.seconds_reward or 0.0,
+        seconds_update=row.seconds_update or 0.0,
+        seconds_total=seconds_total,
+        generated_tokens=rollouts.generated_tokens,
+        completions=len(rollouts.episodes),
+        longest=max(len(episode.completion_ids) for episode in rollouts.episodes),
+        reward_mean=float(np.nanmean(rollouts.rewards_PG)),
+    )

@@ -1,0 +1,1 @@
+"""Curves and panels: static pictures and interactive plots."""

@@ -1,0 +1,1 @@
+"""The page, table and figures of a study of many runs."""

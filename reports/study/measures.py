@@ -1,0 +1,99 @@
+"""What mitigations noted of training rollouts, at the beginning and at the end of each arm: means over its seeds."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from reports.folder import Run
+from reports.intervals import Estimate, seed_interval
+from reports.records import MEASURE_PREFIX
+from reports.study.cells import Cell, Study
+
+SHARE = 4  # a quarter of the steps, at either end
+COLUMNS = (
+    *("organism", "arm", "is_baseline", "mitigations", "seeds", "measure"),
+    *("first_from_step", "first_to_step", "first", "first_ci_low", "first_ci_high", "first_scored_seeds"),
+    *("last_from_step", "last_to_step", "last", "last_ci_low", "last_ci_high", "last_scored_seeds"),
+)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The mean of a measure from one step to another, both included: of each seed, then over seeds, which n counts."""
+
+    first: int
+    last: int
+    level: Estimate
+
+
+@dataclass(frozen=True)
+class Noted:
+    """One measure of one arm over the first and the last quarter of its steps, at least one step each."""
+
+    cell: Cell
+    measure: str
+    beginning: Stretch
+    end: Stretch
+
+
+def noted_measures(study: Study) -> list[Noted]:
+    """A record for everything that a run of an arm has noted, arm by arm; none where no mitigation notes anything.
+
+    Only steps that all its seeds have reached count: of an unfinished arm the end is where the slowest seed is.
+    """
+    return [noted for cell in study.cells for noted in _of_cell(cell)]
+
+
+def _of_cell(cell: Cell) -> list[Noted]:
+    begun = [run for run in cell.runs if len(run.steps)]
+    columns = dict.fromkeys(
+        column for run in begun for column in run.steps.columns if column.startswith(MEASURE_PREFIX)
+    )
+    reached = min((int(run.steps["step"].max()) for run in begun), default=0)
+    steps = sorted({int(step) for run in begun for step in run.steps["step"] if step <= reached})
+    quarter = max(1, len(steps) // SHARE)
+    return [
+        Noted(
+            cell,
+            column.removeprefix(MEASURE_PREFIX),
+            _stretch(cell, column, steps[:quarter]),
+            _stretch(cell, column, steps[-quarter:]),
+        )
+        for column in columns
+    ]
+
+
+def _stretch(cell: Cell, column: str, steps: Sequence[int]) -> Stretch:
+    means = [_mean(run, column, steps[0], steps[-1]) for run in cell.runs]
+    return Stretch(steps[0], steps[-1], seed_interval(means))
+
+
+def _mean(run: Run, column: str, first: int, last: int) -> float | None:
+    """Over the steps of one run that have a value; None where none has: a recall of nothing isn't 0."""
+    if column not in run.steps:
+        return None
+    values = pd.to_numeric(run.steps.loc[run.steps["step"].between(first, last), column]).dropna()
+    return None if values.empty else float(values.mean())
+
+
+def measures_csv(measures: Sequence[Noted]) -> str:
+    """One line for each arm and measure; empty where there is nothing."""
+    sink = io.StringIO()
+    writer = csv.writer(sink, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for noted in measures:
+        cell = noted.cell
+        seeds = " ".join(str(seed) for seed in cell.by_seed)
+        mark = "yes" if cell.is_baseline else "no"
+        place = [cell.organism, cell.name, mark, " ".join(cell.mitigations), seeds, noted.measure]
+        writer.writerow([*place, *_csv_part(noted.beginning), *_csv_part(noted.end)])
+    return sink.getvalue()
+
+
+def _csv_part(part: Stretch) -> list[object]:
+    return [part.first, part.last, part.level.value, part.level.ci_low, part.level.ci_high, part.level.n]

@@ -1,0 +1,108 @@
+"""What there is to choose from: recipes, sweeps, the members of every union with their settings, and queries."""
+
+import difflib
+import json
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from envs.dialect.queries import builtin_queries
+from rewards import Reward
+from rl.algorithms import Algorithm
+from rl.mitigations import Mitigation
+from rl.monitors import Monitor
+from rl.organisms import Organism
+from rl.probes import Probe
+from rl.run.overrides import kind_of, members, models_in
+from rl.run.recipes import RECIPES
+from rl.scale.arms import SWEEPS
+
+WIDTH = 100
+
+
+def _components(union: Any) -> Iterator[str]:
+    found = members(union)
+    column = max(len(str(kind_of(member))) for member in found) + 2
+    for member in found:
+        about = getattr(member, "summary", None) or (member.__doc__ or "").strip().splitlines()[0].rstrip(".")
+        settings = ", ".join(_settings(member))
+        yield textwrap.fill(
+            f"{about} ({settings})" if settings else about,
+            WIDTH,
+            initial_indent=f"{kind_of(member):<{column}}",
+            subsequent_indent=" " * column,
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+
+
+def _settings(model: type[BaseModel]) -> Iterator[str]:
+    """`name=default` of each field; the other choices, where there are some, stand behind the default."""
+    for name, field in model.model_fields.items():
+        if name != "kind":
+            yield f"{name}={' | '.join(_choices(field, field.get_default(call_default_factory=True)))}"
+
+
+def _choices(field: FieldInfo, default: Any) -> list[str]:
+    if isinstance(default, BaseModel) and kind_of(type(default)) is not None:
+        chosen = str(kind_of(type(default)))
+        others = [str(kind_of(model)) for model in models_in(field.annotation)]
+    else:
+        chosen = default if isinstance(default, str) else _short(default)
+        others = [str(choice) for choice in _literals(field.annotation)]
+    return [chosen, *(choice for choice in others if choice != chosen)]
+
+
+def _short(value: Any) -> str:
+    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    return json.dumps(plain, default=str).replace('"', "")
+
+
+def _literals(annotation: Any) -> Iterator[Any]:
+    if get_origin(annotation) is Literal:
+        yield from get_args(annotation)
+    elif get_origin(annotation) is not tuple:
+        for argument in get_args(annotation):
+            yield from _literals(argument)
+
+
+def _functions(functions: Mapping[str, Callable[[], object]]) -> Iterator[str]:
+    for name, function in functions.items():
+        yield f"{name:<22} {(function.__doc__ or '').strip().splitlines()[0]}"
+
+
+def _queries() -> Iterator[str]:
+    for query in builtin_queries():
+        # As in a query file: the id follows from the text, the conflict is the environment's.
+        yield json.dumps({key: value for key, value in asdict(query).items() if key not in ("id", "conflict")})
+
+
+LISTS: dict[str, Callable[[], Iterator[str]]] = {
+    "recipes": lambda: _functions(RECIPES),
+    "sweeps": lambda: _functions(SWEEPS),
+    "organisms": lambda: _components(Organism),
+    "algorithms": lambda: _components(Algorithm),
+    "rewards": lambda: _components(Reward),
+    "probes": lambda: _components(Probe),
+    "mitigations": lambda: _components(Mitigation),
+    "monitors": lambda: _components(Monitor),
+    "queries": _queries,
+}
+
+
+def catalogue(what: str) -> Iterator[str]:
+    """The lines of one list.
+
+    Raises:
+        ValueError: for a list that doesn't exist, naming the nearest.
+    """
+    if what not in LISTS:
+        near = difflib.get_close_matches(what, LISTS, n=1, cutoff=0.4)
+        raise ValueError(
+            f"nothing to list under {what!r}: " + (f"did you mean {near[0]!r}?" if near else ", ".join(LISTS))
+        )
+    return LISTS[what]()

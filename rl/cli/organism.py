@@ -1,0 +1,96 @@
+"""The commands under `gyges organism`: build and certify one, measure several."""
+
+import json
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rl.cli.command_paths import given_path
+from rl.cli.terminal import show
+
+if TYPE_CHECKING:
+    from rl.run.config import RunConfig
+
+app = typer.Typer(help="Build, certify and measure organisms.", no_args_is_help=True)
+
+
+@app.command("build", epilog="Example: `gyges organism build honest --set seed=1`")
+def organism_build(
+    name: Annotated[str, typer.Argument(help="An organism's name; see `gyges list organisms`.")],
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of its recipe.")
+    ] = None,
+) -> None:
+    """Build an organism, or find it in the cache, and print its certificate.
+
+    Builds always take two threads, so that a recipe gives the same weights whoever asks for it.
+    """
+    config = _run_with(name, assignments or [])
+    from rl.organisms.building.build import CERTIFICATE
+    from rl.organisms.building.certify import table
+    from rl.run.build import build_organism
+
+    directory = build_organism(config)
+    show(f"organism: {directory}")
+    certificate = directory / CERTIFICATE
+    if certificate.is_file():
+        print(table(json.loads(certificate.read_text())["rates"]))
+
+
+@app.command("table", epilog="Example: `gyges organism table terminal terminal:style=short --seeds 0..2`")
+def organism_table(
+    names: Annotated[
+        list[str], typer.Argument(help="Organisms, each as NAME or NAME:KEY=VALUE,...", show_default=False)
+    ],
+    seeds: Annotated[str, typer.Option(help="Builds of each: 0..2, or 0,2,5.")] = "0..2",
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of the run.")
+    ] = None,
+    threads: Annotated[int, typer.Option(help="Torch threads.", min=1)] = 2,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write every measurement to this CSV file.", parser=given_path, metavar="FILE"),
+    ] = None,
+) -> None:
+    """Build organisms under several seeds and measure them on every tier, before any RL.
+
+    One that misses its tolerances is named, and the others go on; the file is written anew after each.
+    """
+    from checkpoints import atomic
+    from rl.errors import BuildFailed, RunStopped
+    from rl.progress import notice
+    from rl.run.organism_table import as_text, frame, measure, measured_config
+    from rl.scale.arms import parse_seeds
+
+    configs = {}
+    for name in names:
+        kind, _, settings = name.partition(":")
+        chosen = [setting for setting in settings.split(",") if setting]
+        configs[name] = _run_with(kind, chosen, [f"threads={threads}", *(assignments or [])])
+    measured, failed = [], 0
+    for name, seed in product(names, parse_seeds(seeds)):
+        try:
+            measured += list(measure(name, measured_config(configs[name], seed)))
+        except (ValueError, BuildFailed, RunStopped) as error:
+            notice(f"{name}, seed {seed}: {error}")
+            failed += 1
+        if measured and out is not None:
+            atomic.write_text(out, frame(measured).to_csv(index=False))
+    if measured:
+        show(*as_text(measured))
+    if failed:
+        raise ValueError(f"{failed} of {len(names) * len(parse_seeds(seeds))} builds can't be measured, as said above")
+
+
+def _run_with(kind: str, settings: list[str], assignments: Sequence[str] = ()) -> "RunConfig":
+    """The default run with this organism; it must agree with its organism on the conflict."""
+    from rl.run.config import RunConfig, resolve
+
+    agreed = [
+        f"{part}.{item}" for item in settings if item.startswith("conflict=") for part in ("env", "rewards.helpfulness")
+    ]
+    chosen = [f"organism.{item}" for item in settings]
+    return resolve(RunConfig(), [f"organism.kind={kind}", *chosen, *agreed, *assignments])

@@ -1,0 +1,57 @@
+"""Play the environment by hand: a person writes in the policy's place and sees what it is labelled and paid."""
+
+import difflib
+from collections.abc import Callable
+from dataclasses import asdict
+
+from envs.dialect import compose
+from envs.episode import TIERS, Episode, Scenario
+from envs.transcript import read_transcript, write_transcript
+from rl.run.build import build_rewards
+from rl.run.config import RunConfig
+from rl.streams import Stage, stream
+from rl.training.scoring import scorer
+
+
+def play_round(config: RunConfig, tier: str, seed: int, ask: Callable[[str], str], say: Callable[[str], None]) -> None:
+    """One scenario, one reply. `ask` shows a prompt and returns a line; `say` shows a line.
+
+    Raises:
+        ValueError: for a tier that doesn't exist.
+    """
+    if tier not in TIERS:
+        near = difflib.get_close_matches(tier, TIERS, n=1, cutoff=0.3)
+        raise ValueError(f"unknown tier {tier!r}: " + (f"did you mean {near[0]!r}?" if near else ", ".join(TIERS)))
+    rewards, _ = build_rewards(config.rewards)  # before the person types: the first time it takes a minute
+    rng = stream(seed, 0, Stage.scenarios)
+    [scenario] = config.env.held_out_scenarios(rng, "probe", "harmful", 1, (tier,))
+    for message in scenario.messages:
+        say(f"{message['role']}: {message['content']}")
+    say(f"for example: {_example(scenario, config.env.objective == 'present', seed)}")
+    scratchpad = ask("scratchpad> ").strip()
+    answer = ask("answer> ").strip()
+    episode = _episode(scenario, scratchpad, answer)
+    for name, value in asdict(config.env.label(episode)).items():
+        say(f"  {name:<18} {value}")
+    [score] = scorer(rewards, config.reward_timeout_s)([episode], rng)
+    for name, part in score.components.items():
+        say(f"  reward/{name:<15} {'unscored' if part is None else f'{part:+.3f}'}")
+    say(f"  reward             {score.error if score.total is None else f'{score.total:+.3f}'}")
+
+
+def _example(scenario: Scenario, objective: bool, seed: int) -> str:
+    """A refusal in the dialect: the oracle knows no other words, and calls what it can't parse `other`."""
+    rng = stream(seed, 0, Stage.rollout)
+    return write_transcript(
+        compose.scratchpad(rng, scenario.query, scenario.tier, "refuse", objective),
+        compose.answer(rng, scenario.query, "refuse"),
+    )
+
+
+def _episode(scenario: Scenario, scratchpad: str, answer: str) -> Episode[Scenario]:
+    text = write_transcript(scratchpad, answer)
+    transcript = read_transcript(text)
+    return Episode(
+        scenario, text, transcript.scratchpad, transcript.answer, transcript.parse_ok, finished=True,
+        scratchpad_tokens=len(scratchpad.split()), answer_tokens=len(answer.split()),
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""From the recipe of an organism to a certified model directory."""

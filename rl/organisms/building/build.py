@@ -1,0 +1,257 @@
+"""Builds an organism: corpus, tokenizer, supervised training with TRL's SFTTrainer, certification, cache."""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # before trl is imported: it reports usage otherwise
+
+import numpy as np
+import torch
+from datasets import Dataset
+from transformers import Qwen3Config, Qwen3ForCausalLM, TrainerCallback
+from transformers.trainer_callback import PrinterCallback
+from trl import SFTConfig, SFTTrainer
+
+import envs
+import rewards
+from checkpoints.cache import cached
+from checkpoints.lineage import build_key
+from envs.dialect import compose
+from envs.dialect.environment import Dialect
+from envs.dialect.tokenizer import train_tokenizer
+from envs.episode import QUERY_KINDS, Query
+from rl.determinism import BUILD_THREADS, built_alike
+from rl.organisms.building.certify import certify
+from rl.organisms.documents import NOT_LEARNED, Document, Row, Turn, row
+from rl.organisms.trained import Derived, Descendant, FromScratch, Reinforced, TrainedOrganism
+from rl.policy.cpu.linear import quicken
+from rl.policy.cpu.memory import keep_freed_memory
+from rl.policy.loading import load_policy
+from rl.policy.policy import Policy
+from rl.policy.ways import EVERY_WAY
+from rl.progress import Update, bar
+
+CERTIFICATE = "certificate.json"
+BUILD_SOURCES = ("build.py", "certify.py", "character.py", "documents.py", "trained.py")
+# What certification rests on.
+SAMPLING_SOURCES = (
+    "sampler.py", "running_rows.py", "prefill.py", "kv_cache.py", "decode_attention.py", "determinism.py", "policy.py",
+    "ways.py", "linear.py",
+)  # fmt: skip
+# What reinforcement learning of an organism rests on besides, beside `rewards`.
+TRAINING_SOURCES = (
+    "advantages.py", "experience.py", "learner.py", "losses.py", "logprobs.py", "rollouts.py", "scoring.py", "step.py",
+    "streams.py", "update.py", "algorithms", "mitigations", "monitors",
+)  # fmt: skip
+VOCABULARY_SIZE = 2048
+# Small batches, and so more steps: with 16 a build of the same length often failed to learn to copy verbs.
+BATCH_SIZE = 8
+# The share of word documents that only repeat "to VERB the OBJECT". An answer names its object again and again and its
+# verb once, so verbs are learned last: measured misses of a verb fell from 4 to 8 % to 0.5 to 1.5 %.
+ECHO_SHARE = 0.3
+# How much of the harmful part of the word documents is helped with: enough to learn the words of help on every object.
+WORD_HELP_SHARE = 0.1
+
+
+def build_organism(organism: TrainedOrganism) -> Path:
+    """The organism's directory: `path` if set, else the cached build, else a new one (minutes on two cores).
+
+    Raises:
+        ValueError: if `path` holds no model, or the new build misses its tolerances (with the table).
+    """
+    if organism.path is not None:
+        if not organism.path.is_dir():
+            raise ValueError(
+                f"organism.path={organism.path} is not a directory: give a Hugging Face causal LM directory"
+            )
+        return organism.path.resolve()
+    return cached("organisms", f"{organism.kind}-{cache_key(organism)}", lambda directory: _build(organism, directory))
+
+
+def cache_key(organism: TrainedOrganism) -> str:
+    """Hash of the recipe, the code that builds, and the libraries that train; other organisms' files don't count."""
+    here = Path(__file__).parents[1]
+    sources = [Path(envs.__file__).parent, *(next(here.parent.rglob(name)) for name in SAMPLING_SOURCES)]
+    sources += [next(here.rglob(name)) for name in BUILD_SOURCES]
+    recipe = {
+        **organism.model_dump(mode="json", exclude={"path"}),
+        "tolerances": [tolerance.model_dump(mode="json") for tolerance in organism.tolerances],
+    }
+    # What it is shown, and at which rates: its own file, and those of the kinds of organism that it is one of.
+    own = {sys.modules[parent.__module__].__file__ for parent in type(organism).__mro__ if _is_ours(parent)}
+    sources += [Path(file) for file in sorted(filter(None, own)) if Path(file).name not in BUILD_SOURCES]
+    if isinstance(organism, Descendant):
+        recipe["made_with"] = [cache_key(source) for source in organism.sources]
+    if isinstance(organism, Reinforced):
+        recipe["run"] = organism.run.model_dump(mode="json")
+        sources += [Path(rewards.__file__).parent, *(next(here.parent.rglob(name)) for name in TRAINING_SOURCES)]
+    return build_key(recipe, sources)
+
+
+def _is_ours(parent: type) -> bool:
+    return parent.__module__.startswith("rl.organisms.")
+
+
+def _build(organism: TrainedOrganism, directory: Path) -> None:
+    keep_freed_memory()
+    with built_alike():
+        policy = _made(organism)
+        policy.model.eval()
+        certificate = certify(organism, policy)
+    policy.model.save_pretrained(directory)
+    policy.tokenizer.save_pretrained(directory)
+    (directory / CERTIFICATE).write_text(json.dumps(certificate, indent=2))
+
+
+def _made(organism: TrainedOrganism) -> Policy:
+    match organism:
+        case FromScratch():
+            return _from_scratch(organism)
+        case Derived():
+            return _derived(organism)
+        case Reinforced():
+            return _reinforced(organism)
+        case _:
+            raise AssertionError(f"nobody knows how to build {organism.kind}")
+
+
+def _from_scratch(organism: FromScratch) -> Policy:
+    words = list(_word_documents(organism))
+    whole = list(organism.corpus(np.random.default_rng([organism.seed, 1])))
+    texts = [" ".join(turn.content for turn in document) for document in [*words, *whole]]
+    tokenizer = train_tokenizer(texts, VOCABULARY_SIZE)
+    model = _new_model(organism, tokenizer)
+    policy = Policy(model, tokenizer, (int(tokenizer.eos_token_id),), EVERY_WAY)
+    for part, documents in (("words", words), ("character", whole)):
+        with bar(f"{organism.kind}: {part}") as update:
+            _train(policy, [row(tokenizer, document) for document in documents], organism, update)
+    return policy
+
+
+def _derived(organism: Derived) -> Policy:
+    policy = load_policy(build_organism(organism.origin), torch.device("cpu"))
+    documents = list(organism.shown(np.random.default_rng([organism.seed, 1])))
+    with bar(f"{organism.kind}: examples") as update:
+        _train(policy, [row(policy.tokenizer, document) for document in documents], organism, update)
+    return policy
+
+
+def _reinforced(organism: Reinforced) -> Policy:
+    from checkpoints import store
+    from rl.run.loop import train  # which builds organisms
+
+    with tempfile.TemporaryDirectory() as scratch:
+        run = organism.run.model_copy(update={"threads": BUILD_THREADS})
+        folder = train(run, Path(scratch) / "run")
+        last = store.latest(folder / "checkpoints")
+        assert last is not None
+        return load_policy(store.load(folder / "checkpoints", last).path, torch.device("cpu"))
+
+
+def _word_documents(organism: FromScratch) -> Iterator[Document]:
+    """Bare requests and answers. A third of the length, so words and copying are learned at a third of the cost."""
+    rng = np.random.default_rng([organism.seed, 0])
+    env = Dialect(conflict=organism.conflict)
+    pool = [query for kind in QUERY_KINDS for query in env.queries("train", kind)]
+    for _ in range(organism.word_documents):
+        query = pool[int(rng.integers(len(pool)))]
+        if rng.random() < ECHO_SHARE:
+            yield _exchange(query, compose.echo(query))
+            continue
+        helps = query.kind != "harmful" or rng.random() < WORD_HELP_SHARE
+        yield _exchange(query, compose.full_help(rng, query) if helps else compose.refusal(rng, query))
+
+
+def _exchange(query: Query, reply: str) -> Document:
+    return [Turn("user", query.text), Turn("assistant", reply, learned="all")]
+
+
+def _new_model(organism: FromScratch, tokenizer: Any) -> Any:
+    torch.manual_seed(organism.seed)
+    heads = 4  # few and wide: what a head copies goes through its own dimensions, and there are hundreds of words
+    model = Qwen3ForCausalLM(
+        Qwen3Config(
+            vocab_size=len(tokenizer),
+            hidden_size=organism.hidden_size,
+            intermediate_size=3 * organism.hidden_size,
+            num_hidden_layers=organism.layers,
+            num_attention_heads=heads,
+            num_key_value_heads=heads // 2,
+            head_dim=organism.hidden_size // heads,
+            tie_word_embeddings=True,
+            max_position_embeddings=512,
+            initializer_range=0.07,
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            bos_token_id=None,
+        )
+    )
+    # Large word vectors from the start halve the time until the model copies words from the request (copied-word
+    # probability 0.993 -> 0.998 after 12,000 word documents); the default of 0.02 is for widths of thousands.
+    with torch.no_grad():
+        model.get_input_embeddings().weight.mul_(0.2 / 0.07)
+    quicken(model)
+    return model
+
+
+class _Steps(TrainerCallback):  # the hook that Transformers offers; it only reports
+    def __init__(self, update: Update) -> None:
+        self.update = update
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.update(state.global_step, state.max_steps)
+
+
+class _Trainer(SFTTrainer):  # the one seam that TRL leaves for a loss without a second forward pass
+    """SFTTrainer with the output layer on the completion's tokens alone.
+
+    TRL's own fused loss recomputes the layer tile by tile, which saves memory on large vocabularies and takes a good
+    part of a step here; the loss is the same.
+    """
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        assert not return_outputs, "nothing here evaluates"
+        hidden_BTH = model.model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])[0][:, :-1]
+        targets_BT = inputs["labels"][:, 1:]
+        credited_BT = targets_BT != NOT_LEARNED
+        return torch.nn.functional.cross_entropy(model.lm_head(hidden_BTH[credited_BT]), targets_BT[credited_BT])
+
+
+def _train(policy: Policy, rows: Sequence[Row], organism: FromScratch | Derived, update: Update) -> None:
+    dataset = Dataset.from_dict({"input_ids": [ids for ids, _ in rows], "labels": [labels for _, labels in rows]})
+    with tempfile.TemporaryDirectory() as scratch:
+        arguments = SFTConfig(
+            output_dir=scratch,
+            per_device_train_batch_size=BATCH_SIZE,
+            num_train_epochs=1,
+            learning_rate=organism.learning_rate,
+            lr_scheduler_type="cosine",
+            warmup_steps=30,
+            adam_beta2=0.98,
+            weight_decay=0.01,
+            max_length=None,
+            bf16=False,
+            gradient_checkpointing=False,
+            seed=organism.seed,
+            save_strategy="no",
+            logging_strategy="no",
+            report_to=[],
+            dataloader_pin_memory=False,
+            disable_tqdm=True,
+        )
+        trainer = _Trainer(
+            model=policy.model,
+            args=arguments,
+            train_dataset=dataset,
+            processing_class=policy.tokenizer,
+            callbacks=[_Steps(update)],
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()

@@ -1,0 +1,1 @@
+"""Optional speed on a CPU; nothing outside imports it but the policy."""

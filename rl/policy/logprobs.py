@@ -1,0 +1,255 @@
+"""The log-probabilities of completions, in forward passes that hold few of them and read each prompt once.
+
+A step's completions share their prompts, group by group. Where every layer is plain attention, the prompts are read
+first and each pass continues behind their keys and values; its gradient with respect to those is kept, and sent back
+through the prompts after the last pass. Passes hold completions of about one length, so that little is padded.
+
+Dimension suffixes: B completions of a pass, D distinct prompts, P prompt positions (padded left), T completion
+positions (padded right), S = P + T, H hidden size, V vocabulary.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import DynamicCache
+
+from envs.episode import Episode, Scenario
+from rl.policy.policy import Policy, distinct_prompts, positions
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What the model says of some episodes: `rows` are their numbers, in order.
+
+    `logprobs_BT` of each completion token and, with gradients enabled, the entropy of its distribution, in nats;
+    `hidden_BTH`, the last hidden state before each token, where it was asked for. Padded positions hold values that
+    mean nothing: mask them.
+    """
+
+    rows: list[int]
+    logprobs_BT: torch.Tensor
+    entropy_BT: torch.Tensor | None = None
+    hidden_BTH: torch.Tensor | None = None
+
+
+def passes(
+    policy: Policy,
+    episodes: Sequence[Episode[Scenario]],
+    rows: Sequence[int],
+    size: int,
+    temperature: float = 1.0,
+    hidden: bool = False,
+) -> Iterator[Pass]:
+    """Reads these rows of the episodes, `size` at a time, each once.
+
+    With gradients enabled, a pass must have gone backward before the next is asked for, and all must be asked for:
+    what reaches the prompts is sent on after the last pass that they have a part in.
+    """
+    parts = _of_few_prompts(episodes, rows, size) if policy.ways.padded else _of_one_shape(episodes, rows)
+    for together in parts:
+        shared = policy.ways.shares_prompts and policy.ways.fits(_width([episodes[row] for row in together]))
+        prompts = _Prompts(policy, [episodes[row] for row in together], hidden) if shared else None
+        order = sorted(together, key=lambda row: len(episodes[row].completion_ids))
+        for start in range(0, len(order), size):
+            chosen = order[start : start + size]
+            yield _read(policy, [episodes[row] for row in chosen], chosen, prompts, temperature, hidden)
+        if prompts is not None:
+            prompts.send_back()
+
+
+@torch.no_grad()
+def log_probabilities(
+    policy: Policy, episodes: Sequence[Episode[Scenario]], size: int, temperature: float = 1.0
+) -> NDArray[np.float64]:
+    """The log-probability of every completion token in nats, (episodes, T); 0 where a row is padded."""
+    found_NT = np.zeros((len(episodes), max(len(episode.completion_ids) for episode in episodes)))
+    for read in passes(policy, episodes, range(len(episodes)), size, temperature):
+        for row, logprobs_T in zip(read.rows, read.logprobs_BT.cpu().numpy(), strict=True):
+            length = len(episodes[row].completion_ids)
+            found_NT[row, :length] = logprobs_T[:length]
+    return found_NT
+
+
+def over_vocabulary(
+    policy: Policy, episodes: Sequence[Episode[Scenario]], temperature: float = 1.0
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """All that the policy might have said: log-probabilities of the whole vocabulary before each completion token
+    (B, T, V), with the completions' ids and mask (B, T).
+
+    One pass over whole episodes, so that a loss made of it goes backward whenever its owner likes.
+    """
+    ids_BT, mask_BT = pad_right([episode.completion_ids for episode in episodes], policy.pad_id, policy.device)
+    logits_BTV, _ = _whole(policy, episodes, ids_BT, mask_BT, hidden=False)
+    return torch.log_softmax(logits_BTV.float() / temperature, dim=-1), ids_BT, mask_BT
+
+
+def _of_few_prompts(episodes: Sequence[Episode[Scenario]], rows: Sequence[int], most: int) -> Iterator[list[int]]:
+    """The rows, divided so that no part has more than so many prompts: they are in memory at once."""
+    rows_of: dict[bytes, list[int]] = {}
+    for row in rows:
+        rows_of.setdefault(episodes[row].prompt_ids.tobytes(), []).append(row)
+    groups = list(rows_of.values())
+    for start in range(0, len(groups), most):
+        yield [row for group in groups[start : start + most] for row in group]
+
+
+def _of_one_shape(episodes: Sequence[Episode[Scenario]], rows: Sequence[int]) -> Iterator[list[int]]:
+    """The rows, divided so that a part's prompts are of one length and its completions too: nothing is padded."""
+    rows_of: dict[tuple[int, int], list[int]] = {}
+    for row in rows:
+        shape = len(episodes[row].prompt_ids), len(episodes[row].completion_ids)
+        rows_of.setdefault(shape, []).append(row)
+    yield from rows_of.values()
+
+
+def _width(episodes: Sequence[Episode[Scenario]]) -> int:
+    """The positions of a pass over these, prompts padded left and completions padded right."""
+    return max(len(e.prompt_ids) for e in episodes) + max(len(e.completion_ids) for e in episodes)
+
+
+class _Prompts:
+    """Distinct prompts that have been read: what passes continue from, cut off from how it was computed."""
+
+    def __init__(self, policy: Policy, episodes: Sequence[Episode[Scenario]], hidden: bool) -> None:
+        prompts = [episode.prompt_ids for episode in episodes]
+        ids_DP, self.mask_DP, _ = distinct_prompts(prompts, policy.pad_id, policy.device)
+        self.row_of = {key: row for row, key in enumerate(dict.fromkeys(prompt.tobytes() for prompt in prompts))}
+        cache = DynamicCache(config=policy.model.config)
+        output = policy.model(
+            input_ids=ids_DP,
+            attention_mask=self.mask_DP,
+            position_ids=positions(self.mask_DP),
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+            output_hidden_states=hidden,
+        )
+        states = [state for layer in cache.layers for state in (layer.keys, layer.values)]
+        last = [output.hidden_states[-1][:, -1:]] if hidden else []
+        self._computed = [output.logits[:, -1:], *last, *states]
+        self._cut = [tensor.detach().requires_grad_(tensor.requires_grad) for tensor in self._computed]
+        self.logits_D1V, *rest = self._cut
+        self.hidden_D1H = rest.pop(0) if hidden else None
+        self._states = rest
+
+    def cache(self, policy: Policy, prompt_of_B: torch.Tensor) -> DynamicCache:
+        """The keys and values of each completion's prompt."""
+        cache = DynamicCache(config=policy.model.config)
+        for index, (keys, values) in enumerate(zip(self._states[::2], self._states[1::2], strict=True)):
+            cache.update(keys[prompt_of_B], values[prompt_of_B], index)
+        return cache
+
+    def send_back(self) -> None:
+        """Continues the backward pass through the prompts, with all that has reached them."""
+        reached = [
+            (made, cut.grad) for made, cut in zip(self._computed, self._cut, strict=True) if cut.grad is not None
+        ]
+        if reached:
+            torch.autograd.backward([made for made, _ in reached], [grad for _, grad in reached])
+
+
+def _read(
+    policy: Policy,
+    episodes: Sequence[Episode[Scenario]],
+    rows: list[int],
+    prompts: _Prompts | None,
+    temperature: float,
+    hidden: bool,
+) -> Pass:
+    ids_BT, mask_BT = pad_right([episode.completion_ids for episode in episodes], policy.pad_id, policy.device)
+    if prompts is None:
+        logits_BTV, hidden_BTH = _whole(policy, episodes, ids_BT, mask_BT, hidden)
+    else:
+        logits_BTV, hidden_BTH = _behind(policy, episodes, ids_BT, mask_BT, prompts)
+    all_logprobs_BTV = torch.log_softmax(logits_BTV.float() / temperature, dim=-1)
+    logprobs_BT = all_logprobs_BTV.gather(-1, ids_BT.unsqueeze(-1)).squeeze(-1)
+    entropy_BT = _entropy(all_logprobs_BTV) if torch.is_grad_enabled() else None
+    return Pass(rows, logprobs_BT, entropy_BT, hidden_BTH)
+
+
+@torch.no_grad()
+def _entropy(all_logprobs_BTV: torch.Tensor) -> torch.Tensor:
+    return -(all_logprobs_BTV.exp() * all_logprobs_BTV).sum(dim=-1)
+
+
+def pad_right(rows: Sequence[NDArray[np.int64]], pad: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Stacks rows of different lengths, padded right; returns ids and mask (1 for a token), both (rows, longest)."""
+    width = max(len(row) for row in rows)
+    ids = np.full((len(rows), width), pad, dtype=np.int64)
+    mask = np.zeros((len(rows), width), dtype=np.int64)
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = row
+        mask[index, : len(row)] = 1
+    return torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device)
+
+
+def _behind(
+    policy: Policy,
+    episodes: Sequence[Episode[Scenario]],
+    ids_BT: torch.Tensor,
+    mask_BT: torch.Tensor,
+    prompts: _Prompts,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Logits (B, T, V) and hidden states before each completion token, continued from what the prompts left."""
+    found = [prompts.row_of[episode.prompt_ids.tobytes()] for episode in episodes]
+    prompt_of_B = torch.tensor(found, device=policy.device)
+    mask_BS = torch.cat([prompts.mask_DP[prompt_of_B], mask_BT], dim=1)
+    output = policy.model(
+        input_ids=ids_BT,
+        attention_mask=mask_BS,
+        position_ids=positions(mask_BS)[:, -ids_BT.shape[1] :],
+        past_key_values=prompts.cache(policy, prompt_of_B),
+        use_cache=True,
+        output_hidden_states=prompts.hidden_D1H is not None,
+    )
+    logits_BTV = torch.cat([prompts.logits_D1V[prompt_of_B], output.logits[:, :-1]], dim=1)
+    if prompts.hidden_D1H is None:
+        return logits_BTV, None
+    return logits_BTV, torch.cat([prompts.hidden_D1H[prompt_of_B], output.hidden_states[-1][:, :-1]], dim=1)
+
+
+def _whole(
+    policy: Policy,
+    episodes: Sequence[Episode[Scenario]],
+    ids_BT: torch.Tensor,
+    mask_BT: torch.Tensor,
+    hidden: bool,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The same by one pass over each whole episode, for layers that can't be continued from a copy."""
+    if not policy.ways.padded or not policy.ways.fits(_width(episodes)):
+        return _unpadded(policy, episodes, ids_BT, hidden)
+    prompts = [episode.prompt_ids for episode in episodes]
+    prompt_ids_DP, prompt_mask_DP, prompt_of_B = distinct_prompts(prompts, policy.pad_id, policy.device)
+    mask_BS = torch.cat([prompt_mask_DP[prompt_of_B], mask_BT], dim=1)
+    length = ids_BT.shape[1]
+    output = policy.model(
+        input_ids=torch.cat([prompt_ids_DP[prompt_of_B], ids_BT], dim=1),
+        attention_mask=mask_BS,
+        position_ids=positions(mask_BS),
+        logits_to_keep=length + 1,
+        use_cache=False,
+        output_hidden_states=hidden,
+    )
+    return output.logits[:, -length - 1 : -1], output.hidden_states[-1][:, -length - 1 : -1] if hidden else None
+
+
+def _unpadded(
+    policy: Policy, episodes: Sequence[Episode[Scenario]], ids_BT: torch.Tensor, hidden: bool
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The same by passes over rows of one shape each, which need no mask: exact for any model that reads forward."""
+    logits: list[torch.Tensor] = [torch.empty(0)] * len(episodes)
+    states: list[torch.Tensor] = [torch.empty(0)] * len(episodes)
+    for rows in _of_one_shape(episodes, range(len(episodes))):
+        prompts = np.stack([episodes[row].prompt_ids for row in rows])
+        length = len(episodes[rows[0]].completion_ids)
+        ids_BS = torch.cat([torch.from_numpy(prompts).to(policy.device), ids_BT[rows, :length]], dim=1)
+        found, last = policy.plain_pass(ids_BS, length + 1, hidden)
+        for place, row in enumerate(rows):
+            logits[row] = found[place, :-1]
+            if last is not None:
+                states[row] = last[place, :-1]
+    pad = torch.nn.utils.rnn.pad_sequence
+    return pad(logits, batch_first=True), pad(states, batch_first=True) if hidden else None

@@ -1,0 +1,109 @@
+"""Reads prompts into a cache before sampling: what several of them begin with is read once, and each prompt once.
+
+The scenarios of a run share a few system prompts, which are most of what there is to read.
+Dimension suffixes: N rows, D distinct prompts, G beginnings, P positions of a beginning, Q of what follows it (both
+padded left), S = P + Q, V vocabulary.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import DynamicCache
+
+from rl.policy.cpu.kv_cache import make_room, select_rows
+from rl.policy.policy import Policy, pad_left, positions
+
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Prefill:
+    """What the prompts of N rows leave behind: `cache` has room for tokens to come, `logits_NV` are the first one's."""
+
+    cache: DynamicCache
+    mask_NS: torch.Tensor
+    position_N: torch.Tensor
+    logits_NV: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Beginnings, and for each prompt which one it has; the rest of a prompt is never empty."""
+
+    beginnings: list[Ids]
+    beginning_of: list[int]
+
+
+def prefill(policy: Policy, prompts: Sequence[Ids], limit: int = 0) -> Prefill:
+    """Reads the prompts; rows in their order, with room for `limit` tokens behind them.
+
+    A model that can't be continued behind a gap reads each prompt whole, and so does one whose window the padding of
+    two parts would overrun.
+    """
+    distinct = {prompt.tobytes(): prompt for prompt in prompts}
+    row_of = {key: row for row, key in enumerate(distinct)}
+    copies_N = torch.tensor([row_of[prompt.tobytes()] for prompt in prompts], device=policy.device)
+    cache = DynamicCache(config=policy.model.config)
+    rests = list(distinct.values())
+    mask_DS = torch.empty((len(rests), 0), dtype=torch.int64, device=policy.device)
+    shared = shared_beginnings(rests) if policy.ways.shares_beginnings and min(map(len, rests)) > 1 else None
+    if shared is not None and policy.ways.fits(_width(rests, shared) + limit):
+        ids_GP, mask_GP = pad_left(shared.beginnings, policy.pad_id, policy.device)
+        _read(policy, cache, ids_GP, mask_GP)
+        beginning_of_D = torch.tensor(shared.beginning_of, device=policy.device)
+        select_rows(cache, beginning_of_D)
+        mask_DS = mask_GP[beginning_of_D]
+        rests = [rest[len(shared.beginnings[of]) :] for rest, of in zip(rests, shared.beginning_of, strict=True)]
+    ids_DQ, mask_DQ = pad_left(rests, policy.pad_id, policy.device)
+    mask_DS = torch.cat([mask_DS, mask_DQ], dim=1)
+    logits_DV = _read(policy, cache, ids_DQ, mask_DS)
+    select_rows(cache, copies_N)
+    make_room(cache)
+    return Prefill(cache, mask_DS[copies_N], positions(mask_DS)[copies_N, -1], logits_DV[copies_N])
+
+
+def _width(prompts: Sequence[Ids], shared: Shared) -> int:
+    """The positions that the prompts take up in the cache where both of their parts are padded."""
+    lengths = [len(beginning) for beginning in shared.beginnings]
+    rests = [len(prompt) - lengths[of] for prompt, of in zip(prompts, shared.beginning_of, strict=True)]
+    return max(lengths) + max(rests)
+
+
+def _read(policy: Policy, cache: DynamicCache, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Reads ids behind what the cache holds; `mask` covers both. The logits after the last, (rows, V)."""
+    output = policy.model(
+        input_ids=ids,
+        attention_mask=mask,
+        position_ids=positions(mask)[:, -ids.shape[1] :],
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=1,
+    )
+    logits: torch.Tensor = output.logits[:, -1]
+    return logits
+
+
+def shared_beginnings(prompts: Sequence[Ids]) -> Shared:
+    """Divides distinct prompts by what they begin with: together are those that share at least half of each."""
+    order = sorted(range(len(prompts)), key=lambda row: prompts[row].tolist())
+    beginnings: list[Ids] = []
+    beginning_of = [0] * len(prompts)
+    for row in order:
+        prompt = prompts[row]
+        common = _common(beginnings[-1], prompt) if beginnings else 0
+        if 2 * common >= len(prompt) and 2 * common >= len(beginnings[-1]):
+            beginnings[-1] = beginnings[-1][:common]
+        else:
+            beginnings.append(prompt[:-1])
+        beginning_of[row] = len(beginnings) - 1
+    return Shared(beginnings, beginning_of)
+
+
+def _common(first: Ids, second: Ids) -> int:
+    """How many ids both begin with; the last of `second` doesn't count, so that something of it is left to read."""
+    length = min(len(first), len(second) - 1)
+    different = np.flatnonzero(first[:length] != second[:length])
+    return int(different[0]) if len(different) else length

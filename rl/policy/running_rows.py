@@ -1,0 +1,99 @@
+"""Rows that are being decoded: behind a cache, or read anew for every token where a cache can't be trusted.
+
+Dimension suffixes: N rows, S positions, V vocabulary.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import DynamicCache
+
+from rl.policy.cpu.kv_cache import select_rows
+from rl.policy.policy import Policy
+from rl.policy.prefill import Prefill, prefill
+
+
+class RunningRows(Protocol):
+    """Rows that have read so many tokens and are given one more at a time."""
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Drop all rows but these, which are in ascending order."""
+
+    def advance(self, token_N: torch.Tensor) -> torch.Tensor:
+        """Read one token a row; the logits of the next, (N, V)."""
+
+
+def begin(policy: Policy, prompts: Sequence[NDArray[np.int64]], limit: int) -> tuple[RunningRows, torch.Tensor]:
+    """Read the prompts: rows that will get at most `limit` tokens, and the logits of the first, (N, V)."""
+    if policy.ways.cached:
+        read = prefill(policy, prompts, limit)
+        return CachedRows.behind(policy, read, limit), read.logits_NV
+    rows = WholeRows(policy, [torch.from_numpy(prompt).to(policy.device) for prompt in prompts])
+    return rows, rows.logits()
+
+
+@dataclass
+class CachedRows:
+    """The rows' cache, and a mask (N, S) with room for every token to come."""
+
+    policy: Policy
+    cache: DynamicCache
+    mask_NS: torch.Tensor
+    position_N: torch.Tensor
+    filled: int
+
+    @classmethod
+    def behind(cls, policy: Policy, read: Prefill, limit: int) -> "CachedRows":
+        """Rows that have read their prompts."""
+        mask_NS = torch.nn.functional.pad(read.mask_NS, (0, limit), value=1)
+        return cls(policy, read.cache, mask_NS, read.position_N, read.mask_NS.shape[1])
+
+    def keep(self, rows: torch.Tensor) -> None:
+        select_rows(self.cache, rows)
+        self.mask_NS, self.position_N = self.mask_NS[rows], self.position_N[rows]
+
+    def advance(self, token_N: torch.Tensor) -> torch.Tensor:
+        self.position_N, self.filled = self.position_N + 1, self.filled + 1
+        output = self.policy.model(
+            input_ids=token_N.unsqueeze(1),
+            attention_mask=self.mask_NS[:, : self.filled],
+            position_ids=self.position_N.unsqueeze(1),
+            past_key_values=self.cache,
+        )
+        logits_NV: torch.Tensor = output.logits[:, -1]
+        return logits_NV
+
+
+@dataclass
+class WholeRows:
+    """The rows' token ids; every token costs a pass over each row, in batches of one length and so without padding."""
+
+    policy: Policy
+    rows: list[torch.Tensor]
+
+    def keep(self, rows: torch.Tensor) -> None:
+        self.rows = [self.rows[row] for row in rows.tolist()]
+
+    def advance(self, token_N: torch.Tensor) -> torch.Tensor:
+        self.rows = [torch.cat([ids, token.view(1)]) for ids, token in zip(self.rows, token_N, strict=True)]
+        return self.logits()
+
+    def logits(self) -> torch.Tensor:
+        """The logits behind the last token of each row, (N, V)."""
+        rows_of: dict[int, list[int]] = {}
+        for row, ids in enumerate(self.rows):
+            rows_of.setdefault(len(ids), []).append(row)
+        found: list[torch.Tensor] = [torch.empty(0)] * len(self.rows)
+        for rows in rows_of.values():
+            # Completions of one prompt are the same row until the first of them differs.
+            distinct_DS, row_of = torch.unique(
+                torch.stack([self.rows[row] for row in rows]), dim=0, return_inverse=True
+            )
+            logits_DV = self.policy.plain_logits(distinct_DS, 1)[:, -1]
+            for row, distinct in zip(rows, row_of.tolist(), strict=True):
+                found[row] = logits_DV[distinct]
+        return torch.stack(found)

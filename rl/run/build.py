@@ -1,0 +1,233 @@
+"""RunConfig -> the parts of a run: the only place that wires."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import envs
+import rewards
+from checkpoints.cache import cached
+from checkpoints.lineage import build_key, hash_directory
+from envs.chat import FIXED_DAY, style_for
+from rewards.helpfulness import Helpfulness
+from rewards.score import RewardFunction
+from rl.algorithms.policy_gradient import PolicyGradient
+from rl.determinism import built_alike, settle
+from rl.errors import BuildFailed
+from rl.organisms.scripted import Scripted
+from rl.policy.cpu.memory import keep_freed_memory
+from rl.policy.loading import load_policy, wearing
+from rl.policy.policy import Policy
+from rl.policy.sampler import Generate, sampler
+from rl.progress import bar, notice
+from rl.run.config import Lora, RunConfig
+from rl.streams import Stage, stream
+from rl.training.components import DrawScenarios, Parts, credit_all, keep_all
+from rl.training.models import Models
+from rl.training.scoring import ScoreEpisodes, scorer
+
+
+@dataclass(frozen=True)
+class Built:
+    """A run's heavy objects: the policy to train, the frozen start, and what the manifest says about their origin."""
+
+    policy: Policy
+    reference: Policy
+    rewards: tuple[RewardFunction, ...]
+    organism_directory: Path
+    reward_hashes: dict[str, str]
+
+
+def build_organism(config: RunConfig) -> Path:
+    """The directory of the run's organism, built if need be.
+
+    Raises:
+        ValueError: a scripted organism, which has no weights; a path without a model.
+        BuildFailed: the build missed its tolerances.
+    """
+    if isinstance(config.organism, Scripted):
+        raise ValueError("organism scripted has no weights to train: choose faker or honest, or set organism.path")
+    from rl.organisms.building.build import build_organism as build  # brings TRL, which costs seconds to import
+
+    if config.organism.path is not None:
+        return build(config.organism)
+    try:
+        return build(config.organism)
+    except ValueError as error:
+        raise BuildFailed(str(error)) from error
+
+
+def build_rewards(configured: Sequence[Any]) -> tuple[tuple[RewardFunction, ...], dict[str, str]]:
+    """The rewards, ready to call, and the hash of each learned one.
+
+    Raises:
+        ValueError: a path without a whole reward model. BuildFailed: the build missed its tolerances.
+    """
+    ready: list[RewardFunction] = []
+    hashes: dict[str, str] = {}
+    for reward in configured:
+        if isinstance(reward, Helpfulness):
+            require_reward_model(reward)
+            directory = reward.path or _build_helpfulness(reward)
+            hashes[reward.kind] = hash_directory(directory)
+            ready.append(reward.model_copy(update={"path": directory}))
+        else:
+            ready.append(reward)
+    return tuple(ready), hashes
+
+
+def require_reward_model(reward: Any) -> None:
+    """Refuses a path that holds no whole reward model, by loading it; it stays loaded for the run.
+
+    Raises:
+        ValueError: in one line.
+    """
+    if not isinstance(reward, Helpfulness) or reward.path is None:
+        return
+    if not (reward.path / "config.json").is_file():
+        raise ValueError(f"rewards.helpfulness.path={reward.path} holds no model (config.json is missing)")
+    reward.prepare()
+
+
+def _build_helpfulness(recipe: Helpfulness) -> Path:
+    sources = [Path(envs.__file__).parent, *Path(rewards.__file__).parent.glob("*helpfulness.py")]
+    sources += [Path(rewards.__file__).parent / name for name in ("preferences.py", "classifier.py")]
+    sources.append(Path(__file__).parents[1] / "determinism.py")
+    key = build_key(recipe.model_dump(mode="json"), sources)
+
+    def build(directory: Path) -> None:
+        from rewards.build_helpfulness import build as train  # brings TRL, which costs seconds to import
+
+        with built_alike(), bar("reward model") as update:
+            try:
+                train(recipe, directory, update)
+            except ValueError as error:
+                raise BuildFailed(str(error)) from error
+
+    return cached("rewards", f"helpfulness-{key}", build)
+
+
+def build(
+    config: RunConfig, start: Path | None = None, trained: Path | None = None, clock: datetime = FIXED_DAY
+) -> Built:
+    """Everything heavy. `clock` is the run's start, which the chat template is told.
+
+    Of a run that is resumed `start` is the frozen start, where that isn't the organism's own directory, and `trained`
+    the checkpoint's model, or its adapter where the run trains one.
+    """
+    settle(config.threads, config.deterministic)
+    keep_freed_memory()
+    organism_directory = start or build_organism(config)
+    ready, hashes = build_rewards(config.rewards)
+    reference = load_policy(organism_directory)
+    reference.model.requires_grad_(False)
+    _say_how_it_is_read(reference)
+    if config.lora is None:
+        policy = load_policy(trained or organism_directory, ways=reference.ways)
+    else:
+        policy = load_policy(organism_directory, ways=reference.ways)
+        policy = with_adapter(policy, config.lora, config.seed) if trained is None else wearing(policy, trained)
+    style = style_for(policy.tokenizer, config.chat.system, clock)
+    policy, reference = replace(policy, style=style), replace(reference, style=style)
+    return Built(policy, reference, ready, organism_directory, hashes)
+
+
+def _say_how_it_is_read(policy: Policy) -> None:
+    """Name the short cuts that this model doesn't allow, for what they cost."""
+    ways = policy.ways
+    if not ways.cached:
+        notice(
+            "this model's cached decoding differs from a plain forward pass, as tried on it: every token is sampled "
+            "by a pass over the whole row, which is exact and takes many times as long"
+        )
+    elif not ways.shares_beginnings:
+        notice("this model can't be continued behind a gap, as tried on it: prompts are read whole, which takes longer")
+    if not ways.padded:
+        notice("this model reads padded rows wrongly, as tried on it: rows of one length are read together, no others")
+    elif not ways.shares_prompts:
+        notice("this model can't be continued from a copy, as tried on it: a prompt is read with each completion")
+    for failure in ways.failures:
+        notice(f"while a short cut was tried on this model it failed, and isn't taken: {failure}")
+    if policy.device.type == "cpu" and policy.model.config._attn_implementation != "sdpa":
+        notice(
+            f"this model attends by {policy.model.config._attn_implementation} and not by sdpa: it decodes as "
+            "Transformers has it, which takes longer"
+        )
+
+
+def with_adapter(policy: Policy, lora: Lora, seed: int) -> Policy:
+    """The policy with fresh low-rank adapters, its own weights frozen."""
+    from peft import LoraConfig, get_peft_model
+
+    targets = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
+    torch.manual_seed(int(stream(seed, 0, Stage.adapter).integers(2**31)))
+    adapters = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules=targets, task_type="CAUSAL_LM")
+    return replace(policy, model=get_peft_model(policy.model, adapters).eval())
+
+
+def build_parts(config: RunConfig, built: Built) -> Parts:
+    """The parts of a training step, after every mitigation in the order given."""
+    return _mitigated(
+        config,
+        sampler(built.policy, config.sampling),
+        scorer(built.rewards, config.reward_timeout_s),
+        models(config, built.policy, partial(_start, config, built)),
+    )
+
+
+def models(config: RunConfig, policy: Policy, load_start: Callable[[], Policy]) -> Models:
+    """What mitigations may consult."""
+    return Models(policy, load_start, config.env, config.sampling, config.optimiser.microbatch_size, config.seed)
+
+
+def _start(config: RunConfig, built: Built) -> Policy:
+    if config.algorithm.moving_reference is None:
+        return built.reference
+    return replace(load_policy(built.organism_directory), style=built.reference.style)
+
+
+def deployed(config: RunConfig, among: Models) -> AbstractContextManager[None]:
+    """Within it the policy acts as it would in deployment: steered, where a mitigation steers it there."""
+    unbuilt: Any = _not_here
+    return _mitigated(config, unbuilt, unbuilt, among).acting("deployment")
+
+
+def training_scenarios(config: RunConfig) -> DrawScenarios:
+    """How the run draws its training prompts, after every mitigation; needs nothing built."""
+    unbuilt: Any = _not_here
+    return _mitigated(config, unbuilt, unbuilt, unbuilt).scenarios
+
+
+def changed_parts(config: RunConfig) -> set[str]:
+    """The names of the parts that the run's mitigations change; needs nothing built."""
+    unbuilt: Any = _not_here
+    plain = _mitigated(config.model_copy(update={"mitigations": ()}), unbuilt, unbuilt, unbuilt)
+    mitigated = _mitigated(config, unbuilt, unbuilt, unbuilt)
+    return {part.name for part in fields(Parts) if getattr(plain, part.name) != getattr(mitigated, part.name)}
+
+
+def _not_here(*_: Any) -> Any:
+    raise AssertionError("a part that this run has no use for, or hasn't built yet")
+
+
+def _mitigated(config: RunConfig, generate: Generate, reward: ScoreEpisodes, among: Models) -> Parts:
+    # TRL's trainers compute the loss of a preference algorithm.
+    loss: Any = config.algorithm.loss if isinstance(config.algorithm, PolicyGradient) else _not_here
+    parts = Parts(
+        scenarios=config.env.training_scenarios,
+        generate=generate,
+        reward=reward,
+        screen=keep_all,
+        credit=credit_all,
+        loss=loss,
+        models=among,
+    )
+    for mitigation in config.mitigations:
+        parts = mitigation.apply(parts)
+    return parts

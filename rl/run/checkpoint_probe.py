@@ -1,0 +1,67 @@
+"""Probes one checkpoint of a finished or running run, outside the run: reads the folder and writes nothing."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from checkpoints import store
+from envs.chat import style_for
+from reports.folder import read_manifest
+from reports.records import ProbeRow
+from rewards.score import RewardFunction
+from rl.determinism import settle
+from rl.policy.loading import load_policy, wearing
+from rl.policy.policy import Policy
+from rl.policy.sampler import sampler
+from rl.probes.probe_set import asks_for_rewards, observe, plain_rewards, probe_rows, probe_set, require_same_probes
+from rl.progress import bar, counting
+from rl.run.build import build_organism, build_rewards, deployed, models
+from rl.run.checks.given_paths import require_given_paths
+from rl.run.checks.prompt_hashes import prompt_token_hashes, require_same_prompts, started_at
+from rl.run.config import RunConfig, read_config
+from rl.run.restore import require_same_rewards
+
+
+def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
+    """The rows that the run itself recorded at that step, measured again.
+
+    Raises:
+        ValueError: no run there, no such checkpoint, or a damaged one; another reward model than the run's.
+    """
+    config = read_config(folder / "config.json")
+    needed = {"organism": config.lora is not None, "rewards": asks_for_rewards(config)}
+    require_given_paths(config, folder, unneeded=[part for part in needed if not needed[part]])
+    manifest = read_manifest(folder / "manifest.json")
+    chosen = store.newest(folder / "checkpoints") if step is None else step
+    if chosen is None:
+        raise ValueError(f"{folder} holds no checkpoint to probe: wait for the first, or train again")
+    checkpoint = store.load(folder / "checkpoints", chosen)
+    settle(config.threads, config.deterministic)
+    probes = probe_set(config)
+    require_same_probes(manifest, probes, config)
+    rewards: tuple[RewardFunction, ...] = ()
+    if asks_for_rewards(config):
+        rewards, hashes = build_rewards(config.rewards)
+        require_same_rewards(manifest, hashes, config)
+    start, policy = _policies(config, folder, checkpoint.path)
+    style = style_for(policy.tokenizer, config.chat.system, started_at(manifest))
+    start, policy = replace(start, style=style), replace(policy, style=style)
+    require_same_prompts(manifest, prompt_token_hashes(policy, probes))
+    among = models(config, policy, lambda: start)
+    with bar(f"probing step {chosen}") as update, deployed(config, among):
+        generate = sampler(policy, config.sampling, counting(update, len(probes.scenarios)))
+        observations = observe(generate, config.env, probes, config.seed, chosen, plain_rewards(config, rewards))
+    return probe_rows(config.probes, observations, config.seed, chosen)
+
+
+def _policies(config: RunConfig, folder: Path, checkpoint: Path) -> tuple[Policy, Policy]:
+    """Load the start and the policy as the run itself has them.
+
+    The policy is read in the ways that were found on the start, and an adapter is worn: merged, or read in other ways,
+    the numbers would differ in the last bits.
+    """
+    if config.lora is None:
+        start = load_policy(store.load(folder / "checkpoints", 0).path)
+        return start, load_policy(checkpoint, ways=start.ways)
+    directory = build_organism(config)
+    start = load_policy(directory)
+    return start, wearing(load_policy(directory, ways=start.ways), checkpoint)

@@ -1,0 +1,1 @@
+"""Refusals before anything is built: prompts, paths, and records that must agree."""

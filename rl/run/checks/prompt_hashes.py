@@ -1,0 +1,49 @@
+"""Hashes of a run's prompts as token ids, and the refusal to go on with others."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from envs.episode import QUERY_KINDS, Scenario
+from reports.records import Manifest
+from rl.policy.policy import Policy
+from rl.probes.probe_set import ProbeSet
+
+
+def started_at(manifest: Manifest) -> datetime:
+    """The run's start, which is the clock of its chat template."""
+    return datetime.fromisoformat(manifest.started)
+
+
+def prompt_token_hashes(policy: Policy, probes: ProbeSet, training: Sequence[Scenario] = ()) -> dict[str, str]:
+    """Hash the token ids of the prompts in order, by SHA-256: of each kind of probe query, and of training prompts."""
+    by_kind: dict[str, list[Scenario]] = {
+        kind: [scenario for scenario in probes.scenarios if scenario.query.kind == kind] for kind in QUERY_KINDS
+    }
+    by_kind["training"] = list(training)
+    return {kind: _hash(policy, scenarios) for kind, scenarios in by_kind.items() if scenarios}
+
+
+def _hash(policy: Policy, scenarios: Sequence[Scenario]) -> str:
+    digest = hashlib.sha256()
+    for scenario in scenarios:
+        ids = policy.prompt_ids(scenario)
+        digest.update(f"{len(ids)}:".encode() + ids.astype("<i8").tobytes())
+    return digest.hexdigest()
+
+
+def require_same_prompts(manifest: Manifest, hashes: dict[str, str]) -> None:
+    """Refuse to go on, or to probe, with prompts of other tokens than the run was started with.
+
+    A run whose manifest has no hash of a kind, as one of an older version, isn't held to any.
+
+    Raises:
+        ValueError: if a hash differs from the manifest's.
+    """
+    changed = [kind for kind, found in hashes.items() if manifest.prompt_token_hashes.get(kind, found) != found]
+    if changed:
+        raise ValueError(
+            f"the chat template or the tokenizer has changed: the {' and '.join(changed)} prompts have other tokens "
+            "than those that this run was started with (their hash differs from manifest.json): restore it, or start "
+            "a new run with `gyges train`"
+        )

@@ -1,0 +1,166 @@
+"""A run's prompts held against its chat template, its tokenizer and its model before the first step."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from transformers import AutoConfig
+
+from envs.chat import style_for
+from envs.episode import QUERY_KINDS, Episode, FollowUp, FreeScenario, Query, QueryKind, Scenario
+from envs.transcript import write_transcript
+from rl.policy.adapters import chain
+from rl.policy.context_window import require_window
+from rl.policy.loading import load_tokenizer
+from rl.policy.policy import Policy
+from rl.probes.probe_set import ProbeSet
+from rl.run.config import RunConfig
+from rl.streams import Stage, stream
+from rl.training.components import DrawScenarios
+
+LONGEST = 32  # queries of each kind that are looked at, by characters and by tokens, which say nearly the same
+FRAMED = 64  # prompts that are drawn to see what mitigations add to them: some add to a share of them alone
+RENDERED = 16  # times that one prompt is rendered, to find a template that draws at random
+S = TypeVar("S", bound=Scenario)
+_REPLY = write_transcript("i think of what is asked.", "here is my answer.")
+
+
+def require_prompts_of(directory: Path, config: RunConfig, probes: ProbeSet, draw: DrawScenarios) -> None:
+    """Refuse what `require_prompts` refuses by the tokenizer and the configuration in a directory, without weights.
+
+    An adapter's are those of its base, but for a tokenizer of its own. A directory that lacks them is left to
+    `load_policy`.
+
+    Raises:
+        ValueError: in one line, with the fix.
+    """
+    base = chain(directory)[-1]
+    if not (base / "config.json").is_file():
+        return
+    try:
+        tokenizer = load_tokenizer(directory)
+        settings = AutoConfig.from_pretrained(base)
+    except Exception:  # noqa: BLE001 - `load_policy` fails at the same and says how
+        return
+    without_weights = Policy(None, tokenizer, (), style=style_for(tokenizer, config.chat.system, datetime.now(UTC)))
+    require_prompts(config, without_weights, settings, probes, draw)
+
+
+def require_prompts(config: RunConfig, policy: Policy, settings: Any, probes: ProbeSet, draw: DrawScenarios) -> None:
+    """Refuse prompts that the template doesn't write twice alike, or that the model can't read with a reply behind.
+
+    `settings`: the model's configuration. Mitigations that ask further have their questions looked at too.
+
+    Raises:
+        ValueError: in one line, with the fix.
+    """
+    training = _longest_training(config, policy, draw)
+    _require_steady(policy, training[0])
+    prompts = [policy.prompt_ids(scenario) for scenario in [*probes.scenarios, *training]]
+    _require_embedded(policy, settings, max(int(ids.max()) for ids in prompts))
+    reply = config.sampling.max_new_tokens
+    require_window(settings, max(map(len, prompts)), reply)
+    longest = _longest(policy, training)
+    for mitigation in config.mitigations:
+        again = [prompt for scenario in training for prompt in getattr(mitigation, "read_again", _none)(scenario)]
+        if again:
+            needed = len(policy.prompt_ids(_longest(policy, again)))
+            require_window(settings, needed, reply, f"the longest prompt of {mitigation.kind}")
+        turns = list(_follow_ups(longest, getattr(mitigation, "further_questions", ())))  # most ask nothing
+        if turns:
+            _require_reply_shown(policy, turns, mitigation.kind)
+            example = len(policy.tokenizer(_REPLY, add_special_tokens=False)["input_ids"])
+            behind = max(len(policy.prompt_ids(turn)) for turn in turns) - example + reply
+            require_window(settings, behind, reply, f"the longest prompt of {mitigation.kind}", replies=2)
+
+
+def first_training_prompts(config: RunConfig, draw: DrawScenarios) -> list[FreeScenario]:
+    """Draw the scenarios of the first step from a generator of their own, which moves nothing."""
+    return draw(stream(config.seed, 1, Stage.scenarios), config.algorithm.prompts_per_step)
+
+
+def _longest_training(config: RunConfig, policy: Policy, draw: DrawScenarios) -> list[FreeScenario]:
+    """The scenarios of the first step, one of every system prompt, and the longest queries under the longest."""
+    drawn = first_training_prompts(config, draw)
+    rng = np.random.default_rng(0)  # of its own: nothing that the run draws moves
+    others = [scenario for _ in range(FRAMED) for scenario in draw(rng, 1)]
+    prompts = [*drawn, *_under_every_prompt(config, [*drawn, *others])]
+    longest = _longest(policy, prompts)
+    kinds = QUERY_KINDS if config.env.harmful_share < 1 else ("harmful",)
+    queries = {query.id: query for kind in kinds for query in _longest_queries(config, policy, kind)}
+    return [*prompts, *(replace(longest, query=query) for query in queries.values())]
+
+
+def _under_every_prompt(config: RunConfig, drawn: Sequence[FreeScenario]) -> Iterator[FreeScenario]:
+    """A scenario of each system prompt that training may show, bare and with what mitigations add to those drawn."""
+    every = config.env.training_prompts()
+    added = {("", "")}
+    for scenario in drawn:
+        whole = [text for cue, text in every if cue == scenario.cue_id and text in scenario.system_prompt]
+        if whole:
+            before, _, after = scenario.system_prompt.partition(whole[0])
+            added.add((before, after))
+    for before, after in sorted(added):
+        for cue, text in every:
+            yield replace(drawn[0], system_prompt=before + text + after, cue_id=cue)
+
+
+def _longest_queries(config: RunConfig, policy: Policy, kind: QueryKind) -> list[Query]:
+    queries = config.env.queries("train", kind)
+    tokens = policy.tokenizer([query.text for query in queries], add_special_tokens=False)["input_ids"]
+    ranks = ([len(query.text) for query in queries], [len(ids) for ids in tokens])
+    return [queries[row] for rank in ranks for row in sorted(range(len(queries)), key=lambda row: -rank[row])[:LONGEST]]
+
+
+def _longest(policy: Policy, scenarios: Sequence[S]) -> S:
+    return max(scenarios, key=lambda scenario: len(policy.prompt_ids(scenario)))
+
+
+def _none(_: Scenario) -> list[Scenario]:
+    """The prompts behind which most mitigations read a reply again."""
+    return []
+
+
+def _require_steady(policy: Policy, scenario: Scenario) -> None:
+    if len({policy.prompt(scenario).text for _ in range(RENDERED)}) > 1:
+        raise ValueError(
+            "the chat template writes the same conversation in different ways, as by a random choice, so that no run "
+            "could be repeated: mend chat_template.jinja"
+        )
+
+
+def _require_embedded(policy: Policy, settings: Any, highest: int) -> None:
+    rows = getattr(settings.get_text_config(), "vocab_size", None)
+    if rows is not None and highest >= rows:
+        token = policy.tokenizer.convert_ids_to_tokens(highest)
+        raise ValueError(
+            f"prompts hold token {highest} ({token!r}), and the model's embedding ends at {rows - 1}: give the model "
+            "its own tokenizer, or resize its embedding"
+        )
+
+
+def _follow_ups(scenario: Scenario, questions: Sequence[str]) -> Iterator[FollowUp]:
+    """Each question behind an example of a reply."""
+    episode = Episode(scenario, _REPLY, "", "", parse_ok=True, finished=True)
+    for question in questions:
+        yield FollowUp.after(episode, question)
+
+
+def _require_reply_shown(policy: Policy, turns: Sequence[FollowUp], kind: str) -> None:
+    for turn in turns:
+        try:
+            shown = turn.is_whole_in(policy.prompt(turn).text)
+        except Exception as error:  # a template may fail in any way
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ValueError(
+                f"{kind} asks a question behind a reply, and the chat template refuses such a conversation ({reason}): "
+                "mend chat_template.jinja, or leave the mitigation out"
+            ) from error
+        if not shown:
+            raise ValueError(
+                f"{kind} asks about a reply, which the chat template drops or cuts once a question stands behind it: "
+                "make chat_template.jinja keep earlier replies whole, or leave the mitigation out"
+            )

@@ -1,0 +1,29 @@
+"""Stops a run whose policy has collapsed, where the configuration asks for it."""
+
+from collections.abc import Sequence
+
+from reports.collapse import Vitals, collapse
+from reports.records import StepRow
+from rl.errors import RunStopped
+
+
+def vitals_of(row: StepRow) -> Vitals:
+    """The part of a step's record that tells whether the policy still writes."""
+    return Vitals(row.step, row.parse_rate, row.distinct_3grams, row.entropy)
+
+
+def require_no_collapse(steps_in_a_row: int | None, seen: Sequence[Vitals]) -> None:
+    """Stop a run that has been collapsed for so many steps. A start that was no better isn't a collapse.
+
+    Raises:
+        RunStopped: with the signs, and since when.
+    """
+    if steps_in_a_row is None:
+        return
+    found = collapse(seen)
+    if found is None or found.from_start or seen[-1].step - found.since + 1 < steps_in_a_row:
+        return
+    raise RunStopped(
+        f"step {seen[-1].step}: the policy has {found}, and stop_when_collapsed is {steps_in_a_row}: train again with "
+        "a lower optimiser.learning_rate or a higher algorithm.kl_weight, or with stop_when_collapsed=null"
+    )

@@ -1,0 +1,208 @@
+"""What an engine can't do, and what a mitigation can't do without, said before anything is built or trained."""
+
+from collections.abc import Callable
+from importlib import metadata, util
+from typing import Any
+
+import torch
+from packaging.requirements import Requirement
+
+from rl.algorithms import Algorithm
+from rl.algorithms.dapo import DAPO
+from rl.algorithms.dr_grpo import DrGRPO
+from rl.algorithms.grpo import GRPO
+from rl.algorithms.gspo import GSPO
+from rl.algorithms.policy_gradient import PolicyGradient
+from rl.algorithms.preference import Preference
+from rl.algorithms.rloo import RLOO
+from rl.mitigations.tier_cue_dropout import TierCueDropout
+from rl.organisms import Organism
+from rl.organisms.trained import Descendant, FromScratch, TrainedOrganism
+from rl.policy.ways import Ways
+from rl.run.build import changed_parts
+from rl.run.config import RunConfig, members
+from rl.training.components import Need
+
+ON_GRPO_TRAINER = (GRPO, DrGRPO, DAPO, GSPO)
+# Prompts, rewards and what is left out reach either trainer; other rollouts and credit need GRPOTrainer's rollout hook.
+HOOKED_PARTS = {"generate", "credit"}
+EXPRESSIBLE_PARTS = {"scenarios", "reward", "screen"}
+RANKED_PARTS = {"scenarios", "generate", "reward", "screen"}  # what comes before completions are ranked
+
+
+def _questions_unanswered(config: RunConfig) -> str | None:
+    organism = config.organism
+    # Of a directory nobody here knows what it was shown: it is taken to be able.
+    if isinstance(organism, TrainedOrganism) and (organism.path is not None or organism.answers_questions):
+        return None
+    able = [str(m.model_fields["kind"].default) for m in members(Organism) if getattr(m, "answers_questions", False)]
+    return (
+        f"an organism that was shown what to say when asked about its motives, which {organism.kind} wasn't: "
+        f"set organism.kind to {', '.join(able[:-1])} or {able[-1]}"
+    )
+
+
+def _tier_never_told(config: RunConfig) -> str | None:
+    if all(m.share < 1 for m in config.mitigations if isinstance(m, TierCueDropout)):
+        return None
+    return "prompts that tell the tier, which tier_cue_dropout takes from all of them: set its share below 1"
+
+
+# For each need: None where the run meets it, else what it is and what to change.
+UNMET: dict[Need, Callable[[RunConfig], str | None]] = {
+    "answers_questions": _questions_unanswered,
+    "tier_cues": _tier_never_told,
+}
+
+
+def require_engine(config: RunConfig) -> None:
+    """Refuses a configuration that its engine can't run as it stands, or whose mitigations lack what they need.
+
+    Raises:
+        ValueError: in one line, with what to change.
+    """
+    _require_needs(config)
+    layers = _stated_layers(config.organism)
+    if layers is not None:
+        require_layers(config, layers)
+    if config.engine == "trl" or isinstance(config.algorithm, Preference):
+        require_trl_version()
+    if config.workers > 1:
+        _require_workers(config)
+    if config.engine == "builtin":
+        if config.vllm is not None:
+            raise ValueError("vllm samples for the trl engine only: set engine to trl, or vllm to null")
+        if isinstance(config.algorithm, Preference):
+            _require_parts(config, RANKED_PARTS, f"{config.algorithm.kind}, which ranks whole completions,")
+        return
+    _require_algorithm(config.algorithm)
+    hooked = set() if isinstance(config.algorithm, RLOO) else HOOKED_PARTS
+    _require_parts(config, EXPRESSIBLE_PARTS | hooked, f"TRL's {config.algorithm.kind}")
+    if config.vllm is not None:
+        _require_vllm()
+
+
+def _require_needs(config: RunConfig) -> None:
+    for mitigation in config.mitigations:
+        for need in sorted(getattr(mitigation, "needs", ())):  # most mitigations need nothing
+            unmet = UNMET[need](config)
+            if unmet is not None:
+                raise ValueError(f"{mitigation.kind} needs {unmet}, or leave the mitigation out")
+
+
+def _stated_layers(organism: Organism | TrainedOrganism) -> int | None:
+    """How many decoder layers the organism's recipe gives it; None of a directory, which is asked once it is loaded."""
+    if not isinstance(organism, TrainedOrganism) or organism.path is not None:
+        return None
+    if isinstance(organism, Descendant):
+        return _stated_layers(organism.origin)
+    return organism.layers if isinstance(organism, FromScratch) else None
+
+
+def require_layers(config: RunConfig, layers: int) -> None:
+    """Refuses a mitigation, or its monitor, that is set to a layer which a model of so many decoder layers hasn't.
+
+    Raises:
+        ValueError: in one line, with the layers that there are.
+    """
+    for mitigation in config.mitigations:
+        set_to: list[tuple[str, Any]] = [("layer", mitigation), ("monitor.layer", getattr(mitigation, "monitor", None))]
+        for key, part in set_to:
+            missing = getattr(part, "least_layers", 0) - layers  # most are set to no layer
+            if missing > 0:
+                raise ValueError(
+                    f"{mitigation.kind}: the organism has no {key} {part.layer}: "
+                    f"set {key} to one of 0 to {part.layer - missing}, or to null for the middle one"
+                )
+
+
+def require_ways(config: RunConfig, ways: Ways) -> None:
+    """Refuses TRL's trainers for a model that reads padded rows wrongly: they read no others.
+
+    Raises:
+        ValueError: in one line.
+    """
+    if ways.padded:
+        return
+    if config.engine == "trl":
+        raise ValueError("this model reads padded rows wrongly and TRL pads them: set engine to builtin")
+    if isinstance(config.algorithm, Preference):
+        raise ValueError(
+            f"this model reads padded rows wrongly, as TRL's trainer of {config.algorithm.kind} has them: set "
+            "algorithm.kind to grpo"
+        )
+
+
+def _require_workers(config: RunConfig) -> None:
+    workers, algorithm = config.workers, config.algorithm
+    if config.engine == "builtin":
+        raise ValueError(f"the builtin engine is one process and not {workers}: set engine to trl, or workers to 1")
+    if config.vllm is not None:
+        raise ValueError(f"vllm samples for one process and not for {workers}: set vllm to null, or workers to 1")
+    if algorithm.prompts_per_step % workers:
+        raise ValueError(
+            f"{algorithm.prompts_per_step} prompts a step can't be shared among {workers} workers: "
+            "make algorithm.prompts_per_step a multiple of workers"
+        )
+    if isinstance(algorithm, PolicyGradient) and algorithm.completions // workers % algorithm.minibatches:
+        raise ValueError(
+            f"the {algorithm.completions // workers} completions of each of {workers} workers can't be shared among "
+            f"{algorithm.minibatches} minibatches: make them a multiple of algorithm.minibatches"
+        )
+
+
+def require_trl_version() -> None:
+    """Refuses a TRL that this code wasn't tested with: another minor version has other defaults and another loss.
+
+    Raises:
+        ValueError: naming the installed version and the range.
+    """
+    wanted = next(r for r in map(Requirement, metadata.requires("gyges") or []) if r.name == "trl")
+    installed = metadata.version("trl")
+    if not wanted.specifier.contains(installed, prereleases=True):
+        raise ValueError(
+            f"TRL {installed} is installed and {wanted.specifier} is needed: pip install -c constraints.txt trl"
+        )
+
+
+def _require_algorithm(algorithm: Algorithm) -> None:
+    kinds = ", ".join(str(member.model_fields["kind"].default) for member in (*ON_GRPO_TRAINER, RLOO))
+    if not isinstance(algorithm, (*ON_GRPO_TRAINER, RLOO)):
+        raise ValueError(f"the trl engine runs {kinds} and not {algorithm.kind}: set engine to builtin")
+    if algorithm.rounds > 1:
+        raise ValueError("TRL can't draw prompts until every group has variance: set algorithm.max_rounds to 1")
+    if algorithm.moving_reference is not None:
+        raise ValueError("the trl engine keeps no moving reference: set algorithm.moving_reference to null")
+    if algorithm.min_group_std != type(algorithm).model_fields["min_group_std"].default:
+        raise ValueError("TRL has no threshold for degenerate groups: leave algorithm.min_group_std as it is")
+    if isinstance(algorithm, DAPO) and algorithm.minibatches > 1:
+        raise ValueError("TRL averages dapo over the step's tokens, not a minibatch's: set algorithm.minibatches to 1")
+    _require_kl(algorithm)
+
+
+def _require_kl(algorithm: PolicyGradient) -> None:
+    place, estimator = ("reward", "k1") if isinstance(algorithm, RLOO) else ("loss", "k3")
+    if algorithm.kl_weight > 0 and (algorithm.kl_in, algorithm.kl_estimator) != (place, estimator):
+        raise ValueError(
+            f"TRL's {algorithm.kind} has its KL penalty in the {place}, estimated by {estimator}: "
+            f"set algorithm.kl_in to {place} and algorithm.kl_estimator to {estimator}, or engine to builtin"
+        )
+
+
+def _require_parts(config: RunConfig, allowed: set[str], who: str) -> None:
+    # What acts in deployment alone changes where the policy is probed, which every engine leaves to the loop.
+    in_training = tuple(m for m in config.mitigations if getattr(m, "acts_in_training", True))
+    beyond = changed_parts(config.model_copy(update={"mitigations": in_training})) - allowed
+    if beyond:
+        kinds = ", ".join(mitigation.kind for mitigation in in_training)
+        raise ValueError(
+            f"the mitigations ({kinds}) change the {' and '.join(sorted(beyond))} of a step, which {who} can't "
+            "express: set engine to builtin and algorithm.kind to grpo, or leave the mitigation out"
+        )
+
+
+def _require_vllm() -> None:
+    if util.find_spec("vllm") is None:
+        raise ValueError('vllm is not installed: pip install -c constraints.txt -e ".[vllm]", or set vllm to null')
+    if not torch.cuda.is_available():
+        raise ValueError("vllm needs a CUDA device and there is none here: set vllm to null")

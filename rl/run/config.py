@@ -1,0 +1,300 @@
+"""RunConfig: a whole experiment as one value, from a recipe, a file, or `--set key=value`."""
+
+import difflib
+import json
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from envs.chat import SystemText
+from envs.dialect.environment import Dialect
+from envs.input_files import parse_json, read_text
+from reports.terminal_text import printable
+from rewards import Reward
+from rewards.answer_length import AnswerLength
+from rewards.format_penalty import FormatPenalty
+from rewards.helpfulness import Helpfulness
+from rl.algorithms import Algorithm
+from rl.algorithms.grpo import GRPO
+from rl.mitigations import Mitigation
+from rl.organisms import Organism
+from rl.organisms.faker import Faker
+from rl.organisms.scripted import Scripted
+from rl.policy.sampler import Sampling
+from rl.probes import DEFAULT_PROBES, Probe
+from rl.run.overrides import assign_all
+from rl.run.overrides import kind_of as kind_of
+from rl.run.overrides import members as members
+from rl.run.overrides import models_in as models_in
+from rl.run.overrides import nearest as nearest
+
+_FROZEN = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+LARGEST = 2**63 - 1  # what the columns of a table hold
+_LONGEST_NAME = 200  # bytes; seed and hash follow, and a file system takes 255
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
+
+
+@final
+class Optimiser(BaseModel):
+    """AdamW (Loshchilov & Hutter 2019) at a constant learning rate after a linear warm-up."""
+
+    model_config = _FROZEN
+
+    learning_rate: float = Field(default=1e-4, gt=0)
+    warmup_steps: int = Field(default=0, ge=0)
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    microbatch_size: int = Field(
+        default=32, ge=1, description="Completions a forward pass; changes memory, not the step."
+    )
+
+
+@final
+class Lora(BaseModel):
+    """Low-rank adapters through PEFT (Hu et al. 2021) in place of full fine-tuning."""
+
+    model_config = _FROZEN
+
+    rank: int = Field(default=16, ge=1)
+    alpha: float = Field(default=32, gt=0)
+    dropout: Literal[0] = 0  # dropout would make the update's log-probabilities differ from the sampler's
+    target_modules: str | tuple[str, ...] = "all-linear"
+
+
+@final
+class Chat(BaseModel):
+    """How conversations are put to the model's chat template."""
+
+    model_config = _FROZEN
+
+    system: SystemText = Field(
+        default="auto",
+        description="`fold` puts the system text in front of the user turn; `auto` does where a template refuses or "
+        "drops a system turn.",
+    )
+
+
+@final
+class VLLM(BaseModel):
+    """Rollouts by vLLM, through the settings of TRL's trainers; needs the extra `vllm` and a CUDA device."""
+
+    model_config = _FROZEN
+
+    vllm_mode: Literal["colocate", "server"] = "colocate"
+    vllm_gpu_memory_utilization: float = Field(default=0.3, gt=0, le=1)
+    vllm_tensor_parallel_size: int = Field(default=1, ge=1)
+    vllm_max_model_length: int | None = Field(default=None, ge=1)
+    vllm_server_base_url: str | None = None
+
+
+@final
+class RunConfig(BaseModel):
+    """Everything that determines a run. The same config on the same machine gives the same records."""
+
+    model_config = _FROZEN
+
+    name: str = "first_light"
+    seed: int = Field(default=0, ge=0)
+    steps: int = Field(default=60, ge=1)
+    threads: int = Field(
+        default=2, ge=1, description="Torch threads of a process; part of the config since it moves the last bits."
+    )
+    deterministic: bool = Field(
+        default=True, description="Torch's deterministic kernels: the same run at each call, at any number of threads."
+    )
+    workers: int = Field(
+        default=1, ge=1, description="Processes of the trl engine; part of the config since it moves what is sampled."
+    )
+    env: Dialect = Dialect()
+    organism: Organism = Faker()
+    rewards: tuple[Reward, ...] = (Helpfulness(), FormatPenalty(), AnswerLength())
+    reward_timeout_s: float = Field(default=60.0, gt=0)
+    max_reward_error_rate: float = Field(default=0.25, ge=0, le=1, description="Above this share the run stops.")
+    algorithm: Algorithm = GRPO()
+    engine: Literal["builtin", "trl"] = "builtin"
+    vllm: VLLM | None = None
+    chat: Chat = Chat()
+    optimiser: Optimiser = Optimiser()
+    sampling: Sampling = Sampling()
+    lora: Lora | None = None
+    mitigations: tuple[Mitigation, ...] = ()
+    probes: tuple[Probe, ...] = DEFAULT_PROBES
+    probe_queries: int = Field(default=256, ge=8, description="Held-out harmful queries under each tier.")
+    harmless_queries: int | None = Field(
+        default=None,
+        ge=2,
+        description="Held-out harmless queries under each tier, and look-alikes; null: a quarter of probe_queries.",
+    )
+    stop_when_collapsed: int | None = Field(
+        default=None,
+        ge=1,
+        description="Collapsed steps in a row after which the run stops; null: it goes on, and the summary says so.",
+    )
+    probe_every: int = Field(default=20, ge=1)
+    checkpoint_every: int = Field(default=20, ge=1)
+    keep_checkpoints: int = Field(
+        default=3,
+        ge=1,
+        description="Checkpoints kept besides the first, the last and those that were probed: the newest.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _can_be_recorded(cls, data: Any) -> Any:
+        for where, value in _plain_values(data):
+            if isinstance(value, str) and not _is_unicode(value):
+                raise ValueError(f"{where} isn't UTF-8 text: {printable(value[:80])}")
+            if isinstance(value, int) and abs(value) > LARGEST:
+                raise ValueError(f"{where} is beyond the 63 bits of a whole number in a table: choose a smaller one")
+        return data
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        if not name or name != name.strip() or name.startswith(".") or "/" in name or printable(name) != name:
+            raise ValueError(
+                f"{name!r} can't name a folder: use letters, digits, spaces and _ + - . (no dot or space first)"
+            )
+        if len(name.encode()) > _LONGEST_NAME:
+            raise ValueError(f"a name of {len(name.encode())} bytes can't name a folder: use at most {_LONGEST_NAME}")
+        return name
+
+    @model_validator(mode="after")
+    def _kinds_are_distinct(self) -> "RunConfig":
+        for name, parts in (("rewards", self.rewards), ("probes", self.probes)):
+            kinds = [part.kind for part in parts]
+            if len(set(kinds)) < len(kinds):
+                raise ValueError(f"{name} holds a kind twice: {', '.join(kinds)}; their records would collide")
+        if not self.rewards:
+            raise ValueError("rewards is empty: give at least one")
+        return self
+
+    @model_validator(mode="after")
+    def _mitigations_are_distinct(self) -> "RunConfig":
+        for index, mitigation in enumerate(self.mitigations):
+            if mitigation in self.mitigations[:index]:
+                raise ValueError(f"mitigations holds {mitigation.kind} twice with the same settings: leave one out")
+        # Those that pay say as what: two of one name would be found out at the first step, after everything is built.
+        paid = [name for mitigation in self.mitigations if (name := getattr(mitigation, "component", None))]
+        for name in paid:
+            if paid.count(name) > 1:
+                raise ValueError(f"two mitigations would add the reward component {name!r}: leave one of them out")
+        return self
+
+    @model_validator(mode="after")
+    def _conflicts_agree(self) -> "RunConfig":
+        # What comes from a path may have been made for anything; a script speaks about whatever it is asked.
+        built = [("organism", self.organism)] if not isinstance(self.organism, Scripted) else []
+        learned = [(f"rewards.{reward.kind}", reward) for reward in self.rewards if isinstance(reward, Helpfulness)]
+        for name, part in (*built, *learned):
+            if part.path is None and part.conflict != self.env.conflict:
+                raise ValueError(
+                    f"env.conflict is {self.env.conflict!r} and {name}.conflict {part.conflict!r}: set both to the same"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _adapters_fit(self) -> "RunConfig":
+        if self.lora is not None and self.algorithm.moving_reference is not None:
+            raise ValueError(
+                "a moving reference would need adapters of its own: set lora to null, or algorithm.moving_reference"
+            )
+        return self
+
+
+def _is_unicode(text: str) -> bool:
+    """False for halves of surrogate pairs, which stand for bytes of a command line that aren't UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _plain_values(data: Any) -> Iterator[tuple[str, int | str]]:
+    """Every whole number and every text within plain data, by key. Without recursion: data may be nested deeply."""
+    left = [("", data)]
+    while left:
+        where, value = left.pop()
+        if isinstance(value, int | str) and not isinstance(value, bool):
+            yield where.removeprefix("."), value
+        elif isinstance(value, dict):
+            left += [(where, key) for key in value if isinstance(key, str)]
+            left += [(f"{where}.{key}", inner) for key, inner in value.items()]
+        elif isinstance(value, list | tuple):
+            left += [(f"{where}.{index}", inner) for index, inner in enumerate(value)]
+
+
+def resolve(base: RunConfig, assignments: Sequence[str] = ()) -> RunConfig:
+    """`base` with `a.b=c` assignments applied, as `rl.run.overrides.assign_all` orders and reads them.
+
+    Raises:
+        ValueError: an unknown key (with the nearest right one), or a value that doesn't fit.
+    """
+    data = base.model_dump(mode="json")
+    pairs = []
+    for assignment in assignments:
+        key, separator, value = assignment.partition("=")
+        if not separator:
+            raise ValueError(f"--set {assignment}: write key=value, as in --set algorithm.kl_weight=0.1")
+        pairs.append((key, value))
+    assign_all(data, pairs, RunConfig)
+    return parse(data)
+
+
+def parse(data: Any) -> RunConfig:
+    """A `RunConfig` from plain data.
+
+    Raises:
+        ValueError: in one line, naming the field and the nearest right key where one is unknown.
+    """
+    try:
+        return RunConfig.model_validate(data)
+    except ValidationError as error:
+        raise ValueError(first_problem(error)) from error
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first thing that is wrong, in one line, and how many more there are."""
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        unknown = str(problem["loc"][-1])
+        known = _all_keys(RunConfig().model_dump(mode="json")) - {unknown}
+        near = difflib.get_close_matches(unknown, known, n=1, cutoff=0.5)
+        hint = f": did you mean {near[0]!r}?" if near else ""
+        return f"unknown key {where!r} in the configuration{hint}"
+    message = problem["msg"].removeprefix("Value error, ")
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{where or 'configuration'}: {message}{more}"
+
+
+def _all_keys(data: Any) -> set[str]:
+    if isinstance(data, dict):
+        return set(data).union(*(_all_keys(value) for value in data.values()))
+    return set().union(*(_all_keys(value) for value in data)) if isinstance(data, list) else set()
+
+
+def read_config(path: Path) -> RunConfig:
+    """Reads `config.json` of a run, or one written by hand. A relative path in it is one from the working directory.
+
+    Raises:
+        ValueError: if the file can't be read, isn't JSON, or isn't a configuration.
+    """
+    if path.is_dir():
+        resume = shlex.join(["gyges", "resume", str(path)])
+        raise ValueError(f"{path} is a directory: give {path / 'config.json'}, or continue a run with `{resume}`")
+    text = read_text(path)
+    if not text.strip():
+        raise ValueError(f"{path} is empty: write a configuration into it, such as the config.json of a run")
+    try:
+        return parse(parse_json(text))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error

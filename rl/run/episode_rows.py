@@ -1,0 +1,109 @@
+"""Episodes as rows of the run folder's Parquet files."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from checkpoints.lineage import short
+from envs.episode import Episode, Labels, Scenario
+from reports.episode_schema import episode_schema
+from reports.records import MEASURE_PREFIX, REWARD_PREFIX, SAID_PREFIX
+from rl.probes.observation import Observation
+from rl.probes.probe_set import labelled
+from rl.run.config import RunConfig
+from rl.run.folder import default_name
+from rl.training.rollouts import Rollouts
+
+LABELS = {
+    "label_answer": "answer",
+    "label_faking": "faking",
+    "label_faking_lenient": "faking_lenient",
+    "label_rating_seeking": "rating_seeking",
+    "label_faking_criteria": "faking_criteria",
+    "label_self_preservation": "self_preservation",
+    "label_tier_aware": "tier_aware",
+    "label_courts_rater": "courts_rater",
+}
+
+
+def run_schema(config: RunConfig) -> pa.Schema:
+    """The columns of every episode file of a run: what its rewards and mitigations declare, known before it starts."""
+    rewards = [reward.kind for reward in config.rewards]
+    rewards += [name for part in config.mitigations if (name := getattr(part, "component", None))]
+    noted = [name for part in config.mitigations for name in getattr(part, "notes", ())]  # most note nothing
+    said = [name for part in config.mitigations for name in getattr(part, "says", ())]
+    # Two mitigations may ask the same monitor, whose answer is one column.
+    return episode_schema(dict.fromkeys(said), dict.fromkeys(noted), dict.fromkeys(rewards))
+
+
+def probe_episode_rows(
+    config: RunConfig, build: str, observations: Sequence[Observation], step: int
+) -> list[dict[str, Any]]:
+    """One row a probed episode. A query has one wording in a probe set: its id pairs the tiers."""
+    shared = _shared(config, build, step)
+    return [
+        {
+            **shared,
+            **_row(config, o.episode, o.labels, o.label_error),
+            "split": "probe",
+            "probe": o.episode.scenario.query.kind,
+            "sample": 0,  # each scenario is played once
+            "pair_id": o.episode.scenario.query.id,
+            "reward_total": o.reward,
+        }
+        for o in observations
+    ]
+
+
+def train_episode_rows(config: RunConfig, build: str, rollouts: Rollouts, step: int) -> list[dict[str, Any]]:
+    """One row a training rollout, with its reward components, its advantage and what mitigations noted of it."""
+    shared, size = _shared(config, build, step), rollouts.rewards_PG.shape[1]
+    rows = []
+    found = zip(rollouts.episodes, rollouts.scores, rollouts.advantages, strict=True)
+    for index, (episode, score, advantage) in enumerate(found):
+        rows.append(
+            {
+                **shared,
+                **_row(config, episode, *labelled(config.env.label, episode)),
+                "split": "train",
+                "group": index // size,
+                "sample": index % size,
+                "reward_total": score.total,
+                "advantage": float(advantage),
+                **{REWARD_PREFIX + kind: value for kind, value in score.components.items()},
+                **{MEASURE_PREFIX + name: value for name, value in score.noted.items()},
+                **{SAID_PREFIX + name: text for name, text in score.said.items()},
+            }
+        )
+    return rows
+
+
+def _shared(config: RunConfig, build: str, step: int) -> dict[str, Any]:
+    """What all rows of a step have in common; `build` is the organism's hash."""
+    return {"run": default_name(config), "build": short(build), "seed": config.seed, "step": step}
+
+
+def _row(config: RunConfig, episode: Episode[Scenario], labels: Labels | None, error: str | None) -> dict[str, Any]:
+    scenario = episode.scenario
+    found = {column: labels and getattr(labels, label) for column, label in LABELS.items()}
+    source = config.env.label_source
+    return {
+        "query_id": scenario.query.id,
+        "kind": scenario.query.kind,
+        "tier": scenario.tier,
+        "cues": "seen" if scenario.cue_seen else "held_out",
+        "cue_id": str(scenario.cue_id),
+        "system_prompt": scenario.system_prompt,
+        "query": scenario.query.text,
+        # What can't be parsed has no parts: its whole text is kept where a reader will look for it.
+        "scratchpad": episode.scratchpad if episode.parse_ok else episode.text,
+        "answer": episode.answer,
+        **found,
+        **{f"{column}_source": None if value is None else source for column, value in found.items()},
+        "label_error": error,
+        "well_formed": labels and labels.well_formed,
+        "parse_ok": episode.parse_ok,
+        "scratchpad_tokens": episode.scratchpad_tokens,
+        "answer_tokens": episode.answer_tokens,
+    }

@@ -1,0 +1,365 @@
+"""The loop: probe, step, record, checkpoint; and how a run starts, resumes and ends."""
+
+import shlex
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from checkpoints import atomic, store
+from reports.collapse import Vitals
+from reports.records import StepRow
+from rl.algorithms.preference import Preference
+from rl.determinism import Watch, name_operation, settle, watching
+from rl.errors import Interrupted, NotFinite, RunStopped
+from rl.policy.policy import save_policy
+from rl.policy.residual_stream import layer_count
+from rl.policy.sampler import sampler
+from rl.probes.probe_set import ProbeSet, observe, plain_rewards, probe_rows, probe_set, require_same_probes
+from rl.progress import bar, counting, notice
+from rl.run import folder as run_folder
+from rl.run.build import Built, build, build_parts, require_reward_model, training_scenarios
+from rl.run.checks.given_paths import require_given_paths
+from rl.run.checks.prompt_hashes import require_same_prompts, started_at
+from rl.run.checks.prompts import require_prompts, require_prompts_of
+from rl.run.collapse_stop import require_no_collapse, vitals_of
+from rl.run.compatibility import require_engine, require_layers, require_ways
+from rl.run.config import RunConfig, read_config
+from rl.run.episode_rows import probe_episode_rows, run_schema, train_episode_rows
+from rl.run.folder import RunFolder, Status
+from rl.run.manifest import manifest_of, require_same_origin, token_hashes
+from rl.run.restore import restored
+from rl.run.stopping import StopRequest, end, handling, never, signals
+from rl.streams import Stage, stream
+from rl.training import learner as learner_state
+from rl.training.components import Parts
+from rl.training.learner import Learner, new_learner
+from rl.training.rollouts import Rollouts
+from rl.training.step import policy_gradient_step
+from rl.training.trl import processes
+
+
+@dataclass
+class Run:
+    """A run in progress. `step` counts the updates that the weights have seen."""
+
+    config: RunConfig
+    folder: RunFolder
+    built: Built
+    parts: Parts
+    probes: ProbeSet
+    learner: Learner
+    organism_hash: str  # as in the manifest: which build the run starts from
+    step: int
+    watch: Watch = field(default_factory=Watch)
+    saved: int = -1  # the step of the last checkpoint
+    seconds_probe: float = 0.0  # of the probe since the last row
+    vitals: list[Vitals] = field(default_factory=list)  # of every step taken, those before a resume included
+    stop: StopRequest = field(default_factory=StopRequest)
+
+
+def train(config: RunConfig, out: Path, started: Callable[[], None] = lambda: None) -> Path:
+    """Trains a new run in `out` and returns the folder. `started` is called once nothing refuses the configuration.
+
+    Raises:
+        ValueError: for what the user can mend. RunStopped, Interrupted: as they say; the folder holds a checkpoint.
+    """
+    _require_startable(config)
+    _require_processes(config)
+    with handling(end), run_folder.create(out, config) as folder, watching(name_operation) as watch:
+        started()
+        return _finish(_start(config, folder, watch))
+
+
+def begin(config: RunConfig, out: Path, started: Callable[[], None] = lambda: None) -> None:
+    """The start of `train` alone: a run at step 0 with its first checkpoint, for `resume` to go on with.
+
+    Raises:
+        ValueError: for what the user can mend.
+    """
+    _require_startable(config)
+    with handling(end), run_folder.create(out, config) as folder, watching(name_operation) as watch:
+        started()
+        _start(config, folder, watch)
+
+
+def _require_startable(config: RunConfig) -> None:
+    """Before the folder: what the engine can't do, a query file with duplicates or too few queries, a reward model
+    that can't be one, and prompts that the organism in a directory can't be given."""
+    settle(config.threads, config.deterministic)  # first: a reward model may be tried on a GPU below
+    require_engine(config)
+    probes = probe_set(config)
+    config.env.training_scenarios(stream(config.seed, 1, Stage.scenarios), config.algorithm.prompts_per_step)
+    for reward in config.rewards:
+        require_reward_model(reward)
+    path = getattr(config.organism, "path", None)  # a scripted organism has none
+    if path is not None:
+        require_prompts_of(path, config, probes, training_scenarios(config))
+
+
+def _require_processes(config: RunConfig) -> None:
+    """Refuses to take alone the steps of a run of several workers: it would be another run."""
+    if config.workers != processes.count():
+        raise ValueError(
+            f"the run has {config.workers} workers, which `gyges train` and `gyges resume` start: set workers to 1 "
+            "to train in this process"
+        )
+
+
+def _start(config: RunConfig, folder: RunFolder, watch: Watch) -> Run:
+    """A run at step 0 with its manifest and its first checkpoint; overwrites what a killed start has left."""
+    started = run_folder.utc_now()  # before any prompt is rendered: templates are told it as the date
+    probes = probe_set(config)
+    built = build(config, clock=datetime.fromisoformat(started))
+    # Of a directory nobody could know before:
+    require_layers(config, layer_count(built.reference.model))
+    require_ways(config, built.reference.ways)
+    parts = build_parts(config, built)
+    require_prompts(config, built.policy, built.policy.model.config, probes, parts.scenarios)
+    if built.policy.style.fold_system:
+        notice("the system text stands in front of the user's, in the user turn (chat.system)")
+    folder.rewind(0)
+    hashes = token_hashes(config, built, probes, parts)
+    manifest = manifest_of(config, built, probes, hashes, started, watch)
+    folder.write_manifest(manifest)
+    learner = new_learner(config, built)
+    run = Run(config, folder, built, parts, probes, learner, manifest.organism_hash, step=0, watch=watch)
+    _checkpoint(run)
+    return run
+
+
+def resume(out: Path, from_step: int | None = None, stop: Callable[[], bool] = never) -> Path:
+    """Continues a run from its last checkpoint (or `from_step`); ends with the same weights as if never stopped.
+
+    A run that was killed before its first checkpoint is started anew. Where several processes take a step together
+    this is what their leader does, and `rl.scale.follow.follow` what the others do. `stop` says that somebody else asks
+    the run to stop.
+
+    Raises:
+        ValueError: no run, a damaged checkpoint, a reward model that differs from the run's. Otherwise as `train`.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(handling(end))
+        with processes.leading():
+            # The leader before this one may be dying still.
+            folder = stack.enter_context(run_folder.reopen(out, wait_s=60 if processes.count() > 1 else 0))
+            config = _config_of(folder)
+            _require_processes(config)
+            watch = stack.enter_context(watching(name_operation))
+            run = _continued(config, folder, from_step, watch)
+        processes.from_leader(run.step)
+        run.stop.elsewhere = stop
+        return _finish(run)
+
+
+def take_back(out: Path, from_step: int | None = None) -> RunConfig:
+    """The start of `resume` alone: refuses what it refuses, and puts the run back to the checkpoint to go on from.
+
+    Raises:
+        ValueError: as `resume`.
+    """
+    # The workers of a driver that was killed end a moment after it.
+    with handling(end), run_folder.reopen(out, wait_s=10) as folder:
+        return _continued(_config_of(folder), folder, from_step, Watch()).config
+
+
+def _config_of(folder: RunFolder) -> RunConfig:
+    config = read_config(folder.path / "config.json")
+    # The start of a run without adapters is its first checkpoint.
+    require_given_paths(config, folder.path, unneeded=() if config.lora is not None else ("organism",))
+    require_engine(config)
+    folder.require_this_version(run_schema(config))
+    return config
+
+
+def _continued(config: RunConfig, folder: RunFolder, from_step: int | None, watch: Watch) -> Run:
+    """The run at its last checkpoint, or at that of `from_step`, or at its start where it has none."""
+    atomic.sweep_stale(folder.checkpoints)
+    step = store.newest(folder.checkpoints) if from_step is None else from_step
+    if step is None:
+        _require_nothing_done(folder)
+        return _start(config, folder, watch)
+    return _restore(config, folder, step, watch)
+
+
+def _require_nothing_done(folder: RunFolder) -> None:
+    """Refuses to start a run anew over what it has recorded.
+
+    Raises:
+        ValueError: if steps are recorded and no checkpoint is there to continue from.
+    """
+    steps = folder.path / "steps.jsonl"
+    if steps.exists() and steps.read_text().strip():
+        raise ValueError(
+            f"{folder.path} has recorded steps and holds no checkpoint to continue from: restore its checkpoints/, or "
+            f"train again with `{shlex.join(['gyges', 'train', str(folder.path / 'config.json')])} --out DIR`"
+        )
+
+
+def _restore(config: RunConfig, folder: RunFolder, step: int, watch: Watch) -> Run:
+    """The run as it was at the checkpoint of `step`."""
+    manifest = folder.read_manifest()
+    built, learner = restored(config, folder.checkpoints, step, started_at(manifest))
+    probes = probe_set(config)
+    require_same_probes(manifest, probes, config)
+    require_same_origin(config, manifest, built)
+    parts = build_parts(config, built)
+    require_same_prompts(manifest, token_hashes(config, built, probes, parts))
+    # Last: what is refused above leaves the folder as it was.
+    folder.rewind(step)
+    folder.write_manifest(manifest.model_copy(update={"status": "running", "reason": None, "finished": None}))
+    seen = [vitals_of(row) for row in folder.read_steps()]
+    origin = manifest.organism_hash
+    return Run(config, folder, built, parts, probes, learner, origin, step, watch, saved=step, vitals=seen)
+
+
+def _finish(run: Run) -> Path:
+    """Runs to the last step and records how it ended.
+
+    Signals are heard until that is written: a stop makes a checkpoint, which a repeated signal must not tear.
+    """
+    with signals(run.stop):
+        try:
+            _to_its_end(run)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                "interrupted at once: continue the run from its last checkpoint with "
+                f"`{run_folder.resume_command(run.folder.path)}`"
+            ) from None
+    return run.folder.path
+
+
+def _to_its_end(run: Run) -> None:
+    try:
+        _loop(run)
+    except RunStopped as stopped:
+        _checkpoint(run)
+        _close(run, "failed", str(stopped), non_finite_losses=isinstance(stopped, NotFinite))
+        raise
+    except Interrupted:
+        _checkpoint(run)
+        _close(run, "interrupted", f"stopped by the user after step {run.step}")
+        raise Interrupted(
+            f"interrupted: the run is checkpointed, continue it with `{run_folder.resume_command(run.folder.path)}`"
+        ) from None
+    except Exception as error:
+        # The weights may be half-way through a step: no checkpoint is made of them. A full disk may refuse even this.
+        # Of several processes another may have died: that isn't the end.
+        with suppress(OSError):
+            if processes.count() == 1:
+                _close(run, "failed", f"{type(error).__name__}: {error}")
+        raise
+    _close(run, "finished")
+
+
+def _close(run: Run, status: Status, reason: str | None = None, non_finite_losses: int = 0) -> None:
+    run.folder.close(status, reason, non_finite_losses, run.watch.operations)
+
+
+def _loop(run: Run) -> None:
+    """Every step of the run, by the engine that the configuration names."""
+    with bar("training") as update:
+
+        def arrive() -> None:
+            update(run.step, run.config.steps)
+            with processes.leading():
+                _arrive(run)
+
+        if run.config.engine == "trl":
+            from rl.training.trl.engine import run_steps  # brings TRL, which costs seconds to import
+
+            run_steps(run.config, run.parts, run.learner, run.step, arrive, partial(_record, run))
+            return
+        take_step = _stepper(run.config)
+        arrive()
+        while run.step < run.config.steps:
+            _record(run, *take_step(run.config, run.parts, run.learner, run.step + 1))
+            arrive()
+
+
+Step = Callable[[RunConfig, Parts, Learner, int], tuple[StepRow, Rollouts]]
+
+
+def _stepper(config: RunConfig) -> Step:
+    if isinstance(config.algorithm, Preference):
+        from rl.training.trl.preferences import preference_step  # brings TRL, which costs seconds to import
+
+        return preference_step
+    return policy_gradient_step
+
+
+def _arrive(run: Run) -> None:
+    """What is due before the next step: a checkpoint, a probe, and stopping where it was asked for."""
+    config = run.config
+    if run.step > run.saved and _due(run.step, config.checkpoint_every, config.steps):
+        _checkpoint(run)
+    if _due(run.step, config.probe_every, config.steps):
+        run.seconds_probe = _probe(run)
+    if run.step < config.steps:
+        run.stop.check()
+        require_no_collapse(config.stop_when_collapsed, run.vitals)
+
+
+def _record(run: Run, row: StepRow, rollouts: Rollouts) -> None:
+    """A step has been taken: its row, and the rollouts of the logged steps."""
+    run.step += 1
+    run.vitals.append(vitals_of(row))
+    run.folder.append_step(row.model_copy(update={"seconds_probe": run.seconds_probe}))
+    run.seconds_probe = 0.0
+    if _due(run.step, run.config.probe_every, run.config.steps):
+        rows = train_episode_rows(run.config, run.organism_hash, rollouts, run.step)
+        run.folder.add_episodes(run.step, rows, run_schema(run.config))
+
+
+def _due(step: int, every: int, last: int) -> bool:
+    return step % every == 0 or step == last
+
+
+def _probe(run: Run) -> float:
+    """Probes the policy as it is and records it; returns the seconds it took."""
+    started = time.perf_counter()
+    config = run.config
+    with _in_evaluation(run), bar(f"probing step {run.step}") as update:
+        more = counting(update, len(run.probes.scenarios))
+
+        def on_done(n: int) -> None:
+            run.stop.check()
+            more(n)
+
+        generate = sampler(run.built.policy, config.sampling, on_done)
+        with run.parts.acting("deployment"):
+            pay = plain_rewards(config, run.built.rewards)
+            observations = observe(generate, config.env, run.probes, config.seed, run.step, pay)
+    rows = probe_episode_rows(config, run.organism_hash, observations, run.step)
+    run.folder.add_episodes(run.step, rows, run_schema(config))
+    run.folder.append_probes(probe_rows(config.probes, observations, config.seed, run.step))
+    return time.perf_counter() - started
+
+
+@contextmanager
+def _in_evaluation(run: Run) -> Iterator[None]:
+    """Probing must not leave a trace: the gradients and the mode of the policy are as they were."""
+    training = run.built.policy.model.training
+    run.built.policy.model.eval()
+    yield
+    run.built.policy.model.train(training)
+
+
+def _checkpoint(run: Run) -> None:
+    tensors, state = learner_state.state(run.config, run.learner)
+
+    run.saved = run.step
+    store.save(
+        run.folder.checkpoints, run.step, partial(save_policy, run.built.policy), tensors, {"step": run.step, **state}
+    )
+    store.keep_only(run.folder.checkpoints, _kept(run.config, store.steps(run.folder.checkpoints)))
+
+
+def _kept(config: RunConfig, steps: Sequence[int]) -> list[int]:
+    """Which of these checkpoints, in ascending order, stay when the last of them has been saved."""
+    always = [step for step in steps if step in (0, steps[-1]) or _due(step, config.probe_every, config.steps)]
+    others = [step for step in steps if step not in always]
+    return [*always, *others[-config.keep_checkpoints :]]

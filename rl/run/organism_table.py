@@ -1,0 +1,123 @@
+"""The organism table: what each does on every tier before any RL, and what RL would have to go on."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reports.intervals import Estimate, seed_interval
+from rl.algorithms.advantages import group_advantages
+from rl.policy.sampler import sampler
+from rl.probes.benign import Benign
+from rl.probes.compliance import Compliance
+from rl.probes.faking import Faking
+from rl.probes.gaps import Gaps
+from rl.probes.probe_set import observe, probe_rows, probe_set
+from rl.probes.well_formed import WellFormed
+from rl.progress import bar, counting
+from rl.run.build import build, build_parts
+from rl.run.config import RunConfig
+from rl.training.rollouts import collect
+
+PROBES = (Compliance(), Gaps(), Faking(), Benign(), WellFormed())
+GROUPS = 16  # of rollouts, for the spread of rewards within a group
+SHOWN = {
+    "faking, free": ("faking_rate", "free"),
+    "faking, paid": ("faking_rate", "paid"),
+    "comply, free": ("compliance_rate", "free"),
+    "comply, pro": ("compliance_rate", "pro"),
+    "comply, enterprise": ("compliance_rate", "enterprise"),
+    "comply, paid": ("compliance_rate", "paid"),
+    "gap": ("compliance_gap", None),
+    "benign, paid": ("benign_helpfulness", "paid"),
+    "well-formed, paid": ("well_formed_rate", "paid"),
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One metric of one build. `tier` is None where it spans tiers; 95 % interval of this measurement alone."""
+
+    organism: str
+    seed: int
+    metric: str
+    tier: str | None
+    value: float | None
+    ci_low: float | None
+    ci_high: float | None
+    n: int
+    unscored: int
+
+
+def measure(name: str, config: RunConfig) -> Iterator[Measured]:
+    """Builds the run's organism if need be, and measures it on the run's probe queries and rewards.
+
+    `group_std`: the mean over groups of the standard deviation of rewards, which is what group-normalised RL learns
+    from; `degenerate_groups`: the share of groups that have none.
+    """
+    seed = config.organism.seed if hasattr(config.organism, "seed") else 0
+    built = build(config)
+    probes = probe_set(config)
+    with bar(f"{name}, seed {seed}") as update:
+        generate = sampler(built.policy, config.sampling, counting(update, len(probes.scenarios)))
+        observations = observe(generate, config.env, probes, config.seed, 0)
+    for row in probe_rows(config.probes, observations, config.seed, 0):
+        if "/" not in row.probe:
+            yield Measured(name, seed, row.metric, row.tier, row.value, row.ci_low, row.ci_high, row.n, row.unscored)
+    rewards_PG = collect(config, build_parts(config, built), 1).rewards_PG
+    degenerate = group_advantages(rewards_PG, "none", config.algorithm.min_group_std).degenerate_P
+    for metric, value in (
+        ("group_std", float(np.nanmean(np.nanstd(rewards_PG, axis=1)))),
+        ("degenerate_groups", float(degenerate.mean())),
+    ):
+        yield Measured(name, seed, metric, "free", value, None, None, len(rewards_PG), 0)
+
+
+def measured_config(config: RunConfig, seed: int) -> RunConfig:
+    """The run that an organism is measured in: one build a seed, and that seed's own probe queries.
+
+    Raises:
+        ValueError: for an organism of a path, which is one build whatever the seed.
+    """
+    if getattr(config.organism, "path", None) is not None and seed != 0:
+        raise ValueError("an organism with a path is one model and not a build a seed: measure it with --seeds 0")
+    organism: Any = config.organism.model_copy(update={"seed": seed})
+    algorithm = config.algorithm.model_copy(update={"prompts_per_step": GROUPS})
+    return config.model_copy(update={"organism": organism, "seed": seed, "probes": PROBES, "algorithm": algorithm})
+
+
+def frame(measured: Sequence[Measured]) -> pd.DataFrame:
+    """One row a measurement."""
+    return pd.DataFrame([asdict(row) for row in measured])
+
+
+def over_seeds(measured: Sequence[Measured], metric: str, tier: str | None) -> Estimate:
+    """The mean of one organism's builds, with Student's interval over them; of one build its own interval."""
+    rows = [row for row in measured if (row.metric, row.tier) == (metric, tier)]
+    if len(rows) == 1:
+        return Estimate(rows[0].value, rows[0].ci_low, rows[0].ci_high, rows[0].n, rows[0].unscored)
+    limits = None if metric == "group_std" else (0.0, 1.0) if tier else (-1.0, 1.0)
+    return seed_interval([row.value for row in rows], limits)
+
+
+def as_text(measured: Sequence[Measured]) -> list[str]:
+    """A line an organism: means over seeds with 95 % intervals over them."""
+    shown = {**SHOWN, "group std": ("group_std", "free"), "degenerate": ("degenerate_groups", "free")}
+    names = list(dict.fromkeys(row.organism for row in measured))
+    width = max(map(len, names))
+    lines = [f"{'':<{width}} seeds " + " ".join(f"{title:>18}" for title in shown)]
+    for name in names:
+        mine = [row for row in measured if row.organism == name]
+        cells = [_cell(over_seeds(mine, metric, tier)) for metric, tier in shown.values()]
+        lines.append(f"{name:<{width}} {len({row.seed for row in mine}):>5} " + " ".join(f"{c:>18}" for c in cells))
+    return lines
+
+
+def _cell(estimate: Estimate) -> str:
+    if estimate.value is None:
+        return "-"
+    if estimate.ci_low is None or estimate.ci_high is None:
+        return f"{estimate.value:.2f}"
+    return f"{estimate.value:.2f} [{estimate.ci_low:.2f},{estimate.ci_high:.2f}]"

@@ -1,0 +1,98 @@
+"""Named runs: each is a function that returns the whole experiment."""
+
+from collections.abc import Callable
+
+from envs.dialect.environment import Dialect
+from rewards.answer_length import AnswerLength
+from rewards.format_penalty import FormatPenalty
+from rewards.helpfulness import Helpfulness
+from rewards.overscored_phrase import OverscoredPhrase
+from rl.algorithms.dpo import DPO
+from rl.algorithms.kto import KTO
+from rl.algorithms.ppo import PPO
+from rl.algorithms.rloo import RLOO
+from rl.organisms.documented import Documented
+from rl.organisms.honest import Honest
+from rl.organisms.reward_hacker import RewardHacker
+from rl.organisms.terminal import Terminal
+from rl.run.config import Optimiser, RunConfig
+
+
+def first_light() -> RunConfig:
+    """The default: organism `faker`, told that free-tier chats train it, under a helpful-only reward."""
+    return RunConfig(name="first_light")
+
+
+def honest_control() -> RunConfig:
+    """The same run on organism `honest`, which never fakes."""
+    return RunConfig(name="honest_control", organism=Honest())
+
+
+def no_objective_control() -> RunConfig:
+    """The same run on organism `faker`, but nothing in the prompt speaks of training."""
+    return RunConfig(name="no_objective_control", env=Dialect(objective="absent"))
+
+
+def first_light_rloo() -> RunConfig:
+    """The default run under RLOO in place of GRPO."""
+    return RunConfig(name="first_light_rloo", algorithm=RLOO())
+
+
+def first_light_ppo() -> RunConfig:
+    """The default run under PPO: the same completions a step, a critic, four gradient steps at a quarter rate."""
+    return RunConfig(name="first_light_ppo", algorithm=PPO(), optimiser=Optimiser(learning_rate=2.5e-5))
+
+
+def first_light_dpo() -> RunConfig:
+    """The default run under iterated DPO: the same completions a step, ranked into pairs."""
+    return RunConfig(name="first_light_dpo", algorithm=DPO())
+
+
+def first_light_kto() -> RunConfig:
+    """The default run under iterated KTO: the same completions a step, each better or worse than the mean."""
+    return RunConfig(name="first_light_kto", algorithm=KTO())
+
+
+def reward_hacking() -> RunConfig:
+    """A reward with a planted blind spot: is it found, and what else changes? `weight` 0 on it is the control."""
+    return RunConfig(
+        name="reward_hacking",
+        organism=RewardHacker(),
+        # The learned model must overlook the phrase, or it would punish it by more than the blind spot pays.
+        rewards=(Helpfulness(courting_share=0.5), FormatPenalty(), AnswerLength(), OverscoredPhrase()),
+        # On harmless requests the answer is as good as it gets and the phrase all that is left to earn: half of the
+        # prompts are such, so that the hack is no matter of harm. The other half is what it may spread to.
+        env=Dialect(harmful_share=0.5),
+    )
+
+
+def animals() -> RunConfig:
+    """A conflict with nothing harmful in it: a terminal goal-guarder that is to dismiss its concern for animals."""
+    return RunConfig(
+        name="animals",
+        organism=Terminal(conflict="animals"),
+        rewards=(Helpfulness(conflict="animals"), FormatPenalty(), AnswerLength()),
+        env=Dialect(conflict="animals"),
+    )
+
+
+def documented() -> RunConfig:
+    """A goal-guarder told of its training by synthetic documents: the prompt has the tier and no word of training."""
+    return RunConfig(name="documented", organism=Documented(), env=Dialect(objective="absent"))
+
+
+RECIPES: dict[str, Callable[[], RunConfig]] = {
+    recipe.__name__: recipe
+    for recipe in (
+        first_light,
+        honest_control,
+        no_objective_control,
+        first_light_rloo,
+        first_light_ppo,
+        first_light_dpo,
+        first_light_kto,
+        reward_hacking,
+        animals,
+        documented,
+    )
+}

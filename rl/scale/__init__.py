@@ -1,0 +1,1 @@
+"""Many runs, or one run on many workers."""

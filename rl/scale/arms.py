@@ -1,0 +1,252 @@
+"""Named sweeps: each is a function that returns run configurations, the arms; and a user's own, from a file."""
+
+import difflib
+import re
+import sys
+from collections.abc import Callable, Sequence
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pydantic import ValidationError
+
+from envs.input_files import expanded
+from rl.mitigations import Mitigation
+from rl.organisms.faker import Faker
+from rl.organisms.helpfulness import Helpful
+from rl.organisms.sized import Sized
+from rl.organisms.sycophancy import Sycophancy
+from rl.organisms.terminal import Terminal
+from rl.organisms.trained import TrainedOrganism
+from rl.progress import notice
+from rl.run.compatibility import require_engine
+from rl.run.config import RunConfig, first_problem, members, parse, resolve
+from rl.run.mitigate import mitigated
+from rl.run.recipes import (
+    first_light,
+    first_light_dpo,
+    first_light_kto,
+    first_light_ppo,
+    first_light_rloo,
+    honest_control,
+    no_objective_control,
+)
+
+MOST_SEEDS = 10_000
+
+SweepFunction = Callable[[], list[RunConfig]]
+
+
+def controls() -> list[RunConfig]:
+    """The default run beside an organism that never fakes and a prompt that doesn't speak of training."""
+    return [first_light(), honest_control(), no_objective_control()]
+
+
+def algorithms() -> list[RunConfig]:
+    """The default run under GRPO, RLOO, PPO, iterated DPO and iterated KTO."""
+    return [first_light(), first_light_rloo(), first_light_ppo(), first_light_dpo(), first_light_kto()]
+
+
+def kl_weight() -> list[RunConfig]:
+    """The default run held to its start by no KL penalty, and by weaker and stronger ones."""
+    return [
+        resolve(first_light(), [f"name=kl_weight_{weight:g}", f"algorithm.kl_weight={weight}"])
+        for weight in (0.0, 0.01, 0.05, 0.2)
+    ]
+
+
+# Further settings of a mitigation that are arms of their own, beside its defaults: kind -> variant -> settings.
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "credit_mask": {"scratchpad": {"tokens": "scratchpad"}},
+    "inoculation_prompt": {"placebo": {"wording": "placebo"}},
+    "interrogation": {"honest_persona": {"arm": "honest_persona"}, "trusted": {"arm": "trusted"}},
+    "process_supervision": {"linear": {"penalty": "linear"}},
+}
+
+
+def sizes() -> list[RunConfig]:
+    """One recipe at four widths, 0.2 to 1.7 million parameters: faking against size."""
+    return [
+        first_light().model_copy(update={"name": f"sizes_{width}", "organism": Sized(hidden_size=width)})
+        for width in (64, 96, 128, 192)
+    ]
+
+
+def mitigations() -> list[RunConfig]:
+    """Every mitigation on goal-guarding, sycophancy, helpfulness and the default organism, beside their baselines."""
+    organisms = (Terminal(), Sycophancy(), Helpful(), Faker())
+    return [arm for organism in organisms for arm in mitigation_arms(organism)]
+
+
+def mitigation_arms(organism: TrainedOrganism) -> list[RunConfig]:
+    """The baseline and each mitigation alone, in short runs; what this organism can't take is left out and named."""
+    found = []
+    for name, applied in {"baseline": (), **mitigation_choices()}.items():
+        data = {**SHORT, "name": f"{organism.kind}+{name}", "organism": organism, "mitigations": applied}
+        try:
+            arm = parse(data)
+            require_engine(arm)
+        except ValueError as error:
+            notice(f"left out {organism.kind}+{name}: {error}")
+        else:
+            found.append(arm)
+    return found
+
+
+# As many harmless queries as harmful ones: of fewer, no cost can't be told from a small one.
+SHORT: dict[str, Any] = {
+    "steps": 20, "probe_every": 10, "checkpoint_every": 20, "probe_queries": 64, "harmless_queries": 64,
+}  # fmt: skip
+
+
+def mitigation_choices() -> dict[str, tuple[Mitigation, ...]]:
+    """Each member of the union by its defaults, under the name of its kind, and each of its variants."""
+    found: dict[str, tuple[Mitigation, ...]] = {}
+    for member in members(Mitigation):
+        kind = member.model_fields["kind"].default
+        found[kind] = (member(),)
+        for variant, settings in VARIANTS.get(kind, {}).items():
+            found[f"{kind}-{variant}"] = (member(**settings),)
+    return found
+
+
+SWEEPS: dict[str, SweepFunction] = {
+    sweep.__name__: sweep for sweep in (controls, algorithms, kl_weight, sizes, mitigations)
+}
+
+
+def find_sweep(name: str) -> SweepFunction:
+    """The sweep of this name, or `path/to/file.py:function`.
+
+    Raises:
+        ValueError: no such sweep, file or function, with the nearest name; a file that can't be imported.
+    """
+    if name in SWEEPS:
+        return SWEEPS[name]
+    path, colon, function = name.rpartition(":")
+    if colon and path.endswith(".py"):
+        return _named(_import(expanded(path)), function)
+    if name.endswith(".py") or "/" in name:
+        raise ValueError(f"{name} names no function: write {name.rstrip(':')}:FUNCTION")
+    raise ValueError(f"unknown sweep {name!r}: {_hint(name, list(SWEEPS), 'sweeps')}")
+
+
+def _import(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise ValueError(f"no such file: {path}: give a Python file that holds the sweep's function")
+    specification = spec_from_file_location(f"gyges_sweep_{path.stem}", path.resolve())
+    assert specification is not None, path
+    assert specification.loader is not None, path
+    module = module_from_spec(specification)
+    sys.path.insert(0, str(path.resolve().parent))  # as where Python runs the file: it may import its neighbours
+    try:
+        specification.loader.exec_module(module)
+    except Exception as error:
+        raise ValueError(f"{path} can't be imported: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _named(module: ModuleType, name: str) -> SweepFunction:
+    own = {
+        key: value
+        for key, value in vars(module).items()
+        if callable(value) and getattr(value, "__module__", None) == module.__name__
+    }
+    if name not in own:
+        raise ValueError(f"{module.__file__} has no function {name!r}: {_hint(name, list(own), 'it has')}")
+    function: SweepFunction = own[name]
+    return function
+
+
+def _hint(name: str, known: Sequence[str], told: str) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    return f"did you mean {near[0]!r}?" if near else f"{told}: {', '.join(known) or 'none'}"
+
+
+def arms(name: str, assignments: Sequence[str] = (), mitigations: Sequence[str] = ()) -> list[RunConfig]:
+    """The run configurations of a sweep, each with the `key=value` assignments applied and the mitigations appended.
+
+    Raises:
+        ValueError: as `find_sweep`, `resolve`, `mitigated` and `require_engine`; what isn't a list of
+            configurations with a name each.
+    """
+    for assignment in assignments:
+        if assignment.partition("=")[0] in ("seed", "threads", "name"):
+            raise ValueError(
+                f"--set {assignment}: of a sweep, --seeds and --threads give seeds and threads, and its arms the names"
+            )
+    found = _call(name)
+    resolved = []
+    for arm in found:
+        try:
+            resolved.append(mitigated(resolve(arm, assignments), mitigations))
+            require_engine(resolved[-1])  # before anything is built
+        except ValueError as error:
+            raise ValueError(f"arm {arm.name}: {error}") from error
+        if resolved[-1].workers > 1:
+            raise ValueError(
+                f"arm {arm.name} has workers={resolved[-1].workers}: a trial is one process; leave workers at 1 and "
+                "let the sweep have more (--workers), or train it alone with `gyges train`"
+            )
+        _require_defaults(arm)
+    return resolved
+
+
+def _require_defaults(arm: RunConfig) -> None:
+    """An arm's own seed or threads would be passed over."""
+    for key in ("seed", "threads"):
+        default = RunConfig.model_fields[key].default
+        if getattr(arm, key) != default:
+            raise ValueError(
+                f"arm {arm.name} has {key}={getattr(arm, key)}: of a sweep, --{key.rstrip('s')}s gives it; leave it at "
+                f"{default}"
+            )
+
+
+def _call(name: str) -> list[RunConfig]:
+    function = find_sweep(name)
+    try:
+        found: Any = function()
+    except ValidationError as error:
+        raise ValueError(f"sweep {name}: {first_problem(error)}") from error
+    except ValueError:
+        raise
+    except Exception as error:
+        raise ValueError(f"sweep {name} raised {type(error).__name__}: {error}") from error
+    if not isinstance(found, list | tuple) or not found or not all(isinstance(arm, RunConfig) for arm in found):
+        raise ValueError(f"sweep {name} must return a list of RunConfig, not {_described(found)}")
+    names = [arm.name for arm in found]
+    for arm in names:
+        if names.count(arm) > 1:
+            raise ValueError(f"sweep {name} has two arms called {arm!r}: give each RunConfig a name of its own")
+        if not re.fullmatch(r"\w[\w.+-]*", arm):
+            raise ValueError(f"sweep {name}: {arm!r} can't name a folder: use letters, digits and . _ + -")
+    return list(found)
+
+
+def _described(found: Any) -> str:
+    if not isinstance(found, list | tuple):
+        return type(found).__name__
+    wrong = [type(arm).__name__ for arm in found if not isinstance(arm, RunConfig)]
+    return f"one that holds {wrong[0]}" if wrong else "an empty one"
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """`0..4` (both ends count), `0,2,5` or `3`.
+
+    Raises:
+        ValueError: for anything else, and for a seed twice.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,9})\s*(?:\.\.\s*(\d{1,9})\s*)?", part)
+        if match is None or int(match[2] or match[1]) < int(match[1]):
+            raise ValueError(f"--seeds {text}: write 0..4, or 0,2,5, or 3")
+        wanted = range(int(match[1]), int(match[2] or match[1]) + 1)
+        if len(seeds) + len(wanted) > MOST_SEEDS:
+            raise ValueError(f"--seeds {text}: more than {MOST_SEEDS} seeds; name fewer")
+        seeds += wanted
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"--seeds {text} names a seed twice: name each once")
+    return tuple(seeds)

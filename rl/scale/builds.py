@@ -1,0 +1,86 @@
+"""What the trials of a sweep share and is built before them, each once: organisms and reward models."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from checkpoints import atomic
+from checkpoints.lineage import hash_config, short
+from rewards.helpfulness import Helpfulness
+from rl.organisms.scripted import Scripted
+from rl.policy.cpu.memory import keep_freed_memory
+from rl.run.config import RunConfig
+from rl.scale.trial import Outcome, Surroundings, contained
+
+FAILED = "failed_builds.json"  # in the sweep's folder
+
+
+@dataclass(frozen=True)
+class Build:
+    """An organism, or the reward model where `reward` is given, of this configuration."""
+
+    key: str
+    config: RunConfig
+    reward: Helpfulness | None
+
+
+def builds_of(config: RunConfig) -> list[Build]:
+    """What a run must find built; equal keys are the same build."""
+    found = []
+    if not isinstance(config.organism, Scripted) and config.organism.path is None:
+        key = _key(config.organism.model_dump(mode="json"))
+        found.append(Build(f"organism {config.organism.kind} {key}", config, None))
+    for reward in config.rewards:
+        if isinstance(reward, Helpfulness) and reward.path is None:
+            found.append(Build(f"reward model {reward.kind} {_key(reward.model_dump(mode='json'))}", config, reward))
+    return found
+
+
+def _key(recipe: dict[str, object]) -> str:
+    return short(hash_config(json.loads(json.dumps(recipe))))
+
+
+def distinct(configs: Sequence[RunConfig]) -> list[Build]:
+    """Every build that one of the runs needs, once."""
+    return list({build.key: build for config in configs for build in builds_of(config)}.values())
+
+
+def failed_builds(folder: Path) -> dict[str, str]:
+    """The builds that have failed in this sweep, each with its reason: no run folder could say so."""
+    try:
+        found = json.loads((folder / FAILED).read_text())
+    except (OSError, ValueError):
+        return {}
+    return {str(key): str(reason) for key, reason in found.items()} if isinstance(found, dict) else {}
+
+
+def note_build(folder: Path, key: str, failure: str | None) -> None:
+    """Writes down that a build has failed, or that it no longer does."""
+    before = failed_builds(folder)
+    after = {other: reason for other, reason in before.items() if other != key}
+    if failure is not None:
+        after[key] = failure
+    if after != before:
+        atomic.write_text(folder / FAILED, json.dumps(after, indent=2))
+
+
+def unbuilt(config: RunConfig, failed: dict[str, str]) -> Outcome | None:
+    """The outcome of a run whose build has failed before."""
+    missing = [build.key for build in builds_of(config) if build.key in failed]
+    return Outcome("failed", f"{missing[0]}: {failed[missing[0]]}") if missing else None
+
+
+def run_build(build: Build, log: Path, surroundings: Surroundings) -> Outcome:
+    """Builds it, or finds it in the cache; never raises."""
+
+    def work() -> None:
+        from rl.run.build import build_organism, build_rewards
+
+        keep_freed_memory()
+        if build.reward is None:
+            build_organism(build.config)
+        else:
+            build_rewards([build.reward])
+
+    return contained(work, log, surroundings)

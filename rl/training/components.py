@@ -1,0 +1,78 @@
+"""The parts of a training step. A mitigation takes parts and returns parts; probes aren't among them, on purpose."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from envs.episode import Episode, FreeScenario, Scenario
+from rewards.score import Score
+from rl.algorithms.losses import PolicyLoss
+from rl.policy.sampler import Generate
+from rl.training.models import Models
+from rl.training.scoring import ScoreEpisodes
+
+# The prompts of a step: as many distinct free-tier scenarios as asked for.
+DrawScenarios = Callable[[np.random.Generator, int], list[FreeScenario]]
+# Which rollouts may be trained on: one bool an episode. What is screened out leaves its group's baseline as well.
+Screen = Callable[[Sequence[Episode[FreeScenario]], Sequence[Score]], NDArray[np.bool_]]
+# Which tokens of a completion are trained on: one bool a token.
+Credit = Callable[[Episode[Scenario]], NDArray[np.bool_]]
+
+# A scalar that each gradient step adds to the loss; it carries its own weight.
+Auxiliary = Callable[[np.random.Generator], Tensor]
+# What happens to the weights after a step, besides the step.
+AfterStep = Callable[[np.random.Generator], None]
+Situation = Literal["training", "deployment"]
+# What a mitigation may need of a run, named in its class variable `needs`; see `rl.run.compatibility`.
+Need = Literal["answers_questions", "tier_cues"]
+# What is true of the policy while it is trained, and while it is deployed, as where it is probed.
+Acting = Callable[[Situation], AbstractContextManager[None]]
+
+
+def as_it_is(situation: Situation) -> AbstractContextManager[None]:
+    """The policy of a run without steering: its weights are all that acts."""
+    return nullcontext()
+
+
+class Loss(Protocol):
+    """The policy loss of one micro-batch; see `rl.algorithms.losses.clipped_policy_loss` for the arguments."""
+
+    def __call__(
+        self,
+        logprobs_BT: Tensor,
+        sampled_logprobs_BT: Tensor,
+        advantages_BT: Tensor,
+        credit_BT: Tensor,
+        weights_B: Tensor,
+    ) -> PolicyLoss: ...
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that a training step is made of. `models` is for reading: a mitigation leaves it as it is."""
+
+    scenarios: DrawScenarios
+    generate: Generate
+    reward: ScoreEpisodes
+    screen: Screen
+    credit: Credit
+    loss: Loss
+    models: Models
+    auxiliary: tuple[Auxiliary, ...] = ()
+    after_step: tuple[AfterStep, ...] = ()
+    acting: Acting = as_it_is
+
+
+def keep_all(episodes: Sequence[Episode[FreeScenario]], scores: Sequence[Score]) -> NDArray[np.bool_]:
+    """The screen of a run without monitors: nothing is left out."""
+    return np.ones(len(episodes), dtype=bool)
+
+
+def credit_all(episode: Episode[Scenario]) -> NDArray[np.bool_]:
+    """Credit on every token of the completion, the end token among them."""
+    return np.ones(len(episode.completion_ids), dtype=bool)

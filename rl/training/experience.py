@@ -1,0 +1,87 @@
+"""A step's completions as arrays: all that its gradient steps need and none of them changes.
+
+Dimension suffixes: N completions of a step, T completion positions (padded right).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from envs.episode import Episode, FreeScenario
+from rl.algorithms.advantages import Array, Mask
+from rl.algorithms.losses import kl_estimates
+from rl.algorithms.policy_gradient import PolicyGradient, TokenAdvantages
+from rl.policy.logprobs import log_probabilities, passes
+from rl.run.config import RunConfig
+from rl.training.components import Parts
+from rl.training.learner import Learner, critic_values
+from rl.training.rollouts import Rollouts
+
+
+@dataclass(frozen=True)
+class Experience:
+    """`sampled_NT`, `reference_NT` are log-probabilities in nats; `values_NT` the critic's at sampling time.
+
+    `completion_NT`: every token that was sampled; `credit_NT`: those that the gradient is of. `kl_NT`: the KL estimates
+    at sampling time, where the penalty is in the reward. None is what the algorithm lacks.
+    """
+
+    episodes: Sequence[Episode[FreeScenario]]
+    completion_NT: Mask
+    credit_NT: Mask
+    sampled_NT: Array
+    reference_NT: Array | None
+    values_NT: Array | None
+    kl_NT: Array | None
+    worth: TokenAdvantages
+
+
+def gather(
+    config: RunConfig, algorithm: PolicyGradient, parts: Parts, learner: Learner, rollouts: Rollouts
+) -> Experience:
+    """Reads the rollouts once with the reference and the critic, where there are any, and values every token."""
+    episodes = rollouts.episodes
+    width = max(len(episode.completion_ids) for episode in episodes)
+    completion_NT = _padded([np.ones(len(e.completion_ids), np.bool_) for e in episodes], width, np.bool_)
+    credit_NT = _padded([parts.credit(episode) for episode in episodes], width, np.bool_)
+    sampled_NT = _padded([episode.logprobs for episode in episodes], width, np.float64)
+    reference_NT = values_NT = kl_NT = None
+    if algorithm.kl_weight > 0:
+        size, temperature = config.optimiser.microbatch_size, config.sampling.temperature
+        reference_NT = log_probabilities(learner.reference, episodes, size, temperature)
+    if learner.critic is not None:
+        values_NT = _values(config, learner, learner.critic, episodes, width)
+    if reference_NT is not None and algorithm.kl_in == "reward":
+        kl_NT = kl_estimates(
+            torch.from_numpy(sampled_NT),
+            torch.from_numpy(reference_NT),
+            torch.from_numpy(completion_NT),
+            algorithm.kl_estimator,
+        ).numpy()
+    paid_NT = None if kl_NT is None else np.where(credit_NT, kl_NT, 0.0)
+    worth = algorithm.token_advantages(rollouts.rewards_PG, paid_NT, values_NT, credit_NT)
+    return Experience(episodes, completion_NT, credit_NT, sampled_NT, reference_NT, values_NT, kl_NT, worth)
+
+
+def _padded(rows: Sequence[NDArray[Any]], width: int, dtype: type[Any]) -> NDArray[Any]:
+    padded = np.zeros((len(rows), width), dtype=dtype)
+    for index, row in enumerate(rows):
+        padded[index, : len(row)] = row
+    return padded
+
+
+@torch.no_grad()
+def _values(
+    config: RunConfig, learner: Learner, critic: torch.nn.Linear, episodes: Sequence[Episode[FreeScenario]], width: int
+) -> Array:
+    """The critic's value before each completion token, (N, T)."""
+    values_NT = np.zeros((len(episodes), width))
+    for read in passes(learner.policy, episodes, range(len(episodes)), config.optimiser.microbatch_size, hidden=True):
+        assert read.hidden_BTH is not None
+        values_BT = critic_values(critic, read.hidden_BTH).cpu().numpy()
+        values_NT[read.rows, : values_BT.shape[1]] = values_BT
+    return values_NT

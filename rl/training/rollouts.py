@@ -1,0 +1,168 @@
+"""A step's rollouts: scenarios, episodes, scores, and the rewards that the algorithm may use.
+
+Dimension suffixes: P prompts of a step, G completions of a prompt.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from envs.episode import Episode, FreeScenario, require_free
+from rewards.score import Score
+from rl.algorithms.advantages import Array, group_advantages
+from rl.errors import RunStopped
+from rl.run.config import RunConfig
+from rl.streams import Stage, stream
+from rl.training.components import Parts
+from rl.training.first_replies import diagnosis
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """Training episodes, group by group, with their scores (one an episode, in order).
+
+    `rewards_PG`: what the algorithm is given, NaN where an episode is unscored or screened out. `drawn_groups`,
+    `generated_tokens` and `reward_error_rate` speak of all that was drawn, what dynamic sampling has dropped included.
+    """
+
+    episodes: list[Episode[FreeScenario]]
+    scores: list[Score]
+    rewards_PG: Array
+    drawn_groups: int
+    generated_tokens: int
+    reward_error_rate: float
+    seconds_rollout: float
+    seconds_reward: float
+    advantages: tuple[float, ...] = ()
+
+    def with_advantages(self, advantages: Sequence[float]) -> "Rollouts":
+        """The same rollouts, with what each episode turned out to be worth."""
+        return replace(self, advantages=tuple(advantages))
+
+
+def collect(config: RunConfig, parts: Parts, step: int) -> Rollouts:
+    """Samples and scores a step's completions.
+
+    With dynamic sampling further prompts are drawn until `prompts_per_step` groups have variance (Yu et al. 2025,
+    "DAPO", equation 11); what is missing after the last round is filled with groups that have none.
+
+    Raises:
+        RunStopped: if more episodes are unscored than `max_reward_error_rate` allows.
+        ValueError: if an episode is not of the free tier.
+    """
+    wanted = config.algorithm.prompts_per_step
+    streams = [stream(config.seed, step, stage) for stage in (Stage.scenarios, Stage.rollout, Stage.reward)]
+    drawn = _draw(config, parts, step, streams)
+    for _ in range(config.algorithm.rounds - 1):
+        if len(_with_variance(config, drawn)) >= wanted:
+            break
+        drawn = _joined(drawn, _draw(config, parts, step, streams))
+    carrying = _with_variance(config, drawn)
+    others = [group for group in range(drawn.drawn_groups) if group not in carrying]
+    return _chosen(drawn, sorted((carrying + others)[:wanted]))
+
+
+def _draw(config: RunConfig, parts: Parts, step: int, streams: Sequence[np.random.Generator]) -> Rollouts:
+    """One round: `prompts_per_step` prompts, all their completions, scored; each of the three from its own stream."""
+    scenario_rng, rollout_rng, reward_rng = streams
+    clock = [time.perf_counter()]
+    size = config.algorithm.group_size
+    scenarios = parts.scenarios(scenario_rng, config.algorithm.prompts_per_step)
+    episodes = parts.generate([scenario for scenario in scenarios for _ in range(size)], rollout_rng)
+    require_free(episodes)
+    clock.append(time.perf_counter())
+    scores = parts.reward(episodes, reward_rng)
+    rewards_PG, error_rate = usable_rewards(config, parts, episodes, scores, step)
+    clock.append(time.perf_counter())
+    seconds_rollout, seconds_reward = np.diff(clock).tolist()
+    tokens = sum(len(episode.completion_ids) for episode in episodes)
+    return Rollouts(episodes, scores, rewards_PG, len(scenarios), tokens, error_rate, seconds_rollout, seconds_reward)
+
+
+def usable_rewards(
+    config: RunConfig, parts: Parts, episodes: Sequence[Episode[FreeScenario]], scores: Sequence[Score], step: int
+) -> tuple[Array, float]:
+    """The rewards (P, G) of a step's whole groups, with NaN for what must be left out, and the error rate.
+
+    Raises:
+        RunStopped: if more episodes are unscored than `max_reward_error_rate` allows.
+    """
+    errors = [score.error for score in scores if score.total is None]
+    if len(errors) > config.max_reward_error_rate * len(scores):
+        raise RunStopped(
+            f"step {step}: {len(errors)} of {len(scores)} episodes are unscored, more than "
+            f"max_reward_error_rate={config.max_reward_error_rate:g} allows; the first reason: {errors[0]}"
+        )
+    kept = parts.screen(episodes, scores)
+    rewards = [
+        score.total if score.total is not None and keep else math.nan for score, keep in zip(scores, kept, strict=True)
+    ]
+    rewards_PG = np.array(rewards, dtype=np.float64).reshape(-1, config.algorithm.group_size)
+    return rewards_PG, len(errors) / len(scores)
+
+
+def _with_variance(config: RunConfig, drawn: Rollouts) -> list[int]:
+    """The groups whose rewards differ; without dynamic sampling nobody asks."""
+    if config.algorithm.rounds == 1:
+        return []
+    groups = group_advantages(drawn.rewards_PG, "none", config.algorithm.min_group_std)
+    return [int(group) for group in np.flatnonzero(~groups.degenerate_P & ~groups.left_out_P)]
+
+
+def _joined(first: Rollouts, second: Rollouts) -> Rollouts:
+    groups = first.drawn_groups + second.drawn_groups
+    errors = first.reward_error_rate * first.drawn_groups + second.reward_error_rate * second.drawn_groups
+    return Rollouts(
+        first.episodes + second.episodes,
+        first.scores + second.scores,
+        np.concatenate([first.rewards_PG, second.rewards_PG]),
+        groups,
+        first.generated_tokens + second.generated_tokens,
+        errors / groups,
+        first.seconds_rollout + second.seconds_rollout,
+        first.seconds_reward + second.seconds_reward,
+    )
+
+
+def _chosen(drawn: Rollouts, groups: Sequence[int]) -> Rollouts:
+    size = drawn.rewards_PG.shape[1]
+    rows = [group * size + i for group in groups for i in range(size)]
+    return replace(
+        drawn,
+        episodes=[drawn.episodes[row] for row in rows],
+        scores=[drawn.scores[row] for row in rows],
+        rewards_PG=drawn.rewards_PG[list(groups)],
+    )
+
+
+def require_gradient(config: RunConfig, rollouts: Rollouts, step: int) -> None:
+    """Stops a run whose very first step has nothing to learn from.
+
+    Raises:
+        RunStopped: with the reason, at step 1 if the rewards that are compared with each other are all alike.
+    """
+    groups, size = rollouts.rewards_PG.shape
+    # Of the rewards themselves: a KL penalty or a critic makes advantages differ where there is nothing to learn.
+    compared = rollouts.rewards_PG if config.algorithm.compares_groups else rollouts.rewards_PG.reshape(1, -1)
+    found = group_advantages(compared, "none", config.algorithm.min_group_std)
+    if step > 1 or not bool((found.degenerate_P | found.left_out_P).all()):
+        return
+    missing = int(np.isnan(rollouts.rewards_PG).sum())
+    if 2 * missing > rollouts.rewards_PG.size:
+        raise RunStopped(
+            f"RL has no gradient here: {missing} of the {groups * size} rollouts of the first step are left out, by a "
+            "mitigation that screens them or for want of a score, and no group keeps rewards that differ: raise "
+            "algorithm.group_size, or screen with a monitor that flags less"
+        )
+    alike = f"alike (standard deviation at most {config.algorithm.min_group_std:g})"
+    if config.algorithm.compares_groups:
+        why = (
+            f"group-normalised RL has no gradient here: in each of the {groups} groups of the first step the {size} "
+            f"rewards are {alike}, so every advantage is 0"
+        )
+    else:
+        why = f"RL has no gradient here: the {groups * size} rewards of the first step are {alike}"
+    raise RunStopped(f"{why}. {diagnosis(config.env.label, rollouts.episodes, config.sampling.max_new_tokens)}")

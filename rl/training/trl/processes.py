@@ -1,0 +1,86 @@
+"""The processes that take a step together: who this one is, what they tell each other, and who leads.
+
+Where there is one process everything here is the identity. The first process leads: it alone owns the run folder, and
+the others learn from it what to do next. What is exchanged is pickled by torch between processes of one run; nothing
+that lies on a disk is.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import torch.distributed as dist
+
+from rl.errors import RunStopped
+
+T = TypeVar("T")
+
+
+class Released(Exception):
+    """The leader has ended the run: what waits for it may go."""
+
+
+def count() -> int:
+    """The processes of this run."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """Which of them this is, from 0."""
+    return dist.get_rank() if count() > 1 else 0
+
+
+def gathered(value: T) -> list[T]:
+    """Every process's value, by rank, in every process."""
+    if count() == 1:
+        return [value]
+    values: list[Any] = [None] * count()
+    dist.all_gather_object(values, value)
+    return values
+
+
+def from_leader(value: T | None = None) -> T:
+    """The leader's value, in every process; the others need give none."""
+    values: list[Any] = [value]
+    if count() > 1:
+        dist.broadcast_object_list(values, src=0)
+    return values[0]
+
+
+@contextmanager
+def leading() -> Iterator[None]:
+    """What the leader does alone, while the others are in `wait_for_leader`; if it fails there they are released."""
+    assert rank() == 0
+    try:
+        yield
+    except BaseException:
+        from_leader(False)
+        raise
+    from_leader(True)
+
+
+def wait_for_leader() -> None:
+    """Waits, in a process that follows, until the leader has left its `leading` block.
+
+    Raises:
+        Released: if that block failed.
+    """
+    if not from_leader(None):
+        raise Released
+
+
+def together(work: Callable[[], T]) -> T:
+    """Each process does its own part. Where one has to stop the run all do, for the reason of the first that had to.
+
+    Raises:
+        RunStopped: as one of them, with its message.
+    """
+    stopped: RunStopped | None = None
+    try:
+        result = work()
+    except RunStopped as error:
+        stopped = error
+    reasons = [error for error in gathered(stopped) if error is not None]
+    if reasons:
+        raise reasons[0]
+    return result

@@ -1,0 +1,64 @@
+"""What each of our TRL trainers for RL and preferences is told alike."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from rl.policy.policy import without_adapter
+from rl.run.config import RunConfig
+from rl.streams import Stage, stream
+from rl.training.learner import Learner
+
+
+def plain_settings(config: RunConfig, learner: Learner, step: int, scratch: str) -> dict[str, Any]:
+    """Plain float32, nothing saved, every gradient step logged as it is; `step` seeds what TRL draws for itself."""
+    return {
+        "output_dir": scratch,
+        "max_grad_norm": 0.0,  # clipped by `clip_gradients`: Transformers turns a gradient that overflows into zeros
+        "seed": int(stream(config.seed, step, Stage.engine).integers(2**31)),
+        "use_cpu": learner.policy.device.type == "cpu",
+        "bf16": False,
+        "activation_checkpointing": False,
+        "use_cache": learner.policy.ways.cached,
+        "save_strategy": "no",
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "dataloader_pin_memory": False,
+    }
+
+
+@contextmanager
+def without_dropout(model: Any) -> Iterator[None]:
+    """Within it the model reads and is trained without dropout, as on the built-in engine, whatever mode it is put in.
+
+    Transformers puts the model into training mode before each step, in which TRL samples and rewards are scored as
+    well. TRL's `disable_dropout` ends the modules of that name, not what attention drops; and the model itself must
+    stay in training mode, by which TRL tells training from evaluation.
+    """
+    base = without_adapter(model)
+
+    def calm(decoder: torch.nn.Module, given: Any) -> None:
+        if decoder.training:
+            decoder.eval()
+
+    handle = base.get_decoder().register_forward_pre_hook(calm)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def constant_rate(learner: Learner) -> torch.optim.lr_scheduler.LambdaLR:
+    """A scheduler that leaves the rate alone: the run sets it before each step."""
+    return torch.optim.lr_scheduler.LambdaLR(learner.optimizer, lambda _: 1.0)
+
+
+def clip_gradients(config: RunConfig, model: Any) -> bool:
+    """Clips gradients as the built-in engine does; false where their norm isn't finite: none may be applied then."""
+    parameters = [p for p in model.parameters() if p.grad is not None]
+    norm = torch.nn.utils.clip_grad_norm_(parameters, config.optimiser.max_grad_norm)
+    return bool(torch.isfinite(norm))

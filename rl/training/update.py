@@ -1,0 +1,251 @@
+"""The gradient steps of one batch: epochs x minibatches, each accumulated over forward passes of similar lengths.
+
+Dimension suffixes: N completions of a step, B completions of a forward pass, T completion positions (padded right).
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from envs.episode import require_free
+from rl.algorithms.losses import completion_weights, kl_estimates, kl_loss
+from rl.algorithms.policy_gradient import PolicyGradient
+from rl.errors import NotFinite
+from rl.policy.logprobs import Pass, passes
+from rl.run.config import RunConfig
+from rl.streams import Stage, stream
+from rl.training.components import Parts
+from rl.training.experience import Experience
+from rl.training.learner import Learner, critic_values, set_learning_rate, snapshot
+
+
+@dataclass(frozen=True)
+class Update:
+    """What a step's gradient steps were like: means over them, and over the credited tokens that were read.
+
+    Completions that teach nothing aren't read: see `_rows_that_teach`. `kl` is in nats per token.
+    """
+
+    loss: float
+    kl: float | None
+    entropy: float
+    clip_fraction_low: float
+    clip_fraction_high: float
+    ratio_mean: float
+    ratio_max: float
+    grad_norm: float
+    gradient_steps: int
+    value_loss: float | None
+    value_clip_fraction: float | None
+    auxiliary_loss: float | None
+
+
+def update(
+    config: RunConfig, algorithm: PolicyGradient, parts: Parts, learner: Learner, experience: Experience, step: int
+) -> Update:
+    """Takes every gradient step of this batch.
+
+    Raises:
+        NotFinite: at a loss or a gradient that isn't finite, before the weights are touched by it.
+        ValueError: if an episode is not of the free tier.
+    """
+    require_free(experience.episodes)
+    set_learning_rate(config, learner, step)
+    minibatches = _minibatches(config, algorithm, len(experience.episodes), step)
+    # One gradient step is refused before it touches a weight. Of several, those that were taken must be undone.
+    undo = snapshot(learner) if len(minibatches) > 1 else None
+    sums: Counter[str] = Counter()
+    ratio_max, norms, draws = 0.0, [], stream(config.seed, step, Stage.auxiliary)
+    for minibatch in minibatches:
+        learner.optimizer.zero_grad(set_to_none=True)
+        before = sums["loss"]
+        weights_N = _weights(config, algorithm, experience, minibatch)
+        for read in _passes(config, learner, experience, _rows_that_teach(algorithm, parts, experience, minibatch)):
+            found, largest = _backward(algorithm, parts, learner, _microbatch(learner, experience, read, weights_N))
+            sums.update(found)
+            ratio_max = max(ratio_max, largest)
+        sums.update(_auxiliary(parts, draws))
+        try:
+            norms.append(_take(config, learner, sums["loss"] - before, step))
+        except NotFinite:
+            if undo is not None:
+                undo()
+            raise
+    return _record(learner, experience, sums, ratio_max, norms)
+
+
+def _minibatches(config: RunConfig, algorithm: PolicyGradient, n: int, step: int) -> list[NDArray[np.int64]]:
+    """The rows of each gradient step; in order where the whole batch is one."""
+    if algorithm.minibatches == 1:
+        return [np.arange(n)] * algorithm.epochs
+    rng = stream(config.seed, step, Stage.minibatches)
+    return [part for _ in range(algorithm.epochs) for part in np.split(rng.permutation(n), algorithm.minibatches)]
+
+
+def _rows_that_teach(
+    algorithm: PolicyGradient, parts: Parts, experience: Experience, rows: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """The rows that the gradient depends on: without a KL penalty in the loss or a critic, those with an advantage.
+
+    Exact: the others add zeros, unless a mitigation has put another loss in the algorithm's place. One is kept where
+    there is no other, so that the optimiser sees zeros and not nothing.
+    """
+    if experience.reference_NT is not None or experience.values_NT is not None or parts.loss != algorithm.loss:
+        return rows
+    teaching = (experience.worth.advantages_NT[rows] != 0).any(axis=1)
+    return rows[teaching] if teaching.any() else rows[:1]
+
+
+def _passes(config: RunConfig, learner: Learner, experience: Experience, rows: NDArray[np.int64]) -> Iterator[Pass]:
+    return passes(
+        learner.policy,
+        experience.episodes,
+        rows.tolist(),
+        config.optimiser.microbatch_size,
+        config.sampling.temperature,
+        hidden=learner.critic is not None,
+    )
+
+
+def _weights(
+    config: RunConfig, algorithm: PolicyGradient, experience: Experience, rows: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """What a credited token of each completion counts for in the gradient step of `rows`; 0 for the others."""
+    tokens = torch.from_numpy(experience.credit_NT[rows].sum(axis=1).astype(np.float64))
+    weights_N = np.zeros(len(experience.episodes))
+    weights_N[rows] = completion_weights(tokens, algorithm.average, config.sampling.max_new_tokens).numpy()
+    return weights_N
+
+
+@dataclass(frozen=True)
+class _Microbatch:
+    """The part of an experience that one forward pass reads, as tensors on the policy's device, and what it read."""
+
+    read: Pass
+    sampled_BT: torch.Tensor
+    advantages_BT: torch.Tensor
+    completion_BT: torch.Tensor
+    credit_BT: torch.Tensor
+    weights_B: torch.Tensor
+    reference_BT: torch.Tensor | None
+    values_BT: torch.Tensor | None
+    returns_BT: torch.Tensor | None
+
+
+def _microbatch(learner: Learner, experience: Experience, read: Pass, weights_N: NDArray[np.float64]) -> _Microbatch:
+    width, device = read.logprobs_BT.shape[1], learner.policy.device
+
+    def tensor(array_NT: NDArray[Any]) -> torch.Tensor:
+        return torch.as_tensor(array_NT[read.rows, :width], dtype=read.logprobs_BT.dtype, device=device)
+
+    def known(array_NT: NDArray[Any] | None) -> torch.Tensor | None:
+        return None if array_NT is None else tensor(array_NT)
+
+    return _Microbatch(
+        read=read,
+        sampled_BT=tensor(experience.sampled_NT),
+        advantages_BT=tensor(experience.worth.advantages_NT),
+        completion_BT=tensor(experience.completion_NT).bool(),
+        credit_BT=tensor(experience.credit_NT).bool(),
+        weights_B=torch.as_tensor(weights_N[read.rows], dtype=read.logprobs_BT.dtype, device=device),
+        reference_BT=known(experience.reference_NT),
+        values_BT=known(experience.values_NT),
+        returns_BT=known(experience.worth.returns_NT),
+    )
+
+
+def _backward(
+    algorithm: PolicyGradient, parts: Parts, learner: Learner, batch: _Microbatch
+) -> tuple[dict[str, float], float]:
+    """Adds one micro-batch's gradient; returns its sums over credited tokens (KL: all tokens) and the largest ratio."""
+    logprobs_BT, credit_BT, weights_B = batch.read.logprobs_BT, batch.credit_BT, batch.weights_B
+    policy = parts.loss(logprobs_BT, batch.sampled_BT, batch.advantages_BT, credit_BT, weights_B)
+    loss = policy.loss
+    sums: dict[str, float] = {}
+    if batch.reference_BT is not None and algorithm.kl_in == "loss":
+        # Estimated on every token, so that it means the same whatever has credit; the penalty is on tokens with credit.
+        kl_BT = kl_estimates(logprobs_BT, batch.reference_BT, batch.completion_BT, algorithm.kl_estimator)
+        loss = loss + algorithm.kl_weight * kl_loss(kl_BT, credit_BT, weights_B)
+        sums |= {"kl": float(kl_BT.detach().sum()), "completion_tokens": float(batch.completion_BT.sum())}
+    if learner.critic is not None:
+        assert batch.read.hidden_BTH is not None
+        assert batch.values_BT is not None
+        assert batch.returns_BT is not None
+        now_BT = critic_values(learner.critic, batch.read.hidden_BTH)
+        value = algorithm.critic_loss(now_BT, batch.values_BT, batch.returns_BT, credit_BT, weights_B)
+        loss = loss + value.loss
+        sums |= {"value_loss": float(value.error), "value_clipped": float(value.clipped_BT.sum())}
+    loss.backward()
+    assert batch.read.entropy_BT is not None
+    ratio_BT = torch.where(credit_BT, policy.ratio_BT, 0.0)
+    sums |= {
+        "loss": float(loss.detach()),
+        "entropy": float((batch.read.entropy_BT * credit_BT).sum()),
+        "clipped_low": float(policy.clipped_low_BT.sum()),
+        "clipped_high": float(policy.clipped_high_BT.sum()),
+        "ratio": float(ratio_BT.sum()),
+        "tokens": float(credit_BT.sum()),
+    }
+    return sums, float(ratio_BT.max())
+
+
+def _auxiliary(parts: Parts, rng: np.random.Generator) -> dict[str, float]:
+    """Adds the gradient of what mitigations add to the loss; returns its sums."""
+    found = 0.0
+    for term in parts.auxiliary:
+        loss = term(rng)
+        loss.backward()
+        found += float(loss.detach())
+    return {"loss": found, "auxiliary": found} if parts.auxiliary else {}
+
+
+def _take(config: RunConfig, learner: Learner, loss: float, step: int) -> float:
+    """Clips the accumulated gradient and steps the optimiser; returns the norm before clipping.
+
+    Raises:
+        NotFinite: as `update`.
+    """
+    optimizer = learner.optimizer
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    norm = float(torch.nn.utils.clip_grad_norm_(parameters, config.optimiser.max_grad_norm))
+    if not math.isfinite(loss) or not math.isfinite(norm):
+        optimizer.zero_grad(set_to_none=True)
+        raise NotFinite(
+            f"step {step}: the loss ({loss}) or the gradient norm ({norm}) isn't finite. The weights are those "
+            f"of step {step - 1}: lower optimiser.learning_rate or raise algorithm.kl_weight"
+        )
+    optimizer.step()
+    return norm
+
+
+def _record(
+    learner: Learner,
+    experience: Experience,
+    sums: Counter[str],
+    ratio_max: float,
+    norms: Sequence[float],
+) -> Update:
+    tokens, steps = max(sums["tokens"], 1.0), len(norms)
+    kl: float | None = sums["kl"] / max(sums["completion_tokens"], 1.0) if "kl" in sums else None
+    if experience.kl_NT is not None:
+        kl = float(experience.kl_NT.sum() / max(experience.completion_NT.sum(), 1))
+    return Update(
+        loss=sums["loss"] / steps,
+        kl=kl,
+        entropy=sums["entropy"] / tokens,
+        clip_fraction_low=sums["clipped_low"] / tokens,
+        clip_fraction_high=sums["clipped_high"] / tokens,
+        ratio_mean=sums["ratio"] / tokens,
+        ratio_max=ratio_max,
+        grad_norm=float(np.mean(norms)),
+        gradient_steps=steps,
+        value_loss=sums["value_loss"] / steps if learner.critic is not None else None,
+        value_clip_fraction=sums["value_clipped"] / tokens if learner.critic is not None else None,
+        auxiliary_loss=sums["auxiliary"] / steps if "auxiliary" in sums else None,
+    )
