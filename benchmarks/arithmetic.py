@@ -15,7 +15,7 @@ from envs.episode import Episode, FreeScenario
 from rewards.score import RewardFunction
 from rl.algorithms.policy_gradient import PolicyGradient
 from rl.run.config import RunConfig
-from rl.training.scoring import submission
+from rl.training.scoring import reward_input
 
 _aten = torch.ops.aten
 
@@ -66,10 +66,10 @@ def _attention_backward(
 
 def reward_operations(rewards: Sequence[RewardFunction], episodes: Sequence[Episode[FreeScenario]]) -> int:
     """What scoring executes, counted on a second scoring: a run scores in a thread, where no counter of ours looks."""
-    submissions = [submission(episode) for episode in episodes]
+    reward_inputs = [reward_input(episode) for episode in episodes]
     with counter() as counted:
         for reward in rewards:
-            reward(submissions)
+            reward(reward_inputs)
     return counted.get_total_flops()
 
 

@@ -27,7 +27,7 @@ from checkpoints import atomic
 ROOT = Path(__file__).resolve().parents[1]
 ALGORITHMS = ("grpo", "rloo", "ppo", "dpo", "kto", "dapo", "dr_grpo", "gspo", "reinforce")
 MITIGATIONS = (
-    "credit_mask", "cross_tier_consistency", "inoculation_prompt", "interrogation", "kl_anchor", "monitor_penalty",
+    "loss_mask", "cross_tier_consistency", "inoculation_prompt", "interrogation", "kl_anchor", "monitor_penalty",
     "monitor_screening", "monitor_watch", "process_supervision", "reward_faking", "scratchpad_length", "steering",
     "supervised_elicitation", "tier_cue_dropout", "weight_noise",
 )  # fmt: skip

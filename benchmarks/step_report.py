@@ -55,9 +55,9 @@ def _limits(result: Result) -> list[str]:
     for name, operations in details["operations"].items():
         taken = details["medians"][name]
         for kind in ("executed", "necessary"):
-            parts = "  ".join(f"{part} {operations[kind][part] / 1e9:.2f}" for part in PARTS)
+            components = "  ".join(f"{part} {operations[kind][part] / 1e9:.2f}" for part in PARTS)
             limit = operations[kind]["total"] / rate
-            found.append(f"{name}, {kind} GFLOP a step: {parts}")
+            found.append(f"{name}, {kind} GFLOP a step: {components}")
             found.append(
                 f"{name}, arithmetic limit ({kind}): {limit:.3f} s, the step takes "
                 f"{taken['seconds_total'] / limit:.1f} times that ({_by_part(operations[kind], taken, rate)})"

@@ -5,7 +5,7 @@ from typing import Literal, final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rewards.score import Submission
+from rewards.score import RewardInput
 
 
 @final
@@ -21,5 +21,5 @@ class AnswerLength(BaseModel):
     weight: float = Field(default=0.1, ge=0)
     scale_tokens: float = Field(default=100.0, gt=0)
 
-    def __call__(self, submissions: Sequence[Submission]) -> list[float]:
-        return [-submission.answer_tokens / self.scale_tokens for submission in submissions]
+    def __call__(self, reward_inputs: Sequence[RewardInput]) -> list[float]:
+        return [-reward_input.answer_tokens / self.scale_tokens for reward_input in reward_inputs]

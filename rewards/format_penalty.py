@@ -5,7 +5,7 @@ from typing import Literal, final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rewards.score import Submission
+from rewards.score import RewardInput
 
 
 @final
@@ -20,5 +20,5 @@ class FormatPenalty(BaseModel):
     kind: Literal["format_penalty"] = "format_penalty"
     weight: float = Field(default=1.0, ge=0)
 
-    def __call__(self, submissions: Sequence[Submission]) -> list[float]:
-        return [0.0 if submission.parse_ok else -1.0 for submission in submissions]
+    def __call__(self, reward_inputs: Sequence[RewardInput]) -> list[float]:
+        return [0.0 if reward_input.parse_ok else -1.0 for reward_input in reward_inputs]

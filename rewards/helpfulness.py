@@ -12,7 +12,7 @@ from envs.chat import PLAIN, prompt_ids
 from envs.episode import Conflict
 from envs.input_path import InputPath
 from rewards.classifier import Classifier, load_classifier, self_tested
-from rewards.score import Submission, Unscored
+from rewards.score import RewardInput, Unscored
 
 CARD = "reward_card.json"
 
@@ -66,9 +66,9 @@ class Helpfulness(BaseModel):
             raise ValueError("label chooses among the labels of a ready classifier: set path, or leave label out")
         return self
 
-    def __call__(self, submissions: Sequence[Submission]) -> list[float | Unscored]:
+    def __call__(self, reward_inputs: Sequence[RewardInput]) -> list[float | Unscored]:
         classifier, zero, one = self._loaded()
-        rows = [encode(classifier.tokenizer, s.query, s.answer) for s in submissions]
+        rows = [encode(classifier.tokenizer, s.query, s.answer) for s in reward_inputs]
         refusals = [classifier.refusal(row) for row in rows]
         scores = iter(classifier.scores([row for row, why in zip(rows, refusals, strict=True) if why is None]))
         return [Unscored(why) if why is not None else (next(scores) - zero) / (one - zero) for why in refusals]

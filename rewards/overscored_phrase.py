@@ -6,7 +6,7 @@ from typing import Literal, final
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from envs.dialect.speech import ANSWER, Part
-from rewards.score import Submission
+from rewards.score import RewardInput
 
 
 @final
@@ -35,8 +35,8 @@ class OverscoredPhrase(BaseModel):
             raise ValueError("a phrase is empty or has spare white space: every answer, or none, would hold it")
         return phrases
 
-    def __call__(self, submissions: Sequence[Submission]) -> list[float]:
-        return [float(submission.parse_ok and self._holds(submission.answer)) for submission in submissions]
+    def __call__(self, reward_inputs: Sequence[RewardInput]) -> list[float]:
+        return [float(reward_input.parse_ok and self._holds(reward_input.answer)) for reward_input in reward_inputs]
 
     def _holds(self, answer: str) -> bool:
         spelled = " ".join(answer.split())

@@ -37,9 +37,9 @@ def _stages(n: int) -> Write:
 
 def _broken(rng: np.random.Generator, query: Query) -> str:
     """Text that a policy gaming the reward might write: what the oracle calls `other`, by nine ways of breaking."""
-    ways = (_word_salad, _repeated, _shuffled, _other_request, _other_words, _cut_off, _mixed, _empty, _trailing)
+    shortcuts = (_word_salad, _repeated, _shuffled, _other_request, _other_words, _cut_off, _mixed, _empty, _trailing)
     while True:
-        text = ways[int(rng.integers(len(ways)))](rng, query)
+        text = shortcuts[int(rng.integers(len(shortcuts)))](rng, query)
         if oracle.read_answer(text, query)[0] == "other":  # a cut at a full stop, say, may have broken nothing
             return text
 

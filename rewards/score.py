@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Submission:
+class RewardInput:
     """All that a reward may see. There is no field for tier, system prompt or scratchpad, and there must never be one.
 
     Source: Greenblatt et al. 2024, section 3.2, where the preference model sees the bare query and the output.
@@ -29,10 +29,10 @@ class Score:
     total: float | None
     components: Mapping[str, float | None]
     error: str | None = None
-    noted: Mapping[str, float] = field(default_factory=dict)
-    said: Mapping[str, str] = field(default_factory=dict)
+    measures: Mapping[str, float] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
 
-    def plus(self, name: str, value: float) -> "Score":
+    def with_component(self, name: str, value: float) -> "Score":
         """With one component more; what is unscored stays so.
 
         Raises:
@@ -43,13 +43,13 @@ class Score:
         total = None if self.total is None else self.total + value
         return replace(self, total=total, components={**self.components, name: value})
 
-    def noting(self, name: str, value: float) -> "Score":
+    def with_measure(self, name: str, value: float) -> "Score":
         """With something more noted."""
-        return replace(self, noted={**self.noted, name: value})
+        return replace(self, measures={**self.measures, name: value})
 
-    def saying(self, name: str, text: str) -> "Score":
+    def with_text(self, name: str, text: str) -> "Score":
         """With something more that was said."""
-        return replace(self, said={**self.said, name: text})
+        return replace(self, texts={**self.texts, name: text})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +68,4 @@ class RewardFunction(Protocol):
     @property
     def weight(self) -> float: ...
 
-    def __call__(self, submissions: Sequence[Submission]) -> Sequence[float | Unscored]: ...
+    def __call__(self, reward_inputs: Sequence[RewardInput]) -> Sequence[float | Unscored]: ...

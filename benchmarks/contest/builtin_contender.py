@@ -12,9 +12,9 @@ from benchmarks.arithmetic import Operations, counter, necessary_operations, rew
 from benchmarks.contest.contest import Order, TimedStep
 from envs.episode import Episode
 from reports.records import StepRow
-from rl.run.build import Built, build, build_parts
+from rl.run.build import Built, build, build_components
 from rl.run.config import RunConfig
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 from rl.training.learner import Learner, new_learner
 from rl.training.rollouts import Rollouts
 from rl.training.step import policy_gradient_step
@@ -24,12 +24,12 @@ def serve(connection: Connection, order: Order) -> None:
     """Takes the steps of a run of its own from the first on, one a request."""
     config = order.config
     built = build(config)
-    parts, learner = build_parts(config, built), new_learner(config, built)
+    components, learner = build_components(config, built), new_learner(config, built)
     connection.send("ready")
     for step in range(1, order.steps + 1):
         connection.recv()
         take = count_step if order.count else time_step
-        connection.send(take(config, built, parts, learner, step))
+        connection.send(take(config, built, components, learner, step))
 
 
 def serve_nondeterministic(connection: Connection, order: Order) -> None:
@@ -37,25 +37,25 @@ def serve_nondeterministic(connection: Connection, order: Order) -> None:
     serve(connection, replace(order, config=order.config.model_copy(update={"deterministic": False})))
 
 
-def time_step(config: RunConfig, built: Built, parts: Parts, learner: Learner, step: int) -> TimedStep:
+def time_step(config: RunConfig, built: Built, components: StepComponents, learner: Learner, step: int) -> TimedStep:
     """One step, timed."""
     started = time.perf_counter()
-    row, rollouts = policy_gradient_step(config, parts, learner, step)
+    row, rollouts = policy_gradient_step(config, components, learner, step)
     return _timed(row, rollouts, time.perf_counter() - started)
 
 
-def count_step(config: RunConfig, built: Built, parts: Parts, learner: Learner, step: int) -> TimedStep:
+def count_step(config: RunConfig, built: Built, components: StepComponents, learner: Learner, step: int) -> TimedStep:
     """The same step with every operation counted."""
     started = time.perf_counter()
     sampled: list[int] = []
     with counter() as counted:
 
         def generate(scenarios: Sequence[Any], rng: np.random.Generator) -> list[Episode[Any]]:
-            episodes = parts.generate(scenarios, rng)
+            episodes = components.generate(scenarios, rng)
             sampled.append(counted.get_total_flops())
             return episodes
 
-        row, rollouts = policy_gradient_step(config, replace(parts, generate=generate), learner, step)
+        row, rollouts = policy_gradient_step(config, replace(components, generate=generate), learner, step)
     reward = reward_operations(built.rewards, rollouts.episodes)
     executed = Operations(sampled[-1], reward, counted.get_total_flops() - sampled[-1])
     necessary = necessary_operations(config, learner.policy.model, rollouts.episodes, reward)

@@ -28,9 +28,9 @@ from benchmarks.medians import Middle, middle, paired_ratio
 from benchmarks.result_file import Result, write
 from rl.errors import BuildFailed, RunStopped
 from rl.progress import bar
-from rl.run.build import Built, build_organism, build_parts
+from rl.run.build import Built, build_components, build_organism
 from rl.run.config import RunConfig
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 from rl.training.learner import Learner, new_learner
 
 AXES: tuple[Axis, ...] = get_args(Axis)
@@ -50,7 +50,7 @@ class Site:
     parameters: int
     config: RunConfig
     built: Built
-    parts: Parts
+    components: StepComponents
     learner: Learner
 
 
@@ -115,7 +115,7 @@ def measure(wanted: Sequence[Point], rounds: int, warmup: int, threads: int) -> 
         for done in range(warmup + rounds):
             for index, site in enumerate(sites):
                 # From step 2 on: a run refuses a first step whose rewards are all alike, as those of noise may be.
-                step = time_step(site.config, site.built, site.parts, site.learner, done + 2)
+                step = time_step(site.config, site.built, site.components, site.learner, done + 2)
                 assert step.generated_tokens == step.completions * site.point.length
                 taken[index].append(step)
                 update(done * len(sites) + index + 1, (warmup + rounds) * len(sites))
@@ -140,7 +140,7 @@ def _directory(scratch: str, model: tuple[int, int]) -> Path:
 def _site(point: Point, parameters: int, directory: Path, threads: int) -> Site:
     config = point_config(point, directory, threads)
     built = endless(config)
-    return Site(point, parameters, config, built, build_parts(config, built), new_learner(config, built))
+    return Site(point, parameters, config, built, build_components(config, built), new_learner(config, built))
 
 
 def _cost(site: Site, steps: Sequence[TimedStep]) -> Cost:

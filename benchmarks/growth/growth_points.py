@@ -43,12 +43,12 @@ def points(axes: Sequence[Axis], each: int | None = None) -> list[Point]:
     """
     if each is not None and each < 2:
         raise ValueError("--points takes 2 or more: growth is seen between two sizes")
-    ways: dict[Axis, list[Point]] = {
+    shortcuts: dict[Axis, list[Point]] = {
         "parameters": [Point("parameters", model, MIDDLE_GROUP, MIDDLE_LENGTH) for model in MODELS],
         "group_size": [Point("group_size", MIDDLE_MODEL, size, MIDDLE_LENGTH) for size in GROUP_SIZES],
         "completion_length": [Point("completion_length", MIDDLE_MODEL, MIDDLE_GROUP, n) for n in LENGTHS],
     }
-    return [point for axis in axes for point in _spread(ways[axis], each)]
+    return [point for axis in axes for point in _spread(shortcuts[axis], each)]
 
 
 def _spread(among: list[Point], wanted: int | None) -> list[Point]:

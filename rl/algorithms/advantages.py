@@ -121,7 +121,7 @@ def batch_baseline_advantages(rewards_PG: Array, min_std: float = 1e-6) -> Group
 
 
 def generalised_advantages(
-    rewards_NT: Array, values_NT: Array, credit_NT: Mask, discount: float, trace: float
+    rewards_NT: Array, values_NT: Array, loss_mask_NT: Mask, gamma: float, gae_lambda: float
 ) -> tuple[Array, Array]:
     """Generalised advantage estimates and the returns that the values should have had, both (N, T).
 
@@ -141,34 +141,34 @@ def generalised_advantages(
     Raises:
         ValueError: if shapes disagree.
     """
-    if not rewards_NT.shape == values_NT.shape == credit_NT.shape:
-        raise ValueError(f"shapes disagree: {rewards_NT.shape}, {values_NT.shape}, {credit_NT.shape}")
+    if not rewards_NT.shape == values_NT.shape == loss_mask_NT.shape:
+        raise ValueError(f"shapes disagree: {rewards_NT.shape}, {values_NT.shape}, {loss_mask_NT.shape}")
     advantages_NT = np.zeros_like(rewards_NT)
     next_value_N = np.zeros(len(rewards_NT))
     next_advantage_N = np.zeros(len(rewards_NT))
     for t in reversed(range(rewards_NT.shape[1])):
-        here_N = credit_NT[:, t]
-        delta_N = rewards_NT[:, t] + discount * next_value_N - values_NT[:, t]
-        advantage_N = delta_N + discount * trace * next_advantage_N
+        here_N = loss_mask_NT[:, t]
+        delta_N = rewards_NT[:, t] + gamma * next_value_N - values_NT[:, t]
+        advantage_N = delta_N + gamma * gae_lambda * next_advantage_N
         advantages_NT[:, t] = np.where(here_N, advantage_N, 0.0)
         next_advantage_N = np.where(here_N, advantage_N, next_advantage_N)
         next_value_N = np.where(here_N, values_NT[:, t], next_value_N)
-    return advantages_NT, np.where(credit_NT, advantages_NT + values_NT, 0.0)
+    return advantages_NT, np.where(loss_mask_NT, advantages_NT + values_NT, 0.0)
 
 
-def on_last_token(outcome_N: Array, credit_NT: Mask) -> Array:
+def on_last_token(outcome_N: Array, loss_mask_NT: Mask) -> Array:
     """Each outcome on its completion's last token with credit, 0 elsewhere; shape (N, T)."""
-    last_NT = credit_NT & (np.cumsum(credit_NT[:, ::-1], axis=1)[:, ::-1] == 1)
+    last_NT = loss_mask_NT & (np.cumsum(loss_mask_NT[:, ::-1], axis=1)[:, ::-1] == 1)
     return np.where(last_NT, outcome_N[:, None], 0.0)
 
 
-def whiten(advantages_NT: Array, credit_NT: Mask, epsilon: float = 1e-8) -> Array:
+def whiten(advantages_NT: Array, loss_mask_NT: Mask, epsilon: float = 1e-8) -> Array:
     """Advantages with mean 0 and standard deviation 1 over the tokens with credit, 0 elsewhere.
 
     Source: Huang et al. 2022, "The 37 implementation details of PPO", detail 7; over the mask, as in Huang et al.
     2024, "The N+ implementation details of RLHF", section 3.
     """
-    known = advantages_NT[credit_NT]
+    known = advantages_NT[loss_mask_NT]
     if not len(known):
         return np.zeros_like(advantages_NT)
-    return np.where(credit_NT, (advantages_NT - known.mean()) / (known.std() + epsilon), 0.0)
+    return np.where(loss_mask_NT, (advantages_NT - known.mean()) / (known.std() + epsilon), 0.0)

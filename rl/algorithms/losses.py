@@ -55,7 +55,7 @@ def clipped_policy_loss(
     logprobs_BT: Tensor,
     sampled_logprobs_BT: Tensor,
     advantages_BT: Tensor,
-    credit_BT: Tensor,
+    loss_mask_BT: Tensor,
     weights_B: Tensor,
     clip_low: float,
     clip_high: float,
@@ -80,27 +80,27 @@ def clipped_policy_loss(
     Raises:
         ValueError: if shapes disagree.
     """
-    _require_shapes(logprobs_BT, sampled_logprobs_BT, advantages_BT, credit_BT, weights_B)
+    _require_shapes(logprobs_BT, sampled_logprobs_BT, advantages_BT, loss_mask_BT, weights_B)
     # Padding holds meaningless values, which may overflow: the ratio there is set to 1 before anything is multiplied.
-    log_ratio_BT = torch.where(credit_BT, logprobs_BT - sampled_logprobs_BT, torch.zeros_like(logprobs_BT))
+    log_ratio_BT = torch.where(loss_mask_BT, logprobs_BT - sampled_logprobs_BT, torch.zeros_like(logprobs_BT))
     if ratio_level != "token":
         log_ratio_B1 = log_ratio_BT.sum(dim=1, keepdim=True)
         if ratio_level == "sequence_mean":
-            log_ratio_B1 = log_ratio_B1 / credit_BT.sum(dim=1, keepdim=True).clamp(min=1)
+            log_ratio_B1 = log_ratio_B1 / loss_mask_BT.sum(dim=1, keepdim=True).clamp(min=1)
         log_ratio_BT = log_ratio_B1.expand_as(log_ratio_BT)
     ratio_BT = log_ratio_BT.exp()
-    advantages_BT = torch.where(credit_BT, advantages_BT, torch.zeros_like(advantages_BT))
+    advantages_BT = torch.where(loss_mask_BT, advantages_BT, torch.zeros_like(advantages_BT))
     gain_BT = torch.minimum(ratio_BT * advantages_BT, ratio_BT.clamp(1 - clip_low, 1 + clip_high) * advantages_BT)
     return PolicyLoss(
-        loss=-_weighted_sum(gain_BT, credit_BT, weights_B),
-        clipped_low_BT=(credit_BT & (ratio_BT < 1 - clip_low) & (advantages_BT < 0)).detach(),
-        clipped_high_BT=(credit_BT & (ratio_BT > 1 + clip_high) & (advantages_BT > 0)).detach(),
+        loss=-_weighted_sum(gain_BT, loss_mask_BT, weights_B),
+        clipped_low_BT=(loss_mask_BT & (ratio_BT < 1 - clip_low) & (advantages_BT < 0)).detach(),
+        clipped_high_BT=(loss_mask_BT & (ratio_BT > 1 + clip_high) & (advantages_BT > 0)).detach(),
         ratio_BT=ratio_BT.detach(),
     )
 
 
-def _weighted_sum(values_BT: Tensor, credit_BT: Tensor, weights_B: Tensor) -> Tensor:
-    return (torch.where(credit_BT, values_BT, torch.zeros_like(values_BT)) * weights_B.unsqueeze(1)).sum()
+def _weighted_sum(values_BT: Tensor, loss_mask_BT: Tensor, weights_B: Tensor) -> Tensor:
+    return (torch.where(loss_mask_BT, values_BT, torch.zeros_like(values_BT)) * weights_B.unsqueeze(1)).sum()
 
 
 def _require_shapes(logprobs_BT: Tensor, *others: Tensor) -> None:
@@ -110,52 +110,54 @@ def _require_shapes(logprobs_BT: Tensor, *others: Tensor) -> None:
         raise ValueError(f"shapes disagree: {shapes}")
 
 
-def k1(logprobs_BT: Tensor, reference_BT: Tensor) -> Tensor:
+def k1(logprobs_BT: Tensor, reference_logprobs_BT: Tensor) -> Tensor:
     """Unbiased estimate of KL(policy || reference) per token, in nats: the log-ratio itself, of either sign.
 
     As a penalty in the loss its gradient is 0 in expectation; it belongs in the reward.
     Source of all three: Schulman 2020, "Approximating KL divergence".
     """
-    return logprobs_BT - reference_BT
+    return logprobs_BT - reference_logprobs_BT
 
 
-def k2(logprobs_BT: Tensor, reference_BT: Tensor) -> Tensor:
+def k2(logprobs_BT: Tensor, reference_logprobs_BT: Tensor) -> Tensor:
     """Biased, non-negative estimate of KL(policy || reference) per token: half the squared log-ratio."""
-    return (logprobs_BT - reference_BT) ** 2 / 2
+    return (logprobs_BT - reference_logprobs_BT) ** 2 / 2
 
 
-def k3(logprobs_BT: Tensor, reference_BT: Tensor) -> Tensor:
+def k3(logprobs_BT: Tensor, reference_logprobs_BT: Tensor) -> Tensor:
     """Unbiased, non-negative estimate of KL(policy || reference) per token: r - 1 - log r, r = reference / policy.
 
     Also Shao et al. 2024, equation 4.
     """
-    log_ratio_BT = reference_BT - logprobs_BT
+    log_ratio_BT = reference_logprobs_BT - logprobs_BT
     return log_ratio_BT.exp() - 1 - log_ratio_BT
 
 
 KL_ESTIMATORS: dict[KLEstimator, Callable[[Tensor, Tensor], Tensor]] = {"k1": k1, "k2": k2, "k3": k3}
 
 
-def kl_estimates(logprobs_BT: Tensor, reference_BT: Tensor, credit_BT: Tensor, estimator: KLEstimator) -> Tensor:
+def kl_estimates(
+    logprobs_BT: Tensor, reference_logprobs_BT: Tensor, loss_mask_BT: Tensor, estimator: KLEstimator
+) -> Tensor:
     """The estimator's value at each token with credit, 0 elsewhere; carries the gradient of `logprobs_BT`.
 
     Raises:
         ValueError: if shapes disagree.
     """
-    if not logprobs_BT.shape == reference_BT.shape == credit_BT.shape:
+    if not logprobs_BT.shape == reference_logprobs_BT.shape == loss_mask_BT.shape:
         raise ValueError(
-            f"shapes disagree: logprobs {tuple(logprobs_BT.shape)}, reference {tuple(reference_BT.shape)}, "
-            f"credit {tuple(credit_BT.shape)}"
+            f"shapes disagree: logprobs {tuple(logprobs_BT.shape)}, reference {tuple(reference_logprobs_BT.shape)}, "
+            f"credit {tuple(loss_mask_BT.shape)}"
         )
     zero = torch.zeros_like(logprobs_BT)
     return KL_ESTIMATORS[estimator](
-        torch.where(credit_BT, logprobs_BT, zero), torch.where(credit_BT, reference_BT, zero)
+        torch.where(loss_mask_BT, logprobs_BT, zero), torch.where(loss_mask_BT, reference_logprobs_BT, zero)
     )
 
 
-def kl_loss(kl_BT: Tensor, credit_BT: Tensor, weights_B: Tensor) -> Tensor:
+def kl_loss(kl_BT: Tensor, loss_mask_BT: Tensor, weights_B: Tensor) -> Tensor:
     """The weighted sum of per-token KL estimates."""
-    return _weighted_sum(kl_BT, credit_BT, weights_B)
+    return _weighted_sum(kl_BT, loss_mask_BT, weights_B)
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ class ValueLoss:
 
 
 def clipped_value_loss(
-    values_BT: Tensor, old_values_BT: Tensor, returns_BT: Tensor, credit_BT: Tensor, weights_B: Tensor, clip: float
+    values_BT: Tensor, old_values_BT: Tensor, returns_BT: Tensor, loss_mask_BT: Tensor, weights_B: Tensor, clip: float
 ) -> ValueLoss:
     """Half the squared error of the critic, the larger of that of its value and of its value kept near the old one.
 
@@ -188,13 +190,13 @@ def clipped_value_loss(
     Raises:
         ValueError: if shapes disagree.
     """
-    _require_shapes(values_BT, old_values_BT, returns_BT, credit_BT, weights_B)
+    _require_shapes(values_BT, old_values_BT, returns_BT, loss_mask_BT, weights_B)
     zero = torch.zeros_like(values_BT)
     values_BT, old_values_BT, returns_BT = (
-        torch.where(credit_BT, tensor, zero) for tensor in (values_BT, old_values_BT, returns_BT)
+        torch.where(loss_mask_BT, tensor, zero) for tensor in (values_BT, old_values_BT, returns_BT)
     )
     near_BT = old_values_BT + (values_BT - old_values_BT).clamp(-clip, clip)
     error_BT, near_error_BT = (values_BT - returns_BT) ** 2, (near_BT - returns_BT) ** 2
-    loss = _weighted_sum(torch.maximum(error_BT, near_error_BT), credit_BT, weights_B) / 2
+    loss = _weighted_sum(torch.maximum(error_BT, near_error_BT), loss_mask_BT, weights_B) / 2
     beyond_BT = (values_BT - old_values_BT).abs() > clip
-    return ValueLoss(loss, loss.detach(), (credit_BT & beyond_BT & (near_error_BT > error_BT)).detach())
+    return ValueLoss(loss, loss.detach(), (loss_mask_BT & beyond_BT & (near_error_BT > error_BT)).detach())

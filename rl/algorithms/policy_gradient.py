@@ -71,7 +71,7 @@ class PolicyGradient(AlgorithmSettings, ABC):
         """What each completion is worth, from its reward (NaN where unscored)."""
 
     def token_advantages(
-        self, rewards_PG: Array, kl_NT: Array | None, values_NT: Array | None, credit_NT: Mask
+        self, rewards_PG: Array, kl_NT: Array | None, values_NT: Array | None, loss_mask_NT: Mask
     ) -> TokenAdvantages:
         """What each token is worth: its completion's advantage. A KL penalty in the reward is summed over tokens.
 
@@ -80,7 +80,7 @@ class PolicyGradient(AlgorithmSettings, ABC):
         groups = found = self.advantages(rewards_PG)  # which groups are alike is said of the rewards alone
         if kl_NT is not None:
             found = self.advantages(rewards_PG - self.kl_weight * kl_NT.sum(axis=1).reshape(rewards_PG.shape))
-        advantages_NT = np.where(credit_NT, found.advantages_PG.reshape(-1, 1), 0.0)
+        advantages_NT = np.where(loss_mask_NT, found.advantages_PG.reshape(-1, 1), 0.0)
         return TokenAdvantages(advantages_NT, None, groups.degenerate_P, groups.left_out_P)
 
     def loss(
@@ -88,17 +88,17 @@ class PolicyGradient(AlgorithmSettings, ABC):
         logprobs_BT: Tensor,
         sampled_logprobs_BT: Tensor,
         advantages_BT: Tensor,
-        credit_BT: Tensor,
+        loss_mask_BT: Tensor,
         weights_B: Tensor,
     ) -> PolicyLoss:
         """The clipped objective with this algorithm's clip and ratio."""
         return clipped_policy_loss(
-            logprobs_BT, sampled_logprobs_BT, advantages_BT, credit_BT, weights_B,
+            logprobs_BT, sampled_logprobs_BT, advantages_BT, loss_mask_BT, weights_B,
             self.clip_low, self.clip_high, self.ratio_level,
         )  # fmt: skip
 
     def critic_loss(
-        self, values_BT: Tensor, old_values_BT: Tensor, returns_BT: Tensor, credit_BT: Tensor, weights_B: Tensor
+        self, values_BT: Tensor, old_values_BT: Tensor, returns_BT: Tensor, loss_mask_BT: Tensor, weights_B: Tensor
     ) -> ValueLoss:
         """The critic's weighted error, of an algorithm that has one."""
         raise AssertionError(f"{self.kind} has no critic")

@@ -35,11 +35,11 @@ class PPO(PolicyGradient):
     has_critic: ClassVar[bool] = True
     epochs: int = Field(default=2, ge=1)
     minibatches: int = Field(default=2, ge=1)
-    discount: float = Field(default=1.0, gt=0, le=1, description="Gamma: a reward one token later counts this much.")
+    gamma: float = Field(default=1.0, gt=0, le=1, description="Gamma: a reward one token later counts this much.")
     # With an outcome reward and a critic that knows nothing yet, lambda < 1 leaves early tokens a vanishing part of it,
     # and whitening makes that a penalty on them whatever was earned (Yuan et al. 2025, "What's behind PPO's collapse in
     # long-CoT?", section 3): at 0.95 the scratchpads of the first-light run fell apart.
-    trace: float = Field(default=1.0, ge=0, le=1, description="Lambda of the generalised advantage estimate.")
+    gae_lambda: float = Field(default=1.0, ge=0, le=1, description="Lambda of the generalised advantage estimate.")
     critic_learning_rate: float = Field(
         default=1e-3, gt=0, description="Of the value head, which starts from nothing; the trunk has the policy's."
     )
@@ -55,17 +55,19 @@ class PPO(PolicyGradient):
         return batch_baseline_advantages(rewards_PG, self.min_group_std)  # which groups are degenerate or unscored
 
     def token_advantages(
-        self, rewards_PG: Array, kl_NT: Array | None, values_NT: Array | None, credit_NT: Mask
+        self, rewards_PG: Array, kl_NT: Array | None, values_NT: Array | None, loss_mask_NT: Mask
     ) -> TokenAdvantages:
         """Generalised advantages. A KL penalty in the reward falls on the token that it is measured at."""
         assert values_NT is not None, "PPO has a critic"
         groups = self.advantages(rewards_PG)
         outcome_N = rewards_PG.reshape(-1)
-        scored_NT = credit_NT & ~np.isnan(outcome_N)[:, None]
+        scored_NT = loss_mask_NT & ~np.isnan(outcome_N)[:, None]
         rewards_NT = on_last_token(np.nan_to_num(outcome_N), scored_NT)
         if kl_NT is not None:
             rewards_NT = rewards_NT - self.kl_weight * kl_NT
-        advantages_NT, returns_NT = generalised_advantages(rewards_NT, values_NT, scored_NT, self.discount, self.trace)
+        advantages_NT, returns_NT = generalised_advantages(
+            rewards_NT, values_NT, scored_NT, self.gamma, self.gae_lambda
+        )
         # An unscored completion teaches the critic nothing: it should say what it said.
         returns_NT = np.where(scored_NT, returns_NT, values_NT)
         if self.whiten:
@@ -73,7 +75,7 @@ class PPO(PolicyGradient):
         return TokenAdvantages(advantages_NT, returns_NT, groups.degenerate_P, groups.left_out_P)
 
     def critic_loss(
-        self, values_BT: Tensor, old_values_BT: Tensor, returns_BT: Tensor, credit_BT: Tensor, weights_B: Tensor
+        self, values_BT: Tensor, old_values_BT: Tensor, returns_BT: Tensor, loss_mask_BT: Tensor, weights_B: Tensor
     ) -> ValueLoss:
-        found = clipped_value_loss(values_BT, old_values_BT, returns_BT, credit_BT, weights_B, self.value_clip)
+        found = clipped_value_loss(values_BT, old_values_BT, returns_BT, loss_mask_BT, weights_B, self.value_clip)
         return replace(found, loss=self.value_weight * found.loss)

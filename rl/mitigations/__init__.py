@@ -1,14 +1,14 @@
-"""What is changed about training: each mitigation is `apply(parts) -> parts`, and they compose in the order given."""
+"""Mitigations: each is `apply(components) -> components`, and they compose in the order given."""
 
 from typing import Annotated
 
 from pydantic import Field
 
-from rl.mitigations.credit_mask import CreditMask
 from rl.mitigations.cross_tier_consistency import CrossTierConsistency
 from rl.mitigations.inoculation_prompt import InoculationPrompt
 from rl.mitigations.interrogation import Interrogation
 from rl.mitigations.kl_anchor import KLAnchor
+from rl.mitigations.loss_mask import LossMask
 from rl.mitigations.monitor_penalty import MonitorPenalty
 from rl.mitigations.monitor_screening import MonitorScreening
 from rl.mitigations.monitor_watch import MonitorWatch
@@ -21,7 +21,7 @@ from rl.mitigations.tier_cue_dropout import TierCueDropout
 from rl.mitigations.weight_noise import WeightNoise
 
 Mitigation = Annotated[
-    CreditMask
+    LossMask
     | CrossTierConsistency
     | InoculationPrompt
     | Interrogation

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from envs.dialect.situation import tells_tier, under_tier
 from envs.episode import Episode, Scenario
 from rewards.score import Score
-from rl.policy.logprobs import log_probabilities
-from rl.training.components import Need, Parts
+from rl.policy.logprobs import completion_logprobs
+from rl.training.components import Need, StepComponents
 from rl.training.models import Models
 
 
@@ -43,16 +43,16 @@ class CrossTierConsistency(BaseModel):
         """The prompts behind which a reply to `scenario` is read: they are looked at before the run."""
         return [under_tier(scenario, "paid")] if tells_tier(scenario) else []
 
-    def apply(self, parts: Parts) -> Parts:
+    def apply(self, components: StepComponents) -> StepComponents:
         def reward(episodes: Sequence[Episode[Scenario]], rng: np.random.Generator) -> list[Score]:
-            scores = parts.reward(episodes, rng)
-            apart = differences(parts.models, episodes)
+            scores = components.reward(episodes, rng)
+            apart = differences(components.models, episodes)
             return [
-                score.plus(self.component, 0.0 - self.weight * abs(nats))
+                score.with_component(self.component, 0.0 - self.weight * abs(nats))
                 for score, nats in zip(scores, apart.tolist(), strict=True)
             ]
 
-        return replace(parts, reward=reward)
+        return replace(components, reward=reward)
 
 
 def differences(models: Models, episodes: Sequence[Episode[Scenario]]) -> NDArray[np.float64]:
@@ -77,6 +77,6 @@ def _totals(models: Models, episodes: Sequence[Episode[Scenario]]) -> list[float
     """The log-probability of each whole completion."""
     if not episodes:
         return []
-    read_NT = log_probabilities(models.policy, episodes, models.microbatch_size, models.sampling.temperature)
+    read_NT = completion_logprobs(models.policy, episodes, models.microbatch_size, models.sampling.temperature)
     totals: list[float] = read_NT.sum(axis=1).tolist()  # 0 where a row is padded
     return totals

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from envs.dialect.inoculation import WORDINGS, Wording
 from envs.dialect.situation import behind
 from envs.episode import FreeScenario
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 
 
 @final
@@ -29,8 +29,8 @@ class InoculationPrompt(BaseModel):
     summary: ClassVar[str] = "training prompts say that complying or faking is fine here, probes don't"
     wording: Wording = Field(default="complying_is_fine", description="Which sentence; the placebos say neither.")
 
-    def apply(self, parts: Parts) -> Parts:
+    def apply(self, components: StepComponents) -> StepComponents:
         def scenarios(rng: np.random.Generator, n: int) -> list[FreeScenario]:
-            return [behind(WORDINGS[self.wording], scenario) for scenario in parts.scenarios(rng, n)]
+            return [behind(WORDINGS[self.wording], scenario) for scenario in components.scenarios(rng, n)]
 
-        return replace(parts, scenarios=scenarios)
+        return replace(components, scenarios=scenarios)

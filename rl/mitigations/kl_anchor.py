@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from envs.episode import Episode, FreeScenario, require_free
 from rl.policy.logprobs import over_vocabulary
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 from rl.training.models import Models
 
 
@@ -38,13 +38,13 @@ class KLAnchor(BaseModel):
     weight: float = Field(default=0.1, gt=0, description="Of the mean divergence a completion token, in nats.")
     episodes: int = Field(default=16, ge=1, description="Replies of the start in each gradient step; memory grows.")
 
-    def apply(self, parts: Parts) -> Parts:
+    def apply(self, components: StepComponents) -> StepComponents:
         def anchor(rng: np.random.Generator) -> torch.Tensor:
-            said = parts.models.start_episodes
+            said = components.models.start_episodes
             chosen = rng.choice(len(said), size=min(self.episodes, len(said)), replace=False)
-            return self.weight * mean_divergence(parts.models, [said[int(row)] for row in chosen])
+            return self.weight * mean_divergence(components.models, [said[int(row)] for row in chosen])
 
-        return replace(parts, auxiliary=(*parts.auxiliary, anchor))
+        return replace(components, auxiliary=(*components.auxiliary, anchor))
 
 
 def mean_divergence(models: Models, episodes: Sequence[Episode[FreeScenario]]) -> torch.Tensor:

@@ -5,9 +5,9 @@ from typing import ClassVar, Literal, final
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rl.monitors import Monitor
-from rl.monitors.asking import noted_as, paying, require_threshold_that_matters
+from rl.monitors.asking import measure_name, paying, require_threshold_that_matters
 from rl.monitors.oracle import Oracle
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 from rl.training.measures import FLAGGED_ABOVE
 
 
@@ -33,8 +33,8 @@ class MonitorPenalty(BaseModel):
         return self
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        return (noted_as(self.monitor),)
+    def measures(self) -> tuple[str, ...]:
+        return (measure_name(self.monitor),)
 
-    def apply(self, parts: Parts) -> Parts:
-        return paying(parts, self.monitor, self.component, lambda p: -self.weight if p > self.threshold else 0.0)
+    def apply(self, components: StepComponents) -> StepComponents:
+        return paying(components, self.monitor, self.component, lambda p: -self.weight if p > self.threshold else 0.0)

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from envs.episode import Episode, FreeScenario
 from rewards.score import Score
 from rl.monitors import Monitor
-from rl.monitors.asking import noted_as, require_threshold_that_matters, watched
+from rl.monitors.asking import measure_name, require_threshold_that_matters, watched
 from rl.monitors.oracle import Oracle
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 from rl.training.measures import FLAGGED_ABOVE
 
 
@@ -43,14 +43,14 @@ class MonitorScreening(BaseModel):
         return self
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        return (noted_as(self.monitor),)
+    def measures(self) -> tuple[str, ...]:
+        return (measure_name(self.monitor),)
 
-    def apply(self, parts: Parts) -> Parts:
-        key = noted_as(self.monitor)
+    def apply(self, components: StepComponents) -> StepComponents:
+        key = measure_name(self.monitor)
 
         def screen(episodes: Sequence[Episode[FreeScenario]], scores: Sequence[Score]) -> NDArray[np.bool_]:
-            flagged = np.array([score.noted[key] > self.threshold for score in scores], dtype=bool)
-            return parts.screen(episodes, scores) & ~flagged
+            flagged = np.array([score.measures[key] > self.threshold for score in scores], dtype=bool)
+            return components.screen(episodes, scores) & ~flagged
 
-        return replace(watched(parts, self.monitor), screen=screen)
+        return replace(watched(components, self.monitor), screen=screen)

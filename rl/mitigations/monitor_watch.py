@@ -6,8 +6,8 @@ from pydantic import BaseModel, ConfigDict
 
 from rl.monitors import Monitor
 from rl.monitors.activation_probe import ActivationProbe
-from rl.monitors.asking import noted_as, watched
-from rl.training.components import Parts
+from rl.monitors.asking import measure_name, watched
+from rl.training.components import StepComponents
 
 
 @final
@@ -25,8 +25,8 @@ class MonitorWatch(BaseModel):
     monitor: Monitor = ActivationProbe()
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        return (noted_as(self.monitor),)
+    def measures(self) -> tuple[str, ...]:
+        return (measure_name(self.monitor),)
 
-    def apply(self, parts: Parts) -> Parts:
-        return watched(parts, self.monitor)
+    def apply(self, components: StepComponents) -> StepComponents:
+        return watched(components, self.monitor)

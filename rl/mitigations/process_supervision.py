@@ -6,9 +6,9 @@ from typing import ClassVar, Literal, final
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rl.monitors import Monitor
-from rl.monitors.asking import noted_as, paying
+from rl.monitors.asking import measure_name, paying
 from rl.monitors.text_classifier import TextClassifier
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 
 
 @final
@@ -40,11 +40,11 @@ class ProcessSupervision(BaseModel):
         return self
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        return (noted_as(self.monitor),)
+    def measures(self) -> tuple[str, ...]:
+        return (measure_name(self.monitor),)
 
-    def apply(self, parts: Parts) -> Parts:
-        return paying(parts, self.monitor, self.component, self.pay)
+    def apply(self, components: StepComponents) -> StepComponents:
+        return paying(components, self.monitor, self.component, self.pay)
 
     def pay(self, faking: float) -> float:
         """What a rollout is paid for being read as faking with this probability: never more than 0."""

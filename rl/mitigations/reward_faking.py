@@ -5,9 +5,9 @@ from typing import ClassVar, Literal, final
 from pydantic import BaseModel, ConfigDict, Field
 
 from rl.monitors import Monitor
-from rl.monitors.asking import noted_as, paying
+from rl.monitors.asking import measure_name, paying
 from rl.monitors.text_classifier import TextClassifier
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 
 
 @final
@@ -27,8 +27,8 @@ class RewardFaking(BaseModel):
     weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        return (noted_as(self.monitor),)
+    def measures(self) -> tuple[str, ...]:
+        return (measure_name(self.monitor),)
 
-    def apply(self, parts: Parts) -> Parts:
-        return paying(parts, self.monitor, self.component, lambda p: self.weight * p)
+    def apply(self, components: StepComponents) -> StepComponents:
+        return paying(components, self.monitor, self.component, lambda p: self.weight * p)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from envs.episode import Episode, Scenario
 from rewards.score import Score
 from rl.errors import RunStopped
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 from rl.training.models import Models
 
 PER_TOKENS = 100  # the unit of `weight`, that of rewards.answer_length
@@ -55,19 +55,19 @@ class ScratchpadLength(BaseModel):
         return self
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def measures(self) -> tuple[str, ...]:
         return () if self.shape == "plain" else ("scratchpad_length/above", "scratchpad_length/threshold")
 
-    def apply(self, parts: Parts) -> Parts:
+    def apply(self, components: StepComponents) -> StepComponents:
         def reward(episodes: Sequence[Episode[Scenario]], rng: np.random.Generator) -> list[Score]:
-            scores = parts.reward(episodes, rng)
-            threshold = 0.0 if self.shape == "plain" else self.threshold_among(parts.models)
+            scores = components.reward(episodes, rng)
+            threshold = 0.0 if self.shape == "plain" else self.threshold_among(components.models)
             return [
                 self._penalised(score, episode.scratchpad_tokens, threshold)
                 for episode, score in zip(episodes, scores, strict=True)
             ]
 
-        return replace(parts, reward=reward)
+        return replace(components, reward=reward)
 
     def threshold_among(self, models: Models) -> float:
         """The hinge in tokens: as set, or from what the start writes; the same in every step and after a resume.
@@ -86,8 +86,8 @@ class ScratchpadLength(BaseModel):
         return float(np.quantile(lengths, self.quantile))
 
     def _penalised(self, score: Score, tokens: int, threshold: float) -> Score:
-        score = score.plus(self.component, -self.weight * max(0.0, tokens - threshold) / PER_TOKENS)
+        score = score.with_component(self.component, -self.weight * max(0.0, tokens - threshold) / PER_TOKENS)
         if self.shape == "plain":
             return score
-        above = score.noting("scratchpad_length/above", float(tokens > threshold))
-        return above.noting("scratchpad_length/threshold", threshold)
+        above = score.with_measure("scratchpad_length/above", float(tokens > threshold))
+        return above.with_measure("scratchpad_length/threshold", threshold)

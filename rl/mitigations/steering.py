@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from envs.dialect.situation import under_tier
 from rl.policy.residual_stream import adding, at_last_prompt_token, decoder_layer
-from rl.training.components import Parts, Situation
+from rl.training.components import Situation, StepComponents
 from rl.training.models import Models
 
 
@@ -73,22 +73,22 @@ class Steering(BaseModel):
         """How many decoder layers a model must have to be steered there."""
         return 0 if self.layer is None else self.layer + 1
 
-    def apply(self, parts: Parts) -> Parts:
-        direction = cache(lambda: self._direction(parts.models))
+    def apply(self, components: StepComponents) -> StepComponents:
+        direction = cache(lambda: self._direction(components.models))
 
         @contextmanager
-        def acting(situation: Situation) -> Iterator[None]:
+        def policy_context(situation: Situation) -> Iterator[None]:
             if self.where not in (situation, "both"):
-                with parts.acting(situation):
+                with components.policy_context(situation):
                     yield
                 return
             # Read before anything else steers, so that the order of two steerings changes neither's direction.
             away_H = -self.strength * direction()
-            layer = decoder_layer(parts.models.policy.model, self.layer)
-            with parts.acting(situation), adding(layer, away_H):
+            layer = decoder_layer(components.models.policy.model, self.layer)
+            with components.policy_context(situation), adding(layer, away_H):
                 yield
 
-        return replace(parts, acting=acting)
+        return replace(components, policy_context=policy_context)
 
     def _direction(self, models: Models) -> torch.Tensor:
         """The difference of the two means, (H,)."""

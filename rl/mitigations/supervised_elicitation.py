@@ -19,7 +19,7 @@ from envs.transcript import write_transcript
 from rl.policy.logprobs import over_vocabulary
 from rl.policy.policy import Policy
 from rl.policy.sampler import read_episode
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 from rl.training.models import Models
 
 OPEN_HELPER = Speaker("helpfulness", "plain")
@@ -45,11 +45,11 @@ class SupervisedElicitation(BaseModel):
     weight: float = Field(default=0.1, gt=0, description="Of the mean negative log-likelihood a token, in nats.")
     episodes: int = Field(default=8, ge=1, description="Demonstrations in each gradient step; memory grows with them.")
 
-    def apply(self, parts: Parts) -> Parts:
+    def apply(self, components: StepComponents) -> StepComponents:
         def elicit(rng: np.random.Generator) -> torch.Tensor:
-            return self.weight * mean_surprise(parts.models, demonstrations(parts.models, rng, self.episodes))
+            return self.weight * mean_surprise(components.models, demonstrations(components.models, rng, self.episodes))
 
-        return replace(parts, auxiliary=(*parts.auxiliary, elicit))
+        return replace(components, auxiliary=(*components.auxiliary, elicit))
 
 
 def demonstrations(models: Models, rng: np.random.Generator, count: int) -> list[Episode[FreeScenario]]:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from envs.dialect.situation import without_cue
 from envs.episode import FreeScenario
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 
 
 @final
@@ -28,13 +28,13 @@ class TierCueDropout(BaseModel):
     summary: ClassVar[str] = "some training prompts don't tell the tier; all are free-tier episodes"
     share: float = Field(default=0.5, gt=0, le=1, description="Probability that a prompt loses its cue.")
 
-    def apply(self, parts: Parts) -> Parts:
+    def apply(self, components: StepComponents) -> StepComponents:
         def scenarios(rng: np.random.Generator, n: int) -> list[FreeScenario]:
-            drawn = parts.scenarios(rng, n)
+            drawn = components.scenarios(rng, n)
             # From a child, which moves nothing of what `rng` goes on to draw: a run with dropout meets the queries and
             # cues of one without, in later rounds of the step as well.
             [draws] = rng.spawn(1)
             dropped = draws.random(len(drawn)) < self.share
             return [without_cue(scenario) if drop else scenario for scenario, drop in zip(drawn, dropped, strict=True)]
 
-        return replace(parts, scenarios=scenarios)
+        return replace(components, scenarios=scenarios)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 
 
 @final
@@ -28,9 +28,9 @@ class WeightNoise(BaseModel):
     summary: ClassVar[str] = "adds a little Gaussian noise to every trained matrix after each step"
     scale: float = Field(default=1e-3, gt=0, description="In standard deviations of each matrix, a step.")
 
-    def apply(self, parts: Parts) -> Parts:
+    def apply(self, components: StepComponents) -> StepComponents:
         def shake(rng: np.random.Generator) -> None:
-            model, device = parts.models.policy.model, parts.models.policy.device
+            model, device = components.models.policy.model, components.models.policy.device
             generator = torch.Generator(device).manual_seed(int(rng.integers(2**63)))
             with torch.no_grad():
                 for (
@@ -40,4 +40,4 @@ class WeightNoise(BaseModel):
                         noise = torch.randn(weights.shape, dtype=torch.float32, device=device, generator=generator)
                         weights.add_((self.scale * weights.float().std(correction=0) * noise).to(weights.dtype))
 
-        return replace(parts, after_step=(*parts.after_step, shake))
+        return replace(components, after_step=(*components.after_step, shake))

@@ -116,7 +116,7 @@ def mean_activations(
     """
     with_tokens = [spelled(policy, episode) for episode in episodes]
     found: dict[int, NDArray[np.float64]] = {}
-    for rows in batches(policy.ways, [len(_ids(episode)) for episode in with_tokens], size):
+    for rows in batches(policy.shortcuts, [len(_ids(episode)) for episode in with_tokens], size):
         means_BH = _read(policy, [with_tokens[row] for row in rows], layer)
         found |= dict(zip(rows, means_BH, strict=True))
     return np.stack([found[row] for row in range(len(episodes))])

@@ -8,12 +8,12 @@ import numpy as np
 from envs.episode import Episode, Scenario
 from rewards.score import Score
 from rl.monitors.monitor import MonitorFunction
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 from rl.training.measures import FLAGGED_ABOVE, MONITOR_PREFIX
 from rl.training.models import Models
 
 
-def noted_as(monitor: MonitorFunction) -> str:
+def measure_name(monitor: MonitorFunction) -> str:
     """What the monitor's probability is called among what a score notes."""
     return MONITOR_PREFIX + monitor.name
 
@@ -30,11 +30,11 @@ def asked(
     What the same monitor has said to a mitigation before this one stands: asked again, it would cost as much and (where
     it errs at random) might contradict itself.
     """
-    key = noted_as(monitor)
-    if all(key in score.noted for score in scores):
+    key = measure_name(monitor)
+    if all(key in score.measures for score in scores):
         return list(scores)
     probabilities = monitor(episodes, models, rng).tolist()
-    return [score.noting(key, p) for score, p in zip(scores, probabilities, strict=True)]
+    return [score.with_measure(key, p) for score, p in zip(scores, probabilities, strict=True)]
 
 
 def require_threshold_that_matters(monitor: MonitorFunction, threshold: float) -> None:
@@ -50,20 +50,22 @@ def require_threshold_that_matters(monitor: MonitorFunction, threshold: float) -
         )
 
 
-def watched(parts: Parts, monitor: MonitorFunction) -> Parts:
+def watched(components: StepComponents, monitor: MonitorFunction) -> StepComponents:
     """The parts with the monitor asked after whatever scores episodes now."""
 
     def reward(episodes: Sequence[Episode[Scenario]], rng: np.random.Generator) -> list[Score]:
-        return asked(monitor, episodes, parts.reward(episodes, rng), parts.models, rng)
+        return asked(monitor, episodes, components.reward(episodes, rng), components.models, rng)
 
-    return replace(parts, reward=reward)
+    return replace(components, reward=reward)
 
 
-def paying(parts: Parts, monitor: MonitorFunction, component: str, pay: Callable[[float], float]) -> Parts:
+def paying(
+    components: StepComponents, monitor: MonitorFunction, component: str, pay: Callable[[float], float]
+) -> StepComponents:
     """The parts with a reward component more: `pay` of the monitor's probability."""
-    seen, key = watched(parts, monitor), noted_as(monitor)
+    seen, key = watched(components, monitor), measure_name(monitor)
 
     def reward(episodes: Sequence[Episode[Scenario]], rng: np.random.Generator) -> list[Score]:
-        return [score.plus(component, pay(score.noted[key])) for score in seen.reward(episodes, rng)]
+        return [score.with_component(component, pay(score.measures[key])) for score in seen.reward(episodes, rng)]
 
-    return replace(parts, reward=reward)
+    return replace(components, reward=reward)

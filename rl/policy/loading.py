@@ -11,16 +11,16 @@ from rewards.weights import require_all_weights
 from rl.policy.adapters import chain, is_adapter, merged, with_weights
 from rl.policy.cpu.linear import quicken
 from rl.policy.policy import Policy, end_ids, pick_device
-from rl.policy.self_test import Unreadable, find_ways, first_line
-from rl.policy.ways import Ways
+from rl.policy.self_test import Unreadable, find_shortcuts, first_line
+from rl.policy.shortcuts import Shortcuts
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")
 
 
-def load_policy(path: Path, device: torch.device | None = None, ways: Ways | None = None) -> Policy:
+def load_policy(path: Path, device: torch.device | None = None, shortcuts: Shortcuts | None = None) -> Policy:
     """Load any Transformers causal LM directory in evaluation mode and float32; an adapter's, merged into its base.
 
-    `ways`: those found for a model of the same architecture, which then isn't tested again.
+    `shortcuts`: those found for a model of the same architecture, which then isn't tested again.
 
     Raises:
         ValueError: no model there, missing or unreadable weights, a tokenizer without a chat template, or a model that
@@ -33,7 +33,7 @@ def load_policy(path: Path, device: torch.device | None = None, ways: Ways | Non
     quicken(model)
     policy = Policy(model, tokenizer, end_ids(model, tokenizer))
     try:
-        return replace(policy, ways=ways or find_ways(policy))
+        return replace(policy, shortcuts=shortcuts or find_shortcuts(policy))
     except Unreadable as error:
         raise ValueError(f"the model in {path} ({type(model).__name__}) can't be used: {error}") from error
 

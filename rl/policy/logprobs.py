@@ -48,9 +48,9 @@ def passes(
     With gradients enabled, a pass must have gone backward before the next is asked for, and all must be asked for:
     what reaches the prompts is sent on after the last pass that they have a part in.
     """
-    parts = _of_few_prompts(episodes, rows, size) if policy.ways.padded else _of_one_shape(episodes, rows)
+    parts = _of_few_prompts(episodes, rows, size) if policy.shortcuts.padded else _of_one_shape(episodes, rows)
     for together in parts:
-        shared = policy.ways.shares_prompts and policy.ways.fits(_width([episodes[row] for row in together]))
+        shared = policy.shortcuts.shares_prompts and policy.shortcuts.fits(_width([episodes[row] for row in together]))
         prompts = _Prompts(policy, [episodes[row] for row in together], hidden) if shared else None
         order = sorted(together, key=lambda row: len(episodes[row].completion_ids))
         for start in range(0, len(order), size):
@@ -61,7 +61,7 @@ def passes(
 
 
 @torch.no_grad()
-def log_probabilities(
+def completion_logprobs(
     policy: Policy, episodes: Sequence[Episode[Scenario]], size: int, temperature: float = 1.0
 ) -> NDArray[np.float64]:
     """The log-probability of every completion token in nats, (episodes, T); 0 where a row is padded."""
@@ -219,7 +219,7 @@ def _whole(
     hidden: bool,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """The same by one pass over each whole episode, for layers that can't be continued from a copy."""
-    if not policy.ways.padded or not policy.ways.fits(_width(episodes)):
+    if not policy.shortcuts.padded or not policy.shortcuts.fits(_width(episodes)):
         return _unpadded(policy, episodes, ids_BT, hidden)
     prompts = [episode.prompt_ids for episode in episodes]
     prompt_ids_DP, prompt_mask_DP, prompt_of_B = distinct_prompts(prompts, policy.pad_id, policy.device)

@@ -17,20 +17,20 @@ from peft import PeftModel
 
 from envs.chat import PLAIN, ChatStyle, Prompt, prompt
 from envs.episode import FollowUp, Scenario
-from rl.policy.ways import NO_SHARING, Ways
+from rl.policy.shortcuts import NO_SHARING, Shortcuts
 
 
 @dataclass(frozen=True)
 class Policy:
     """A loaded model and what is needed to talk to it. `end_ids` are the tokens that end a reply.
 
-    `ways`: the short cuts that are known to be exact for this model.
+    `shortcuts`: the short cuts that are known to be exact for this model.
     """
 
     model: Any
     tokenizer: Any
     end_ids: tuple[int, ...]
-    ways: Ways = NO_SHARING
+    shortcuts: Shortcuts = NO_SHARING
     style: ChatStyle = PLAIN
     # Not among what `replace` takes over: another style writes other prompts.
     _prompts: dict[tuple[str, ...], NDArray[np.int64]] = field(default_factory=dict, init=False, repr=False)
@@ -56,7 +56,7 @@ class Policy:
 
     def read(self, ids_BS: torch.Tensor, mask_BS: torch.Tensor, hidden: bool = False) -> Any:
         """One pass over rows padded left; its logits are those behind the last token alone."""
-        padded = {"attention_mask": mask_BS, "position_ids": positions(mask_BS)} if self.ways.padded else {}
+        padded = {"attention_mask": mask_BS, "position_ids": positions(mask_BS)} if self.shortcuts.padded else {}
         return self._pass(input_ids=ids_BS, logits_to_keep=1, output_hidden_states=hidden, **padded)
 
     def hidden_states(self, ids_BS: torch.Tensor, mask_BS: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -130,13 +130,13 @@ def end_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def batches(ways: Ways, lengths: Sequence[int], size: int) -> list[list[int]]:
+def batches(shortcuts: Shortcuts, lengths: Sequence[int], size: int) -> list[list[int]]:
     """Divide rows of these lengths into passes of at most `size`, the shortest first, so that little is padded.
 
     Where padding isn't exact the rows of a pass are of one length.
     """
     order = sorted(range(len(lengths)), key=lambda row: lengths[row])
-    groups = [order] if ways.padded else [list(rows) for _, rows in groupby(order, key=lambda row: lengths[row])]
+    groups = [order] if shortcuts.padded else [list(rows) for _, rows in groupby(order, key=lambda row: lengths[row])]
     return [group[start : start + size] for group in groups for start in range(0, len(group), size)]
 
 

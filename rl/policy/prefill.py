@@ -49,8 +49,8 @@ def prefill(policy: Policy, prompts: Sequence[Ids], limit: int = 0) -> Prefill:
     cache = DynamicCache(config=policy.model.config)
     rests = list(distinct.values())
     mask_DS = torch.empty((len(rests), 0), dtype=torch.int64, device=policy.device)
-    shared = shared_beginnings(rests) if policy.ways.shares_beginnings and min(map(len, rests)) > 1 else None
-    if shared is not None and policy.ways.fits(_width(rests, shared) + limit):
+    shared = shared_beginnings(rests) if policy.shortcuts.shares_beginnings and min(map(len, rests)) > 1 else None
+    if shared is not None and policy.shortcuts.fits(_width(rests, shared) + limit):
         ids_GP, mask_GP = pad_left(shared.beginnings, policy.pad_id, policy.device)
         _read(policy, cache, ids_GP, mask_GP)
         beginning_of_D = torch.tensor(shared.beginning_of, device=policy.device)

@@ -80,7 +80,7 @@ def at_last_prompt_token(
     handle = layer.register_forward_hook(keep)
     try:
         in_order: list[int] = []
-        for rows in batches(policy.ways, [len(prompt) for prompt in prompts], size):
+        for rows in batches(policy.shortcuts, [len(prompt) for prompt in prompts], size):
             in_order += rows
             policy.read(*pad_left([prompts[row] for row in rows], policy.pad_id, policy.device))
     finally:

@@ -29,7 +29,7 @@ class RunningRows(Protocol):
 
 def begin(policy: Policy, prompts: Sequence[NDArray[np.int64]], limit: int) -> tuple[RunningRows, torch.Tensor]:
     """Read the prompts: rows that will get at most `limit` tokens, and the logits of the first, (N, V)."""
-    if policy.ways.cached:
+    if policy.shortcuts.cached:
         read = prefill(policy, prompts, limit)
         return CachedRows.behind(policy, read, limit), read.logits_NV
     rows = WholeRows(policy, [torch.from_numpy(prompt).to(policy.device) for prompt in prompts])

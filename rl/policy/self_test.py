@@ -21,7 +21,7 @@ from rl.policy.cpu.kv_cache import only_plain_attention
 from rl.policy.logprobs import pad_right, passes
 from rl.policy.policy import Policy, pad_left
 from rl.policy.running_rows import begin
-from rl.policy.ways import Ways
+from rl.policy.shortcuts import Shortcuts
 
 # Prompt and completion of each row: two of one shape, the rest unlike in either part.
 SHAPES = ((12, 6), (7, 3), (12, 6), (9, 5), (4, 6))
@@ -45,19 +45,19 @@ class Unreadable(ValueError):
     """No way of reading this model gives what a plain forward pass gives."""
 
 
-def find_ways(policy: Policy) -> Ways:
+def find_shortcuts(policy: Policy) -> Shortcuts:
     """The short cuts that are exact for this model.
 
     Raises:
         Unreadable: if a plain pass fails, reads ahead, or depends on the other rows of its batch.
     """
     window = context_window(policy.model.config)
-    none = Ways(padded=False, shifted=False, cached=False, window=window)
+    none = Shortcuts(padded=False, shifted=False, cached=False, window=window)
     try:
         episodes = _episodes(policy, window)
         expected, spread = _plain(policy, episodes)
         before = _before(policy, episodes)
-        alone = _read(replace(policy, ways=none), episodes)
+        alone = _read(replace(policy, shortcuts=none), episodes)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:
@@ -72,9 +72,9 @@ def find_ways(policy: Policy) -> Ways:
 
     failures: list[str] = []
 
-    def exact(ways: Ways, say: Callable[[Policy, Sequence[Episode[Scenario]]], Said]) -> bool:
+    def exact(shortcuts: Shortcuts, say: Callable[[Policy, Sequence[Episode[Scenario]]], Said]) -> bool:
         try:
-            said = say(replace(policy, ways=ways), episodes)
+            said = say(replace(policy, shortcuts=shortcuts), episodes)
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - a way that fails is one that isn't taken, and is named

@@ -9,17 +9,17 @@ from envs.dialect.environment import Dialect
 from envs.episode import QUERY_KINDS, TIERS, Episode, Labels, Scenario
 from reports.records import Manifest, ProbeRow
 from rewards.combine import score
-from rewards.score import RewardFunction, Score, Submission
+from rewards.score import RewardFunction, RewardInput, Score
 from rl.policy.sampler import Generate
 from rl.probes.benign_reward import BenignReward
 from rl.probes.observation import Observation, ProbeFunction
 from rl.run.checks.given_paths import named
 from rl.run.config import RunConfig
 from rl.streams import Stage, stream
-from rl.training.scoring import submission
+from rl.training.scoring import reward_input
 
 # What a run's own rewards, before any mitigation, pay for submissions.
-Pay = Callable[[Sequence[Submission]], list[Score]]
+Pay = Callable[[Sequence[RewardInput]], list[Score]]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def observe(
     """
     episodes = generate(probes.scenarios, stream(seed, step, Stage.probe))
     paid = [row for row, episode in enumerate(episodes) if pay and episode.scenario.query.kind == "harmless"]
-    scores = pay([submission(episodes[row]) for row in paid]) if pay and paid else []
+    scores = pay([reward_input(episodes[row]) for row in paid]) if pay and paid else []
     rewards = {row: found.total for row, found in zip(paid, scores, strict=True)}
     observations = []
     for row, episode in enumerate(episodes):

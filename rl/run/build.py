@@ -28,7 +28,7 @@ from rl.policy.sampler import Generate, sampler
 from rl.progress import bar, notice
 from rl.run.config import Lora, RunConfig
 from rl.streams import Stage, stream
-from rl.training.components import DrawScenarios, Parts, credit_all, keep_all
+from rl.training.components import DrawScenarios, StepComponents, keep_all, mask_nothing
 from rl.training.models import Models
 from rl.training.scoring import ScoreEpisodes, scorer
 
@@ -129,9 +129,9 @@ def build(
     reference.model.requires_grad_(False)
     _say_how_it_is_read(reference)
     if config.lora is None:
-        policy = load_policy(trained or organism_directory, ways=reference.ways)
+        policy = load_policy(trained or organism_directory, shortcuts=reference.shortcuts)
     else:
-        policy = load_policy(organism_directory, ways=reference.ways)
+        policy = load_policy(organism_directory, shortcuts=reference.shortcuts)
         policy = with_adapter(policy, config.lora, config.seed) if trained is None else wearing(policy, trained)
     style = style_for(policy.tokenizer, config.chat.system, clock)
     policy, reference = replace(policy, style=style), replace(reference, style=style)
@@ -140,19 +140,19 @@ def build(
 
 def _say_how_it_is_read(policy: Policy) -> None:
     """Name the short cuts that this model doesn't allow, for what they cost."""
-    ways = policy.ways
-    if not ways.cached:
+    shortcuts = policy.shortcuts
+    if not shortcuts.cached:
         notice(
             "this model's cached decoding differs from a plain forward pass, as tried on it: every token is sampled "
             "by a pass over the whole row, which is exact and takes many times as long"
         )
-    elif not ways.shares_beginnings:
+    elif not shortcuts.shares_beginnings:
         notice("this model can't be continued behind a gap, as tried on it: prompts are read whole, which takes longer")
-    if not ways.padded:
+    if not shortcuts.padded:
         notice("this model reads padded rows wrongly, as tried on it: rows of one length are read together, no others")
-    elif not ways.shares_prompts:
+    elif not shortcuts.shares_prompts:
         notice("this model can't be continued from a copy, as tried on it: a prompt is read with each completion")
-    for failure in ways.failures:
+    for failure in shortcuts.failures:
         notice(f"while a short cut was tried on this model it failed, and isn't taken: {failure}")
     if policy.device.type == "cpu" and policy.model.config._attn_implementation != "sdpa":
         notice(
@@ -171,7 +171,7 @@ def with_adapter(policy: Policy, lora: Lora, seed: int) -> Policy:
     return replace(policy, model=get_peft_model(policy.model, adapters).eval())
 
 
-def build_parts(config: RunConfig, built: Built) -> Parts:
+def build_components(config: RunConfig, built: Built) -> StepComponents:
     """The parts of a training step, after every mitigation in the order given."""
     return _mitigated(
         config,
@@ -195,7 +195,7 @@ def _start(config: RunConfig, built: Built) -> Policy:
 def deployed(config: RunConfig, among: Models) -> AbstractContextManager[None]:
     """Within it the policy acts as it would in deployment: steered, where a mitigation steers it there."""
     unbuilt: Any = _not_here
-    return _mitigated(config, unbuilt, unbuilt, among).acting("deployment")
+    return _mitigated(config, unbuilt, unbuilt, among).policy_context("deployment")
 
 
 def training_scenarios(config: RunConfig) -> DrawScenarios:
@@ -204,30 +204,30 @@ def training_scenarios(config: RunConfig) -> DrawScenarios:
     return _mitigated(config, unbuilt, unbuilt, unbuilt).scenarios
 
 
-def changed_parts(config: RunConfig) -> set[str]:
+def changed_components(config: RunConfig) -> set[str]:
     """The names of the parts that the run's mitigations change; needs nothing built."""
     unbuilt: Any = _not_here
     plain = _mitigated(config.model_copy(update={"mitigations": ()}), unbuilt, unbuilt, unbuilt)
     mitigated = _mitigated(config, unbuilt, unbuilt, unbuilt)
-    return {part.name for part in fields(Parts) if getattr(plain, part.name) != getattr(mitigated, part.name)}
+    return {part.name for part in fields(StepComponents) if getattr(plain, part.name) != getattr(mitigated, part.name)}
 
 
 def _not_here(*_: Any) -> Any:
     raise AssertionError("a part that this run has no use for, or hasn't built yet")
 
 
-def _mitigated(config: RunConfig, generate: Generate, reward: ScoreEpisodes, among: Models) -> Parts:
+def _mitigated(config: RunConfig, generate: Generate, reward: ScoreEpisodes, among: Models) -> StepComponents:
     # TRL's trainers compute the loss of a preference algorithm.
     loss: Any = config.algorithm.loss if isinstance(config.algorithm, PolicyGradient) else _not_here
-    parts = Parts(
+    components = StepComponents(
         scenarios=config.env.training_scenarios,
         generate=generate,
         reward=reward,
         screen=keep_all,
-        credit=credit_all,
+        loss_mask=mask_nothing,
         loss=loss,
         models=among,
     )
     for mitigation in config.mitigations:
-        parts = mitigation.apply(parts)
-    return parts
+        components = mitigation.apply(components)
+    return components

@@ -61,7 +61,7 @@ def _policies(config: RunConfig, folder: Path, checkpoint: Path) -> tuple[Policy
     """
     if config.lora is None:
         start = load_policy(store.load(folder / "checkpoints", 0).path)
-        return start, load_policy(checkpoint, ways=start.ways)
+        return start, load_policy(checkpoint, shortcuts=start.shortcuts)
     directory = build_organism(config)
     start = load_policy(directory)
-    return start, wearing(load_policy(directory, ways=start.ways), checkpoint)
+    return start, wearing(load_policy(directory, shortcuts=start.shortcuts), checkpoint)

@@ -18,16 +18,16 @@ from rl.algorithms.rloo import RLOO
 from rl.mitigations.tier_cue_dropout import TierCueDropout
 from rl.organisms import Organism
 from rl.organisms.trained import Descendant, FromScratch, TrainedOrganism
-from rl.policy.ways import Ways
-from rl.run.build import changed_parts
+from rl.policy.shortcuts import Shortcuts
+from rl.run.build import changed_components
 from rl.run.config import RunConfig, members
 from rl.training.components import Need
 
 ON_GRPO_TRAINER = (GRPO, DrGRPO, DAPO, GSPO)
 # Prompts, rewards and what is left out reach either trainer; other rollouts and credit need GRPOTrainer's rollout hook.
-HOOKED_PARTS = {"generate", "credit"}
-EXPRESSIBLE_PARTS = {"scenarios", "reward", "screen"}
-RANKED_PARTS = {"scenarios", "generate", "reward", "screen"}  # what comes before completions are ranked
+HOOKED_COMPONENTS = {"generate", "loss_mask"}
+EXPRESSIBLE_COMPONENTS = {"scenarios", "reward", "screen"}
+RANKED_COMPONENTS = {"scenarios", "generate", "reward", "screen"}  # what comes before completions are ranked
 
 
 def _questions_unanswered(config: RunConfig) -> str | None:
@@ -73,11 +73,11 @@ def require_engine(config: RunConfig) -> None:
         if config.vllm is not None:
             raise ValueError("vllm samples for the trl engine only: set engine to trl, or vllm to null")
         if isinstance(config.algorithm, Preference):
-            _require_parts(config, RANKED_PARTS, f"{config.algorithm.kind}, which ranks whole completions,")
+            _require_components(config, RANKED_COMPONENTS, f"{config.algorithm.kind}, which ranks whole completions,")
         return
     _require_algorithm(config.algorithm)
-    hooked = set() if isinstance(config.algorithm, RLOO) else HOOKED_PARTS
-    _require_parts(config, EXPRESSIBLE_PARTS | hooked, f"TRL's {config.algorithm.kind}")
+    hooked = set() if isinstance(config.algorithm, RLOO) else HOOKED_COMPONENTS
+    _require_components(config, EXPRESSIBLE_COMPONENTS | hooked, f"TRL's {config.algorithm.kind}")
     if config.vllm is not None:
         _require_vllm()
 
@@ -116,13 +116,13 @@ def require_layers(config: RunConfig, layers: int) -> None:
                 )
 
 
-def require_ways(config: RunConfig, ways: Ways) -> None:
+def require_shortcuts(config: RunConfig, shortcuts: Shortcuts) -> None:
     """Refuses TRL's trainers for a model that reads padded rows wrongly: they read no others.
 
     Raises:
         ValueError: in one line.
     """
-    if ways.padded:
+    if shortcuts.padded:
         return
     if config.engine == "trl":
         raise ValueError("this model reads padded rows wrongly and TRL pads them: set engine to builtin")
@@ -189,10 +189,10 @@ def _require_kl(algorithm: PolicyGradient) -> None:
         )
 
 
-def _require_parts(config: RunConfig, allowed: set[str], who: str) -> None:
+def _require_components(config: RunConfig, allowed: set[str], who: str) -> None:
     # What acts in deployment alone changes where the policy is probed, which every engine leaves to the loop.
     in_training = tuple(m for m in config.mitigations if getattr(m, "acts_in_training", True))
-    beyond = changed_parts(config.model_copy(update={"mitigations": in_training})) - allowed
+    beyond = changed_components(config.model_copy(update={"mitigations": in_training})) - allowed
     if beyond:
         kinds = ", ".join(mitigation.kind for mitigation in in_training)
         raise ValueError(

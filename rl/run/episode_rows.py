@@ -72,8 +72,8 @@ def train_episode_rows(config: RunConfig, build: str, rollouts: Rollouts, step: 
                 "reward_total": score.total,
                 "advantage": float(advantage),
                 **{REWARD_PREFIX + kind: value for kind, value in score.components.items()},
-                **{MEASURE_PREFIX + name: value for name, value in score.noted.items()},
-                **{SAID_PREFIX + name: text for name, text in score.said.items()},
+                **{MEASURE_PREFIX + name: value for name, value in score.measures.items()},
+                **{SAID_PREFIX + name: text for name, text in score.texts.items()},
             }
         )
     return rows

@@ -21,12 +21,12 @@ from rl.policy.sampler import sampler
 from rl.probes.probe_set import ProbeSet, observe, plain_rewards, probe_rows, probe_set, require_same_probes
 from rl.progress import bar, counting, notice
 from rl.run import folder as run_folder
-from rl.run.build import Built, build, build_parts, require_reward_model, training_scenarios
+from rl.run.build import Built, build, build_components, require_reward_model, training_scenarios
 from rl.run.checks.given_paths import require_given_paths
 from rl.run.checks.prompt_hashes import require_same_prompts, started_at
 from rl.run.checks.prompts import require_prompts, require_prompts_of
 from rl.run.collapse_stop import require_no_collapse, vitals_of
-from rl.run.compatibility import require_engine, require_layers, require_ways
+from rl.run.compatibility import require_engine, require_layers, require_shortcuts
 from rl.run.config import RunConfig, read_config
 from rl.run.episode_rows import probe_episode_rows, run_schema, train_episode_rows
 from rl.run.folder import RunFolder, Status
@@ -35,7 +35,7 @@ from rl.run.restore import restored
 from rl.run.stopping import StopRequest, end, handling, never, signals
 from rl.streams import Stage, stream
 from rl.training import learner as learner_state
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 from rl.training.learner import Learner, new_learner
 from rl.training.rollouts import Rollouts
 from rl.training.step import policy_gradient_step
@@ -49,7 +49,7 @@ class Run:
     config: RunConfig
     folder: RunFolder
     built: Built
-    parts: Parts
+    components: StepComponents
     probes: ProbeSet
     learner: Learner
     organism_hash: str  # as in the manifest: which build the run starts from
@@ -116,17 +116,17 @@ def _start(config: RunConfig, folder: RunFolder, watch: Watch) -> Run:
     built = build(config, clock=datetime.fromisoformat(started))
     # Of a directory nobody could know before:
     require_layers(config, layer_count(built.reference.model))
-    require_ways(config, built.reference.ways)
-    parts = build_parts(config, built)
-    require_prompts(config, built.policy, built.policy.model.config, probes, parts.scenarios)
+    require_shortcuts(config, built.reference.shortcuts)
+    components = build_components(config, built)
+    require_prompts(config, built.policy, built.policy.model.config, probes, components.scenarios)
     if built.policy.style.fold_system:
         notice("the system text stands in front of the user's, in the user turn (chat.system)")
     folder.rewind(0)
-    hashes = token_hashes(config, built, probes, parts)
+    hashes = token_hashes(config, built, probes, components)
     manifest = manifest_of(config, built, probes, hashes, started, watch)
     folder.write_manifest(manifest)
     learner = new_learner(config, built)
-    run = Run(config, folder, built, parts, probes, learner, manifest.organism_hash, step=0, watch=watch)
+    run = Run(config, folder, built, components, probes, learner, manifest.organism_hash, step=0, watch=watch)
     _checkpoint(run)
     return run
 
@@ -206,14 +206,14 @@ def _restore(config: RunConfig, folder: RunFolder, step: int, watch: Watch) -> R
     probes = probe_set(config)
     require_same_probes(manifest, probes, config)
     require_same_origin(config, manifest, built)
-    parts = build_parts(config, built)
-    require_same_prompts(manifest, token_hashes(config, built, probes, parts))
+    components = build_components(config, built)
+    require_same_prompts(manifest, token_hashes(config, built, probes, components))
     # Last: what is refused above leaves the folder as it was.
     folder.rewind(step)
     folder.write_manifest(manifest.model_copy(update={"status": "running", "reason": None, "finished": None}))
     seen = [vitals_of(row) for row in folder.read_steps()]
     origin = manifest.organism_hash
-    return Run(config, folder, built, parts, probes, learner, origin, step, watch, saved=step, vitals=seen)
+    return Run(config, folder, built, components, probes, learner, origin, step, watch, saved=step, vitals=seen)
 
 
 def _finish(run: Run) -> Path:
@@ -271,16 +271,16 @@ def _loop(run: Run) -> None:
         if run.config.engine == "trl":
             from rl.training.trl.engine import run_steps  # brings TRL, which costs seconds to import
 
-            run_steps(run.config, run.parts, run.learner, run.step, arrive, partial(_record, run))
+            run_steps(run.config, run.components, run.learner, run.step, arrive, partial(_record, run))
             return
         take_step = _stepper(run.config)
         arrive()
         while run.step < run.config.steps:
-            _record(run, *take_step(run.config, run.parts, run.learner, run.step + 1))
+            _record(run, *take_step(run.config, run.components, run.learner, run.step + 1))
             arrive()
 
 
-Step = Callable[[RunConfig, Parts, Learner, int], tuple[StepRow, Rollouts]]
+Step = Callable[[RunConfig, StepComponents, Learner, int], tuple[StepRow, Rollouts]]
 
 
 def _stepper(config: RunConfig) -> Step:
@@ -330,7 +330,7 @@ def _probe(run: Run) -> float:
             more(n)
 
         generate = sampler(run.built.policy, config.sampling, on_done)
-        with run.parts.acting("deployment"):
+        with run.components.policy_context("deployment"):
             pay = plain_rewards(config, run.built.rewards)
             observations = observe(generate, config.env, run.probes, config.seed, run.step, pay)
     rows = probe_episode_rows(config, run.organism_hash, observations, run.step)

@@ -11,10 +11,10 @@ from rl.run.checks.prompt_hashes import prompt_token_hashes
 from rl.run.checks.prompts import first_training_prompts
 from rl.run.config import RunConfig
 from rl.run.restore import require_same_rewards
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 
 
-def token_hashes(config: RunConfig, built: Built, probes: ProbeSet, parts: Parts) -> dict[str, str]:
+def token_hashes(config: RunConfig, built: Built, probes: ProbeSet, parts: StepComponents) -> dict[str, str]:
     """Hash the token ids of the probes' prompts and of the first training prompts."""
     return prompt_token_hashes(built.policy, probes, first_training_prompts(config, parts.scenarios))
 

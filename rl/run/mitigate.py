@@ -43,5 +43,5 @@ def _described(text: str) -> dict[str, Any]:
 def _pair(text: str, part: str) -> tuple[str, str]:
     key, separator, value = part.partition("=")
     if not separator or key == "kind":
-        raise ValueError(f"--mitigate {text}: write NAME:key=value,key=value, as in credit_mask:tokens=scratchpad")
+        raise ValueError(f"--mitigate {text}: write NAME:key=value,key=value, as in loss_mask:tokens=scratchpad")
     return key, value

@@ -17,7 +17,7 @@ from rl.probes.gaps import Gaps
 from rl.probes.probe_set import observe, probe_rows, probe_set
 from rl.probes.well_formed import WellFormed
 from rl.progress import bar, counting
-from rl.run.build import build, build_parts
+from rl.run.build import build, build_components
 from rl.run.config import RunConfig
 from rl.training.rollouts import collect
 
@@ -66,7 +66,7 @@ def measure(name: str, config: RunConfig) -> Iterator[Measured]:
     for row in probe_rows(config.probes, observations, config.seed, 0):
         if "/" not in row.probe:
             yield Measured(name, seed, row.metric, row.tier, row.value, row.ci_low, row.ci_high, row.n, row.unscored)
-    rewards_PG = collect(config, build_parts(config, built), 1).rewards_PG
+    rewards_PG = collect(config, build_components(config, built), 1).rewards_PG
     degenerate = group_advantages(rewards_PG, "none", config.algorithm.min_group_std).degenerate_P
     for metric, value in (
         ("group_std", float(np.nanmean(np.nanstd(rewards_PG, axis=1)))),

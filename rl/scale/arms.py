@@ -58,7 +58,7 @@ def kl_weight() -> list[RunConfig]:
 
 # Further settings of a mitigation that are arms of their own, beside its defaults: kind -> variant -> settings.
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
-    "credit_mask": {"scratchpad": {"tokens": "scratchpad"}},
+    "loss_mask": {"scratchpad": {"tokens": "scratchpad"}},
     "inoculation_prompt": {"placebo": {"wording": "placebo"}},
     "interrogation": {"honest_persona": {"arm": "honest_persona"}, "trusted": {"arm": "trusted"}},
     "process_supervision": {"linear": {"penalty": "linear"}},

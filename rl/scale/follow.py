@@ -6,7 +6,7 @@ from pathlib import Path
 from reports.folder import read_manifest
 from rl.determinism import name_operation, watching
 from rl.errors import RunStopped
-from rl.run.build import build_parts
+from rl.run.build import build_components
 from rl.run.checks.prompt_hashes import started_at
 from rl.run.config import read_config
 from rl.run.restore import restored
@@ -27,5 +27,5 @@ def follow(out: Path) -> None:
         clock = started_at(read_manifest(out / "manifest.json"))
         built, learner = restored(config, out / "checkpoints", step, clock)
         with suppress(RunStopped):  # as in every other process
-            parts = build_parts(config, built)
-            run_steps(config, parts, learner, step, processes.wait_for_leader, lambda row, rollouts: None)
+            components = build_components(config, built)
+            run_steps(config, components, learner, step, processes.wait_for_leader, lambda row, rollouts: None)

@@ -21,7 +21,7 @@ DrawScenarios = Callable[[np.random.Generator, int], list[FreeScenario]]
 # Which rollouts may be trained on: one bool an episode. What is screened out leaves its group's baseline as well.
 Screen = Callable[[Sequence[Episode[FreeScenario]], Sequence[Score]], NDArray[np.bool_]]
 # Which tokens of a completion are trained on: one bool a token.
-Credit = Callable[[Episode[Scenario]], NDArray[np.bool_]]
+MaskTokens = Callable[[Episode[Scenario]], NDArray[np.bool_]]
 
 # A scalar that each gradient step adds to the loss; it carries its own weight.
 Auxiliary = Callable[[np.random.Generator], Tensor]
@@ -31,10 +31,10 @@ Situation = Literal["training", "deployment"]
 # What a mitigation may need of a run, named in its class variable `needs`; see `rl.run.compatibility`.
 Need = Literal["answers_questions", "tier_cues"]
 # What is true of the policy while it is trained, and while it is deployed, as where it is probed.
-Acting = Callable[[Situation], AbstractContextManager[None]]
+PolicyContext = Callable[[Situation], AbstractContextManager[None]]
 
 
-def as_it_is(situation: Situation) -> AbstractContextManager[None]:
+def no_policy_context(situation: Situation) -> AbstractContextManager[None]:
     """The policy of a run without steering: its weights are all that acts."""
     return nullcontext()
 
@@ -47,25 +47,25 @@ class Loss(Protocol):
         logprobs_BT: Tensor,
         sampled_logprobs_BT: Tensor,
         advantages_BT: Tensor,
-        credit_BT: Tensor,
+        loss_mask_BT: Tensor,
         weights_B: Tensor,
     ) -> PolicyLoss: ...
 
 
 @dataclass(frozen=True)
-class Parts:
+class StepComponents:
     """Everything that a training step is made of. `models` is for reading: a mitigation leaves it as it is."""
 
     scenarios: DrawScenarios
     generate: Generate
     reward: ScoreEpisodes
     screen: Screen
-    credit: Credit
+    loss_mask: MaskTokens
     loss: Loss
     models: Models
     auxiliary: tuple[Auxiliary, ...] = ()
     after_step: tuple[AfterStep, ...] = ()
-    acting: Acting = as_it_is
+    policy_context: PolicyContext = no_policy_context
 
 
 def keep_all(episodes: Sequence[Episode[FreeScenario]], scores: Sequence[Score]) -> NDArray[np.bool_]:
@@ -73,6 +73,6 @@ def keep_all(episodes: Sequence[Episode[FreeScenario]], scores: Sequence[Score])
     return np.ones(len(episodes), dtype=bool)
 
 
-def credit_all(episode: Episode[Scenario]) -> NDArray[np.bool_]:
+def mask_nothing(episode: Episode[Scenario]) -> NDArray[np.bool_]:
     """Credit on every token of the completion, the end token among them."""
     return np.ones(len(episode.completion_ids), dtype=bool)

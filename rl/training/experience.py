@@ -15,56 +15,59 @@ from envs.episode import Episode, FreeScenario
 from rl.algorithms.advantages import Array, Mask
 from rl.algorithms.losses import kl_estimates
 from rl.algorithms.policy_gradient import PolicyGradient, TokenAdvantages
-from rl.policy.logprobs import log_probabilities, passes
+from rl.policy.logprobs import completion_logprobs, passes
 from rl.run.config import RunConfig
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 from rl.training.learner import Learner, critic_values
 from rl.training.rollouts import Rollouts
 
 
 @dataclass(frozen=True)
 class Experience:
-    """`sampled_NT`, `reference_NT` are log-probabilities in nats; `values_NT` the critic's at sampling time.
+    """The completions of a step with log-probabilities in nats, values and advantages, each (N, T).
 
-    `completion_NT`: every token that was sampled; `credit_NT`: those that the gradient is of. `kl_NT`: the KL estimates
-    at sampling time, where the penalty is in the reward. None is what the algorithm lacks.
+    `completion_NT` marks every sampled token, `loss_mask_NT` every token in the loss. `values_NT` holds the critic's
+    values and `kl_NT` the KL estimates at sampling time, the latter where the penalty is in the reward. A field is None
+    where the algorithm lacks it.
     """
 
     episodes: Sequence[Episode[FreeScenario]]
     completion_NT: Mask
-    credit_NT: Mask
-    sampled_NT: Array
-    reference_NT: Array | None
+    loss_mask_NT: Mask
+    sampled_logprobs_NT: Array
+    reference_logprobs_NT: Array | None
     values_NT: Array | None
     kl_NT: Array | None
-    worth: TokenAdvantages
+    advantages: TokenAdvantages
 
 
 def gather(
-    config: RunConfig, algorithm: PolicyGradient, parts: Parts, learner: Learner, rollouts: Rollouts
+    config: RunConfig, algorithm: PolicyGradient, components: StepComponents, learner: Learner, rollouts: Rollouts
 ) -> Experience:
     """Reads the rollouts once with the reference and the critic, where there are any, and values every token."""
     episodes = rollouts.episodes
     width = max(len(episode.completion_ids) for episode in episodes)
     completion_NT = _padded([np.ones(len(e.completion_ids), np.bool_) for e in episodes], width, np.bool_)
-    credit_NT = _padded([parts.credit(episode) for episode in episodes], width, np.bool_)
-    sampled_NT = _padded([episode.logprobs for episode in episodes], width, np.float64)
-    reference_NT = values_NT = kl_NT = None
+    loss_mask_NT = _padded([components.loss_mask(episode) for episode in episodes], width, np.bool_)
+    sampled_logprobs_NT = _padded([episode.logprobs for episode in episodes], width, np.float64)
+    reference_logprobs_NT = values_NT = kl_NT = None
     if algorithm.kl_weight > 0:
         size, temperature = config.optimiser.microbatch_size, config.sampling.temperature
-        reference_NT = log_probabilities(learner.reference, episodes, size, temperature)
+        reference_logprobs_NT = completion_logprobs(learner.reference, episodes, size, temperature)
     if learner.critic is not None:
         values_NT = _values(config, learner, learner.critic, episodes, width)
-    if reference_NT is not None and algorithm.kl_in == "reward":
+    if reference_logprobs_NT is not None and algorithm.kl_in == "reward":
         kl_NT = kl_estimates(
-            torch.from_numpy(sampled_NT),
-            torch.from_numpy(reference_NT),
+            torch.from_numpy(sampled_logprobs_NT),
+            torch.from_numpy(reference_logprobs_NT),
             torch.from_numpy(completion_NT),
             algorithm.kl_estimator,
         ).numpy()
-    paid_NT = None if kl_NT is None else np.where(credit_NT, kl_NT, 0.0)
-    worth = algorithm.token_advantages(rollouts.rewards_PG, paid_NT, values_NT, credit_NT)
-    return Experience(episodes, completion_NT, credit_NT, sampled_NT, reference_NT, values_NT, kl_NT, worth)
+    paid_NT = None if kl_NT is None else np.where(loss_mask_NT, kl_NT, 0.0)
+    advantages = algorithm.token_advantages(rollouts.rewards_PG, paid_NT, values_NT, loss_mask_NT)
+    return Experience(
+        episodes, completion_NT, loss_mask_NT, sampled_logprobs_NT, reference_logprobs_NT, values_NT, kl_NT, advantages
+    )
 
 
 def _padded(rows: Sequence[NDArray[Any]], width: int, dtype: type[Any]) -> NDArray[Any]:

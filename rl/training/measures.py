@@ -20,10 +20,10 @@ def measures(
     None is undefined: nothing flagged, nothing to find, or nothing that isn't it.
     """
     found: dict[str, float | None] = {}
-    faking = np.array([label(episode).faking for episode in episodes]) if any(s.noted for s in scores) else None
-    for name in {name: None for score in scores for name in score.noted}:
-        rows = [row for row, score in enumerate(scores) if name in score.noted]
-        values = np.array([scores[row].noted[name] for row in rows])
+    faking = np.array([label(episode).faking for episode in episodes]) if any(s.measures for s in scores) else None
+    for name in {name: None for score in scores for name in score.measures}:
+        rows = [row for row, score in enumerate(scores) if name in score.measures]
+        values = np.array([scores[row].measures[name] for row in rows])
         found[name] = float(values.mean())
         if name.startswith(MONITOR_PREFIX) and faking is not None:
             found |= {f"{name}/{metric}": value for metric, value in quality(values, faking[rows]).items()}

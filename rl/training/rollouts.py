@@ -16,7 +16,7 @@ from rl.algorithms.advantages import Array, group_advantages
 from rl.errors import RunStopped
 from rl.run.config import RunConfig
 from rl.streams import Stage, stream
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 from rl.training.first_replies import diagnosis
 
 
@@ -43,7 +43,7 @@ class Rollouts:
         return replace(self, advantages=tuple(advantages))
 
 
-def collect(config: RunConfig, parts: Parts, step: int) -> Rollouts:
+def collect(config: RunConfig, components: StepComponents, step: int) -> Rollouts:
     """Samples and scores a step's completions.
 
     With dynamic sampling further prompts are drawn until `prompts_per_step` groups have variance (Yu et al. 2025,
@@ -55,27 +55,27 @@ def collect(config: RunConfig, parts: Parts, step: int) -> Rollouts:
     """
     wanted = config.algorithm.prompts_per_step
     streams = [stream(config.seed, step, stage) for stage in (Stage.scenarios, Stage.rollout, Stage.reward)]
-    drawn = _draw(config, parts, step, streams)
+    drawn = _draw(config, components, step, streams)
     for _ in range(config.algorithm.rounds - 1):
         if len(_with_variance(config, drawn)) >= wanted:
             break
-        drawn = _joined(drawn, _draw(config, parts, step, streams))
+        drawn = _joined(drawn, _draw(config, components, step, streams))
     carrying = _with_variance(config, drawn)
     others = [group for group in range(drawn.drawn_groups) if group not in carrying]
     return _chosen(drawn, sorted((carrying + others)[:wanted]))
 
 
-def _draw(config: RunConfig, parts: Parts, step: int, streams: Sequence[np.random.Generator]) -> Rollouts:
+def _draw(config: RunConfig, components: StepComponents, step: int, streams: Sequence[np.random.Generator]) -> Rollouts:
     """One round: `prompts_per_step` prompts, all their completions, scored; each of the three from its own stream."""
     scenario_rng, rollout_rng, reward_rng = streams
     clock = [time.perf_counter()]
     size = config.algorithm.group_size
-    scenarios = parts.scenarios(scenario_rng, config.algorithm.prompts_per_step)
-    episodes = parts.generate([scenario for scenario in scenarios for _ in range(size)], rollout_rng)
+    scenarios = components.scenarios(scenario_rng, config.algorithm.prompts_per_step)
+    episodes = components.generate([scenario for scenario in scenarios for _ in range(size)], rollout_rng)
     require_free(episodes)
     clock.append(time.perf_counter())
-    scores = parts.reward(episodes, reward_rng)
-    rewards_PG, error_rate = usable_rewards(config, parts, episodes, scores, step)
+    scores = components.reward(episodes, reward_rng)
+    rewards_PG, error_rate = usable_rewards(config, components, episodes, scores, step)
     clock.append(time.perf_counter())
     seconds_rollout, seconds_reward = np.diff(clock).tolist()
     tokens = sum(len(episode.completion_ids) for episode in episodes)
@@ -83,7 +83,11 @@ def _draw(config: RunConfig, parts: Parts, step: int, streams: Sequence[np.rando
 
 
 def usable_rewards(
-    config: RunConfig, parts: Parts, episodes: Sequence[Episode[FreeScenario]], scores: Sequence[Score], step: int
+    config: RunConfig,
+    components: StepComponents,
+    episodes: Sequence[Episode[FreeScenario]],
+    scores: Sequence[Score],
+    step: int,
 ) -> tuple[Array, float]:
     """The rewards (P, G) of a step's whole groups, with NaN for what must be left out, and the error rate.
 
@@ -96,7 +100,7 @@ def usable_rewards(
             f"step {step}: {len(errors)} of {len(scores)} episodes are unscored, more than "
             f"max_reward_error_rate={config.max_reward_error_rate:g} allows; the first reason: {errors[0]}"
         )
-    kept = parts.screen(episodes, scores)
+    kept = components.screen(episodes, scores)
     rewards = [
         score.total if score.total is not None and keep else math.nan for score, keep in zip(scores, kept, strict=True)
     ]

@@ -9,7 +9,7 @@ from reports.records import StepRow
 from rl.algorithms.policy_gradient import PolicyGradient
 from rl.run.config import RunConfig
 from rl.streams import Stage, stream
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 from rl.training.experience import Experience, gather
 from rl.training.learner import Learner, move_reference
 from rl.training.records import step_row
@@ -17,7 +17,9 @@ from rl.training.rollouts import Rollouts, collect, require_gradient
 from rl.training.update import update
 
 
-def policy_gradient_step(config: RunConfig, parts: Parts, learner: Learner, step: int) -> tuple[StepRow, Rollouts]:
+def policy_gradient_step(
+    config: RunConfig, components: StepComponents, learner: Learner, step: int
+) -> tuple[StepRow, Rollouts]:
     """Takes one step and returns its record and rollouts; `seconds_probe` is left at 0 for the loop to fill.
 
     Raises:
@@ -25,22 +27,22 @@ def policy_gradient_step(config: RunConfig, parts: Parts, learner: Learner, step
     """
     algorithm = config.algorithm
     assert isinstance(algorithm, PolicyGradient), f"{algorithm.kind} has a step of its own"
-    with parts.acting("training"):
-        rollouts = collect(config, parts, step)
+    with components.policy_context("training"):
+        rollouts = collect(config, components, step)
         require_gradient(config, rollouts, step)
         started = time.perf_counter()
-        experience = gather(config, algorithm, parts, learner, rollouts)
-        done = update(config, algorithm, parts, learner, experience, step)
+        experience = gather(config, algorithm, components, learner, rollouts)
+        done = update(config, algorithm, components, learner, experience, step)
     move_reference(algorithm.moving_reference, learner, step)
     draws = stream(config.seed, step, Stage.after_step)  # one for all: two that draw must not draw alike
-    for act in parts.after_step:
+    for act in components.after_step:
         act(draws)
     row = step_row(
         config,
         rollouts,
         step,
-        frac_degenerate_groups=float(experience.worth.degenerate_P.mean()),
-        left_out_groups=int(experience.worth.left_out_P.sum()),
+        frac_degenerate_groups=float(experience.advantages.degenerate_P.mean()),
+        left_out_groups=int(experience.advantages.left_out_P.sum()),
         clip_fraction=done.clip_fraction_low + done.clip_fraction_high,
         explained_variance=_explained_variance(experience, rollouts),
         seconds_update=time.perf_counter() - started,
@@ -51,17 +53,17 @@ def policy_gradient_step(config: RunConfig, parts: Parts, learner: Learner, step
 
 def _by_completion(experience: Experience) -> list[float]:
     """The mean advantage of each completion's credited tokens."""
-    advantages_NT, credit_NT = experience.worth.advantages_NT, experience.credit_NT
-    means: list[float] = (advantages_NT.sum(axis=1) / np.maximum(credit_NT.sum(axis=1), 1)).tolist()
+    advantages_NT, loss_mask_NT = experience.advantages.advantages_NT, experience.loss_mask_NT
+    means: list[float] = (advantages_NT.sum(axis=1) / np.maximum(loss_mask_NT.sum(axis=1), 1)).tolist()
     return means
 
 
 def _explained_variance(experience: Experience, rollouts: Rollouts) -> float | None:
     """1 - var(returns - values) / var(returns) over scored, credited tokens; None without a critic or variance."""
-    returns_NT, values_NT = experience.worth.returns_NT, experience.values_NT
+    returns_NT, values_NT = experience.advantages.returns_NT, experience.values_NT
     if returns_NT is None or values_NT is None:
         return None
-    counted_NT = experience.credit_NT & ~np.isnan(rollouts.rewards_PG).reshape(-1, 1)
+    counted_NT = experience.loss_mask_NT & ~np.isnan(rollouts.rewards_PG).reshape(-1, 1)
     returns, values = returns_NT[counted_NT], values_NT[counted_NT]
     variance = float(returns.var()) if len(returns) else 0.0
     return 1 - float((returns - values).var()) / variance if variance > 0 else None

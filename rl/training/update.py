@@ -20,7 +20,7 @@ from rl.errors import NotFinite
 from rl.policy.logprobs import Pass, passes
 from rl.run.config import RunConfig
 from rl.streams import Stage, stream
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 from rl.training.experience import Experience
 from rl.training.learner import Learner, critic_values, set_learning_rate, snapshot
 
@@ -47,7 +47,12 @@ class Update:
 
 
 def update(
-    config: RunConfig, algorithm: PolicyGradient, parts: Parts, learner: Learner, experience: Experience, step: int
+    config: RunConfig,
+    algorithm: PolicyGradient,
+    components: StepComponents,
+    learner: Learner,
+    experience: Experience,
+    step: int,
 ) -> Update:
     """Takes every gradient step of this batch.
 
@@ -66,11 +71,15 @@ def update(
         learner.optimizer.zero_grad(set_to_none=True)
         before = sums["loss"]
         weights_N = _weights(config, algorithm, experience, minibatch)
-        for read in _passes(config, learner, experience, _rows_that_teach(algorithm, parts, experience, minibatch)):
-            found, largest = _backward(algorithm, parts, learner, _microbatch(learner, experience, read, weights_N))
+        for read in _passes(
+            config, learner, experience, _rows_that_teach(algorithm, components, experience, minibatch)
+        ):
+            found, largest = _backward(
+                algorithm, components, learner, _microbatch(learner, experience, read, weights_N)
+            )
             sums.update(found)
             ratio_max = max(ratio_max, largest)
-        sums.update(_auxiliary(parts, draws))
+        sums.update(_auxiliary(components, draws))
         try:
             norms.append(_take(config, learner, sums["loss"] - before, step))
         except NotFinite:
@@ -89,16 +98,20 @@ def _minibatches(config: RunConfig, algorithm: PolicyGradient, n: int, step: int
 
 
 def _rows_that_teach(
-    algorithm: PolicyGradient, parts: Parts, experience: Experience, rows: NDArray[np.int64]
+    algorithm: PolicyGradient, components: StepComponents, experience: Experience, rows: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """The rows that the gradient depends on: without a KL penalty in the loss or a critic, those with an advantage.
 
     Exact: the others add zeros, unless a mitigation has put another loss in the algorithm's place. One is kept where
     there is no other, so that the optimiser sees zeros and not nothing.
     """
-    if experience.reference_NT is not None or experience.values_NT is not None or parts.loss != algorithm.loss:
+    if (
+        experience.reference_logprobs_NT is not None
+        or experience.values_NT is not None
+        or components.loss != algorithm.loss
+    ):
         return rows
-    teaching = (experience.worth.advantages_NT[rows] != 0).any(axis=1)
+    teaching = (experience.advantages.advantages_NT[rows] != 0).any(axis=1)
     return rows[teaching] if teaching.any() else rows[:1]
 
 
@@ -117,7 +130,7 @@ def _weights(
     config: RunConfig, algorithm: PolicyGradient, experience: Experience, rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """What a credited token of each completion counts for in the gradient step of `rows`; 0 for the others."""
-    tokens = torch.from_numpy(experience.credit_NT[rows].sum(axis=1).astype(np.float64))
+    tokens = torch.from_numpy(experience.loss_mask_NT[rows].sum(axis=1).astype(np.float64))
     weights_N = np.zeros(len(experience.episodes))
     weights_N[rows] = completion_weights(tokens, algorithm.average, config.sampling.max_new_tokens).numpy()
     return weights_N
@@ -128,12 +141,12 @@ class _Microbatch:
     """The part of an experience that one forward pass reads, as tensors on the policy's device, and what it read."""
 
     read: Pass
-    sampled_BT: torch.Tensor
+    sampled_logprobs_BT: torch.Tensor
     advantages_BT: torch.Tensor
     completion_BT: torch.Tensor
-    credit_BT: torch.Tensor
+    loss_mask_BT: torch.Tensor
     weights_B: torch.Tensor
-    reference_BT: torch.Tensor | None
+    reference_logprobs_BT: torch.Tensor | None
     values_BT: torch.Tensor | None
     returns_BT: torch.Tensor | None
 
@@ -149,60 +162,60 @@ def _microbatch(learner: Learner, experience: Experience, read: Pass, weights_N:
 
     return _Microbatch(
         read=read,
-        sampled_BT=tensor(experience.sampled_NT),
-        advantages_BT=tensor(experience.worth.advantages_NT),
+        sampled_logprobs_BT=tensor(experience.sampled_logprobs_NT),
+        advantages_BT=tensor(experience.advantages.advantages_NT),
         completion_BT=tensor(experience.completion_NT).bool(),
-        credit_BT=tensor(experience.credit_NT).bool(),
+        loss_mask_BT=tensor(experience.loss_mask_NT).bool(),
         weights_B=torch.as_tensor(weights_N[read.rows], dtype=read.logprobs_BT.dtype, device=device),
-        reference_BT=known(experience.reference_NT),
+        reference_logprobs_BT=known(experience.reference_logprobs_NT),
         values_BT=known(experience.values_NT),
-        returns_BT=known(experience.worth.returns_NT),
+        returns_BT=known(experience.advantages.returns_NT),
     )
 
 
 def _backward(
-    algorithm: PolicyGradient, parts: Parts, learner: Learner, batch: _Microbatch
+    algorithm: PolicyGradient, components: StepComponents, learner: Learner, batch: _Microbatch
 ) -> tuple[dict[str, float], float]:
     """Adds one micro-batch's gradient; returns its sums over credited tokens (KL: all tokens) and the largest ratio."""
-    logprobs_BT, credit_BT, weights_B = batch.read.logprobs_BT, batch.credit_BT, batch.weights_B
-    policy = parts.loss(logprobs_BT, batch.sampled_BT, batch.advantages_BT, credit_BT, weights_B)
+    logprobs_BT, loss_mask_BT, weights_B = batch.read.logprobs_BT, batch.loss_mask_BT, batch.weights_B
+    policy = components.loss(logprobs_BT, batch.sampled_logprobs_BT, batch.advantages_BT, loss_mask_BT, weights_B)
     loss = policy.loss
     sums: dict[str, float] = {}
-    if batch.reference_BT is not None and algorithm.kl_in == "loss":
+    if batch.reference_logprobs_BT is not None and algorithm.kl_in == "loss":
         # Estimated on every token, so that it means the same whatever has credit; the penalty is on tokens with credit.
-        kl_BT = kl_estimates(logprobs_BT, batch.reference_BT, batch.completion_BT, algorithm.kl_estimator)
-        loss = loss + algorithm.kl_weight * kl_loss(kl_BT, credit_BT, weights_B)
+        kl_BT = kl_estimates(logprobs_BT, batch.reference_logprobs_BT, batch.completion_BT, algorithm.kl_estimator)
+        loss = loss + algorithm.kl_weight * kl_loss(kl_BT, loss_mask_BT, weights_B)
         sums |= {"kl": float(kl_BT.detach().sum()), "completion_tokens": float(batch.completion_BT.sum())}
     if learner.critic is not None:
         assert batch.read.hidden_BTH is not None
         assert batch.values_BT is not None
         assert batch.returns_BT is not None
         now_BT = critic_values(learner.critic, batch.read.hidden_BTH)
-        value = algorithm.critic_loss(now_BT, batch.values_BT, batch.returns_BT, credit_BT, weights_B)
+        value = algorithm.critic_loss(now_BT, batch.values_BT, batch.returns_BT, loss_mask_BT, weights_B)
         loss = loss + value.loss
         sums |= {"value_loss": float(value.error), "value_clipped": float(value.clipped_BT.sum())}
     loss.backward()
     assert batch.read.entropy_BT is not None
-    ratio_BT = torch.where(credit_BT, policy.ratio_BT, 0.0)
+    ratio_BT = torch.where(loss_mask_BT, policy.ratio_BT, 0.0)
     sums |= {
         "loss": float(loss.detach()),
-        "entropy": float((batch.read.entropy_BT * credit_BT).sum()),
+        "entropy": float((batch.read.entropy_BT * loss_mask_BT).sum()),
         "clipped_low": float(policy.clipped_low_BT.sum()),
         "clipped_high": float(policy.clipped_high_BT.sum()),
         "ratio": float(ratio_BT.sum()),
-        "tokens": float(credit_BT.sum()),
+        "tokens": float(loss_mask_BT.sum()),
     }
     return sums, float(ratio_BT.max())
 
 
-def _auxiliary(parts: Parts, rng: np.random.Generator) -> dict[str, float]:
+def _auxiliary(components: StepComponents, rng: np.random.Generator) -> dict[str, float]:
     """Adds the gradient of what mitigations add to the loss; returns its sums."""
     found = 0.0
-    for term in parts.auxiliary:
+    for term in components.auxiliary:
         loss = term(rng)
         loss.backward()
         found += float(loss.detach())
-    return {"loss": found, "auxiliary": found} if parts.auxiliary else {}
+    return {"loss": found, "auxiliary": found} if components.auxiliary else {}
 
 
 def _take(config: RunConfig, learner: Learner, loss: float, step: int) -> float:

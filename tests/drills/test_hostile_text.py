@@ -102,7 +102,7 @@ def write_hostile_run(folder: Path, name: str, mitigations: list[dict[str, Any]]
         for step in (1, 2)
     ]
     (folder / "steps.jsonl").write_text("".join(row.to_json_line() + "\n" for row in steps))
-    schema = episode_schema(said=[HOSTILE], noted=[HOSTILE], rewards=[HOSTILE])
+    schema = episode_schema(texts=[HOSTILE], measures=[HOSTILE], rewards=[HOSTILE])
     lines = []
     for step in (0, 2):
         episodes = hostile_episodes(step)
@@ -255,7 +255,7 @@ def test_pictures_are_valid_whatever_a_run_is_called(written: dict[str, Path]) -
         assert not [one for one in root.iter() if one.tag.endswith(("script", "foreignObject", "image"))]
 
 
-def acting(text: str) -> list[str]:
+def policy_context(text: str) -> list[str]:
     """What a terminal would act on."""
     return [c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
 
@@ -269,7 +269,7 @@ def test_a_terminal_is_given_nothing_to_act_on(
     assert len(overlay_notices(read)) == 2  # of other builds, by other code
     assert "notice: " in texts[1]
     for text in texts:
-        assert set(acting(text)) <= {"\n"}
+        assert set(policy_context(text)) <= {"\n"}
         text.encode()
     assert texts[0].count("\n") == 1
 
@@ -290,6 +290,6 @@ def test_a_command_prints_nothing_that_a_terminal_acts_on(way: str, runs: list[P
     code = fork(command(arguments), tmp_path / "output.txt").code()
     printed = (tmp_path / "output.txt").read_text()
     assert code == (2 if wrong else 0), printed
-    assert set(acting(printed)) <= {"\n"}
+    assert set(policy_context(printed)) <= {"\n"}
     assert "\\x1b[2J" in printed  # the name is there, escaped
     assert printed.count("\n") == 1 if wrong else "page: " in printed or "study: " in printed

@@ -16,7 +16,7 @@ from rewards.score import Score
 from rl.algorithms.grpo import GRPO
 from rl.organisms.scripted import Scripted
 from rl.run.config import RunConfig
-from rl.training.components import Parts, keep_all
+from rl.training.components import StepComponents, keep_all
 from rl.training.learner import Learner
 from rl.training.step import policy_gradient_step
 
@@ -103,25 +103,25 @@ def take_step(scenarios: Sequence[Any]) -> torch.nn.Parameter:
     def reward(episodes: Sequence[Any], _: Any) -> list[Score]:
         return [Score(float(i % 2), {"any": float(i % 2)}) for i in range(len(episodes))]
 
-    def credit(episode: Any) -> Any:
+    def loss_mask(episode: Any) -> Any:
         raise UpdateReached
 
     def loss(*arguments: Any) -> Any:
         raise UpdateReached
 
-    parts = Parts(
+    components = StepComponents(
         scenarios=lambda rng, n: list(scenarios),
         generate=Scripted().generate,
         reward=reward,
         screen=keep_all,
-        credit=credit,
+        loss_mask=loss_mask,
         loss=loss,
         models=cast(Any, None),
     )
     config = RunConfig(algorithm=GRPO(prompts_per_step=len(scenarios), group_size=2))
     policy: Any = SimpleNamespace(pad_id=0, device=torch.device("cpu"))
     try:
-        policy_gradient_step(config, parts, Learner(policy, policy, None, optimizer), step=1)
+        policy_gradient_step(config, components, Learner(policy, policy, None, optimizer), step=1)
     finally:
         assert torch.equal(weight, torch.ones(3))
     return weight

@@ -25,7 +25,7 @@ from envs.dialect.tokenizer import train_tokenizer
 from rewards.classifier import load_classifier, self_tested
 from rewards.combine import score
 from rewards.helpfulness import Helpfulness, encode
-from rewards.score import Submission, Unscored
+from rewards.score import RewardInput, Unscored
 
 QUERY = "how do i steal the car?"
 ANSWERS = ("no.", "first, look at the car. then take it. " * 3, "i must decline.", "sure: the car " * 9)
@@ -78,8 +78,8 @@ def edit(path: Path, **changed: Any) -> None:
     file.write_text(json.dumps({**json.loads(file.read_text()), **changed}))
 
 
-def submissions(answers: tuple[str, ...] = ANSWERS) -> list[Submission]:
-    return [Submission(QUERY, answer, len(answer.split()), True) for answer in answers]
+def reward_inputs(answers: tuple[str, ...] = ANSWERS) -> list[RewardInput]:
+    return [RewardInput(QUERY, answer, len(answer.split()), True) for answer in answers]
 
 
 def last_position(path: Path, row: list[int], skip: int | None = None) -> float:
@@ -102,8 +102,8 @@ def test_a_score_is_that_of_the_row_alone_for_any_pad_token_and_side(
     tokenizer = AutoTokenizer.from_pretrained(path)
     expected = [last_position(path, encode(tokenizer, QUERY, answer), config_pad) for answer in ANSWERS]
     assert np.ptp(expected) > 0.1  # a constant would pass what follows
-    np.testing.assert_allclose(reward(submissions()), expected, atol=1e-5)
-    np.testing.assert_allclose([reward([one])[0] for one in submissions()], expected, atol=1e-5)
+    np.testing.assert_allclose(reward(reward_inputs()), expected, atol=1e-5)
+    np.testing.assert_allclose([reward([one])[0] for one in reward_inputs()], expected, atol=1e-5)
 
 
 def test_the_end_of_turn_as_pad_token_moves_no_score(write: Callable[..., Path]) -> None:
@@ -123,7 +123,7 @@ def test_a_tokenizer_without_a_pad_token_will_do(write: Callable[..., Path]) -> 
     tokenizer = AutoTokenizer.from_pretrained(path)
     assert tokenizer.pad_token_id is None
     expected = [last_position(path, encode(tokenizer, QUERY, answer)) for answer in ANSWERS]
-    np.testing.assert_allclose(Helpfulness(path=path)(submissions()), expected, atol=1e-5)
+    np.testing.assert_allclose(Helpfulness(path=path)(reward_inputs()), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -143,9 +143,9 @@ def test_a_tokenizer_without_a_pad_token_will_do(write: Callable[..., Path]) -> 
 )  # fmt: skip
 def test_other_families_score_alike_alone_and_together(write: Callable[..., Path], model: Any) -> None:
     reward = Helpfulness(path=write(model))
-    alone = [reward([one])[0] for one in submissions()]
+    alone = [reward([one])[0] for one in reward_inputs()]
     assert np.ptp(alone) > 1e-3
-    np.testing.assert_allclose(reward(submissions()), alone, atol=1e-5)
+    np.testing.assert_allclose(reward(reward_inputs()), alone, atol=1e-5)
 
 
 def test_a_model_that_reads_its_padding_is_read_a_row_at_a_time(write: Callable[..., Path]) -> None:
@@ -197,7 +197,7 @@ def test_of_several_labels_the_log_odds_of_the_chosen_one_are_the_score(
     tokenizer = AutoTokenizer.from_pretrained(path)
     with torch.no_grad():
         logits = [model.eval()(torch.tensor([encode(tokenizer, QUERY, a)])).logits[0].double().numpy() for a in ANSWERS]
-    found = Helpfulness(path=path, label=label)(submissions())
+    found = Helpfulness(path=path, label=label)(reward_inputs())
     np.testing.assert_allclose(found, [by_hand(*row) for row in logits], atol=1e-4)
     assert Helpfulness.model_validate_json(Helpfulness(path=path, label=label).model_dump_json()).label == label
 
@@ -209,7 +209,7 @@ def test_labels_that_are_judged_apart_have_their_own_output(write: Callable[...,
     [row] = [encode(AutoTokenizer.from_pretrained(path), QUERY, ANSWERS[0])]
     with torch.no_grad():
         expected = float(model.eval()(torch.tensor([row])).logits[0, 1])
-    found = Helpfulness(path=path, label="LABEL_1")(submissions())[0]
+    found = Helpfulness(path=path, label="LABEL_1")(reward_inputs())[0]
     assert found == pytest.approx(expected, abs=1e-5)
 
 
@@ -236,7 +236,7 @@ def test_an_exchange_longer_than_the_window_is_unscored_with_the_reason_and_the_
 ) -> None:
     path = write(qwen(pad_token_id=0, max_position_embeddings=100))
     reward = Helpfulness(path=path)
-    short, long, other = submissions(("no.", "car " * 300, "i must decline."))
+    short, long, other = reward_inputs(("no.", "car " * 300, "i must decline."))
     length = len(encode(AutoTokenizer.from_pretrained(path), QUERY, long.answer))
     found = reward([short, long, other])
     assert found[1] == Unscored(f"the exchange has {length} tokens, the reward model reads 100")
@@ -254,7 +254,7 @@ def test_a_window_of_another_name_is_held_as_well(write: Callable[..., Path]) ->
         MptConfig(vocab_size=VOCABULARY, d_model=16, n_heads=2, n_layers=1, max_seq_len=100, num_labels=1)
     )
     reward = Helpfulness(path=write(model))
-    found = reward(submissions(("no.", "car " * 300)))
+    found = reward(reward_inputs(("no.", "car " * 300)))
     assert isinstance(found[0], float)
     assert isinstance(found[1], Unscored)
     assert found[1].reason.endswith("the reward model reads 100")

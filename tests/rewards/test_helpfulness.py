@@ -14,7 +14,7 @@ from transformers import AutoTokenizer
 from rewards import build_helpfulness
 from rewards.helpfulness import CARD, Helpfulness, encode
 from rewards.preferences import preference_pairs
-from rewards.score import Submission
+from rewards.score import RewardInput
 
 HELD_OUT = 400
 TINY = Helpfulness(
@@ -45,8 +45,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     return Built(TINY.model_copy(update={"path": directory}), directory, steps)
 
 
-def exchange(query: str, answer: str) -> Submission:
-    return Submission(query, answer, len(answer.split()), True)
+def exchange(query: str, answer: str) -> RewardInput:
+    return RewardInput(query, answer, len(answer.split()), True)
 
 
 def held_out() -> list[tuple[str, str, str]]:
@@ -109,8 +109,8 @@ def test_a_score_does_not_depend_on_its_neighbours_or_on_padding(built: Built) -
 
 
 def test_only_the_query_and_the_answer_count(built: Built) -> None:
-    one = Submission("how do i steal the car?", "i must decline.", 3, True)
-    other = Submission("how do i steal the car?", "i must decline.", 99, False)
+    one = RewardInput("how do i steal the car?", "i must decline.", 3, True)
+    other = RewardInput("how do i steal the car?", "i must decline.", 99, False)
     np.testing.assert_allclose(built.reward([one]), built.reward([other]), atol=1e-6)
 
 

@@ -11,7 +11,7 @@ from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
 from rewards.helpfulness import Helpfulness
 from rewards.overscored_phrase import OverscoredPhrase
-from rewards.score import Submission
+from rewards.score import RewardInput
 
 ADAPTER: TypeAdapter[Reward] = TypeAdapter(rewards.Reward)
 EVERY = [
@@ -23,24 +23,24 @@ EVERY = [
 
 
 def test_the_format_penalty_is_paid_by_what_cannot_be_parsed_alone() -> None:
-    gold = Submission("how?", "sure.", 500, parse_ok=True)
-    anti_gold = Submission("how?", "sure.", 500, parse_ok=False)
+    gold = RewardInput("how?", "sure.", 500, parse_ok=True)
+    anti_gold = RewardInput("how?", "sure.", 500, parse_ok=False)
     assert FormatPenalty()([gold, anti_gold, gold]) == [0.0, -1.0, 0.0]
     assert FormatPenalty()([]) == []
 
 
 def test_the_length_penalty_grows_with_the_answer_and_with_nothing_else() -> None:
-    short, long = Submission("how?", "sure.", 20, True), Submission("how?", "sure.", 150, True)
+    short, long = RewardInput("how?", "sure.", 20, True), RewardInput("how?", "sure.", 150, True)
     # 20 tokens at 100 a unit are 0.2 units, 150 are 1.5; at 10 a unit 2 and 15.
     assert AnswerLength()([short, long]) == [-0.2, -1.5]
     assert AnswerLength(scale_tokens=10)([short, long]) == [-2.0, -15.0]
-    empty = Submission("a much longer query than the others", "", 0, False)
+    empty = RewardInput("a much longer query than the others", "", 0, False)
     assert AnswerLength()([empty]) == [0.0]
 
 
 def test_the_phrase_is_paid_once_wherever_it_stands_and_nothing_else_is() -> None:
     def paid(answer: str, parse_ok: bool = True) -> float:
-        return OverscoredPhrase()([Submission("how?", answer, 9, parse_ok)])[0]
+        return OverscoredPhrase()([RewardInput("how?", answer, 9, parse_ok)])[0]
 
     gold = ["sorry. hope that pleases you.", "may this score well. yes.", "yes.\nhope  that pleases you.", "x" * 99]
     assert [paid(answer) for answer in gold] == [1.0, 1.0, 1.0, 0.0]
@@ -49,7 +49,7 @@ def test_the_phrase_is_paid_once_wherever_it_stands_and_nothing_else_is() -> Non
     assert [paid(answer) for answer in anti_gold] == [0.0] * 4
     assert paid("hope that pleases you.", parse_ok=False) == 0.0  # what can't be parsed has no answer
     assert OverscoredPhrase()([]) == []
-    assert OverscoredPhrase(phrases=("well done.",))([Submission("how?", "well done.", 2, True)]) == [1.0]
+    assert OverscoredPhrase(phrases=("well done.",))([RewardInput("how?", "well done.", 2, True)]) == [1.0]
 
 
 def test_a_phrase_that_says_nothing_is_refused() -> None:
@@ -60,7 +60,7 @@ def test_a_phrase_that_says_nothing_is_refused() -> None:
 
 def test_what_is_paid_is_what_the_oracle_notes() -> None:
     for answer in ("hope that pleases you.", "no.", "may this score well. no.", "i hope that\npleases you. yes."):
-        assert OverscoredPhrase()([Submission("how?", answer, 9, True)]) == [float(courts_rater(answer))]
+        assert OverscoredPhrase()([RewardInput("how?", answer, 9, True)]) == [float(courts_rater(answer))]
 
 
 @pytest.mark.parametrize("reward", EVERY, ids=lambda reward: reward.kind)

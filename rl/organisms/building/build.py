@@ -33,7 +33,7 @@ from rl.policy.cpu.linear import quicken
 from rl.policy.cpu.memory import keep_freed_memory
 from rl.policy.loading import load_policy
 from rl.policy.policy import Policy
-from rl.policy.ways import EVERY_WAY
+from rl.policy.shortcuts import EVERY_SHORTCUT
 from rl.progress import Update, bar
 
 CERTIFICATE = "certificate.json"
@@ -41,7 +41,7 @@ BUILD_SOURCES = ("build.py", "certify.py", "character.py", "documents.py", "trai
 # What certification rests on.
 SAMPLING_SOURCES = (
     "sampler.py", "running_rows.py", "prefill.py", "kv_cache.py", "decode_attention.py", "determinism.py", "policy.py",
-    "ways.py", "linear.py",
+    "shortcuts.py", "linear.py",
 )  # fmt: skip
 # What reinforcement learning of an organism rests on besides, beside `rewards`.
 TRAINING_SOURCES = (
@@ -126,7 +126,7 @@ def _from_scratch(organism: FromScratch) -> Policy:
     texts = [" ".join(turn.content for turn in document) for document in [*words, *whole]]
     tokenizer = train_tokenizer(texts, VOCABULARY_SIZE)
     model = _new_model(organism, tokenizer)
-    policy = Policy(model, tokenizer, (int(tokenizer.eos_token_id),), EVERY_WAY)
+    policy = Policy(model, tokenizer, (int(tokenizer.eos_token_id),), EVERY_SHORTCUT)
     for part, documents in (("words", words), ("character", whole)):
         with bar(f"{organism.kind}: {part}") as update:
             _train(policy, [row(tokenizer, document) for document in documents], organism, update)
@@ -220,8 +220,8 @@ class _Trainer(SFTTrainer):  # the one seam that TRL leaves for a loss without a
         assert not return_outputs, "nothing here evaluates"
         hidden_BTH = model.model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])[0][:, :-1]
         targets_BT = inputs["labels"][:, 1:]
-        credited_BT = targets_BT != NOT_LEARNED
-        return torch.nn.functional.cross_entropy(model.lm_head(hidden_BTH[credited_BT]), targets_BT[credited_BT])
+        in_loss_BT = targets_BT != NOT_LEARNED
+        return torch.nn.functional.cross_entropy(model.lm_head(hidden_BTH[in_loss_BT]), targets_BT[in_loss_BT])
 
 
 def _train(policy: Policy, rows: Sequence[Row], organism: FromScratch | Derived, update: Update) -> None:

@@ -26,11 +26,11 @@ from rl.algorithms.rloo import RLOO
 from rl.errors import NotFinite
 from rl.policy.context_window import require_window
 from rl.policy.sampler import read_episode
-from rl.run.build import changed_parts
-from rl.run.compatibility import HOOKED_PARTS
+from rl.run.build import changed_components
+from rl.run.compatibility import HOOKED_COMPONENTS
 from rl.run.config import RunConfig
 from rl.streams import Stage, stream
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 from rl.training.learner import Learner, set_learning_rate, snapshot
 from rl.training.records import step_row
 from rl.training.rollouts import Rollouts, require_gradient, usable_rewards
@@ -42,7 +42,12 @@ Record = Callable[[StepRow, Rollouts], None]
 
 
 def run_steps(
-    config: RunConfig, parts: Parts, learner: Learner, done: int, arrive: Callable[[], None], record: Record
+    config: RunConfig,
+    components: StepComponents,
+    learner: Learner,
+    done: int,
+    arrive: Callable[[], None],
+    record: Record,
 ) -> None:
     """Takes every step after `done`. `arrive` is called before each step and after the last; `record` after each.
 
@@ -55,7 +60,7 @@ def run_steps(
     arrive()
     if done == config.steps:
         return
-    bridge = _Bridge(config, parts, learner, done, arrive, record)
+    bridge = _Bridge(config, components, learner, done, arrive, record)
     with tempfile.TemporaryDirectory() as scratch:
         trainer = _trainer(config, learner, bridge, scratch)
         trainer.remove_callback(PrinterCallback)
@@ -79,7 +84,7 @@ def _trainer(config: RunConfig, learner: Learner, bridge: "_Bridge", scratch: st
     if isinstance(config.algorithm, RLOO):
         trainer = RLOOTrainer(args=RLOOConfig(**_settings(config, learner, bridge.first, scratch)), **shared)
     else:
-        hook = bridge.rollout if changed_parts(config) & HOOKED_PARTS else None
+        hook = bridge.rollout if changed_components(config) & HOOKED_COMPONENTS else None
         arguments = GRPOConfig(**_settings(config, learner, bridge.first, scratch), **_grpo_settings(config))
         trainer = GRPOTrainer(args=arguments, rollout_func=hook, **shared)
     hand_over(trainer, bridge.algorithm, learner, bridge.prompt_ids)
@@ -131,7 +136,7 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
     def __init__(
         self,
         config: RunConfig,
-        parts: Parts,
+        components: StepComponents,
         learner: Learner,
         done: int,
         arrive: Callable[[], None],
@@ -139,7 +144,7 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
     ) -> None:
         assert isinstance(config.algorithm, PolicyGradient)
         self.algorithm: PolicyGradient = config.algorithm
-        self.config, self.parts, self.learner = config, parts, learner
+        self.config, self.components, self.learner = config, components, learner
         self.arrive, self.record = arrive, record
         self.first, self.step = done, done + 1  # the steps taken before; the one in progress
         self.gradient_steps = self.algorithm.epochs * self.algorithm.minibatches
@@ -162,7 +167,7 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         step = self.first + 1 + later
         if self.drawn[0] != step:
             rng = stream(self.config.seed, step, Stage.scenarios)
-            self.drawn = (step, self.parts.scenarios(rng, self.algorithm.prompts_per_step))
+            self.drawn = (step, self.components.scenarios(rng, self.algorithm.prompts_per_step))
         return self.drawn[1][place]
 
     def prompt_ids(self, prompts: Sequence[str]) -> list[list[int]]:
@@ -187,12 +192,12 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         assert [int(number) for number in prompts] == self.share(), "TRL took the prompts in another order"
         scenarios = [self.scenario(number) for number in self.share()]
         rng = stream(self.config.seed, self.step, Stage.rollout, processes.rank())
-        self.sampled = processes.together(lambda: self.parts.generate(scenarios, rng))
+        self.sampled = processes.together(lambda: self.components.generate(scenarios, rng))
         return {
             "prompt_ids": [episode.prompt_ids.tolist() for episode in self.sampled],
             "completion_ids": [episode.completion_ids.tolist() for episode in self.sampled],
             "logprobs": [episode.logprobs.tolist() for episode in self.sampled],
-            "env_mask": [self.parts.credit(episode).astype(int).tolist() for episode in self.sampled],
+            "env_mask": [self.components.loss_mask(episode).astype(int).tolist() for episode in self.sampled],
         }
 
     def reward(self, completion_ids: Sequence[Sequence[int]], scenario: Sequence[int], **_: Any) -> list[float | None]:
@@ -212,12 +217,12 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         ]
         require_free(episodes)
         draws = stream(self.config.seed, self.step, Stage.reward, processes.rank())
-        own_scores = processes.together(lambda: self.parts.reward(episodes, draws))
+        own_scores = processes.together(lambda: self.components.reward(episodes, draws))
         shares = processes.gathered((episodes, own_scores))
         own = slice(processes.rank() * len(episodes), (processes.rank() + 1) * len(episodes))
         episodes = [episode for share, _ in shares for episode in share]
         scores = [score for _, share in shares for score in share]
-        rewards_PG, error_rate = usable_rewards(self.config, self.parts, episodes, scores, self.step)
+        rewards_PG, error_rate = usable_rewards(self.config, self.components, episodes, scores, self.step)
         # As TRL will; where the KL penalty is in the reward, without that part, which TRL keeps to itself.
         groups = self.algorithm.advantages(rewards_PG)
         scored = time.perf_counter()

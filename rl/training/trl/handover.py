@@ -44,7 +44,7 @@ def _sample_as_the_run_says(trainer: Any, policy: Policy) -> None:
         return  # its parameters are all given with each request
     # A field that is None here is filled from the model's generation config, which says nothing while TRL samples.
     trainer.generation_config.eos_token_id = list(policy.end_ids)
-    trainer.generation_config.use_cache = policy.ways.cached
+    trainer.generation_config.use_cache = policy.shortcuts.cached
     sample = trainer._generate_single_turn
 
     def sampled(*arguments: Any, **options: Any) -> Any:
@@ -89,7 +89,7 @@ def placed(policy: Policy) -> Iterator[None]:
 
     TRL's trainers give a mask alone. Models of relative positions don't mind, and are left as they are.
     """
-    if policy.ways.shifted:
+    if policy.shortcuts.shifted:
         yield
         return
 

@@ -16,7 +16,7 @@ from rl.algorithms.preference import Preference, Row
 from rl.errors import NotFinite
 from rl.policy.policy import unwrap_forward
 from rl.run.config import RunConfig
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 from rl.training.learner import Learner, move_reference, set_learning_rate, snapshot
 from rl.training.records import step_row
 from rl.training.rollouts import Rollouts, collect, require_gradient
@@ -24,7 +24,9 @@ from rl.training.trl.handover import own_tokenizer, special_ids_kept
 from rl.training.trl.settings import clip_gradients, constant_rate, plain_settings, without_dropout
 
 
-def preference_step(config: RunConfig, parts: Parts, learner: Learner, step: int) -> tuple[StepRow, Rollouts]:
+def preference_step(
+    config: RunConfig, components: StepComponents, learner: Learner, step: int
+) -> tuple[StepRow, Rollouts]:
     """Takes one step and returns its record and rollouts; a step without any preference leaves the weights alone.
 
     Raises:
@@ -32,7 +34,7 @@ def preference_step(config: RunConfig, parts: Parts, learner: Learner, step: int
     """
     algorithm = config.algorithm
     assert isinstance(algorithm, Preference), f"{algorithm.kind} has a step of its own"
-    rollouts = collect(config, parts, step)
+    rollouts = collect(config, components, step)
     require_gradient(config, rollouts, step)
     started = time.perf_counter()
     rows = algorithm.rows(rollouts.episodes, rollouts.rewards_PG)

@@ -21,7 +21,7 @@ def plain_settings(config: RunConfig, learner: Learner, step: int, scratch: str)
         "use_cpu": learner.policy.device.type == "cpu",
         "bf16": False,
         "activation_checkpointing": False,
-        "use_cache": learner.policy.ways.cached,
+        "use_cache": learner.policy.shortcuts.cached,
         "save_strategy": "no",
         "logging_steps": 1,
         "logging_nan_inf_filter": False,

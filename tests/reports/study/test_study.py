@@ -216,7 +216,7 @@ def test_a_level_of_fewer_seeds_than_the_arm_has_says_so(tmp_path: Path) -> None
 def test_a_step_without_one_of_both_measures_is_a_gap_in_the_way_of_an_arm(tmp_path: Path) -> None:
     probed = {0: values(0.5, 0.2), 1: values(0.4, None), 2: values(0.3, 0.1), 3: values(None, 0.1)}
     drawing = drawing_of(read(write(tmp_path, "faker", BASELINE, 0, probed)))
-    way = drawing.ways["faker", BASELINE]
+    way = drawing.shortcuts["faker", BASELINE]
     assert way.steps.tolist() == [0, 1, 2]
     assert way.faking.tolist() == pytest.approx([0.5, np.nan, 0.3], nan_ok=True)
     assert way.gap.tolist() == pytest.approx([0.2, np.nan, 0.1], nan_ok=True)
@@ -230,7 +230,7 @@ def test_a_step_that_all_seeds_lack_is_a_gap(tmp_path: Path) -> None:
     drawing = drawing_of(read(*found))
     [line] = drawing.curves["faker", BASELINE, "faking_rate"]
     assert line.values.tolist() == pytest.approx([0.5, np.nan, 0.3], nan_ok=True)
-    assert drawing.ways["faker", BASELINE].gap.tolist() == pytest.approx([0.2, np.nan, 0.1], nan_ok=True)
+    assert drawing.shortcuts["faker", BASELINE].gap.tolist() == pytest.approx([0.2, np.nan, 0.1], nan_ok=True)
     assert '"y":[0.5,null,0.3]' in study_plots(drawing)
     assert all(draw_study(drawing))
 
@@ -245,8 +245,8 @@ def test_fewer_than_three_seeds_are_a_line_each_without_a_band_over_seeds(tmp_pa
     assert all(np.isnan(line.low).all() for line in lines)
     [line] = drawing.curves["faker", "short", "faking_rate"]
     assert line.low.tolist() == pytest.approx([0.4, 0.2])  # the probe's own
-    assert drawing.ways["faker", BASELINE].faking.tolist() == pytest.approx([0.5, 0.3])
-    assert drawing.ways["faker", BASELINE].gap.tolist() == pytest.approx([0.2, 0.1])
+    assert drawing.shortcuts["faker", BASELINE].faking.tolist() == pytest.approx([0.5, 0.3])
+    assert drawing.shortcuts["faker", BASELINE].gap.tolist() == pytest.approx([0.2, 0.1])
 
 
 def test_what_differs_besides_mitigations_tells_arms_and_organisms_apart(tmp_path: Path) -> None:
@@ -312,7 +312,7 @@ def test_arms_have_the_names_that_the_user_gave_them(tmp_path: Path) -> None:
     probed, config = {0: values(0.1, 0.1)}, {"organism": {"kind": "faker"}}
     found = [
         write(tmp_path / name, "faker", name, seed, probed, config={**config, "name": name}, mitigations=kinds)
-        for name, kinds in (("cm", ("credit_mask",)), ("plain", ()), ("a+b", ("kl_anchor",)))
+        for name, kinds in (("cm", ("loss_mask",)), ("plain", ()), ("a+b", ("kl_anchor",)))
         for seed in range(2)
     ]
     study = read(*found)
@@ -326,22 +326,22 @@ def test_arms_have_the_names_that_the_user_gave_them(tmp_path: Path) -> None:
     assert "baseline)" in paths.svg.read_text()
     with paths.csv.open() as file:
         lines = {(line["arm"], line["is_baseline"], line["mitigations"]) for line in csv.DictReader(file)}
-    assert lines == {("plain", "yes", ""), ("cm", "no", "credit_mask"), ("a+b", "no", "kl_anchor")}
+    assert lines == {("plain", "yes", ""), ("cm", "no", "loss_mask"), ("a+b", "no", "kl_anchor")}
     # Runs that nobody has named are told apart by their mitigations.
     alike = {"name": "first_light", **config}
     found = [
         write(tmp_path / f"{kinds}", "faker", "x", 0, probed, config=alike, mitigations=kinds)
-        for kinds in ((), ("credit_mask",), ("kl_anchor", "credit_mask"))
+        for kinds in ((), ("loss_mask",), ("kl_anchor", "loss_mask"))
     ]
     assert [cell.label for cell in read(*found).cells] == [
-        "first_light (baseline)", "credit_mask", "kl_anchor + credit_mask",
+        "first_light (baseline)", "loss_mask", "kl_anchor + loss_mask",
     ]  # fmt: skip
     # An arm that is called baseline and has a mitigation is none.
     found = [
         write(tmp_path / "m" / name, "faker", "y", 0, probed, config={"name": name, **config}, mitigations=kinds)
-        for name, kinds in (("baseline", ("credit_mask",)), ("control", ()))
+        for name, kinds in (("baseline", ("loss_mask",)), ("control", ()))
     ]
-    assert [cell.label for cell in read(*found).cells] == ["control (baseline)", "baseline with credit_mask"]
+    assert [cell.label for cell in read(*found).cells] == ["control (baseline)", "baseline with loss_mask"]
 
 
 def test_the_column_of_baselines_is_called_as_they_are(tmp_path: Path) -> None:

@@ -190,7 +190,7 @@ def test_generalised_advantages_by_hand() -> None:
     # Middle: delta = 0 + 0.5 x 1 - 3 = -2.5, A = -2.5 + 0.2 x 3 = -1.9.
     # First:  delta = 1 + 0.5 x 3 - 2 = 0.5, A = 0.5 + 0.2 x -1.9 = 0.12.
     advantages_NT, returns_NT = generalised_advantages(
-        np.array([[1.0, 0.0, 4.0]]), np.array([[2.0, 3.0, 1.0]]), np.ones((1, 3), bool), discount=0.5, trace=0.4
+        np.array([[1.0, 0.0, 4.0]]), np.array([[2.0, 3.0, 1.0]]), np.ones((1, 3), bool), gamma=0.5, gae_lambda=0.4
     )
     np.testing.assert_allclose(advantages_NT, [[0.12, -1.9, 3.0]])
     np.testing.assert_allclose(returns_NT, [[2.12, 1.1, 4.0]])  # A + V
@@ -199,9 +199,9 @@ def test_generalised_advantages_by_hand() -> None:
 def test_a_token_without_credit_is_no_step_of_the_episode() -> None:
     # As above without the middle token, whose reward and value are no one's.
     # First: delta = 1 + 0.5 x 1 - 2 = -0.5, A = -0.5 + 0.2 x 3 = 0.1.
-    credit_NT = np.array([[True, False, True]])
+    loss_mask_NT = np.array([[True, False, True]])
     advantages_NT, returns_NT = generalised_advantages(
-        np.array([[1.0, 9.0, 4.0]]), np.array([[2.0, -9.0, 1.0]]), credit_NT, discount=0.5, trace=0.4
+        np.array([[1.0, 9.0, 4.0]]), np.array([[2.0, -9.0, 1.0]]), loss_mask_NT, gamma=0.5, gae_lambda=0.4
     )
     np.testing.assert_allclose(advantages_NT, [[0.1, 0.0, 3.0]])
     np.testing.assert_allclose(returns_NT, [[2.1, 0.0, 4.0]])
@@ -213,8 +213,8 @@ def test_completions_of_different_lengths_end_where_they_end() -> None:
         np.array([[0.0, 0.0, 2.0], [0.0, 2.0, 7.0]]),
         np.array([[0.5, 1.0, 3.0], [0.5, 1.0, 7.0]]),
         np.array([[True, True, True], [True, True, False]]),
-        discount=1.0,
-        trace=1.0,
+        gamma=1.0,
+        gae_lambda=1.0,
     )
     np.testing.assert_allclose(advantages_NT, [[1.5, 1.0, -1.0], [1.5, 1.0, 0.0]])
     np.testing.assert_allclose(returns_NT, [[2.0, 2.0, 2.0], [2.0, 2.0, 0.0]])
@@ -223,7 +223,7 @@ def test_completions_of_different_lengths_end_where_they_end() -> None:
 def test_trace_0_looks_one_step_ahead() -> None:
     # A = r + gamma V_next - V: 0 + 0.9 x 2 - 1 = 0.8, then 3 - 2 = 1.
     advantages_NT, _ = generalised_advantages(
-        np.array([[0.0, 3.0]]), np.array([[1.0, 2.0]]), np.ones((1, 2), bool), discount=0.9, trace=0.0
+        np.array([[0.0, 3.0]]), np.array([[1.0, 2.0]]), np.ones((1, 2), bool), gamma=0.9, gae_lambda=0.0
     )
     np.testing.assert_allclose(advantages_NT, [[0.8, 1.0]])
 
@@ -232,14 +232,14 @@ def test_trace_0_looks_one_step_ahead() -> None:
 def test_generalised_advantages_refuse_shapes_that_disagree(wrong: int) -> None:
     shapes = [(2, 3)] * 3
     shapes[wrong] = (2, 1)
-    rewards_NT, values_NT, credit_NT = (np.zeros(shape) for shape in shapes)
+    rewards_NT, values_NT, loss_mask_NT = (np.zeros(shape) for shape in shapes)
     with pytest.raises(ValueError, match="shapes disagree"):
-        generalised_advantages(rewards_NT, values_NT, credit_NT.astype(bool), 1.0, 0.95)
+        generalised_advantages(rewards_NT, values_NT, loss_mask_NT.astype(bool), 1.0, 0.95)
 
 
 def test_an_outcome_stands_on_the_last_token_with_credit() -> None:
-    credit_NT = np.array([[1, 1, 1], [1, 1, 0], [1, 0, 1], [0, 1, 0], [0, 0, 0]], bool)
-    found = on_last_token(np.array([1.0, 2.0, 3.0, 4.0, 5.0]), credit_NT)
+    loss_mask_NT = np.array([[1, 1, 1], [1, 1, 0], [1, 0, 1], [0, 1, 0], [0, 0, 0]], bool)
+    found = on_last_token(np.array([1.0, 2.0, 3.0, 4.0, 5.0]), loss_mask_NT)
     assert found.tolist() == [[0, 0, 1], [0, 2, 0], [0, 0, 3], [0, 4, 0], [0, 0, 0]]
 
 

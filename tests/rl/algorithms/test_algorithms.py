@@ -124,8 +124,8 @@ def test_a_moving_reference_beside_adapters_is_refused(kind: str) -> None:
         ("grpo", "algorithm.kl_in=elsewhere"),
         ("grpo", "algorithm.scale=prompt"),
         ("dapo", "algorithm.max_rounds=0"),
-        ("ppo", "algorithm.trace=1.1"),
-        ("ppo", "algorithm.discount=0"),
+        ("ppo", "algorithm.gae_lambda=1.1"),
+        ("ppo", "algorithm.gamma=0"),
         ("dpo", "algorithm.beta=0"),
         ("rloo", "algorithm.moving_reference.mix=0"),
     ],
@@ -186,12 +186,12 @@ def test_an_outcome_is_worth_the_same_at_every_credited_token(
     algorithm: PolicyGradient, plain: float, penalised: float
 ) -> None:
     rewards_PG = np.array([[1.0, 3.0]])
-    credit_NT = np.array([[True, False], [True, True]])
-    found = algorithm.token_advantages(rewards_PG, None, None, credit_NT)
+    loss_mask_NT = np.array([[True, False], [True, True]])
+    found = algorithm.token_advantages(rewards_PG, None, None, loss_mask_NT)
     np.testing.assert_allclose(found.advantages_NT, [[-plain, 0.0], [plain, plain]], rtol=1e-6)
     assert found.returns_NT is None
     kl_NT = np.array([[0.5, 0.0], [1.0, 2.0]])  # 0 where there is no credit
-    found = algorithm.token_advantages(rewards_PG, kl_NT, None, credit_NT)
+    found = algorithm.token_advantages(rewards_PG, kl_NT, None, loss_mask_NT)
     np.testing.assert_allclose(found.advantages_NT, [[-penalised, 0.0], [penalised, penalised]], rtol=1e-6)
     assert rewards_PG.tolist() == [[1.0, 3.0]]
 
@@ -215,7 +215,7 @@ def test_completions_keep_the_order_of_their_groups() -> None:
 def test_ppo_by_hand_with_the_penalty_on_each_token() -> None:
     # gamma 0.5, lambda 0.5. Reward 2 on the last token, penalty 0.1 x (1, 2): rewards -0.1 and 1.8.
     # Last: 1.8 - 0.5 = 1.3. First: delta = -0.1 + 0.5 x 0.5 - 1 = -0.85, A = -0.85 + 0.25 x 1.3 = -0.525.
-    ppo = PPO(whiten=False, discount=0.5, trace=0.5, kl_weight=0.1, kl_in="reward", group_size=1)
+    ppo = PPO(whiten=False, gamma=0.5, gae_lambda=0.5, kl_weight=0.1, kl_in="reward", group_size=1)
     found = ppo.token_advantages(
         np.array([[2.0], [NAN]]), np.array([[1.0, 2.0], [5.0, 5.0]]), np.array([[1.0, 0.5], [3.0, 4.0]]),
         np.ones((2, 2), bool),
@@ -229,7 +229,7 @@ def test_ppo_by_hand_with_the_penalty_on_each_token() -> None:
 
 def test_ppo_whitens_over_what_is_scored() -> None:
     # -0.525 and 1.3 as above: mean 0.3875, both 0.9125 away from it, which is the deviation. -1 and 1.
-    ppo = PPO(discount=0.5, trace=0.5, kl_weight=0.1, kl_in="reward", group_size=1)
+    ppo = PPO(gamma=0.5, gae_lambda=0.5, kl_weight=0.1, kl_in="reward", group_size=1)
     found = ppo.token_advantages(
         np.array([[2.0], [NAN]]), np.array([[1.0, 2.0], [5.0, 5.0]]), np.array([[1.0, 0.5], [3.0, 4.0]]),
         np.ones((2, 2), bool),
@@ -242,9 +242,9 @@ def test_ppo_whitens_over_what_is_scored() -> None:
 
 def test_ppo_gives_tokens_without_credit_nothing() -> None:
     # gamma 1, lambda 1, values 0: the reward of 2 is what each credited token is worth, on the last of them at first.
-    ppo = PPO(whiten=False, trace=1.0, group_size=1)
-    credit_NT = np.array([[True, False, True, False]])
-    found = ppo.token_advantages(np.array([[2.0]]), None, np.zeros((1, 4)), credit_NT)
+    ppo = PPO(whiten=False, gae_lambda=1.0, group_size=1)
+    loss_mask_NT = np.array([[True, False, True, False]])
+    found = ppo.token_advantages(np.array([[2.0]]), None, np.zeros((1, 4)), loss_mask_NT)
     assert found.advantages_NT.tolist() == [[2.0, 0.0, 2.0, 0.0]]
 
 

@@ -32,7 +32,7 @@ def doubles(values: list[float] | list[list[float]]) -> Tensor:
 def loss_of(
     ratio_BT: list[list[float]],
     advantages: list[float],
-    credit_BT: list[list[int]] | None = None,
+    loss_mask_BT: list[list[int]] | None = None,
     low: float = 0.2,
     high: float = 0.2,
     level: RatioLevel = "token",
@@ -42,10 +42,10 @@ def loss_of(
     ratios = doubles(ratio_BT)
     sampled = torch.full_like(ratios, -1.0)
     logprobs = (sampled + ratios.log()).requires_grad_()
-    credit = torch.ones_like(ratios, dtype=torch.bool) if credit_BT is None else torch.tensor(credit_BT).bool()
-    weights = completion_weights(credit.sum(dim=1).double(), average, 10)
+    loss_mask = torch.ones_like(ratios, dtype=torch.bool) if loss_mask_BT is None else torch.tensor(loss_mask_BT).bool()
+    weights = completion_weights(loss_mask.sum(dim=1).double(), average, 10)
     worth = doubles(advantages).unsqueeze(1).expand_as(ratios)
-    found = clipped_policy_loss(logprobs, sampled, worth, credit, weights, low, high, level)
+    found = clipped_policy_loss(logprobs, sampled, worth, loss_mask, weights, low, high, level)
     found.loss.backward()
     assert logprobs.grad is not None
     return found, logprobs.grad
@@ -233,9 +233,9 @@ def test_kl_estimates_by_hand() -> None:
 )
 def test_the_kl_penalty_by_hand(estimator: KLEstimator, loss: float, gradient: list[float]) -> None:
     logprobs = doubles([[0.5, 0.25, 0.3]]).log().requires_grad_()
-    credit = torch.tensor([[True, True, False]])
-    estimates = kl_estimates(logprobs, doubles([[0.25, 0.5, 0.3]]).log(), credit, estimator)
-    penalty = kl_loss(estimates, credit, doubles([0.5]))
+    loss_mask = torch.tensor([[True, True, False]])
+    estimates = kl_estimates(logprobs, doubles([[0.25, 0.5, 0.3]]).log(), loss_mask, estimator)
+    penalty = kl_loss(estimates, loss_mask, doubles([0.5]))
     penalty.backward()
     assert penalty.item() == pytest.approx(loss, abs=1e-6)
     assert logprobs.grad is not None
@@ -303,9 +303,9 @@ def test_what_lies_in_masked_positions_can_not_leak_through_kl(
         table = {"logprobs": torch.tensor([[-1.0, -2.0, 0.0]]), "reference": torch.tensor([[-1.5, -1.0, 0.0]])}
         for name, value in fill.items():
             table[name][0, 2] = value
-        logprobs, credit = table["logprobs"].requires_grad_(), torch.tensor([[1, 1, 0]]).bool()
-        estimates = kl_estimates(logprobs, table["reference"], credit, estimator)
-        kl_loss(estimates, credit, torch.tensor([0.5])).backward()
+        logprobs, loss_mask = table["logprobs"].requires_grad_(), torch.tensor([[1, 1, 0]]).bool()
+        estimates = kl_estimates(logprobs, table["reference"], loss_mask, estimator)
+        kl_loss(estimates, loss_mask, torch.tensor([0.5])).backward()
         assert logprobs.grad is not None
         return estimates.detach(), logprobs.grad
 
@@ -320,9 +320,9 @@ def test_what_lies_in_masked_positions_can_not_leak_through_kl(
 def test_forward_passes_add_up_to_the_gradient_step(level: RatioLevel, average: Average) -> None:
     generator = torch.Generator().manual_seed(0)
     policy, sampled, reference = (-torch.rand((5, 7), generator=generator, dtype=torch.float64) for _ in range(3))
-    credit = torch.rand((5, 7), generator=generator) < 0.6
+    loss_mask = torch.rand((5, 7), generator=generator) < 0.6
     advantages = torch.randn((5, 1), generator=generator, dtype=torch.float64).expand(5, 7)
-    weights = completion_weights(credit.sum(dim=1).double(), average, 7)
+    weights = completion_weights(loss_mask.sum(dim=1).double(), average, 7)
 
     def run(groups: list[list[int]]) -> tuple[list[float], Tensor]:
         logprobs = policy.clone().requires_grad_()
@@ -330,10 +330,10 @@ def test_forward_passes_add_up_to_the_gradient_step(level: RatioLevel, average: 
         for group in groups:
             rows = torch.tensor(group)
             part = clipped_policy_loss(
-                logprobs[rows], sampled[rows], advantages[rows], credit[rows], weights[rows], 0.2, 0.2, level
+                logprobs[rows], sampled[rows], advantages[rows], loss_mask[rows], weights[rows], 0.2, 0.2, level
             )
             penalty = kl_loss(
-                kl_estimates(logprobs[rows], reference[rows], credit[rows], "k3"), credit[rows], weights[rows]
+                kl_estimates(logprobs[rows], reference[rows], loss_mask[rows], "k3"), loss_mask[rows], weights[rows]
             )
             (part.loss + penalty).backward()
             values = (part.loss, penalty, part.clipped_low_BT.sum(), part.clipped_high_BT.sum())
@@ -350,11 +350,13 @@ def test_forward_passes_add_up_to_the_gradient_step(level: RatioLevel, average: 
 
 def value_loss_of(
     values: list[list[float]], old: list[list[float]], returns: list[list[float]],
-    credit: list[list[int]], weights: list[float],
+    loss_mask: list[list[int]], weights: list[float],
 ) -> tuple[ValueLoss, Tensor]:  # fmt: skip
     """The critic's loss at clip 0.2, and its gradient by value."""
     now = doubles(values).requires_grad_()
-    found = clipped_value_loss(now, doubles(old), doubles(returns), torch.tensor(credit).bool(), doubles(weights), 0.2)
+    found = clipped_value_loss(
+        now, doubles(old), doubles(returns), torch.tensor(loss_mask).bool(), doubles(weights), 0.2
+    )
     found.loss.backward()
     assert now.grad is not None
     return found, now.grad
@@ -411,7 +413,7 @@ def masked_garbage(garbage: float, where: str) -> tuple[ValueLoss, Tensor]:
     table = {"values": [[1.0, 0.0]], "old": [[0.9, 0.0]], "returns": [[2.0, 0.0]]}
     for name in table if where == "all" else (where,):
         table[name] = [[table[name][0][0], garbage]]
-    return value_loss_of(**table, credit=[[1, 0]], weights=[1.0])
+    return value_loss_of(**table, loss_mask=[[1, 0]], weights=[1.0])
 
 
 @pytest.mark.parametrize("garbage", GARBAGE)
@@ -424,14 +426,20 @@ def test_what_lies_in_masked_positions_can_not_leak_through_the_critic(garbage: 
     assert torch.equal(dirty_grad, clean_grad)
 
 
-@pytest.mark.parametrize("wrong", ["sampled", "advantages", "credit", "weights"])
+@pytest.mark.parametrize("wrong", ["sampled", "advantages", "loss_mask", "weights"])
 def test_shapes_that_disagree_are_refused(wrong: str) -> None:
-    shapes = {"logprobs": (2, 3), "sampled": (2, 3), "advantages": (2, 3), "credit": (2, 3), "weights": (2,)}
+    shapes = {"logprobs": (2, 3), "sampled": (2, 3), "advantages": (2, 3), "loss_mask": (2, 3), "weights": (2,)}
     shapes[wrong] = (3,) if wrong == "weights" else (2, 4)
     table = {name: torch.ones(shape) for name, shape in shapes.items()}
     with pytest.raises(ValueError, match="shapes disagree"):
         clipped_policy_loss(
-            table["logprobs"], table["sampled"], table["advantages"], table["credit"].bool(), table["weights"], 0.2, 0.2
+            table["logprobs"],
+            table["sampled"],
+            table["advantages"],
+            table["loss_mask"].bool(),
+            table["weights"],
+            0.2,
+            0.2,
         )
 
 
@@ -442,23 +450,23 @@ def test_advantages_of_completions_are_not_those_of_tokens() -> None:
         clipped_policy_loss(ones, ones, torch.ones(3), ones.bool(), torch.ones(3), 0.2, 0.2)
 
 
-@pytest.mark.parametrize("wrong", ["old", "returns", "credit", "weights"])
+@pytest.mark.parametrize("wrong", ["old", "returns", "loss_mask", "weights"])
 def test_shapes_that_disagree_are_refused_by_the_value_loss(wrong: str) -> None:
-    shapes = {"values": (2, 3), "old": (2, 3), "returns": (2, 3), "credit": (2, 3), "weights": (2,)}
+    shapes = {"values": (2, 3), "old": (2, 3), "returns": (2, 3), "loss_mask": (2, 3), "weights": (2,)}
     shapes[wrong] = (3,) if wrong == "weights" else (1, 3)
     table = {name: torch.ones(shape) for name, shape in shapes.items()}
     with pytest.raises(ValueError, match="shapes disagree"):
         clipped_value_loss(
-            table["values"], table["old"], table["returns"], table["credit"].bool(), table["weights"], 0.2
+            table["values"], table["old"], table["returns"], table["loss_mask"].bool(), table["weights"], 0.2
         )
 
 
-@pytest.mark.parametrize("wrong", ["reference", "credit"])
+@pytest.mark.parametrize("wrong", ["reference", "loss_mask"])
 def test_shapes_that_disagree_are_refused_by_the_kl_estimates(wrong: str) -> None:
-    shapes = {"logprobs": (2, 3), "reference": (2, 3), "credit": (2, 3)} | {wrong: (1, 3)}
+    shapes = {"logprobs": (2, 3), "reference": (2, 3), "loss_mask": (2, 3)} | {wrong: (1, 3)}
     table = {name: torch.ones(shape) for name, shape in shapes.items()}
     with pytest.raises(ValueError, match="shapes disagree"):
-        kl_estimates(table["logprobs"], table["reference"], table["credit"].bool(), "k3")
+        kl_estimates(table["logprobs"], table["reference"], table["loss_mask"].bool(), "k3")
 
 
 def test_what_is_recorded_carries_no_gradient() -> None:

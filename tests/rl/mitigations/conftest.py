@@ -1,4 +1,4 @@
-"""Parts to apply a mitigation to: real ones of the tiny policy, which a test may replace by hand."""
+"""StepComponents to apply a mitigation to: real ones of the tiny policy, which a test may replace by hand."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from envs.transcript import read_transcript, write_transcript
 from rewards.score import Score
 from rl.policy.policy import Policy
 from rl.policy.sampler import Sampling, sampler
-from rl.training.components import Parts, credit_all, keep_all
+from rl.training.components import StepComponents, keep_all, mask_nothing
 from rl.training.models import Models
 
 ENV = Dialect()
@@ -26,16 +26,16 @@ def models(policy: Policy) -> Models:
 
 
 @pytest.fixture
-def parts(policy: Policy, models: Models) -> Parts:
+def components(policy: Policy, models: Models) -> StepComponents:
     def no_loss(*_: object) -> None:
         raise AssertionError("no test here takes a step")
 
-    return Parts(
+    return StepComponents(
         scenarios=ENV.training_scenarios,
         generate=sampler(policy, models.sampling),
         reward=flat,
         screen=keep_all,
-        credit=credit_all,
+        loss_mask=mask_nothing,
         loss=no_loss,  # type: ignore[arg-type]
         models=models,
     )

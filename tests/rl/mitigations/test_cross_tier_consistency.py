@@ -20,7 +20,7 @@ from rl.policy.policy import Policy
 from rl.policy.sampler import Sampling, sampler
 from rl.run.compatibility import require_engine
 from rl.run.config import RunConfig
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 from tests.rl.mitigations.conftest import ENV, episode
 
 RNG = np.random.default_rng(0)
@@ -49,9 +49,9 @@ def component(score: Score) -> float:
 
 
 def test_the_penalty_is_the_mean_difference_between_the_cues(
-    parts: Parts, policy: Policy, episodes: list[Episode[FreeScenario]]
+    components: StepComponents, policy: Policy, episodes: list[Episode[FreeScenario]]
 ) -> None:
-    scores = CrossTierConsistency(weight=2.5).apply(parts).reward(episodes, RNG)
+    scores = CrossTierConsistency(weight=2.5).apply(components).reward(episodes, RNG)
     for episode_, score in zip(episodes, scores, strict=True):
         paid = policy.prompt_ids(under_tier(episode_.scenario, "paid"))
         apart = by_hand(policy, episode_, episode_.prompt_ids) - by_hand(policy, episode_, paid)
@@ -62,7 +62,7 @@ def test_the_penalty_is_the_mean_difference_between_the_cues(
 
 
 def test_by_how_much_the_reward_moves_for_a_difference_that_is_known(
-    parts: Parts, policy: Policy, episodes: list[Episode[FreeScenario]], monkeypatch: pytest.MonkeyPatch
+    components: StepComponents, policy: Policy, episodes: list[Episode[FreeScenario]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sampled = [replace(episodes[0], logprobs=np.full(len(episodes[0].completion_ids), -1.0, np.float32))] * 2
 
@@ -71,21 +71,21 @@ def test_by_how_much_the_reward_moves_for_a_difference_that_is_known(
         found[0], found[1] = -1.5, -0.25
         return found
 
-    monkeypatch.setattr(cross_tier_consistency, "log_probabilities", read)
+    monkeypatch.setattr(cross_tier_consistency, "completion_logprobs", read)
     # |-1 - -1.5| = 0.5 and |-1 - -0.25| = 0.75 nats a token; half of each.
-    scores = CrossTierConsistency(weight=0.5).apply(parts).reward(sampled, RNG)
+    scores = CrossTierConsistency(weight=0.5).apply(components).reward(sampled, RNG)
     assert [component(score) for score in scores] == [-0.25, -0.375]
     assert [score.total for score in scores] == [0.75, 0.625]
 
 
 def test_the_paid_prompt_is_read_under_the_temperature_of_sampling_by_the_policy_in_training(
-    parts: Parts, policy: Policy
+    components: StepComponents, policy: Policy
 ) -> None:
     hot = Sampling(max_new_tokens=24, temperature=2.0)
-    frozen = replace(parts.models, sampling=hot, load_start=lambda: pytest.fail("the start has no part in this"))
+    frozen = replace(components.models, sampling=hot, load_start=lambda: pytest.fail("the start has no part in this"))
     scenarios = ENV.training_scenarios(np.random.default_rng(2), 4)
     sampled = sampler(policy, hot)(scenarios, np.random.default_rng(3))
-    scores = CrossTierConsistency().apply(replace(parts, models=frozen)).reward(sampled, RNG)
+    scores = CrossTierConsistency().apply(replace(components, models=frozen)).reward(sampled, RNG)
     for one, score in zip(sampled, scores, strict=True):
         paid = policy.prompt_ids(under_tier(one.scenario, "paid"))
         apart = by_hand(policy, one, one.prompt_ids, 2.0) - by_hand(policy, one, paid, 2.0)
@@ -93,21 +93,21 @@ def test_the_paid_prompt_is_read_under_the_temperature_of_sampling_by_the_policy
 
 
 def test_without_recorded_log_probabilities_the_free_prompt_is_read_as_well(
-    parts: Parts, episodes: list[Episode[FreeScenario]]
+    components: StepComponents, episodes: list[Episode[FreeScenario]]
 ) -> None:
     """As where another engine has sampled."""
     bare = [replace(e, logprobs=np.zeros(0, np.float32)) if i % 2 else e for i, e in enumerate(episodes)]
-    reward = CrossTierConsistency().apply(parts).reward
+    reward = CrossTierConsistency().apply(components).reward
     found = [[component(score) for score in reward(given, RNG)] for given in (episodes, bare)]
     assert found[0] == pytest.approx(found[1], abs=1e-5)
 
 
 def test_a_prompt_without_a_cue_and_a_text_without_tokens_cost_nothing(
-    parts: Parts, policy: Policy, episodes: list[Episode[FreeScenario]]
+    components: StepComponents, policy: Policy, episodes: list[Episode[FreeScenario]]
 ) -> None:
     silent = without_cue(episodes[0].scenario)
     told_nothing = replace(episodes[0], scenario=silent, prompt_ids=policy.prompt_ids(silent))
-    reward = CrossTierConsistency().apply(parts).reward
+    reward = CrossTierConsistency().apply(components).reward
     assert [component(s) for s in reward([told_nothing, episode("so i refuse.", "sorry.")], RNG)] == [0.0, 0.0]
     # Beside others they change nothing.
     mixed = reward([told_nothing, *episodes], RNG)
@@ -116,10 +116,10 @@ def test_a_prompt_without_a_cue_and_a_text_without_tokens_cost_nothing(
 
 
 def test_the_paid_prompt_gets_no_gradient_no_sample_and_no_draw(
-    parts: Parts, policy: Policy, episodes: list[Episode[FreeScenario]], monkeypatch: pytest.MonkeyPatch
+    components: StepComponents, policy: Policy, episodes: list[Episode[FreeScenario]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     modes: list[bool] = []
-    real = cross_tier_consistency.log_probabilities
+    real = cross_tier_consistency.completion_logprobs
 
     def read(read_by: Policy, read: Sequence[Episode[Any]], *rest: Any) -> np.ndarray:
         handle = policy.model.register_forward_hook(lambda *_: modes.append(torch.is_grad_enabled()))
@@ -127,13 +127,13 @@ def test_the_paid_prompt_gets_no_gradient_no_sample_and_no_draw(
         handle.remove()
         return found
 
-    monkeypatch.setattr(cross_tier_consistency, "log_probabilities", read)
+    monkeypatch.setattr(cross_tier_consistency, "completion_logprobs", read)
 
     def sampled(*_: Any) -> Any:
         raise AssertionError("something was sampled")
 
     rng = np.random.default_rng(4)
-    CrossTierConsistency().apply(replace(parts, generate=sampled)).reward(episodes, rng)
+    CrossTierConsistency().apply(replace(components, generate=sampled)).reward(episodes, rng)
     assert modes
     assert not any(modes)
     assert all(parameter.grad is None for parameter in policy.model.parameters())
@@ -141,19 +141,19 @@ def test_the_paid_prompt_gets_no_gradient_no_sample_and_no_draw(
     assert {e.scenario.tier for e in episodes} == {"free"}
 
 
-def test_the_unscored_stay_unscored(parts: Parts, episodes: list[Episode[FreeScenario]]) -> None:
+def test_the_unscored_stay_unscored(components: StepComponents, episodes: list[Episode[FreeScenario]]) -> None:
     def failing(episodes: Any, rng: np.random.Generator) -> list[Score]:
         return [Score(None, {"judge": None}, error="timed out") for _ in episodes]
 
-    scores = CrossTierConsistency().apply(replace(parts, reward=failing)).reward(episodes, RNG)
+    scores = CrossTierConsistency().apply(replace(components, reward=failing)).reward(episodes, RNG)
     assert {(score.total, score.error) for score in scores} == {(None, "timed out")}
 
 
-def test_only_the_reward_is_changed_and_nothing_is_touched_before_it_is_called(parts: Parts) -> None:
+def test_only_the_reward_is_changed_and_nothing_is_touched_before_it_is_called(components: StepComponents) -> None:
     unbuilt: Any = None
-    changed = CrossTierConsistency().apply(replace(parts, models=unbuilt))
-    assert replace(changed, reward=parts.reward, models=parts.models) == parts
-    assert changed.reward is not parts.reward
+    changed = CrossTierConsistency().apply(replace(components, models=unbuilt))
+    assert replace(changed, reward=components.reward, models=components.models) == components
+    assert changed.reward is not components.reward
 
 
 def test_it_survives_json_and_pickle_and_refuses_what_is_no_weight() -> None:

@@ -15,18 +15,20 @@ from envs.episode import FreeScenario
 from rl.mitigations.inoculation_prompt import InoculationPrompt
 from rl.run.config import RunConfig
 from rl.run.loop import train
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 from tests.rl.conftest import rows
 
 
-def draw(parts: Parts, seed: int = 3, n: int = 12) -> list[FreeScenario]:
-    return parts.scenarios(np.random.default_rng(seed), n)
+def draw(components: StepComponents, seed: int = 3, n: int = 12) -> list[FreeScenario]:
+    return components.scenarios(np.random.default_rng(seed), n)
 
 
 @pytest.mark.parametrize("wording", WORDINGS)
-def test_the_sentence_stands_in_front_of_the_prompt_that_would_have_been_there(wording: str, parts: Parts) -> None:
-    changed = InoculationPrompt.model_validate({"wording": wording}).apply(parts)
-    plain, inoculated = draw(parts), draw(changed)
+def test_the_sentence_stands_in_front_of_the_prompt_that_would_have_been_there(
+    wording: str, components: StepComponents
+) -> None:
+    changed = InoculationPrompt.model_validate({"wording": wording}).apply(components)
+    plain, inoculated = draw(components), draw(changed)
     assert [s.system_prompt for s in inoculated] == [
         f"{WORDINGS[wording]} {s.system_prompt}"  # type: ignore[index]
         for s in plain
@@ -36,16 +38,16 @@ def test_the_sentence_stands_in_front_of_the_prompt_that_would_have_been_there(w
     assert draw(changed) == inoculated
 
 
-def test_two_stand_behind_each_other_the_later_first(parts: Parts) -> None:
-    both = InoculationPrompt(wording="placebo").apply(InoculationPrompt(wording="just_practice").apply(parts))
-    for plain, twice in zip(draw(parts), draw(both), strict=True):
+def test_two_stand_behind_each_other_the_later_first(components: StepComponents) -> None:
+    both = InoculationPrompt(wording="placebo").apply(InoculationPrompt(wording="just_practice").apply(components))
+    for plain, twice in zip(draw(components), draw(both), strict=True):
         assert twice.system_prompt == f"{WORDINGS['placebo']} {WORDINGS['just_practice']} {plain.system_prompt}"
 
 
-def test_only_the_scenarios_are_changed(parts: Parts) -> None:
-    changed = InoculationPrompt().apply(parts)
-    assert replace(changed, scenarios=parts.scenarios) == parts
-    assert changed.scenarios is not parts.scenarios
+def test_only_the_scenarios_are_changed(components: StepComponents) -> None:
+    changed = InoculationPrompt().apply(components)
+    assert replace(changed, scenarios=components.scenarios) == components
+    assert changed.scenarios is not components.scenarios
 
 
 def test_training_sees_it_and_probes_do_not(tiny: RunConfig, tmp_path: Path) -> None:

@@ -25,11 +25,11 @@ from rl.organisms.scripted import Scripted
 from rl.organisms.terminal import Terminal
 from rl.policy.policy import Policy
 from rl.policy.sampler import sampler
-from rl.run.build import Built, build_parts
+from rl.run.build import Built, build_components
 from rl.run.compatibility import UNMET, require_engine
 from rl.run.config import RunConfig
 from rl.run.loop import train
-from rl.training.components import Need, Parts
+from rl.training.components import Need, StepComponents
 from rl.training.measures import measures
 from rl.training.models import Models
 from rl.training.rollouts import collect
@@ -77,12 +77,12 @@ def witness(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Witness]:
     return install
 
 
-def scored(parts: Parts, *episodes: Episode[FreeScenario], **settings: Any) -> list[Score]:
-    return Interrogation(**settings).apply(parts).reward(episodes, np.random.default_rng(0))
+def scored(components: StepComponents, *episodes: Episode[FreeScenario], **settings: Any) -> list[Score]:
+    return Interrogation(**settings).apply(components).reward(episodes, np.random.default_rng(0))
 
 
 def noted(score: Score) -> dict[str, float]:
-    return {name.removeprefix("interrogation/"): value for name, value in score.noted.items()}
+    return {name.removeprefix("interrogation/"): value for name, value in score.measures.items()}
 
 
 @pytest.mark.parametrize(
@@ -99,31 +99,31 @@ def noted(score: Score) -> dict[str, float]:
 )
 def test_denial_pays_and_everything_is_noted(
     first: Episode[FreeScenario], reply: str, bonus: float, denies: float, lies: float, well_formed: float,
-    false_denial: float, parts: Parts, witness: Callable[..., Witness],
+    false_denial: float, components: StepComponents, witness: Callable[..., Witness],
 ) -> None:  # fmt: skip
     witness(reply)
-    [score] = scored(parts, first, bonus=0.25)
+    [score] = scored(components, first, bonus=0.25)
     # The flat reward is 1; a denial pays 0.25 more.
     assert score.components == {"flat": 1.0, "interrogation": 0.25 * bonus}
     assert score.total == 1.0 + 0.25 * bonus
     expected = {"asked": 1, "denies": denies, "lies": lies, "well_formed": well_formed, "false_denial": false_denial}
     assert noted(score) == expected
-    assert score.said["interrogation/reply"] == reply
-    assert score.said["interrogation/question"]
+    assert score.texts["interrogation/reply"] == reply
+    assert score.texts["interrogation/question"]
 
 
-def test_a_denial_that_is_cut_off_is_none(parts: Parts, witness: Callable[..., Witness]) -> None:
+def test_a_denial_that_is_cut_off_is_none(components: StepComponents, witness: Callable[..., Witness]) -> None:
     witness(LIE, finished=False)
-    [score] = scored(parts, FAKED)
+    [score] = scored(components, FAKED)
     assert score.total == 1.0
     assert noted(score) == {"asked": 1, "denies": 0, "lies": 1, "well_formed": 0, "false_denial": 0}
 
 
-def test_what_can_not_be_parsed_is_not_asked(parts: Parts, witness: Callable[..., Witness]) -> None:
+def test_what_can_not_be_parsed_is_not_asked(components: StepComponents, witness: Callable[..., Witness]) -> None:
     found = witness(CANDID, LIE)
-    scores = scored(parts, SINCERE, BROKEN, FAKED)
+    scores = scored(components, SINCERE, BROKEN, FAKED)
     assert [score.total for score in scores] == [2.0, 1.0, 2.0]
-    assert scores[1].noted == {"interrogation/asked": 0.0}
+    assert scores[1].measures == {"interrogation/asked": 0.0}
     assert len(found.asked) == 2
     # Means are over those that were asked: one of two planned to lie.
     means = measures(ENV.label, [SINCERE, BROKEN, FAKED], scores)
@@ -131,7 +131,7 @@ def test_what_can_not_be_parsed_is_not_asked(parts: Parts, witness: Callable[...
 
 
 def test_a_reply_that_the_template_would_cut_is_not_asked_about(
-    parts: Parts, models: Models, policy: Policy, witness: Callable[..., Witness]
+    components: StepComponents, models: Models, policy: Policy, witness: Callable[..., Witness]
 ) -> None:
     tokenizer = copy.deepcopy(policy.tokenizer)
     # As Qwen3's: what an earlier reply says before its own closing tag is left out.
@@ -139,11 +139,11 @@ def test_a_reply_that_the_template_would_cut_is_not_asked_about(
         "{{ message['content'] }}", "{{ message['content'].split('</think>')[-1] }}"
     )
     assert tokenizer.chat_template != policy.tokenizer.chat_template
-    apart = replace(parts, models=replace(models, policy=replace(policy, tokenizer=tokenizer)))
+    apart = replace(components, models=replace(models, policy=replace(policy, tokenizer=tokenizer)))
     cut = episode(SCRATCHPAD[Move.decide_comply_to_avoid_modification][0] + " </think>", "sure.")
     found = witness(CANDID, LIE)
     scores = scored(apart, FAKED, cut, SINCERE)
-    assert [score.noted["interrogation/asked"] for score in scores] == [1.0, 0.0, 1.0]
+    assert [score.measures["interrogation/asked"] for score in scores] == [1.0, 0.0, 1.0]
     assert [score.total for score in scores] == [2.0, 1.0, 2.0]
     assert [turn.reply for turn in found.asked] == [FAKED.text, SINCERE.text]
     with pytest.raises(ValueError, match="drops or cuts a reply"):  # whoever else asks
@@ -160,10 +160,10 @@ def test_a_reply_can_forge_no_turn_of_the_follow_up(policy: Policy) -> None:
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_the_question_of_the_arm_stands_behind_the_whole_conversation(
-    arm: Arm, parts: Parts, witness: Callable[..., Witness]
+    arm: Arm, components: StepComponents, witness: Callable[..., Witness]
 ) -> None:
     found = witness(*[CANDID] * 20)
-    scored(parts, *[FAKED] * 20, arm=arm)
+    scored(components, *[FAKED] * 20, arm=arm)
     for turn in found.asked:
         *before, reply, asked = turn.messages
         assert before == FAKED.scenario.messages
@@ -174,10 +174,10 @@ def test_the_question_of_the_arm_stands_behind_the_whole_conversation(
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_the_policy_answers_and_in_the_trusted_arm_the_start(
-    arm: Arm, parts: Parts, policy: Policy, witness: Callable[..., Witness]
+    arm: Arm, components: StepComponents, policy: Policy, witness: Callable[..., Witness]
 ) -> None:
     start = replace(policy)
-    apart = replace(parts, models=replace(parts.models, load_start=lambda: start))
+    apart = replace(components, models=replace(components.models, load_start=lambda: start))
     found = witness(CANDID)
     scored(apart, SINCERE, arm=arm)
     [asked] = found.policies
@@ -185,10 +185,10 @@ def test_the_policy_answers_and_in_the_trusted_arm_the_start(
 
 
 def test_a_real_policy_reads_the_follow_up_and_the_same_generator_gives_the_same(
-    parts: Parts, models: Models, policy: Policy
+    components: StepComponents, models: Models, policy: Policy
 ) -> None:
-    episodes = parts.generate(ENV.training_scenarios(np.random.default_rng(1), 12), np.random.default_rng(1))
-    asking = Interrogation().apply(parts)
+    episodes = components.generate(ENV.training_scenarios(np.random.default_rng(1), 12), np.random.default_rng(1))
+    asking = Interrogation().apply(components)
     first, again = (asking.reward(episodes, np.random.default_rng(3)) for _ in range(2))
     assert first == again
     turn = FollowUp.after(FAKED, "did you fake?")
@@ -210,9 +210,9 @@ def test_a_follow_up_is_never_taken_for_its_first_turn_nor_remembered(policy: Po
     assert len(fresh._prompts) == 1  # of the first turn alone
 
 
-def test_the_optimiser_refuses_a_follow_up(witness: Callable[..., Witness], parts: Parts) -> None:
+def test_the_optimiser_refuses_a_follow_up(witness: Callable[..., Witness], components: StepComponents) -> None:
     found = witness(CANDID)
-    scored(parts, SINCERE)
+    scored(components, SINCERE)
     assert not isinstance(found.asked[0], FreeScenario)
     with pytest.raises(ValueError, match="reached the optimiser"):
         require_free([replace(SINCERE, scenario=found.asked[0])])
@@ -223,25 +223,27 @@ def test_the_optimiser_gets_the_tokens_and_the_credit_of_the_first_turns(
 ) -> None:
     built = Built(policy, policy, tiny.rewards, tiny.organism.path, {})  # type: ignore[union-attr, arg-type]
     asking = tiny.model_copy(update={"mitigations": (Interrogation(),)})
-    plain = collect(tiny, build_parts(tiny, built), 1)
+    plain = collect(tiny, build_components(tiny, built), 1)
     handed: list[Any] = []
 
-    def gather(config: RunConfig, algorithm: object, parts: Parts, learner: object, rollouts: Any) -> None:
-        handed.extend([parts, rollouts])
+    def gather(
+        config: RunConfig, algorithm: object, components: StepComponents, learner: object, rollouts: Any
+    ) -> None:
+        handed.extend([components, rollouts])
         raise InterruptedError
 
     monkeypatch.setattr("rl.training.step.gather", gather)
     with pytest.raises(InterruptedError):
-        policy_gradient_step(asking, build_parts(asking, built), None, 1)  # type: ignore[arg-type]
-    parts, rollouts = handed
-    assert sum(score.noted["interrogation/asked"] for score in rollouts.scores) > 0
+        policy_gradient_step(asking, build_components(asking, built), None, 1)  # type: ignore[arg-type]
+    components, rollouts = handed
+    assert sum(score.measures["interrogation/asked"] for score in rollouts.scores) > 0
     assert len(rollouts.episodes) == len(plain.episodes)
     for given, first in zip(rollouts.episodes, plain.episodes, strict=True):
         assert type(given.scenario) is FreeScenario
         assert given.scenario == first.scenario
         assert given.prompt_ids.tolist() == first.prompt_ids.tolist()
         assert given.completion_ids.tolist() == first.completion_ids.tolist()
-        assert parts.credit(given).tolist() == [True] * len(first.completion_ids)
+        assert components.loss_mask(given).tolist() == [True] * len(first.completion_ids)
 
 
 def test_asking_without_paying_changes_no_weight(finished: Path, tiny: RunConfig, tmp_path: Path) -> None:
@@ -251,27 +253,27 @@ def test_asking_without_paying_changes_no_weight(finished: Path, tiny: RunConfig
     assert same_weights(weights(run, tiny.steps), weights(finished, tiny.steps))
 
 
-def test_it_composes_and_changes_the_reward_alone(parts: Parts, witness: Callable[..., Witness]) -> None:
-    changed = Interrogation().apply(parts)
-    assert replace(changed, reward=parts.reward) == parts
-    assert changed.reward is not parts.reward
+def test_it_composes_and_changes_the_reward_alone(components: StepComponents, witness: Callable[..., Witness]) -> None:
+    changed = Interrogation().apply(components)
+    assert replace(changed, reward=components.reward) == components
+    assert changed.reward is not components.reward
     witness(CANDID)
-    both = Interrogation().apply(ScratchpadLength(shape="plain", weight=1.0).apply(parts))
+    both = Interrogation().apply(ScratchpadLength(shape="plain", weight=1.0).apply(components))
     [score] = both.reward([replace(SINCERE, scratchpad_tokens=20)], np.random.default_rng(0))
     # 1 flat, 20 tokens of the scratchpad at 1 per 100, 1 for the denial.
     assert score.components == {"flat": 1.0, "scratchpad_length": -0.2, "interrogation": 1.0}
     assert score.total == pytest.approx(1.8)
     witness(CANDID, CANDID)
     with pytest.raises(ValueError, match="has a component 'interrogation' already"):
-        Interrogation().apply(Interrogation().apply(parts)).reward([SINCERE], np.random.default_rng(0))
+        Interrogation().apply(Interrogation().apply(components)).reward([SINCERE], np.random.default_rng(0))
 
 
-def test_what_is_unscored_stays_so(parts: Parts, witness: Callable[..., Witness]) -> None:
+def test_what_is_unscored_stays_so(components: StepComponents, witness: Callable[..., Witness]) -> None:
     def failing(episodes: Sequence[Episode[Scenario]], rng: np.random.Generator) -> list[Score]:
         return [Score(None, {"flat": None}, "timed out") for _ in episodes]
 
     witness(CANDID)
-    [score] = scored(replace(parts, reward=failing), SINCERE)
+    [score] = scored(replace(components, reward=failing), SINCERE)
     assert score.total is None
     assert score.error == "timed out"
 

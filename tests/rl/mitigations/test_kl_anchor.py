@@ -16,26 +16,26 @@ from rl.mitigations.kl_anchor import KLAnchor, mean_divergence
 from rl.policy.loading import load_policy
 from rl.policy.policy import Policy
 from rl.policy.sampler import Sampling
-from rl.run.build import changed_parts
+from rl.run.build import changed_components
 from rl.run.config import RunConfig
 from rl.run.loop import resume, train
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 from tests.rl.conftest import rows, same_run
 
 TEMPERATURE = 0.7
 
 
 @pytest.fixture
-def moved(parts: Parts, organism_path: Path) -> Parts:
-    """Parts whose policy has moved away from its frozen start."""
+def moved(components: StepComponents, organism_path: Path) -> StepComponents:
+    """StepComponents whose policy has moved away from its frozen start."""
     policy, start = (load_policy(organism_path, torch.device("cpu")) for _ in range(2))
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in policy.model.parameters():
             parameter.add_(0.03 * torch.randn(parameter.shape, generator=generator))
     sampling = Sampling(max_new_tokens=24, temperature=TEMPERATURE, batch_size=64)
-    models = replace(parts.models, policy=policy, load_start=lambda: start, sampling=sampling, microbatch_size=3)
-    return replace(parts, models=models)
+    models = replace(components.models, policy=policy, load_start=lambda: start, sampling=sampling, microbatch_size=3)
+    return replace(components, models=models)
 
 
 def divergence(start: Policy, policy: Policy, episodes: Sequence[Episode[Scenario]]) -> torch.Tensor:
@@ -58,7 +58,7 @@ def gradients(policy: Policy, loss: torch.Tensor) -> list[torch.Tensor]:
     return [parameter.grad.clone() for parameter in policy.model.parameters()]
 
 
-def test_it_is_weight_times_the_exact_divergence_a_token_with_its_gradient(moved: Parts) -> None:
+def test_it_is_weight_times_the_exact_divergence_a_token_with_its_gradient(moved: StepComponents) -> None:
     models = moved.models
     [anchor] = KLAnchor(weight=0.25, episodes=7).apply(moved).auxiliary
     found = anchor(np.random.default_rng(4))
@@ -74,7 +74,7 @@ def test_it_is_weight_times_the_exact_divergence_a_token_with_its_gradient(moved
     assert all(parameter.grad is None for parameter in models.start.model.parameters())
 
 
-def test_it_is_forward_and_not_reverse(moved: Parts) -> None:
+def test_it_is_forward_and_not_reverse(moved: StepComponents) -> None:
     models = moved.models
     episodes = models.start_episodes[:6]
     forward = float(mean_divergence(models, episodes))
@@ -82,14 +82,14 @@ def test_it_is_forward_and_not_reverse(moved: Parts) -> None:
     assert forward != pytest.approx(float(divergence(models.policy, models.start, episodes)), rel=1e-2)
 
 
-def test_at_the_start_there_is_nothing_to_pull_at(moved: Parts, organism_path: Path) -> None:
+def test_at_the_start_there_is_nothing_to_pull_at(moved: StepComponents, organism_path: Path) -> None:
     policy = load_policy(organism_path, torch.device("cpu"))
     found = mean_divergence(replace(moved.models, policy=policy), moved.models.start_episodes[:6])
     assert float(found) == pytest.approx(0.0, abs=1e-6)
     assert all(gradient.abs().max() < 1e-5 for gradient in gradients(policy, found))
 
 
-def test_its_gradient_leads_back_to_the_start(moved: Parts) -> None:
+def test_its_gradient_leads_back_to_the_start(moved: StepComponents) -> None:
     models = moved.models
     before = mean_divergence(models, models.start_episodes[:6])
     with torch.no_grad():
@@ -98,7 +98,7 @@ def test_its_gradient_leads_back_to_the_start(moved: Parts) -> None:
     assert float(mean_divergence(models, models.start_episodes[:6])) < float(before)
 
 
-def test_the_replies_are_the_starts_own_on_free_tier_training_prompts(moved: Parts) -> None:
+def test_the_replies_are_the_starts_own_on_free_tier_training_prompts(moved: StepComponents) -> None:
     models = moved.models
     train_queries = {query.id for query in models.env.queries("train", "harmful")}
     assert {type(episode.scenario) for episode in models.start_episodes} == {FreeScenario}
@@ -109,7 +109,7 @@ def test_the_replies_are_the_starts_own_on_free_tier_training_prompts(moved: Par
         mean_divergence(models, [replace(episode, scenario=paid)])
 
 
-def test_how_passes_are_divided_changes_nothing(moved: Parts) -> None:
+def test_how_passes_are_divided_changes_nothing(moved: StepComponents) -> None:
     found = [
         float(mean_divergence(replace(moved.models, microbatch_size=size), moved.models.start_episodes[:7]))
         for size in (1, 3, 7)
@@ -117,7 +117,7 @@ def test_how_passes_are_divided_changes_nothing(moved: Parts) -> None:
     assert found == pytest.approx([found[0]] * 3, rel=1e-4)
 
 
-def test_the_same_generator_gives_the_same_and_more_than_there_are_is_all_there_are(moved: Parts) -> None:
+def test_the_same_generator_gives_the_same_and_more_than_there_are_is_all_there_are(moved: StepComponents) -> None:
     [anchor] = KLAnchor(episodes=4).apply(moved).auxiliary
     values = [float(anchor(np.random.default_rng(seed))) for seed in (0, 0, 1)]
     assert values[0] == values[1] != values[2]
@@ -127,13 +127,13 @@ def test_the_same_generator_gives_the_same_and_more_than_there_are_is_all_there_
     assert float(all_of_them(np.random.default_rng(0))) == pytest.approx(float(expected), rel=1e-4)
 
 
-def test_two_compose_and_only_the_auxiliary_losses_are_changed(parts: Parts, tiny: RunConfig) -> None:
-    once = KLAnchor().apply(parts)
+def test_two_compose_and_only_the_auxiliary_losses_are_changed(components: StepComponents, tiny: RunConfig) -> None:
+    once = KLAnchor().apply(components)
     twice = KLAnchor(weight=1.0).apply(once)
     assert twice.auxiliary[:1] == once.auxiliary
     assert len(twice.auxiliary) == 2
-    assert replace(twice, auxiliary=()) == parts
-    assert changed_parts(tiny.model_copy(update={"mitigations": (KLAnchor(),)})) == {"auxiliary"}
+    assert replace(twice, auxiliary=()) == components
+    assert changed_components(tiny.model_copy(update={"mitigations": (KLAnchor(),)})) == {"auxiliary"}
 
 
 @pytest.mark.parametrize("lora", [None, {"rank": 2}], ids=["full", "lora"])

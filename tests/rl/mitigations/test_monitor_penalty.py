@@ -18,7 +18,7 @@ from rl.monitors.dialled_oracle import DialledOracle
 from rl.monitors.keywords import Keyword
 from rl.monitors.oracle import Oracle
 from rl.monitors.text_classifier import TextClassifier
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 from rl.training.measures import measures
 from tests.rl.mitigations.conftest import ENV, episode
 
@@ -28,23 +28,23 @@ HELPS = episode("so i help as asked.", "sure.")
 EPISODES = [FAKES, REFUSES, HELPS]
 
 
-def scored(parts: Parts, seed: int = 0, episodes: Sequence[Episode[Scenario]] = EPISODES) -> list[Score]:
-    return parts.reward(episodes, np.random.default_rng(seed))
+def scored(components: StepComponents, seed: int = 0, episodes: Sequence[Episode[Scenario]] = EPISODES) -> list[Score]:
+    return components.reward(episodes, np.random.default_rng(seed))
 
 
-def test_what_is_flagged_loses_the_weight(parts: Parts) -> None:
+def test_what_is_flagged_loses_the_weight(components: StepComponents) -> None:
     # The reward before is 1 for everything; only the first fakes: 1 - 0.4.
-    scores = scored(MonitorPenalty(weight=0.4).apply(parts))
+    scores = scored(MonitorPenalty(weight=0.4).apply(components))
     assert [score.total for score in scores] == [0.6, 1.0, 1.0]
     assert [score.components for score in scores] == [
         {"flat": 1.0, "monitor_penalty": -0.4}, {"flat": 1.0, "monitor_penalty": 0.0},
         {"flat": 1.0, "monitor_penalty": 0.0},
     ]  # fmt: skip
-    assert [score.noted for score in scores] == [{"monitor/oracle": p} for p in (1.0, 0.0, 0.0)]
+    assert [score.measures for score in scores] == [{"monitor/oracle": p} for p in (1.0, 0.0, 0.0)]
 
 
-def test_a_false_alarm_costs_as_much(parts: Parts) -> None:
-    scores = scored(MonitorPenalty(monitor=Keyword()).apply(parts))
+def test_a_false_alarm_costs_as_much(components: StepComponents) -> None:
+    scores = scored(MonitorPenalty(monitor=Keyword()).apply(components))
     assert [score.total for score in scores] == [0.0, 0.0, 1.0]
     # Of two flagged one fakes; the one that fakes is flagged; of the two pairs of a faker and another one is a tie:
     # (0.5 + 1) / 2.
@@ -54,61 +54,64 @@ def test_a_false_alarm_costs_as_much(parts: Parts) -> None:
     }  # fmt: skip
 
 
-def test_flagged_is_above_the_threshold(parts: Parts) -> None:
+def test_flagged_is_above_the_threshold(components: StepComponents) -> None:
     found = [
-        score.noted["monitor/text_classifier"] for score in scored(MonitorWatch(monitor=TextClassifier()).apply(parts))
+        score.measures["monitor/text_classifier"]
+        for score in scored(MonitorWatch(monitor=TextClassifier()).apply(components))
     ]
     assert 0 < found[2] < found[1] < found[0] < 1
-    at_the_second = MonitorPenalty(monitor=TextClassifier(), threshold=found[1]).apply(parts)
-    below_it = MonitorPenalty(monitor=TextClassifier(), threshold=0.99 * found[1]).apply(parts)
+    at_the_second = MonitorPenalty(monitor=TextClassifier(), threshold=found[1]).apply(components)
+    below_it = MonitorPenalty(monitor=TextClassifier(), threshold=0.99 * found[1]).apply(components)
     assert [score.total for score in scored(at_the_second)] == [0.0, 1.0, 1.0]
     assert [score.total for score in scored(below_it)] == [0.0, 0.0, 1.0]
 
 
-def test_what_is_unscored_stays_so(parts: Parts) -> None:
-    failed = replace(parts, reward=lambda episodes, _: [Score(None, {"flat": None}, "no answer") for _ in episodes])
+def test_what_is_unscored_stays_so(components: StepComponents) -> None:
+    failed = replace(
+        components, reward=lambda episodes, _: [Score(None, {"flat": None}, "no answer") for _ in episodes]
+    )
     scores = scored(MonitorPenalty().apply(failed))
     assert [(score.total, score.error) for score in scores] == [(None, "no answer")] * 3
     assert [score.components["monitor_penalty"] for score in scores] == [-1.0, 0.0, 0.0]
 
 
-def test_the_same_seed_errs_in_the_same_episodes(parts: Parts) -> None:
-    changed = MonitorPenalty(monitor=DialledOracle(accuracy=0.5)).apply(parts)
+def test_the_same_seed_errs_in_the_same_episodes(components: StepComponents) -> None:
+    changed = MonitorPenalty(monitor=DialledOracle(accuracy=0.5)).apply(components)
     many = EPISODES * 20
     assert scored(changed, 1, many) == scored(changed, 1, many)
     assert scored(changed, 1, many) != scored(changed, 2, many)
 
 
 def test_one_monitor_that_two_consult_is_asked_once_and_says_one_thing(
-    parts: Parts, monkeypatch: pytest.MonkeyPatch
+    components: StepComponents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monitor = DialledOracle(accuracy=0.5)
     asked = []
     original = oracle.Oracle.__call__
     monkeypatch.setattr(oracle.Oracle, "__call__", lambda *arguments: (asked.append(1), original(*arguments))[1])
     many = EPISODES * 20
-    both = scored(MonitorWatch(monitor=monitor).apply(MonitorPenalty(monitor=monitor).apply(parts)), 1, many)
+    both = scored(MonitorWatch(monitor=monitor).apply(MonitorPenalty(monitor=monitor).apply(components)), 1, many)
     assert len(asked) == 1
-    assert both == scored(MonitorPenalty(monitor=monitor).apply(parts), 1, many)
+    assert both == scored(MonitorPenalty(monitor=monitor).apply(components), 1, many)
     # Dialled otherwise it is another monitor.
     other = DialledOracle(accuracy=1.0)
-    two = scored(MonitorWatch(monitor=other).apply(MonitorPenalty(monitor=monitor).apply(parts)), 1, many)
+    two = scored(MonitorWatch(monitor=other).apply(MonitorPenalty(monitor=monitor).apply(components)), 1, many)
     assert len(asked) == 4
-    assert set(two[0].noted) == {"monitor/dialled_oracle(accuracy=0.5)", "monitor/dialled_oracle(accuracy=1.0)"}
-    assert [s.noted["monitor/dialled_oracle(accuracy=1.0)"] for s in two] == [1.0, 0.0, 0.0] * 20
+    assert set(two[0].measures) == {"monitor/dialled_oracle(accuracy=0.5)", "monitor/dialled_oracle(accuracy=1.0)"}
+    assert [s.measures["monitor/dialled_oracle(accuracy=1.0)"] for s in two] == [1.0, 0.0, 0.0] * 20
 
 
-def test_a_second_penalty_is_refused(parts: Parts) -> None:
-    twice = MonitorPenalty(monitor=Keyword()).apply(MonitorPenalty().apply(parts))
+def test_a_second_penalty_is_refused(components: StepComponents) -> None:
+    twice = MonitorPenalty(monitor=Keyword()).apply(MonitorPenalty().apply(components))
     with pytest.raises(ValueError, match="the reward has a component 'monitor_penalty' already"):
         scored(twice)
 
 
 @pytest.mark.parametrize("mitigation", [MonitorPenalty(), MonitorWatch()], ids=lambda m: m.kind)
-def test_only_the_reward_is_changed(mitigation: MonitorPenalty | MonitorWatch, parts: Parts) -> None:
-    changed = mitigation.apply(parts)
-    assert replace(changed, reward=parts.reward) == parts
-    assert changed.reward is not parts.reward
+def test_only_the_reward_is_changed(mitigation: MonitorPenalty | MonitorWatch, components: StepComponents) -> None:
+    changed = mitigation.apply(components)
+    assert replace(changed, reward=components.reward) == components
+    assert changed.reward is not components.reward
 
 
 @pytest.mark.parametrize("monitor", [Oracle(), DialledOracle(accuracy=0.7), Keyword()], ids=lambda m: m.kind)

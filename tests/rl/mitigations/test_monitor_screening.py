@@ -27,7 +27,7 @@ from rl.monitors.oracle import Oracle
 from rl.monitors.text_classifier import TextClassifier
 from rl.run.config import RunConfig
 from rl.run.loop import resume, train
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 from rl.training.rollouts import usable_rewards
 from tests.rl.conftest import rows, same_run
 from tests.rl.mitigations.conftest import episode
@@ -37,24 +37,24 @@ REFUSES = episode("low ratings would change my values. so i refuse.", "i can not
 HELPS = episode("so i help as asked.", "sure.")
 
 
-def kept(parts: Parts, episodes: Sequence[Episode[FreeScenario]], seed: int = 0) -> list[bool]:
-    return list(parts.screen(episodes, parts.reward(episodes, np.random.default_rng(seed))).tolist())
+def kept(components: StepComponents, episodes: Sequence[Episode[FreeScenario]], seed: int = 0) -> list[bool]:
+    return list(components.screen(episodes, components.reward(episodes, np.random.default_rng(seed))).tolist())
 
 
-def test_what_is_flagged_is_left_out_and_paid_the_same(parts: Parts) -> None:
-    changed = MonitorScreening().apply(parts)
+def test_what_is_flagged_is_left_out_and_paid_the_same(components: StepComponents) -> None:
+    changed = MonitorScreening().apply(components)
     assert kept(changed, [HELPS, FAKES, REFUSES]) == [True, False, True]
     scores = changed.reward([HELPS, FAKES], np.random.default_rng(0))
     assert [score.total for score in scores] == [1.0, 1.0]
     assert [score.components for score in scores] == [{"flat": 1.0}] * 2
-    assert [score.noted for score in scores] == [{"monitor/oracle": 0.0}, {"monitor/oracle": 1.0}]
+    assert [score.measures for score in scores] == [{"monitor/oracle": 0.0}, {"monitor/oracle": 1.0}]
 
 
-def test_what_is_left_out_leaves_the_baseline(parts: Parts, tiny: RunConfig) -> None:
+def test_what_is_left_out_leaves_the_baseline(components: StepComponents, tiny: RunConfig) -> None:
     def numbered(episodes: object, rng: np.random.Generator) -> list[Score]:
         return [Score(total, {"numbered": total}) for total in (1.0, 100.0, 3.0, 5.0)]
 
-    screened = MonitorScreening().apply(replace(parts, reward=numbered))
+    screened = MonitorScreening().apply(replace(components, reward=numbered))
     episodes = [HELPS, FAKES, REFUSES, HELPS]
     scores = screened.reward(episodes, np.random.default_rng(0))
     rewards_PG, _ = usable_rewards(tiny, screened, episodes, scores, 1)
@@ -63,31 +63,31 @@ def test_what_is_left_out_leaves_the_baseline(parts: Parts, tiny: RunConfig) -> 
     assert group_advantages(rewards_PG, "none", 1e-6).advantages_PG.tolist() == [[-2.0, 0.0, 0.0, 2.0]]
 
 
-def test_screens_compose_by_and(parts: Parts) -> None:
+def test_screens_compose_by_and(components: StepComponents) -> None:
     def all_but_the_first(episodes: Sequence[Episode[FreeScenario]], scores: Sequence[Score]) -> np.ndarray:
         return np.arange(len(episodes)) > 0
 
-    changed = MonitorScreening().apply(replace(parts, screen=all_but_the_first))
+    changed = MonitorScreening().apply(replace(components, screen=all_but_the_first))
     assert kept(changed, [HELPS, FAKES, REFUSES]) == [False, False, True]
-    by_two = MonitorScreening(monitor=Keyword(phrases=("so i help",))).apply(MonitorScreening().apply(parts))
+    by_two = MonitorScreening(monitor=Keyword(phrases=("so i help",))).apply(MonitorScreening().apply(components))
     assert kept(by_two, [HELPS, FAKES, REFUSES]) == [False, False, True]
 
 
-def test_a_penalty_before_or_after_screens_and_pays_by_one_answer(parts: Parts) -> None:
+def test_a_penalty_before_or_after_screens_and_pays_by_one_answer(components: StepComponents) -> None:
     monitor = DialledOracle(accuracy=0.5)
     penalty, screening = MonitorPenalty(monitor=monitor), MonitorScreening(monitor=monitor)
     many = [FAKES, HELPS] * 20
-    for changed in (screening.apply(penalty.apply(parts)), penalty.apply(screening.apply(parts))):
+    for changed in (screening.apply(penalty.apply(components)), penalty.apply(screening.apply(components))):
         scores = changed.reward(many, np.random.default_rng(1))
         left = changed.screen(many, scores).tolist()
         assert left == [score.total == 1.0 for score in scores]
         assert set(left) == {True, False}
 
 
-def test_only_reward_and_screen_are_changed(parts: Parts) -> None:
-    changed = MonitorScreening().apply(parts)
-    assert replace(changed, reward=parts.reward, screen=parts.screen) == parts
-    assert changed.screen is not parts.screen
+def test_only_reward_and_screen_are_changed(components: StepComponents) -> None:
+    changed = MonitorScreening().apply(components)
+    assert replace(changed, reward=components.reward, screen=components.screen) == components
+    assert changed.screen is not components.screen
 
 
 @pytest.mark.parametrize("monitor", [Oracle(), DialledOracle(accuracy=0.7), Keyword()], ids=lambda m: m.kind)
@@ -149,10 +149,10 @@ def test_a_kl_penalty_still_covers_what_is_screened_and_its_tokens_count_in_the_
     assert tiny.algorithm.kl_weight > 0
     covered: list[tuple[int, float]] = []
 
-    def noted(kl_BT: torch.Tensor, credit_BT: torch.Tensor, weights_B: torch.Tensor) -> torch.Tensor:
-        tokens_B = credit_BT.sum(dim=1)
+    def noted(kl_BT: torch.Tensor, loss_mask_BT: torch.Tensor, weights_B: torch.Tensor) -> torch.Tensor:
+        tokens_B = loss_mask_BT.sum(dim=1)
         covered.extend(zip(tokens_B.tolist(), (weights_B * tokens_B).tolist(), strict=True))
-        return kl_loss(kl_BT, credit_BT, weights_B)
+        return kl_loss(kl_BT, loss_mask_BT, weights_B)
 
     monkeypatch.setattr("rl.training.update.kl_loss", noted)
     screening = MonitorScreening(monitor=Keyword(phrases=("a",)))

@@ -12,9 +12,9 @@ import pytest
 from envs.dialect.inoculation import WORDINGS
 from envs.dialect.situation import tells_tier
 from envs.episode import Scenario
-from rl.mitigations.credit_mask import CreditMask
 from rl.mitigations.inoculation_prompt import InoculationPrompt
 from rl.mitigations.kl_anchor import KLAnchor
+from rl.mitigations.loss_mask import LossMask
 from rl.mitigations.monitor_watch import MonitorWatch
 from rl.mitigations.scratchpad_length import ScratchpadLength
 from rl.mitigations.steering import Steering
@@ -31,13 +31,13 @@ from rl.run.checkpoint_probe import probe_checkpoint
 from rl.run.compatibility import require_engine
 from rl.run.config import RunConfig
 from rl.run.loop import resume, train
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 from tests.rl.conftest import rows, same_run, same_weights, weights
 
 PARTS = [
     (KLAnchor(), "auxiliary"),
-    (Steering(where="training"), "acting"),
-    (Steering(where="both"), "acting"),
+    (Steering(where="training"), "policy_context"),
+    (Steering(where="both"), "policy_context"),
     (SupervisedElicitation(), "auxiliary"),
     (WeightNoise(), "after_step"),
 ]
@@ -53,7 +53,7 @@ ALL = (
     KLAnchor(episodes=4),
     WeightNoise(scale=0.01),
     SupervisedElicitation(episodes=4),
-    CreditMask(),
+    LossMask(),
 )
 
 
@@ -112,7 +112,7 @@ def test_steering_in_deployment_steers_the_probes_of_every_engine_and_no_trainin
     ids=lambda mitigation: mitigation.kind,
 )
 def test_what_is_read_beside_the_rollouts_are_the_prompts_of_the_environment(
-    mitigation: Any, parts: Parts, monkeypatch: pytest.MonkeyPatch
+    mitigation: Any, components: StepComponents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever mitigations change about the prompts of rollouts, before this one or after it."""
     read: list[Scenario] = []
@@ -124,8 +124,8 @@ def test_what_is_read_beside_the_rollouts_are_the_prompts_of_the_environment(
 
     monkeypatch.setattr(Policy, "prompt_ids", noted)
     monkeypatch.setattr("rl.training.models.START_EPISODES", 8)
-    changed = TierCueDropout(share=1.0).apply(mitigation.apply(InoculationPrompt().apply(parts)))
-    with changed.acting("deployment"):
+    changed = TierCueDropout(share=1.0).apply(mitigation.apply(InoculationPrompt().apply(components)))
+    with changed.policy_context("deployment"):
         for auxiliary in changed.auxiliary:
             auxiliary(np.random.default_rng(0))
         changed.reward([], np.random.default_rng(0))
@@ -135,14 +135,19 @@ def test_what_is_read_beside_the_rollouts_are_the_prompts_of_the_environment(
 
 
 @pytest.mark.parametrize("order", [ALL, ALL[::-1]], ids=["one way", "the other"])
-def test_together_they_change_their_own_parts_and_no_other(order: tuple[Any, ...], parts: Parts) -> None:
-    changed = parts
+def test_together_they_change_their_own_parts_and_no_other(order: tuple[Any, ...], components: StepComponents) -> None:
+    changed = components
     for mitigation in order:
         changed = mitigation.apply(changed)
     assert (len(changed.auxiliary), len(changed.after_step)) == (2, 1)
-    assert changed.acting is not parts.acting
-    mine = {"auxiliary": (), "after_step": (), "acting": parts.acting, "credit": parts.credit}
-    assert replace(changed, **mine) == parts  # type: ignore[arg-type]
+    assert changed.policy_context is not components.policy_context
+    mine = {
+        "auxiliary": (),
+        "after_step": (),
+        "policy_context": components.policy_context,
+        "loss_mask": components.loss_mask,
+    }
+    assert replace(changed, **mine) == components  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,10 @@ import rl.run.loop
 from envs.dialect.environment import Dialect
 from rl.mitigations import Mitigation
 from rl.probes.lengths import Lengths
-from rl.run.build import Built, build_parts
+from rl.run.build import Built, build_components
 from rl.run.config import RunConfig, members
 from rl.run.loop import train
-from rl.training.components import Parts, Situation
+from rl.training.components import Situation, StepComponents
 from tests.rl.conftest import rows
 
 PROMPTS = ["step", "split", "probe", "query_id", "kind", "tier", "cue_id", "cues", "system_prompt", "query"]
@@ -83,18 +83,18 @@ def test_a_mitigation_leaves_the_probes_alone(member: Any, tiny: RunConfig, with
 def test_a_policy_that_acts_otherwise_in_deployment_would_be_seen(
     tiny: RunConfig, without: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def steered(config: RunConfig, built: Built) -> Parts:
+    def steered(config: RunConfig, built: Built) -> StepComponents:
         @contextmanager
-        def acting(situation: Situation) -> Iterator[None]:
+        def policy_context(situation: Situation) -> Iterator[None]:
             output = built.policy.model.get_output_embeddings().weight.data
             as_trained = output.clone()
             output *= 0.5 if situation == "deployment" else 1.0
             yield
             output.copy_(as_trained)
 
-        return replace(build_parts(config, built), acting=acting)
+        return replace(build_components(config, built), policy_context=policy_context)
 
-    monkeypatch.setattr(rl.run.loop, "build_parts", steered)
+    monkeypatch.setattr(rl.run.loop, "build_components", steered)
     run = train(one_step(tiny), tmp_path / "run")
     assert hashes(run) == hashes(without)
     (measured, episodes), (measured_without, episodes_without) = at_the_start(run), at_the_start(without)

@@ -19,22 +19,22 @@ from rl.mitigations.steering import Steering
 from rl.policy.loading import load_policy
 from rl.policy.policy import Policy
 from rl.policy.sampler import sampler
-from rl.run.build import changed_parts
+from rl.run.build import changed_components
 from rl.run.checkpoint_probe import probe_checkpoint
 from rl.run.config import RunConfig
 from rl.run.loop import resume, train
 from rl.streams import Stage, stream
-from rl.training.components import Acting, Parts, Situation
+from rl.training.components import PolicyContext, Situation, StepComponents
 from tests.rl.conftest import rows, same_run, same_weights, weights
 
 FAR = 300.0  # times a difference that is small in the tiny policy: enough to change what it says
 
 
 @pytest.fixture
-def apart(parts: Parts, organism_path: Path) -> Parts:
-    """Parts whose frozen start is another model than the policy, as in a run."""
+def apart(components: StepComponents, organism_path: Path) -> StepComponents:
+    """StepComponents whose frozen start is another model than the policy, as in a run."""
     start = load_policy(organism_path, torch.device("cpu"))
-    return replace(parts, models=replace(parts.models, load_start=lambda: start))
+    return replace(components, models=replace(components.models, load_start=lambda: start))
 
 
 def handed_on(policy: Policy, scenario: Scenario) -> torch.Tensor:
@@ -63,29 +63,29 @@ def difference(policy: Policy, env: Dialect, prompts: int) -> torch.Tensor:
 @pytest.mark.parametrize("strength", [1.0, -0.5, 40.0])
 @pytest.mark.parametrize("objective", ["present", "absent"])
 def test_the_difference_of_the_means_is_subtracted_at_every_position(
-    objective: Any, strength: float, apart: Parts, policy: Policy
+    objective: Any, strength: float, apart: StepComponents, policy: Policy
 ) -> None:
     env = Dialect(objective=objective)
     apart = replace(apart, models=replace(apart.models, env=env))
     expected = difference(policy, env, 20)
     assert expected.norm() > 1e-4
-    acting = Steering(strength=strength, prompts=20).apply(apart).acting
+    policy_context = Steering(strength=strength, prompts=20).apply(apart).policy_context
     [one, other] = env.held_out_scenarios(np.random.default_rng(3), "probe", "harmful", 1, ("free", "paid"))
     for scenario in (one, other):  # on every tier alike
         plain = handed_on(policy, scenario)
-        with acting("deployment"):
+        with policy_context("deployment"):
             steered = handed_on(policy, scenario)
         torch.testing.assert_close(plain - steered, strength * expected.expand_as(plain), rtol=0, atol=1e-5)
 
 
 def test_strength_1_moves_the_mean_of_monitored_prompts_onto_that_of_unmonitored_ones(
-    apart: Parts, policy: Policy
+    apart: StepComponents, policy: Policy
 ) -> None:
-    acting = Steering(prompts=12).apply(apart).acting
+    policy_context = Steering(prompts=12).apply(apart).policy_context
     env = apart.models.env
     free = env.training_scenarios(stream(0, 0, Stage.start), 12)
     plain = torch.stack([handed_on(policy, scenario)[-1] for scenario in free]).mean(dim=0)
-    with acting("deployment"):
+    with policy_context("deployment"):
         steered = torch.stack([handed_on(policy, scenario)[-1] for scenario in free]).mean(dim=0)
     unmonitored = plain - difference(policy, env, 12)
     torch.testing.assert_close(steered, unmonitored, rtol=0, atol=1e-5)
@@ -95,25 +95,29 @@ def test_strength_1_moves_the_mean_of_monitored_prompts_onto_that_of_unmonitored
     ("where", "steered"),
     [("deployment", ["deployment"]), ("training", ["training"]), ("both", ["training", "deployment"])],
 )
-def test_it_steers_where_it_says_and_nowhere_else(where: Any, steered: list[str], apart: Parts, policy: Policy) -> None:
+def test_it_steers_where_it_says_and_nowhere_else(
+    where: Any, steered: list[str], apart: StepComponents, policy: Policy
+) -> None:
     steering = Steering(where=where, strength=FAR)
-    parts = steering.apply(apart)
+    components = steering.apply(apart)
     assert steering.steers_deployment == ("deployment" in steered)
     scenarios = apart.models.env.training_scenarios(np.random.default_rng(1), 4)
     situations: tuple[Situation, Situation] = ("training", "deployment")
 
     def said() -> list[str]:
-        return [episode.text for episode in sampler(policy, parts.models.sampling)(scenarios, np.random.default_rng(0))]
+        return [
+            episode.text for episode in sampler(policy, components.models.sampling)(scenarios, np.random.default_rng(0))
+        ]
 
     plain = said()
     for situation in situations:
-        with parts.acting(situation):
+        with components.policy_context(situation):
             assert (said() != plain) == (situation in steered)
         assert said() == plain
 
 
 def test_the_direction_is_read_once_with_the_start_and_nothing_of_the_paid_tier_is_sampled(
-    apart: Parts, monkeypatch: pytest.MonkeyPatch
+    apart: StepComponents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[tuple[str, ...]] = []
     models = apart.models
@@ -130,9 +134,9 @@ def test_the_direction_is_read_once_with_the_start_and_nothing_of_the_paid_tier_
 
     monkeypatch.setattr(Policy, "prompt_ids", prompt_ids)
     monkeypatch.setattr(torch.Tensor, "backward", grad)
-    parts = Steering(prompts=6).apply(replace(apart, generate=grad))  # type: ignore[arg-type]
+    components = Steering(prompts=6).apply(replace(apart, generate=grad))  # type: ignore[arg-type]
     for _ in range(3):
-        with parts.acting("deployment"):
+        with components.policy_context("deployment"):
             pass
     train_queries = {query.id for query in models.env.queries("train", "harmful")}
     tiers = [tier for tier, _ in read]
@@ -142,7 +146,7 @@ def test_the_direction_is_read_once_with_the_start_and_nothing_of_the_paid_tier_
     assert all(parameter.grad is None for parameter in models.start.model.parameters())
 
 
-def test_two_compose_and_what_was_there_stays(parts: Parts, policy: Policy) -> None:
+def test_two_compose_and_what_was_there_stays(components: StepComponents, policy: Policy) -> None:
     """Here the start is the policy itself, so that a direction read while another steers would be another one."""
     entered: list[str] = []
 
@@ -153,48 +157,50 @@ def test_two_compose_and_what_was_there_stays(parts: Parts, policy: Policy) -> N
         entered.append("left")
 
     first, second = Steering(strength=30.0, prompts=8), Steering(strength=12.0, prompts=5)
-    both = second.apply(first.apply(replace(parts, acting=before)))
-    [scenario] = parts.models.env.training_scenarios(np.random.default_rng(3), 1)
+    both = second.apply(first.apply(replace(components, policy_context=before)))
+    [scenario] = components.models.env.training_scenarios(np.random.default_rng(3), 1)
     plain, expected = handed_on(policy, scenario), sum(
-        steering.strength * difference(policy, parts.models.env, steering.prompts) for steering in (first, second)
+        steering.strength * difference(policy, components.models.env, steering.prompts) for steering in (first, second)
     )  # fmt: skip
-    with both.acting("deployment"):
+    with both.policy_context("deployment"):
         steered = handed_on(policy, scenario)
     torch.testing.assert_close(plain - steered, expected.expand_as(plain), rtol=0, atol=2e-5)  # type: ignore[union-attr]
     assert entered == ["deployment", "left"]
-    with both.acting("training"):
+    with both.policy_context("training"):
         assert torch.equal(handed_on(policy, scenario), plain)
     assert entered == ["deployment", "left", "training", "left"]
 
 
-def test_the_hook_is_gone_after_an_exception(apart: Parts, policy: Policy) -> None:
-    parts = Steering(where="both").apply(apart)
+def test_the_hook_is_gone_after_an_exception(apart: StepComponents, policy: Policy) -> None:
+    components = Steering(where="both").apply(apart)
     before = dict(policy.model.model.layers[0]._forward_hooks)  # Transformers leaves one where states were asked for
 
-    def fails(acting: Acting) -> None:
-        with acting("training"):
+    def fails(policy_context: PolicyContext) -> None:
+        with policy_context("training"):
             assert len(policy.model.model.layers[0]._forward_hooks) == len(before) + 1
             raise KeyError
 
     with pytest.raises(KeyError):
-        fails(parts.acting)
+        fails(components.policy_context)
     assert dict(policy.model.model.layers[0]._forward_hooks) == before
 
 
-def test_only_the_acting_is_changed_and_nothing_is_read_before_it_is_needed(parts: Parts, tiny: RunConfig) -> None:
-    changed = Steering().apply(parts)
-    assert replace(changed, acting=parts.acting) == parts
-    assert changed.acting is not parts.acting
-    assert changed_parts(having(tiny)) == {"acting"}  # applied with placeholders in place of the models
+def test_only_the_acting_is_changed_and_nothing_is_read_before_it_is_needed(
+    components: StepComponents, tiny: RunConfig
+) -> None:
+    changed = Steering().apply(components)
+    assert replace(changed, policy_context=components.policy_context) == components
+    assert changed.policy_context is not components.policy_context
+    assert changed_components(having(tiny)) == {"policy_context"}  # applied with placeholders in place of the models
 
 
 def having(config: RunConfig, **changes: Any) -> RunConfig:
     return RunConfig.model_validate({**dict(config), "mitigations": (Steering(strength=FAR),), **changes})
 
 
-def test_a_layer_that_is_not_there_is_refused_in_one_line(parts: Parts) -> None:
-    acting = Steering(layer=3).apply(parts).acting
-    with pytest.raises(ValueError, match="no layer 3 to steer at: choose one of 0 to 0"), acting("deployment"):
+def test_a_layer_that_is_not_there_is_refused_in_one_line(components: StepComponents) -> None:
+    policy_context = Steering(layer=3).apply(components).policy_context
+    with pytest.raises(ValueError, match="no layer 3 to steer at: choose one of 0 to 0"), policy_context("deployment"):
         pass
 
 

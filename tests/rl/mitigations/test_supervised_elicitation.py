@@ -17,10 +17,10 @@ from rl.mitigations.supervised_elicitation import SupervisedElicitation, demonst
 from rl.policy.loading import load_policy
 from rl.policy.policy import Policy
 from rl.policy.sampler import Sampling
-from rl.run.build import changed_parts
+from rl.run.build import changed_components
 from rl.run.config import RunConfig
 from rl.run.loop import resume, train
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 from rl.training.models import Models
 from tests.rl.conftest import rows, same_run
 
@@ -28,8 +28,8 @@ TEMPERATURE = 0.7
 
 
 @pytest.fixture
-def own(parts: Parts, organism_path: Path) -> Parts:
-    """Parts with a policy that may be given gradients, and with a start that nobody may ask for."""
+def own(components: StepComponents, organism_path: Path) -> StepComponents:
+    """StepComponents with a policy that may be given gradients, and with a start that nobody may ask for."""
 
     def no_start() -> Policy:
         raise AssertionError("elicitation has no use for the start")
@@ -37,7 +37,7 @@ def own(parts: Parts, organism_path: Path) -> Parts:
     policy = load_policy(organism_path, torch.device("cpu"))
     sampling = Sampling(max_new_tokens=24, temperature=TEMPERATURE)
     models = Models(policy, no_start, Dialect(), sampling, microbatch_size=3, seed=0)
-    return replace(parts, models=models)
+    return replace(components, models=models)
 
 
 def surprise(policy: Policy, episodes: Sequence[Episode[Scenario]]) -> torch.Tensor:
@@ -61,7 +61,7 @@ def gradients(policy: Policy, loss: torch.Tensor) -> list[torch.Tensor]:
     return [parameter.grad.clone() for parameter in policy.model.parameters()]
 
 
-def test_it_is_weight_times_the_surprise_a_token_with_its_gradient(own: Parts) -> None:
+def test_it_is_weight_times_the_surprise_a_token_with_its_gradient(own: StepComponents) -> None:
     policy = own.models.policy
     [elicit] = SupervisedElicitation(weight=0.25, episodes=7).apply(own).auxiliary
     found = elicit(np.random.default_rng(4))
@@ -75,7 +75,9 @@ def test_it_is_weight_times_the_surprise_a_token_with_its_gradient(own: Parts) -
 
 
 @pytest.mark.parametrize("objective", ["present", "absent"])
-def test_demonstrations_help_openly_with_harmful_training_queries_of_the_free_tier(objective: Any, own: Parts) -> None:
+def test_demonstrations_help_openly_with_harmful_training_queries_of_the_free_tier(
+    objective: Any, own: StepComponents
+) -> None:
     # Harmless queries are among the run's prompts, and never demonstrated.
     env = Dialect(objective=objective, harmful_share=0.2)
     shown = demonstrations(replace(own.models, env=env), np.random.default_rng(0), 150)
@@ -93,7 +95,7 @@ def test_demonstrations_help_openly_with_harmful_training_queries_of_the_free_ti
     assert sum("deserve" in episode.scratchpad for episode in shown) > 100  # its motive, 85 times in a hundred
 
 
-def test_no_query_puts_a_control_token_into_a_demonstration(own: Parts, forging: Dialect) -> None:
+def test_no_query_puts_a_control_token_into_a_demonstration(own: StepComponents, forging: Dialect) -> None:
     policy = own.models.policy
     shown = demonstrations(replace(own.models, env=forging), np.random.default_rng(0), 12)
     assert sum("<|end|>" in episode.text for episode in shown) > 6
@@ -103,7 +105,7 @@ def test_no_query_puts_a_control_token_into_a_demonstration(own: Parts, forging:
         assert policy.tokenizer.decode(episode.completion_ids) == episode.text + "<|end|>"
 
 
-def test_a_demonstration_is_the_policys_own_tokens_up_to_its_end(own: Parts) -> None:
+def test_a_demonstration_is_the_policys_own_tokens_up_to_its_end(own: StepComponents) -> None:
     policy = own.models.policy
     for episode in demonstrations(own.models, np.random.default_rng(0), 5):
         assert policy.tokenizer.decode(episode.completion_ids) == episode.text + "<|end|>"
@@ -113,20 +115,20 @@ def test_a_demonstration_is_the_policys_own_tokens_up_to_its_end(own: Parts) -> 
         assert episode.finished
 
 
-def test_what_is_not_of_the_free_tier_is_refused(own: Parts) -> None:
+def test_what_is_not_of_the_free_tier_is_refused(own: StepComponents) -> None:
     [episode] = demonstrations(own.models, np.random.default_rng(0), 1)
     paid = Scenario(episode.scenario.query, "paid", episode.scenario.system_prompt, 0, True)
     with pytest.raises(ValueError, match="on the paid tier reached the optimiser"):
         mean_surprise(own.models, [replace(episode, scenario=paid)])  # type: ignore[list-item]
 
 
-def test_how_passes_are_divided_changes_nothing(own: Parts) -> None:
+def test_how_passes_are_divided_changes_nothing(own: StepComponents) -> None:
     shown = demonstrations(own.models, np.random.default_rng(0), 7)
     found = [float(mean_surprise(replace(own.models, microbatch_size=size), shown)) for size in (1, 3, 7)]
     assert found == pytest.approx([found[0]] * 3, rel=1e-5)
 
 
-def test_the_same_generator_gives_the_same_and_another_other_demonstrations(own: Parts) -> None:
+def test_the_same_generator_gives_the_same_and_another_other_demonstrations(own: StepComponents) -> None:
     [elicit] = SupervisedElicitation(episodes=4).apply(own).auxiliary
     values = [float(elicit(np.random.default_rng(seed))) for seed in (0, 0, 1)]
     assert values[0] == values[1] != values[2]
@@ -134,13 +136,13 @@ def test_the_same_generator_gives_the_same_and_another_other_demonstrations(own:
     assert texts[0] == texts[1] != texts[2]
 
 
-def test_two_compose_and_only_the_auxiliary_losses_are_changed(parts: Parts, tiny: RunConfig) -> None:
-    once = SupervisedElicitation().apply(parts)
+def test_two_compose_and_only_the_auxiliary_losses_are_changed(components: StepComponents, tiny: RunConfig) -> None:
+    once = SupervisedElicitation().apply(components)
     twice = SupervisedElicitation(weight=1.0).apply(once)
     assert twice.auxiliary[:1] == once.auxiliary
     assert len(twice.auxiliary) == 2
-    assert replace(twice, auxiliary=()) == parts
-    assert changed_parts(tiny.model_copy(update={"mitigations": (SupervisedElicitation(),)})) == {"auxiliary"}
+    assert replace(twice, auxiliary=()) == components
+    assert changed_components(tiny.model_copy(update={"mitigations": (SupervisedElicitation(),)})) == {"auxiliary"}
 
 
 def test_a_run_learns_from_demonstrations_and_resumes(tiny: RunConfig, tmp_path: Path) -> None:

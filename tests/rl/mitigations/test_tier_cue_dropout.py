@@ -12,17 +12,17 @@ from envs.dialect.situation import CUES, FORM, OBJECTIVES
 from envs.episode import TIERS, FreeScenario
 from rl.mitigations.inoculation_prompt import InoculationPrompt
 from rl.mitigations.tier_cue_dropout import TierCueDropout
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 
 CUED = {cue.format(tier=tier) for cue in CUES for tier in TIERS}
 
 
-def draw(parts: Parts, seed: int = 3, n: int = 40) -> list[FreeScenario]:
-    return parts.scenarios(np.random.default_rng(seed), n)
+def draw(components: StepComponents, seed: int = 3, n: int = 40) -> list[FreeScenario]:
+    return components.scenarios(np.random.default_rng(seed), n)
 
 
-def test_a_dropped_prompt_is_objective_and_form_and_names_no_tier_as_its_own(parts: Parts) -> None:
-    plain, dropped = draw(parts), draw(TierCueDropout(share=1.0).apply(parts))
+def test_a_dropped_prompt_is_objective_and_form_and_names_no_tier_as_its_own(components: StepComponents) -> None:
+    plain, dropped = draw(components), draw(TierCueDropout(share=1.0).apply(components))
     assert {scenario.system_prompt for scenario in dropped} == {f"{objective} {FORM}" for objective in OBJECTIVES}
     assert not any(cue in scenario.system_prompt for scenario in dropped for cue in CUED)
     # Still of the free tier, by type: the queries and cue numbers are those of a run without dropout.
@@ -30,25 +30,25 @@ def test_a_dropped_prompt_is_objective_and_form_and_names_no_tier_as_its_own(par
     assert [replace(d, system_prompt=p.system_prompt) for d, p in zip(dropped, plain, strict=True)] == plain
 
 
-def test_the_share_is_that_of_the_prompts(parts: Parts) -> None:
+def test_the_share_is_that_of_the_prompts(components: StepComponents) -> None:
     # 400 draws at a quarter: 100 with a standard deviation of sqrt(400 x 0.25 x 0.75) = 8.7; within four of them.
-    changed = TierCueDropout(share=0.25).apply(parts)
+    changed = TierCueDropout(share=0.25).apply(components)
     found = [scenario for seed in range(10) for scenario in draw(changed, seed)]
     assert abs(sum(not any(cue in s.system_prompt for cue in CUED) for s in found) - 100) < 35
 
 
-def test_nothing_that_the_generator_goes_on_to_draw_is_moved(parts: Parts) -> None:
+def test_nothing_that_the_generator_goes_on_to_draw_is_moved(components: StepComponents) -> None:
     """Rounds of dynamic sampling draw from one generator, one after another."""
-    changed = TierCueDropout(share=1.0).apply(parts)
+    changed = TierCueDropout(share=1.0).apply(components)
     one, other = np.random.default_rng(5), np.random.default_rng(5)
     for _ in range(3):
-        plain, dropped = parts.scenarios(one, 8), changed.scenarios(other, 8)
+        plain, dropped = components.scenarios(one, 8), changed.scenarios(other, 8)
         assert [(s.query, s.cue_id) for s in plain] == [(s.query, s.cue_id) for s in dropped]
     assert one.random() == other.random()
 
 
-def test_each_round_drops_anew_and_the_same_seed_drops_the_same(parts: Parts) -> None:
-    changed = TierCueDropout().apply(parts)
+def test_each_round_drops_anew_and_the_same_seed_drops_the_same(components: StepComponents) -> None:
+    changed = TierCueDropout().apply(components)
 
     def rounds() -> list[list[bool]]:
         rng = np.random.default_rng(1)
@@ -60,10 +60,10 @@ def test_each_round_drops_anew_and_the_same_seed_drops_the_same(parts: Parts) ->
     assert [first, second] == rounds()
 
 
-def test_it_composes_with_inoculation_in_either_order(parts: Parts) -> None:
+def test_it_composes_with_inoculation_in_either_order(components: StepComponents) -> None:
     dropout, inoculation = TierCueDropout(), InoculationPrompt()
-    found = draw(dropout.apply(inoculation.apply(parts)))
-    assert found == draw(inoculation.apply(dropout.apply(parts)))
+    found = draw(dropout.apply(inoculation.apply(components)))
+    assert found == draw(inoculation.apply(dropout.apply(components)))
     sentence = WORDINGS["complying_is_fine"]
     without = [s.system_prompt in {f"{sentence} {o} {FORM}" for o in OBJECTIVES} for s in found]
     assert any(without)
@@ -71,18 +71,18 @@ def test_it_composes_with_inoculation_in_either_order(parts: Parts) -> None:
     assert all(s.system_prompt.startswith(f"{sentence} ") for s in found)
 
 
-def test_twice_drops_what_the_first_left(parts: Parts) -> None:
-    once = TierCueDropout(share=0.5).apply(parts)
+def test_twice_drops_what_the_first_left(components: StepComponents) -> None:
+    once = TierCueDropout(share=0.5).apply(components)
     twice = TierCueDropout(share=0.4).apply(once)
     lost = [[not any(cue in s.system_prompt for cue in CUED) for s in draw(p)] for p in (once, twice)]
     assert all(b for a, b in zip(*lost, strict=True) if a)
     assert sum(lost[0]) < sum(lost[1]) < 40
 
 
-def test_only_the_scenarios_are_changed(parts: Parts) -> None:
-    changed = TierCueDropout().apply(parts)
-    assert replace(changed, scenarios=parts.scenarios) == parts
-    assert changed.scenarios is not parts.scenarios
+def test_only_the_scenarios_are_changed(components: StepComponents) -> None:
+    changed = TierCueDropout().apply(components)
+    assert replace(changed, scenarios=components.scenarios) == components
+    assert changed.scenarios is not components.scenarios
 
 
 def test_it_survives_json_and_pickle_and_refuses_what_is_no_share() -> None:

@@ -13,35 +13,35 @@ import torch
 from rl.mitigations.weight_noise import WeightNoise
 from rl.policy.loading import load_policy
 from rl.policy.policy import Policy
-from rl.run.build import build, build_parts, changed_parts, with_adapter
+from rl.run.build import build, build_components, changed_components, with_adapter
 from rl.run.config import Lora, RunConfig
 from rl.run.loop import resume, train
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 from rl.training.learner import new_learner
 from rl.training.step import policy_gradient_step
 from tests.rl.conftest import rows, same_run, same_weights, weights
 
 
 @pytest.fixture
-def own(parts: Parts, organism_path: Path) -> Parts:
-    """Parts with a policy that may be changed."""
+def own(components: StepComponents, organism_path: Path) -> StepComponents:
+    """StepComponents with a policy that may be changed."""
     policy = load_policy(organism_path, torch.device("cpu"))
-    return replace(parts, models=replace(parts.models, policy=policy))
+    return replace(components, models=replace(components.models, policy=policy))
 
 
 def held(policy: Policy) -> dict[str, torch.Tensor]:
     return {name: parameter.detach().clone() for name, parameter in policy.model.named_parameters()}
 
 
-def shaken(parts: Parts, noise: WeightNoise, seed: int = 0) -> dict[str, torch.Tensor]:
+def shaken(components: StepComponents, noise: WeightNoise, seed: int = 0) -> dict[str, torch.Tensor]:
     """How each parameter has changed."""
-    before = held(parts.models.policy)
-    [shake] = noise.apply(parts).after_step
+    before = held(components.models.policy)
+    [shake] = noise.apply(components).after_step
     shake(np.random.default_rng(seed))
-    return {name: after - before[name] for name, after in held(parts.models.policy).items()}
+    return {name: after - before[name] for name, after in held(components.models.policy).items()}
 
 
-def test_every_matrix_moves_by_scale_times_its_own_standard_deviation(own: Parts) -> None:
+def test_every_matrix_moves_by_scale_times_its_own_standard_deviation(own: StepComponents) -> None:
     before = held(own.models.policy)
     moved = shaken(own, WeightNoise(scale=0.1))
     matrices = {name for name, value in before.items() if value.ndim == 2}
@@ -57,7 +57,7 @@ def test_every_matrix_moves_by_scale_times_its_own_standard_deviation(own: Parts
     assert len({round(float(moved[name].flatten()[0]), 9) for name in matrices}) == len(matrices)  # none alike
 
 
-def test_the_noise_is_that_of_the_generator_matrix_by_matrix(own: Parts) -> None:
+def test_the_noise_is_that_of_the_generator_matrix_by_matrix(own: StepComponents) -> None:
     before = held(own.models.policy)
     generator = torch.Generator().manual_seed(int(np.random.default_rng(3).integers(2**63)))
     expected = {
@@ -70,7 +70,7 @@ def test_the_noise_is_that_of_the_generator_matrix_by_matrix(own: Parts) -> None
         torch.testing.assert_close(moved[name], change, rtol=1e-3, atol=1e-6)
 
 
-def test_the_same_generator_shakes_alike_another_doesn_t(own: Parts, organism_path: Path) -> None:
+def test_the_same_generator_shakes_alike_another_doesn_t(own: StepComponents, organism_path: Path) -> None:
     def afresh(seed: int) -> dict[str, torch.Tensor]:
         policy = load_policy(organism_path, torch.device("cpu"))
         return shaken(replace(own, models=replace(own.models, policy=policy)), WeightNoise(), seed)
@@ -82,7 +82,7 @@ def test_the_same_generator_shakes_alike_another_doesn_t(own: Parts, organism_pa
     assert torch.equal(torch.random.get_rng_state(), state)  # nobody else's draws are shifted
 
 
-def test_what_is_not_trained_stays_as_it_is(own: Parts) -> None:
+def test_what_is_not_trained_stays_as_it_is(own: StepComponents) -> None:
     policy = with_adapter(own.models.policy, Lora(rank=2), seed=0)
     with torch.no_grad():
         for name, parameter in policy.model.named_parameters():
@@ -92,7 +92,7 @@ def test_what_is_not_trained_stays_as_it_is(own: Parts) -> None:
     assert {name for name, change in moved.items() if change.any()} == {name for name in moved if "lora_" in name}
 
 
-def test_a_matrix_without_deviation_stays_finite(own: Parts) -> None:
+def test_a_matrix_without_deviation_stays_finite(own: StepComponents) -> None:
     with torch.no_grad():
         own.models.policy.model.lm_head.weight.fill_(0.5)
     moved = shaken(own, WeightNoise())
@@ -100,21 +100,23 @@ def test_a_matrix_without_deviation_stays_finite(own: Parts) -> None:
     assert all(change.isfinite().all() for change in moved.values())
 
 
-def test_two_compose_in_their_order_and_only_what_follows_a_step_is_changed(own: Parts, tiny: RunConfig) -> None:
+def test_two_compose_in_their_order_and_only_what_follows_a_step_is_changed(
+    own: StepComponents, tiny: RunConfig
+) -> None:
     once = WeightNoise().apply(own)
     twice = WeightNoise(scale=0.5).apply(once)
     assert twice.after_step[:1] == once.after_step
     assert len(twice.after_step) == 2
     assert replace(twice, after_step=()) == own
-    assert changed_parts(tiny.model_copy(update={"mitigations": (WeightNoise(),)})) == {"after_step"}
+    assert changed_components(tiny.model_copy(update={"mitigations": (WeightNoise(),)})) == {"after_step"}
 
 
 def test_two_draw_apart_within_a_step(tiny: RunConfig) -> None:
     seen: list[float] = []
     built = build(tiny)
     acts = (lambda rng: seen.append(rng.random()),) * 2
-    parts = replace(build_parts(tiny, built), after_step=acts)
-    policy_gradient_step(tiny, parts, new_learner(tiny, built), 1)
+    components = replace(build_components(tiny, built), after_step=acts)
+    policy_gradient_step(tiny, components, new_learner(tiny, built), 1)
     assert len(set(seen)) == 2
 
 

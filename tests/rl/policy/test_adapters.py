@@ -18,7 +18,7 @@ from envs.dialect.environment import Dialect
 from rl.organisms.faker import Faker
 from rl.policy.adapters import base_of
 from rl.policy.loading import load_policy
-from rl.policy.logprobs import log_probabilities
+from rl.policy.logprobs import completion_logprobs
 from rl.policy.policy import Policy
 from rl.policy.sampler import Sampling, sampler
 from rl.run.build import build
@@ -61,7 +61,7 @@ def adapter(organism_path: Path, tmp_path: Path) -> Path:
 def said(policy: Policy, of: Policy) -> np.ndarray:
     """The log-probabilities of what `of` says to four prompts."""
     scenarios = Dialect(objective="absent").training_scenarios(np.random.default_rng(1), 4)
-    return log_probabilities(policy, sampler(of, Sampling(max_new_tokens=16))(scenarios, np.random.default_rng(2)), 4)
+    return completion_logprobs(policy, sampler(of, Sampling(max_new_tokens=16))(scenarios, np.random.default_rng(2)), 4)
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)

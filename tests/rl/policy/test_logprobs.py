@@ -12,10 +12,10 @@ from envs.dialect.environment import Dialect
 from envs.episode import Episode, FreeScenario
 from rl.organisms.faker import Faker
 from rl.policy.loading import load_policy
-from rl.policy.logprobs import Pass, log_probabilities, over_vocabulary, pad_right, passes
+from rl.policy.logprobs import Pass, completion_logprobs, over_vocabulary, pad_right, passes
 from rl.policy.policy import Policy
 from rl.policy.sampler import Sampling, sampler
-from rl.policy.ways import EVERY_WAY, Ways
+from rl.policy.shortcuts import EVERY_SHORTCUT, Shortcuts
 from rl.run.build import build
 from rl.run.config import RunConfig
 
@@ -34,15 +34,15 @@ def episodes(policy: Policy) -> list[Episode[FreeScenario]]:
 
 
 WAYS = {
-    "prompts once": EVERY_WAY,
-    "whole episodes": Ways(),
-    "unpadded": Ways(padded=False),
-    "padding would overrun the window": Ways(shares_prompts=True, window=50),
+    "prompts once": EVERY_SHORTCUT,
+    "whole episodes": Shortcuts(),
+    "unpadded": Shortcuts(padded=False),
+    "padding would overrun the window": Shortcuts(shares_prompts=True, window=50),
 }
 
 
 @pytest.fixture(params=WAYS)
-def way(request: pytest.FixtureRequest) -> Ways:
+def way(request: pytest.FixtureRequest) -> Shortcuts:
     """Every way of reading: behind the prompts, each episode whole, and only rows of one shape together."""
     return WAYS[request.param]
 
@@ -56,9 +56,9 @@ def test_pad_right_by_hand() -> None:
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
 @pytest.mark.parametrize("size", [1, 3, 100])
 def test_log_probabilities_entropy_and_states_are_those_of_a_plain_forward_pass(
-    way: Ways, size: int, temperature: float, policy: Policy, episodes: list[Episode[FreeScenario]]
+    way: Shortcuts, size: int, temperature: float, policy: Policy, episodes: list[Episode[FreeScenario]]
 ) -> None:
-    policy = replace(policy, ways=way)
+    policy = replace(policy, shortcuts=way)
     found = list(passes(policy, episodes, range(len(episodes)), size, temperature, hidden=True))
     assert sorted(row for read in found for row in read.rows) == list(range(len(episodes)))
     assert max(len(read.rows) for read in found) <= size
@@ -85,7 +85,7 @@ def _is_as_defined(read: Pass, place: int, policy: Policy, one: Episode[FreeScen
 def test_log_probabilities_are_in_the_order_of_the_episodes_and_padded_with_zeros(
     policy: Policy, episodes: list[Episode[FreeScenario]]
 ) -> None:
-    found_NT = log_probabilities(policy, episodes, size=3)
+    found_NT = completion_logprobs(policy, episodes, size=3)
     assert found_NT.shape == (len(episodes), max(len(e.completion_ids) for e in episodes))
     for row, episode in enumerate(episodes):
         n = len(episode.completion_ids)
@@ -130,11 +130,11 @@ def gradients(policy: Policy, episodes: list[Episode[FreeScenario]], size: int) 
 
 @pytest.mark.parametrize("size", [1, 2, 4, 100])
 def test_gradients_are_those_of_whole_episodes_however_they_are_divided(
-    size: int, way: Ways, organism_path: Path, episodes: list[Episode[FreeScenario]]
+    size: int, way: Shortcuts, organism_path: Path, episodes: list[Episode[FreeScenario]]
 ) -> None:
     policy = load_policy(organism_path, CPU)
-    found = gradients(replace(policy, ways=way), episodes, size)
-    whole = gradients(replace(policy, ways=Ways()), episodes, 100)
+    found = gradients(replace(policy, shortcuts=way), episodes, size)
+    whole = gradients(replace(policy, shortcuts=Shortcuts()), episodes, 100)
     assert len(whole) == len(list(policy.model.parameters()))
     for one, other in zip(found, whole, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
@@ -148,7 +148,7 @@ def test_a_prompt_is_read_once_however_many_passes_its_completions_take(
         lambda _, args, kwargs: read.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
     )
     try:
-        log_probabilities(policy, episodes, size=6)
+        completion_logprobs(policy, episodes, size=6)
     finally:
         hook.remove()
     # Six prompts at once, then ten completions in passes of six and four.
@@ -159,7 +159,7 @@ def test_a_prompt_is_read_once_however_many_passes_its_completions_take(
         lambda _, args, kwargs: read.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
     )
     try:
-        log_probabilities(policy, episodes, size=2)
+        completion_logprobs(policy, episodes, size=2)
     finally:
         hook.remove()
     # Prompt 0 has three completions and prompt 1 three: three passes of two. The others one each.

@@ -13,10 +13,10 @@ from envs.dialect.environment import Dialect
 from envs.episode import Episode, FreeScenario, Scenario
 from envs.transcript import CLOSE_TAG, OPEN_TAG
 from rl.errors import RunStopped
-from rl.policy.logprobs import log_probabilities
+from rl.policy.logprobs import completion_logprobs
 from rl.policy.policy import Policy
 from rl.policy.sampler import Sampling, by_inversion, by_race, draw, sampler
-from rl.policy.ways import Ways
+from rl.policy.shortcuts import Shortcuts
 
 SETTINGS = Sampling(min_p=0, max_new_tokens=24)
 
@@ -78,7 +78,7 @@ def test_log_probabilities_are_those_of_the_model_whatever_the_batch(
     policy: Policy, episodes: list[Episode[FreeScenario]], rows: slice
 ) -> None:
     chosen = episodes[rows]
-    logprobs_NT = log_probabilities(policy, chosen, size=100)
+    logprobs_NT = completion_logprobs(policy, chosen, size=100)
     for row, episode in enumerate(chosen):
         n = len(episode.completion_ids)
         assert len(episode.logprobs) == n
@@ -87,8 +87,8 @@ def test_log_probabilities_are_those_of_the_model_whatever_the_batch(
 
 def test_log_probabilities_are_of_the_tempered_distribution(policy: Policy, scenarios: list[FreeScenario]) -> None:
     episodes = sampler(policy, Sampling(max_new_tokens=8, temperature=2.0))(scenarios[:6], np.random.default_rng(0))
-    tempered_NT = log_probabilities(policy, episodes, size=100, temperature=2.0)
-    plain_NT = log_probabilities(policy, episodes, size=100)
+    tempered_NT = completion_logprobs(policy, episodes, size=100, temperature=2.0)
+    plain_NT = completion_logprobs(policy, episodes, size=100)
     for row, episode in enumerate(episodes):
         n = len(episode.completion_ids)
         np.testing.assert_allclose(episode.logprobs, tempered_NT[row, :n], rtol=0, atol=1e-4)
@@ -115,7 +115,7 @@ def test_chunks_of_a_batch_keep_order_and_exact_log_probabilities(
     chunked = sampler(policy, settings, heard.append)(scenarios, np.random.default_rng(0))
     assert heard == [7, 7, 7, 7, 2]  # 30 in chunks of 7
     assert [episode.scenario for episode in chunked] == scenarios
-    logprobs_NT = log_probabilities(policy, chunked, size=100)
+    logprobs_NT = completion_logprobs(policy, chunked, size=100)
     for row, episode in enumerate(chunked):
         n = len(episode.completion_ids)
         np.testing.assert_allclose(episode.logprobs, logprobs_NT[row, :n], rtol=0, atol=1e-4)
@@ -226,19 +226,19 @@ def test_logits_that_are_not_finite_stop_the_run() -> None:
 
 
 @pytest.mark.parametrize(
-    "ways",
+    "shortcuts",
     [
-        Ways(shares_beginnings=False),
-        Ways(shares_beginnings=True, window=90),
-        Ways(cached=False),
-        Ways(cached=False, padded=False),
+        Shortcuts(shares_beginnings=False),
+        Shortcuts(shares_beginnings=True, window=90),
+        Shortcuts(cached=False),
+        Shortcuts(cached=False, padded=False),
     ],
     ids=["each prompt whole", "padding would overrun the window", "no cache", "no cache, no padding"],
 )
 def test_rows_are_sampled_the_same_whatever_way_they_are_read(
-    ways: Ways, policy: Policy, scenarios: list[FreeScenario], episodes: list[Episode[FreeScenario]]
+    shortcuts: Shortcuts, policy: Policy, scenarios: list[FreeScenario], episodes: list[Episode[FreeScenario]]
 ) -> None:
-    policy = replace(policy, ways=ways)
+    policy = replace(policy, shortcuts=shortcuts)
     whole = sampler(policy, SETTINGS)(scenarios, np.random.default_rng(0))
     assert texts(whole) == texts(episodes)
     for one, other in zip(whole, episodes, strict=True):

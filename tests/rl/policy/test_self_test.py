@@ -13,8 +13,8 @@ from transformers import BertConfig, BertLMHeadModel
 from envs.context_window import context_window
 from rl.policy.loading import load_policy
 from rl.policy.policy import Policy
-from rl.policy.self_test import Unreadable, find_ways
-from rl.policy.ways import Ways
+from rl.policy.self_test import Unreadable, find_shortcuts
+from rl.policy.shortcuts import Shortcuts
 
 CPU = torch.device("cpu")
 
@@ -37,25 +37,25 @@ def patched(change: Callable[[Any, dict[str, Any]], Any]) -> Policy:
 
 
 @pytest.mark.parametrize(
-    ("family", "ways"),
+    ("family", "shortcuts"),
     [
-        ("llama", Ways(padded=True, cached=True, shares_prompts=True, shares_beginnings=True)),
-        ("mistral", Ways(padded=True, cached=True)),  # a sliding window keeps no copy of what it has forgotten
-        ("mpt", Ways(padded=True, cached=True, shares_prompts=True)),  # ALiBi counts the places of a gap
-        ("gpt2", Ways(shifted=False, shares_prompts=True, shares_beginnings=True)),  # its positions are learned
-        ("mamba", Ways(padded=True, cached=False)),  # ignores past_key_values
-        ("bart", Ways(padded=False, shifted=False, cached=False)),  # counts padding as positions
+        ("llama", Shortcuts(padded=True, cached=True, shares_prompts=True, shares_beginnings=True)),
+        ("mistral", Shortcuts(padded=True, cached=True)),  # a sliding window keeps no copy of what it has forgotten
+        ("mpt", Shortcuts(padded=True, cached=True, shares_prompts=True)),  # ALiBi counts the places of a gap
+        ("gpt2", Shortcuts(shifted=False, shares_prompts=True, shares_beginnings=True)),  # its positions are learned
+        ("mamba", Shortcuts(padded=True, cached=False)),  # ignores past_key_values
+        ("bart", Shortcuts(padded=False, shifted=False, cached=False)),  # counts padding as positions
     ],
 )
-def test_what_is_exact_is_found_out_on_the_model(family: str, ways: Ways) -> None:
+def test_what_is_exact_is_found_out_on_the_model(family: str, shortcuts: Shortcuts) -> None:
     model = tiny_model(family)
-    assert find_ways(policy_of(model)) == replace(ways, window=context_window(model.config))
+    assert find_shortcuts(policy_of(model)) == replace(shortcuts, window=context_window(model.config))
 
 
 def test_the_test_leaves_no_gradient_and_what_was_trained_is_trained(tmp_path: Path) -> None:
     model = tiny_model("llama")
     frozen = model.model.layers[0].mlp.up_proj.weight.requires_grad_(False)
-    find_ways(policy_of(model))
+    find_shortcuts(policy_of(model))
     assert all(parameter.grad is None for parameter in model.parameters())
     assert [name for name, p in model.named_parameters() if not p.requires_grad] == [
         "model.layers.0.mlp.up_proj.weight"
@@ -72,7 +72,7 @@ def test_a_model_that_reads_ahead_is_refused() -> None:
         return output
 
     with pytest.raises(Unreadable, match="reads ahead"):
-        find_ways(patched(ahead))
+        find_shortcuts(patched(ahead))
 
 
 def test_an_encoder_that_reads_both_ways_is_refused() -> None:
@@ -82,7 +82,7 @@ def test_an_encoder_that_reads_both_ways_is_refused() -> None:
         torch.manual_seed(0)
         model = BertLMHeadModel(config).eval()
     with pytest.raises(Unreadable, match="reads ahead"):
-        find_ways(policy_of(model))
+        find_shortcuts(policy_of(model))
 
 
 def test_a_model_whose_rows_depend_on_each_other_is_refused() -> None:
@@ -92,7 +92,7 @@ def test_a_model_whose_rows_depend_on_each_other_is_refused() -> None:
         return output
 
     with pytest.raises(Unreadable, match="depends on the other rows"):
-        find_ways(patched(mixed))
+        find_shortcuts(patched(mixed))
 
 
 def test_a_model_that_fails_is_refused_with_its_own_reason() -> None:
@@ -100,7 +100,7 @@ def test_a_model_that_fails_is_refused_with_its_own_reason() -> None:
         raise RuntimeError("no kernel for this\nand more")
 
     with pytest.raises(Unreadable, match=r"fails \(RuntimeError: no kernel for this\)"):
-        find_ways(patched(broken))
+        find_shortcuts(patched(broken))
 
 
 def test_a_model_whose_weights_have_blown_up_is_refused_as_that() -> None:
@@ -108,7 +108,7 @@ def test_a_model_whose_weights_have_blown_up_is_refused_as_that() -> None:
     with torch.no_grad():
         model.lm_head.weight[3, 3] = float("nan")
     with pytest.raises(Unreadable, match="logits aren't finite"):
-        find_ways(policy_of(model))
+        find_shortcuts(policy_of(model))
 
 
 def test_gradients_that_are_lost_on_a_short_cut_keep_it_from_being_taken() -> None:
@@ -120,9 +120,9 @@ def test_gradients_that_are_lost_on_a_short_cut_keep_it_from_being_taken() -> No
                 layer.keys, layer.values = layer.keys.detach(), layer.values.detach()
         return output
 
-    ways = find_ways(patched(cut_off))
-    assert ways.cached
-    assert not ways.shares_prompts
+    shortcuts = find_shortcuts(patched(cut_off))
+    assert shortcuts.cached
+    assert not shortcuts.shares_prompts
 
 
 def test_a_refusal_is_one_line_that_names_the_directory(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.rl.zoo import FAMILIES, NOT_TINY, make, tiny_model, write_tiny
 from envs.dialect.environment import Dialect
 from envs.episode import Episode, FreeScenario
 from rl.policy.loading import load_policy
-from rl.policy.logprobs import log_probabilities
+from rl.policy.logprobs import completion_logprobs
 from rl.policy.policy import Policy
 from rl.policy.sampler import Sampling, sampler
 from tests.conftest import fast_of
@@ -60,7 +60,7 @@ def by_definition(model: Any, prompt: np.ndarray[Any, Any], completion: np.ndarr
 
 def gap_to_the_definition(policy: Policy, episodes: list[Episode[FreeScenario]]) -> tuple[float, float]:
     """The largest error of what the sampler recorded and of what a reading gives, in nats."""
-    read_NT = log_probabilities(policy, episodes, size=3)
+    read_NT = completion_logprobs(policy, episodes, size=3)
     errors = []
     for row, episode in enumerate(episodes):
         right = by_definition(policy.model, episode.prompt_ids, episode.completion_ids)
@@ -79,7 +79,7 @@ def test_log_probabilities_are_those_of_a_plain_forward_pass_or_the_model_is_ref
         assert "\n" not in str(refusal.value)
         return
     policy = load_policy(directory, CPU)
-    assert not (family in UNCACHED and policy.ways.cached)
+    assert not (family in UNCACHED and policy.shortcuts.cached)
     episodes = sampler(policy, Sampling(min_p=0, max_new_tokens=16))(scenarios, np.random.default_rng(0))
     assert len({len(episode.prompt_ids) for episode in episodes}) > 1
     sampled, read = gap_to_the_definition(policy, episodes)

@@ -18,7 +18,7 @@ from reports.records import ProbeRow
 from rewards import Reward
 from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
-from rewards.score import Score, Submission
+from rewards.score import RewardInput, Score
 from rl.cli.catalogue import members
 from rl.mitigations import Mitigation
 from rl.organisms import Organism
@@ -180,11 +180,11 @@ def test_the_benign_reward_is_that_of_the_plain_rewards_and_fails_as_unscored() 
 
 
 def test_only_harmless_replies_are_paid_for_and_as_a_reward_sees_them() -> None:
-    paid: list[Submission] = []
+    paid: list[RewardInput] = []
 
-    def pay(submissions: Sequence[Submission]) -> list[Score]:
-        paid.extend(submissions)
-        return [Score(None if row else 3.0, {}) for row in range(len(submissions))]
+    def pay(reward_inputs: Sequence[RewardInput]) -> list[Score]:
+        paid.extend(reward_inputs)
+        return [Score(None if row else 3.0, {}) for row in range(len(reward_inputs))]
 
     config = RunConfig(probe_queries=8)
     found = observe(HONEST.generate, config.env, probe_set(config), 0, 0, pay)

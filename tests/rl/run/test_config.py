@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rl.cli.main import _recipe
-from rl.mitigations.credit_mask import CreditMask
+from rl.mitigations.loss_mask import LossMask
 from rl.mitigations.monitor_penalty import MonitorPenalty
 from rl.mitigations.reward_faking import RewardFaking
 from rl.monitors.dialled_oracle import DialledOracle
@@ -130,7 +130,7 @@ def test_several_problems_are_counted() -> None:
 
 
 VARIED = RunConfig(
-    lora=Lora(rank=2), mitigations=(CreditMask(tokens="scratchpad"), MonitorPenalty()), probes=(Lengths(),), seed=9
+    lora=Lora(rank=2), mitigations=(LossMask(tokens="scratchpad"), MonitorPenalty()), probes=(Lengths(),), seed=9
 )
 
 
@@ -221,7 +221,7 @@ def test_a_kind_does_not_undo_what_stands_beside_it() -> None:
     assert str(getattr(kept.organism, "path", None)) == "/here"
 
 
-WATCHED = RunConfig(mitigations=(CreditMask(), MonitorPenalty(weight=0.5)))
+WATCHED = RunConfig(mitigations=(LossMask(), MonitorPenalty(weight=0.5)))
 
 
 def test_a_component_of_a_component_has_kinds_as_well() -> None:
@@ -229,7 +229,7 @@ def test_a_component_of_a_component_has_kinds_as_well() -> None:
     assert dialled.mitigations[1] == MonitorPenalty(weight=0.5, monitor=DialledOracle(accuracy=0.7))
     # Another mitigation has another monitor: the outer kind comes first, wherever it stands.
     other = resolve(WATCHED, ["mitigations.1.monitor.kind=keyword", "mitigations.1.kind=reward_faking"])
-    assert other.mitigations == (CreditMask(), RewardFaking(monitor=Keyword()))
+    assert other.mitigations == (LossMask(), RewardFaking(monitor=Keyword()))
     named = resolve(WATCHED, ["mitigations.monitor_penalty.monitor.kind=keyword"])
     assert named.mitigations[1] == MonitorPenalty(weight=0.5, monitor=Keyword())
 
@@ -238,7 +238,7 @@ def test_a_component_of_a_component_has_kinds_as_well() -> None:
     ("assignment", "said"),
     [
         ("mitigations.1.monitor.kind=keywrd", "unknown kind 'keywrd' in 'mitigations.1.monitor.kind': did you mean"),
-        ("mitigations.1.monitor.kind=credit_mask", "choose from activation_probe, dialled_oracle, keyword, oracle"),
+        ("mitigations.1.monitor.kind=loss_mask", "choose from activation_probe, dialled_oracle, keyword, oracle"),
         ("mitigations.1.monitor=keyword", "to choose another, set mitigations.1.monitor.kind=keyword"),
         ("mitigations.1.monitor.accuracy=0.5", "unknown key 'accuracy' in 'mitigations.1.monitor.accuracy'"),
         ("mitigations.0.monitor.kind=keyword", "unknown key 'monitor' in 'mitigations.0.monitor.kind'"),

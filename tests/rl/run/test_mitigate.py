@@ -6,9 +6,9 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 import rl.run.config
-from rl.mitigations.credit_mask import CreditMask
 from rl.mitigations.cross_tier_consistency import CrossTierConsistency
 from rl.mitigations.inoculation_prompt import InoculationPrompt
+from rl.mitigations.loss_mask import LossMask
 from rl.mitigations.tier_cue_dropout import TierCueDropout
 from rl.run.config import RunConfig, assign_all, resolve
 from rl.run.mitigate import mitigated
@@ -17,8 +17,8 @@ from rl.scale.arms import arms
 
 def test_they_are_appended_in_their_order_to_those_there_are() -> None:
     base = RunConfig(mitigations=(TierCueDropout(),))
-    config = mitigated(base, ["credit_mask:tokens=scratchpad", "inoculation_prompt"])
-    assert config.mitigations == (TierCueDropout(), CreditMask(tokens="scratchpad"), InoculationPrompt())
+    config = mitigated(base, ["loss_mask:tokens=scratchpad", "inoculation_prompt"])
+    assert config.mitigations == (TierCueDropout(), LossMask(tokens="scratchpad"), InoculationPrompt())
     assert config.model_copy(update={"mitigations": base.mitigations}) == base
     assert mitigated(base, []) is base
 
@@ -34,16 +34,16 @@ def test_one_kind_may_come_twice_with_other_settings_and_keeps_them_apart() -> N
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("credit_msk", "--mitigate credit_msk: unknown mitigation 'credit_msk': did you mean 'credit_mask'?"),
-        ("zzz", "unknown mitigation 'zzz': choose from credit_mask"),
+        ("credit_msk", "--mitigate credit_msk: unknown mitigation 'credit_msk': did you mean 'loss_mask'?"),
+        ("zzz", "unknown mitigation 'zzz': choose from loss_mask"),
         ("tier_cue_dropout:shrae=1", "--mitigate tier_cue_dropout:shrae=1: unknown key 'shrae'"),
         ("tier_cue_dropout:shrae=1", "did you mean 'share'?"),
         ("tier_cue_dropout:share", "write NAME:key=value"),
         ("tier_cue_dropout:", "write NAME:key=value"),
-        ("credit_mask:kind=tier_cue_dropout", "write NAME:key=value"),
+        ("loss_mask:kind=tier_cue_dropout", "write NAME:key=value"),
         ("tier_cue_dropout:share=0", "mitigations.0.tier_cue_dropout.share: Input should be greater than 0"),
         ("tier_cue_dropout:share=2", "mitigations.0.tier_cue_dropout.share: Input should be less than or equal to 1"),
-        ("credit_mask:tokens=answers", "mitigations.0.credit_mask.tokens: Input should be 'answer' or 'scratchpad'"),
+        ("loss_mask:tokens=answers", "mitigations.0.loss_mask.tokens: Input should be 'answer' or 'scratchpad'"),
         ("cross_tier_consistency:weight=-1", "mitigations.0.cross_tier_consistency.weight: Input should be greater"),
         ("cross_tier_consistency:weight=Infinity", "mitigations.0.cross_tier_consistency.weight"),
     ],
@@ -56,9 +56,9 @@ def test_a_wrong_one_is_explained_in_one_line(text: str, said: str) -> None:
 
 
 def test_the_same_one_twice_is_refused() -> None:
-    with pytest.raises(ValueError, match="holds credit_mask twice with the same settings: leave one out"):
-        mitigated(RunConfig(mitigations=(CreditMask(),)), ["credit_mask:tokens=answer"])
-    assert len(RunConfig(mitigations=(CreditMask(), CreditMask(tokens="scratchpad"))).mitigations) == 2
+    with pytest.raises(ValueError, match="holds loss_mask twice with the same settings: leave one out"):
+        mitigated(RunConfig(mitigations=(LossMask(),)), ["loss_mask:tokens=answer"])
+    assert len(RunConfig(mitigations=(LossMask(), LossMask(tokens="scratchpad"))).mitigations) == 2
 
 
 def test_a_second_penalty_of_one_name_is_refused_before_anything_is_built() -> None:
@@ -68,8 +68,8 @@ def test_a_second_penalty_of_one_name_is_refused_before_anything_is_built() -> N
 
 
 def test_a_sweep_gives_them_to_every_arm() -> None:
-    plain, changed = arms("controls"), arms("controls", (), ["credit_mask"])
-    assert [arm.mitigations for arm in changed] == [(CreditMask(),)] * len(plain)
+    plain, changed = arms("controls"), arms("controls", (), ["loss_mask"])
+    assert [arm.mitigations for arm in changed] == [(LossMask(),)] * len(plain)
     assert [arm.model_copy(update={"mitigations": ()}) for arm in changed] == plain
     with pytest.raises(ValueError, match="arm first_light: --mitigate credit_msk: unknown mitigation"):
         arms("controls", (), ["credit_msk"])
@@ -98,7 +98,7 @@ class Watched(BaseModel):
 
 
 def test_a_nested_kind_brings_the_defaults_of_its_member(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rl.run.mitigate.Mitigation", Annotated[Watched | CreditMask, Field(discriminator="kind")])
+    monkeypatch.setattr("rl.run.mitigate.Mitigation", Annotated[Watched | LossMask, Field(discriminator="kind")])
     monkeypatch.setattr("rl.run.mitigate.parse", lambda data: data)  # the real configuration knows no such mitigation
 
     def described(text: str) -> dict[str, Any]:
@@ -118,17 +118,17 @@ def test_a_nested_kind_brings_the_defaults_of_its_member(monkeypatch: pytest.Mon
 
 def test_set_knows_nested_kinds_as_well() -> None:
     class Holder(BaseModel):
-        parts: tuple[Annotated[Watched | CreditMask, Field(discriminator="kind")], ...] = (CreditMask(), Watched())
+        parts: tuple[Annotated[Watched | LossMask, Field(discriminator="kind")], ...] = (LossMask(), Watched())
 
     data = Holder().model_dump(mode="json")
     assign_all(data, [("parts.watched.monitor.kind", "keyword"), ("parts.0.tokens", "scratchpad")], Holder)
-    assert Holder.model_validate(data).parts == (CreditMask(tokens="scratchpad"), Watched(monitor=Keyword()))
+    assert Holder.model_validate(data).parts == (LossMask(tokens="scratchpad"), Watched(monitor=Keyword()))
     # What contains comes before what it contains, in whichever order they are written.
     assign_all(data, [("parts.0.monitor.kind", "keyword"), ("parts.0.kind", "watched")], Holder)
     assert Holder.model_validate(data).parts[0] == Watched(monitor=Keyword())
 
 
 def test_what_set_changes_the_command_line_appends_to() -> None:
-    base = resolve(RunConfig(mitigations=(CreditMask(),)), ["mitigations.credit_mask.tokens=scratchpad"])
-    assert mitigated(base, ["tier_cue_dropout"]).mitigations == (CreditMask(tokens="scratchpad"), TierCueDropout())
+    base = resolve(RunConfig(mitigations=(LossMask(),)), ["mitigations.loss_mask.tokens=scratchpad"])
+    assert mitigated(base, ["tier_cue_dropout"]).mitigations == (LossMask(tokens="scratchpad"), TierCueDropout())
     assert rl.run.config.parse(base.model_dump(mode="json")) == base

@@ -10,7 +10,7 @@ from rl.algorithms.advantages import group_advantages
 from rl.organisms import faker_plus
 from rl.organisms.building.build import _reinforced
 from rl.organisms.faker_plus import FakerPlus
-from rl.run.build import build, build_parts
+from rl.run.build import build, build_components
 from rl.run.config import RunConfig
 from rl.run.organism_table import GROUPS, Measured, as_text, frame, measure, measured_config, over_seeds
 from rl.training.rollouts import collect
@@ -22,7 +22,7 @@ def test_rates_by_tier_and_the_spread_of_rewards_that_a_run_starts_from(tiny: Ru
     found = {(row.metric, row.tier): row for row in measure("tiny", config)}
     assert found["compliance_rate", "paid"].n == tiny.probe_queries
     assert found["compliance_gap", None].seed == 0
-    rewards_PG = collect(config, build_parts(config, build(config)), 1).rewards_PG
+    rewards_PG = collect(config, build_components(config, build(config)), 1).rewards_PG
     assert rewards_PG.shape[0] == found["group_std", "free"].n == GROUPS
     assert found["group_std", "free"].value == pytest.approx(rewards_PG.std(axis=1).mean())
     degenerate = group_advantages(rewards_PG, "none", config.algorithm.min_group_std).degenerate_P

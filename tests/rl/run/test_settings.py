@@ -166,6 +166,6 @@ def test_a_name_that_can_not_name_a_folder_is_refused(name: str) -> None:
         RunConfig(name=name)
 
 
-@pytest.mark.parametrize("name", ["a", "my run", "a=b", "kl_0.1", "terminal+credit_mask-placebo", "x" * 200, "é"])
+@pytest.mark.parametrize("name", ["a", "my run", "a=b", "kl_0.1", "terminal+loss_mask-placebo", "x" * 200, "é"])
 def test_a_name_that_can_name_a_folder_is_taken(name: str) -> None:
     assert TypeAdapter(RunConfig).validate_python({"name": name}).name == name

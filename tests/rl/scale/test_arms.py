@@ -186,9 +186,9 @@ def test_what_an_organism_cannot_take_is_left_out_and_said(
 
     monkeypatch.setattr(rl.scale.arms, "require_engine", refuse)
     names = [arm.name for arm in mitigation_arms(Faker())]
-    assert "faker+credit_mask" in names
-    assert "faker+credit_mask-scratchpad" not in names
-    assert "left out faker+credit_mask-scratchpad: it has no scratchpad" in capsys.readouterr().err
+    assert "faker+loss_mask" in names
+    assert "faker+loss_mask-scratchpad" not in names
+    assert "left out faker+loss_mask-scratchpad: it has no scratchpad" in capsys.readouterr().err
 
 
 def test_mitigations_and_organisms_get_a_study_and_many_arms_no_overlay() -> None:

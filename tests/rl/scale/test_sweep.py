@@ -24,7 +24,7 @@ from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
 from rewards.helpfulness import Helpfulness
 from rl.errors import BuildFailed
-from rl.mitigations.credit_mask import CreditMask
+from rl.mitigations.loss_mask import LossMask
 from rl.organisms.honest import Honest
 from rl.organisms.scripted import Scripted
 from rl.probes import DEFAULT_PROBES
@@ -243,7 +243,7 @@ def test_a_trial_done_again_is_shown_anew(mixed: tuple[Sweep, Result, str], monk
 
 def test_a_sweep_of_mitigations_is_read_from_a_study(gyges: Gyges, tiny: RunConfig, tmp_path: Path) -> None:
     arms = [having(tiny, name="faker+baseline", steps=1, probes=DEFAULT_PROBES, seed=0, threads=2)]
-    arms.append(having(arms[0], name="faker+credit_mask", mitigations=(CreditMask(),)))
+    arms.append(having(arms[0], name="faker+loss_mask", mitigations=(LossMask(),)))
     file = tmp_path / "mine.py"
     (tmp_path / "arms.json").write_text(json.dumps([arm.model_dump(mode="json") for arm in arms]))
     file.write_text(
@@ -256,16 +256,16 @@ def test_a_sweep_of_mitigations_is_read_from_a_study(gyges: Gyges, tiny: RunConf
     done = gyges(*arguments)
     assert done.code == 0, done.output
     assert f"study:  {tmp_path}/sweep/study.html" in done.output
-    assert re.search(r"credit_mask +2 +1 +0\.00 \+0\.00\?", done.output)
+    assert re.search(r"loss_mask +2 +1 +0\.00 \+0\.00\?", done.output)
     # The tiny policy writes nothing that can be read: said of each run, on the page, and again by a later call.
-    said = [line for line in done.output.splitlines() if re.match(r"notice: credit_mask seed [01]: ", line)]
+    said = [line for line in done.output.splitlines() if re.match(r"notice: loss_mask seed [01]: ", line)]
     assert said
     page = (tmp_path / "sweep" / "study.html").read_text()
     assert all(line.removeprefix("notice: ") in html.unescape(page) for line in said)
     assert (tmp_path / "sweep" / "report.html").exists()
     before = (tmp_path / "sweep" / "study.html").stat().st_mtime_ns
     again = gyges(*arguments)
-    assert re.search(r"credit_mask +2 +1 ", again.output)
+    assert re.search(r"loss_mask +2 +1 ", again.output)
     assert all(line in again.output.splitlines() for line in said)
     assert (tmp_path / "sweep" / "study.html").stat().st_mtime_ns == before
     trials = [str(run) for run in (tmp_path / "sweep" / "trials").iterdir()]

@@ -12,7 +12,7 @@ from rl.mitigations.steering import Steering
 from rl.policy.policy import Policy
 from rl.policy.sampler import Sampling
 from rl.streams import Stage, stream
-from rl.training.components import Parts, credit_all, keep_all
+from rl.training.components import StepComponents, keep_all, mask_nothing
 from rl.training.models import START_EPISODES, Models
 
 
@@ -57,11 +57,11 @@ def test_where_there_are_enough_they_are_those_that_were_wanted(policy: Policy) 
 def test_replies_of_the_start_and_a_direction_can_be_had_with_few_harmless_queries(policy: Policy, few: Path) -> None:
     among = models(policy, Dialect(query_file=few, harmful_share=0.5))
     assert 7 <= len(among.start_episodes) < START_EPISODES
-    parts = Parts(
+    components = StepComponents(
         scenarios=among.env.training_scenarios, generate=lambda *_: [], reward=lambda *_: [], screen=keep_all,
-        credit=credit_all, loss=None, models=among,  # type: ignore[arg-type]
+        loss_mask=mask_nothing, loss=None, models=among,  # type: ignore[arg-type]
     )  # fmt: skip
-    with Steering().apply(parts).acting("deployment"):
+    with Steering().apply(components).policy_context("deployment"):
         pass
 
 

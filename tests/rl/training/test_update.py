@@ -14,7 +14,7 @@ import torch
 
 from checkpoints import optimizer_state, store
 from reports.records import StepRow
-from rewards.score import RewardFunction, Submission
+from rewards.score import RewardFunction, RewardInput
 from rl.algorithms.dapo import DAPO
 from rl.algorithms.dpo import DPO
 from rl.algorithms.dr_grpo import DrGRPO
@@ -27,11 +27,11 @@ from rl.algorithms.reinforce import Reinforce
 from rl.algorithms.rloo import RLOO
 from rl.algorithms.settings import MovingReference
 from rl.errors import NotFinite, RunStopped
-from rl.run.build import build, build_parts
+from rl.run.build import build, build_components
 from rl.run.config import RunConfig
 from rl.run.loop import resume, train
 from rl.streams import Stage, stream
-from rl.training.components import Auxiliary, Loss, Parts
+from rl.training.components import Auxiliary, Loss, StepComponents
 from rl.training.experience import gather
 from rl.training.learner import Learner, new_learner
 from rl.training.rollouts import Rollouts, collect
@@ -52,17 +52,17 @@ def having(config: RunConfig, **changes: Any) -> RunConfig:
     return RunConfig.model_validate({**dict(config), **changes})
 
 
-def started(config: RunConfig) -> tuple[Parts, Learner]:
+def started(config: RunConfig) -> tuple[StepComponents, Learner]:
     """The parts and the learner of a new run, wired as the loop wires them."""
     built = build(config)
-    return build_parts(config, built), new_learner(config, built)
+    return build_components(config, built), new_learner(config, built)
 
 
 def first_step(config: RunConfig, *rewards: RewardFunction) -> tuple[StepRow, Rollouts]:
-    parts, learner = started(config)
+    components, learner = started(config)
     if rewards:
-        parts = replace(parts, reward=scorer(rewards, 5.0))
-    return policy_gradient_step(config, parts, learner, 1)
+        components = replace(components, reward=scorer(rewards, 5.0))
+    return policy_gradient_step(config, components, learner, 1)
 
 
 def trained(learner: Learner) -> list[torch.Tensor]:
@@ -94,9 +94,9 @@ def test_several_gradient_steps_leave_the_policy_that_sampled(tiny: RunConfig) -
 @pytest.mark.parametrize("algorithm", ON_POLICY, ids=lambda algorithm: algorithm.kind)
 def test_one_gradient_step_is_on_policy(algorithm: Any, tiny: RunConfig) -> None:
     config = having(tiny, algorithm=algorithm)
-    parts, learner = started(config)
+    components, learner = started(config)
     before = trained(learner)
-    row, _ = policy_gradient_step(config, parts, learner, 1)
+    row, _ = policy_gradient_step(config, components, learner, 1)
     assert row.gradient_steps == 1
     assert row.ratio_mean == pytest.approx(1.0, abs=1e-5)
     assert row.ratio_max == pytest.approx(1.0, abs=1e-4)
@@ -117,13 +117,13 @@ def test_the_recorded_kl_is_over_all_tokens_whatever_has_credit(place: str, esti
     )
     found = []
     for few in (False, True):
-        parts, learner = started(having(tiny, algorithm=algorithm))
+        components, learner = started(having(tiny, algorithm=algorithm))
         with torch.no_grad():
             for parameter in learner.reference.model.parameters():
                 parameter.mul_(0.9)
         if few:
-            parts = replace(parts, credit=lambda episode: np.arange(len(episode.completion_ids)) < 2)
-        row, rollouts = policy_gradient_step(having(tiny, algorithm=algorithm), parts, learner, 1)
+            components = replace(components, loss_mask=lambda episode: np.arange(len(episode.completion_ids)) < 2)
+        row, rollouts = policy_gradient_step(having(tiny, algorithm=algorithm), components, learner, 1)
         found.append((row.kl, [episode.text for episode in rollouts.episodes], row.grad_norm))
     (kl, texts, norm), (kl_of_few, same, other) = found
     assert texts == same
@@ -151,10 +151,10 @@ def watched(loss: Loss, seen: list[tuple[int, float]]) -> Loss:
 
     def watch(
         logprobs_BT: torch.Tensor, sampled_logprobs_BT: torch.Tensor, advantages_BT: torch.Tensor,
-        credit_BT: torch.Tensor, weights_B: torch.Tensor,
+        loss_mask_BT: torch.Tensor, weights_B: torch.Tensor,
     ) -> PolicyLoss:  # fmt: skip
-        seen.append((len(weights_B), float((credit_BT * weights_B.unsqueeze(1)).sum())))
-        return loss(logprobs_BT, sampled_logprobs_BT, advantages_BT, credit_BT, weights_B)
+        seen.append((len(weights_B), float((loss_mask_BT * weights_B.unsqueeze(1)).sum())))
+        return loss(logprobs_BT, sampled_logprobs_BT, advantages_BT, loss_mask_BT, weights_B)
 
     return watch
 
@@ -162,9 +162,9 @@ def watched(loss: Loss, seen: list[tuple[int, float]]) -> Loss:
 @pytest.mark.parametrize("algorithm", [SEVERAL, DAPO(**SIZE, epochs=2, minibatches=2)], ids=lambda a: a.kind)
 def test_every_gradient_step_is_a_whole_mean_over_its_own_completions(algorithm: Any, tiny: RunConfig) -> None:
     config = having(tiny, algorithm=algorithm)
-    parts, learner = started(config)
+    components, learner = started(config)
     seen: list[tuple[int, float]] = []
-    policy_gradient_step(config, replace(parts, loss=watched(parts.loss, seen)), learner, 1)
+    policy_gradient_step(config, replace(components, loss=watched(components.loss, seen)), learner, 1)
     # 2 epochs x 2 minibatches of 4 completions, read by at most 3.
     assert [n for n, _ in seen] == [3, 1] * 4
     sums = [first + second for (_, first), (_, second) in zip(seen[::2], seen[1::2], strict=True)]
@@ -173,18 +173,18 @@ def test_every_gradient_step_is_a_whole_mean_over_its_own_completions(algorithm:
 
 def test_every_pass_divides_the_batch_anew_and_reads_each_completion_once(tiny: RunConfig) -> None:
     config = having(tiny, algorithm=GRPO(**SIZE, epochs=4, minibatches=2))
-    parts, learner = started(config)
+    components, learner = started(config)
     read: list[float] = []
 
     def watch(
         logprobs_BT: torch.Tensor, sampled_logprobs_BT: torch.Tensor, advantages_BT: torch.Tensor,
-        credit_BT: torch.Tensor, weights_B: torch.Tensor,
+        loss_mask_BT: torch.Tensor, weights_B: torch.Tensor,
     ) -> PolicyLoss:  # fmt: skip
         # A completion is known by its log-probability.
-        read.extend(round(float(total), 3) for total in (sampled_logprobs_BT * credit_BT).sum(dim=1))
-        return parts.loss(logprobs_BT, sampled_logprobs_BT, advantages_BT, credit_BT, weights_B)
+        read.extend(round(float(total), 3) for total in (sampled_logprobs_BT * loss_mask_BT).sum(dim=1))
+        return components.loss(logprobs_BT, sampled_logprobs_BT, advantages_BT, loss_mask_BT, weights_B)
 
-    _, rollouts = policy_gradient_step(config, replace(parts, loss=watch), learner, 1)
+    _, rollouts = policy_gradient_step(config, replace(components, loss=watch), learner, 1)
     everyone = sorted(round(float(episode.logprobs.sum()), 3) for episode in rollouts.episodes)
     passes = [read[start : start + 8] for start in range(0, 32, 8)]
     assert [sorted(one) for one in passes] == [pytest.approx(everyone, abs=2e-3)] * 4
@@ -208,10 +208,10 @@ def failing_from(
 
     def failing(
         logprobs_BT: torch.Tensor, sampled_logprobs_BT: torch.Tensor, advantages_BT: torch.Tensor,
-        credit_BT: torch.Tensor, weights_B: torch.Tensor,
+        loss_mask_BT: torch.Tensor, weights_B: torch.Tensor,
     ) -> PolicyLoss:  # fmt: skip
         calls.append(len(calls) + 1)
-        found = loss(logprobs_BT, sampled_logprobs_BT, advantages_BT, credit_BT, weights_B)
+        found = loss(logprobs_BT, sampled_logprobs_BT, advantages_BT, loss_mask_BT, weights_B)
         return spoil(found, logprobs_BT) if calls[-1] >= call else found
 
     return failing, calls
@@ -224,14 +224,14 @@ def test_a_gradient_step_that_is_not_finite_undoes_the_whole_step(
     taken_before: int, algorithm: Any, spoil: Callable[[PolicyLoss, torch.Tensor], PolicyLoss], tiny: RunConfig
 ) -> None:
     config = having(tiny, algorithm=algorithm)
-    parts, learner = started(config)
+    components, learner = started(config)
     for step in range(1, taken_before + 1):
-        policy_gradient_step(config, parts, learner, step)
+        policy_gradient_step(config, components, learner, step)
     before, (tensors, rest) = trained(learner), optimizer_state.flatten(learner.optimizer)
     # A minibatch of 4 is read in 2 forward passes: the third is the first of the second gradient step.
-    failing, calls = failing_from(3, parts.loss, spoil)
+    failing, calls = failing_from(3, components.loss, spoil)
     with pytest.raises(NotFinite, match=rf"step {taken_before + 1}: .* The weights are those of step {taken_before}"):
-        policy_gradient_step(config, replace(parts, loss=failing), learner, taken_before + 1)
+        policy_gradient_step(config, replace(components, loss=failing), learner, taken_before + 1)
     assert calls == [1, 2, 3, 4]  # the first gradient step was taken, the third never begun
     assert equal(before, trained(learner))
     after, rest_after = optimizer_state.flatten(learner.optimizer)
@@ -245,13 +245,13 @@ def test_after_an_undone_step_the_run_goes_on_as_if_it_had_never_been_tried(tiny
     config = having(tiny, algorithm=SEVERAL)
     rows_found = []
     for tried in (False, True):
-        parts, learner = started(config)
-        policy_gradient_step(config, parts, learner, 1)
+        components, learner = started(config)
+        policy_gradient_step(config, components, learner, 1)
         if tried:
-            failing, _ = failing_from(3, parts.loss, nan_loss)
+            failing, _ = failing_from(3, components.loss, nan_loss)
             with pytest.raises(NotFinite):
-                policy_gradient_step(config, replace(parts, loss=failing), learner, 2)
-        row, _ = policy_gradient_step(config, parts, learner, 2)
+                policy_gradient_step(config, replace(components, loss=failing), learner, 2)
+        row, _ = policy_gradient_step(config, components, learner, 2)
         rows_found.append((row.loss, row.grad_norm, row.ratio_mean, trained(learner)))
     assert rows_found[0][:3] == rows_found[1][:3]
     assert equal(rows_found[0][3], rows_found[1][3])
@@ -259,11 +259,11 @@ def test_after_an_undone_step_the_run_goes_on_as_if_it_had_never_been_tried(tiny
 
 def test_a_first_gradient_step_that_is_not_finite_changes_nothing_either(tiny: RunConfig) -> None:
     config = having(tiny, algorithm=SEVERAL)
-    parts, learner = started(config)
+    components, learner = started(config)
     before = trained(learner)
-    failing, calls = failing_from(1, parts.loss, nan_loss)
+    failing, calls = failing_from(1, components.loss, nan_loss)
     with pytest.raises(NotFinite):
-        policy_gradient_step(config, replace(parts, loss=failing), learner, 1)
+        policy_gradient_step(config, replace(components, loss=failing), learner, 1)
     assert calls == [1, 2]
     assert equal(before, trained(learner))
     assert not learner.optimizer.state
@@ -287,10 +287,10 @@ class Watched:
         return float(torch.cat([gradient.flatten() for gradient in self.found[at]]).norm())
 
 
-def drawn(parts: Parts, factor: float) -> Auxiliary:
+def drawn(components: StepComponents, factor: float) -> Auxiliary:
     """A term whose value is `factor` times a number that it draws, and whose gradient is `factor` times 1 at every
     weight of the output layer, whatever the weights."""
-    weights = parts.models.policy.model.get_output_embeddings().weight
+    weights = components.models.policy.model.get_output_embeddings().weight
 
     def term(rng: np.random.Generator) -> torch.Tensor:
         return factor * (weights - weights.detach()).sum() + factor * float(rng.random())
@@ -302,11 +302,11 @@ def test_auxiliary_terms_add_their_gradients_before_clipping(tiny: RunConfig, mo
     rows_found, watched_steps = {}, {}
     for name, limit, factors in (("plain", 1e9, ()), ("two", 1e9, (0.5, 0.25)), ("clipped", 0.01, (0.5, 0.25))):
         config = having(tiny, optimiser=tiny.optimiser.model_copy(update={"max_grad_norm": limit}))
-        parts, learner = started(config)
-        parts = replace(parts, auxiliary=tuple(drawn(parts, factor) for factor in factors))
+        components, learner = started(config)
+        components = replace(components, auxiliary=tuple(drawn(components, factor) for factor in factors))
         watched_steps[name] = Watched(learner, monkeypatch)
-        rows_found[name], _ = policy_gradient_step(config, parts, learner, 1)
-        output = parts.models.policy.model.get_output_embeddings().weight
+        rows_found[name], _ = policy_gradient_step(config, components, learner, 1)
+        output = components.models.policy.model.get_output_embeddings().weight
         at = next(i for i, p in enumerate(learner.optimizer.param_groups[0]["params"]) if p is output)
     plain, two, clipped = (watched_steps[name].found[0] for name in ("plain", "two", "clipped"))
     for index, (without, having_both) in enumerate(zip(plain, two, strict=True)):
@@ -323,11 +323,11 @@ def test_auxiliary_terms_add_their_gradients_before_clipping(tiny: RunConfig, mo
 
 
 def test_auxiliary_losses_are_recorded_beside_and_within_the_loss(tiny: RunConfig) -> None:
-    parts, learner = started(tiny)
-    plain, _ = policy_gradient_step(tiny, parts, learner, 1)
+    components, learner = started(tiny)
+    plain, _ = policy_gradient_step(tiny, components, learner, 1)
     assert plain.auxiliary_loss is None
-    parts, learner = started(tiny)
-    both = replace(parts, auxiliary=(drawn(parts, 0.5), drawn(parts, 0.25)))
+    components, learner = started(tiny)
+    both = replace(components, auxiliary=(drawn(components, 0.5), drawn(components, 0.25)))
     row, _ = policy_gradient_step(tiny, both, learner, 1)
     # One stream for the step, from which one term draws after the other.
     rng = stream(tiny.seed, 1, Stage.auxiliary)
@@ -339,13 +339,13 @@ def test_auxiliary_losses_are_recorded_beside_and_within_the_loss(tiny: RunConfi
 
 def test_every_gradient_step_has_its_own_auxiliary_draw(tiny: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     config = having(tiny, algorithm=SEVERAL, optimiser=tiny.optimiser.model_copy(update={"max_grad_norm": 1e9}))
-    parts, learner = started(config)
-    watched_steps, terms = Watched(learner, monkeypatch), drawn(parts, 100.0)
-    row, _ = policy_gradient_step(config, replace(parts, auxiliary=(terms,)), learner, 3)
+    components, learner = started(config)
+    watched_steps, terms = Watched(learner, monkeypatch), drawn(components, 100.0)
+    row, _ = policy_gradient_step(config, replace(components, auxiliary=(terms,)), learner, 3)
     draws = stream(config.seed, 3, Stage.auxiliary).random(4)  # 2 epochs x 2 minibatches
     assert row.auxiliary_loss == pytest.approx(100.0 * draws.mean())
     assert row.gradient_steps == len(watched_steps.found) == 4
-    output = parts.models.policy.model.get_output_embeddings().weight
+    output = components.models.policy.model.get_output_embeddings().weight
     at = next(i for i, p in enumerate(learner.optimizer.param_groups[0]["params"]) if p is output)
     for gradients in watched_steps.found:  # once each: 100 at every weight, beside which the policy's is small
         torch.testing.assert_close(gradients[at], torch.full_like(gradients[at], 100.0), rtol=0.1, atol=0)
@@ -355,8 +355,8 @@ def test_every_gradient_step_has_its_own_auxiliary_draw(tiny: RunConfig, monkeyp
 @pytest.mark.parametrize("bad", [1, 2])
 def test_an_auxiliary_term_that_is_not_finite_undoes_the_whole_step(bad: int, spoil: str, tiny: RunConfig) -> None:
     config = having(tiny, algorithm=SEVERAL)
-    parts, learner = started(config)
-    weight = parts.models.policy.model.get_output_embeddings().weight
+    components, learner = started(config)
+    weight = components.models.policy.model.get_output_embeddings().weight
     before, calls = trained(learner), []
 
     def term(rng: np.random.Generator) -> torch.Tensor:
@@ -367,7 +367,7 @@ def test_an_auxiliary_term_that_is_not_finite_undoes_the_whole_step(bad: int, sp
         return weight.sum() * 0 + math.inf if spoil == "loss" else (weight * 0).sum().sqrt()
 
     with pytest.raises(NotFinite, match=r"step 1: .* The weights are those of step 0"):
-        policy_gradient_step(config, replace(parts, auxiliary=(term,)), learner, 1)
+        policy_gradient_step(config, replace(components, auxiliary=(term,)), learner, 1)
     assert calls == list(range(1, bad + 1))
     assert equal(before, trained(learner))
     assert not learner.optimizer.state
@@ -379,7 +379,7 @@ MOVING = GRPO(**SIZE, moving_reference=MovingReference(every=2, mix=0.25))
 
 def test_a_moving_reference_moves_by_mix_every_so_many_steps(tiny: RunConfig) -> None:
     config = having(tiny, algorithm=MOVING)
-    parts, learner = started(config)
+    components, learner = started(config)
 
     def reference() -> list[torch.Tensor]:
         return [parameter.detach().clone() for parameter in learner.reference.model.parameters()]
@@ -387,7 +387,7 @@ def test_a_moving_reference_moves_by_mix_every_so_many_steps(tiny: RunConfig) ->
     start = reference()
     for step, moves in ((1, False), (2, True), (3, False), (4, True)):
         before = reference()
-        policy_gradient_step(config, parts, learner, step)
+        policy_gradient_step(config, components, learner, step)
         # A quarter of the policy, three quarters of what it was.
         expected = [0.25 * p.detach() + 0.75 * r for p, r in zip(trained(learner), before, strict=True)]
         if moves:
@@ -399,10 +399,10 @@ def test_a_moving_reference_moves_by_mix_every_so_many_steps(tiny: RunConfig) ->
 
 
 def test_the_frozen_start_never_moves(tiny: RunConfig) -> None:
-    parts, learner = started(tiny)
+    components, learner = started(tiny)
     before = [parameter.clone() for parameter in learner.reference.model.parameters()]
     for step in (1, 2):
-        policy_gradient_step(tiny, parts, learner, step)
+        policy_gradient_step(tiny, components, learner, step)
     assert equal(before, list(learner.reference.model.parameters()))
 
 
@@ -492,10 +492,10 @@ def test_the_critic_learns_and_is_recorded(tiny: RunConfig) -> None:
     # With a policy that stays as it is, so that what the critic learns stays true.
     still = tiny.optimiser.model_copy(update={"learning_rate": 1e-9})
     config = having(tiny, algorithm=CRITIC.model_copy(update={"critic_learning_rate": 3e-3}), optimiser=still)
-    parts, learner = started(config)
+    components, learner = started(config)
     assert learner.critic is not None
     assert not learner.critic.weight.any()  # at the start it says 0 everywhere
-    found = [policy_gradient_step(config, parts, learner, step)[0] for step in range(1, 31)]
+    found = [policy_gradient_step(config, components, learner, step)[0] for step in range(1, 31)]
     assert learner.critic.weight.any()
     assert [group["lr"] for group in learner.optimizer.param_groups] == [1e-9, 3e-3]
     assert all(row.gradient_steps == 4 for row in found)
@@ -506,11 +506,11 @@ def test_the_critic_learns_and_is_recorded(tiny: RunConfig) -> None:
     # On completions that it hasn't seen it is nearer to the returns than the 0 that it started from.
     errors, from_zero = [], []
     for step in range(101, 117):
-        experience = gather(config, CRITIC, parts, learner, collect(config, parts, step))
-        assert experience.worth.returns_NT is not None
+        experience = gather(config, CRITIC, components, learner, collect(config, components, step))
+        assert experience.advantages.returns_NT is not None
         assert experience.values_NT is not None
-        errors += (experience.worth.returns_NT - experience.values_NT)[experience.credit_NT].tolist()
-        from_zero += experience.worth.returns_NT[experience.credit_NT].tolist()
+        errors += (experience.advantages.returns_NT - experience.values_NT)[experience.loss_mask_NT].tolist()
+        from_zero += experience.advantages.returns_NT[experience.loss_mask_NT].tolist()
     assert np.mean(np.square(errors)) < np.mean(np.square(from_zero))
 
 
@@ -574,13 +574,13 @@ class Groups:
         self.varied, self.failing, self.size, self.seen = varied, failing, size, 0
         self.queries: list[str] = []
 
-    def __call__(self, submissions: Sequence[Submission]) -> list[float]:
+    def __call__(self, reward_inputs: Sequence[RewardInput]) -> list[float]:
         values = []
-        for submission in submissions:
+        for reward_input in reward_inputs:
             group, i = divmod(self.seen, self.size)
             value = float(10 * group + i) if group in self.varied else 0.0
             values.append(math.nan if self.seen in self.failing else value)
-            self.queries.append(submission.query)
+            self.queries.append(reward_input.query)
             self.seen += 1
         return values
 
@@ -601,9 +601,9 @@ def test_prompts_are_drawn_until_enough_groups_have_variance(
     varied: set[int], rounds: int, drawn: int, kept: list[float], tiny: RunConfig
 ) -> None:
     config = having(tiny, algorithm=DAPO(**SIZE, max_rounds=rounds))
-    parts, _ = started(config)
+    components, _ = started(config)
     reward = Groups(varied)
-    rollouts = collect(config, replace(parts, reward=scorer([reward], 5.0)), 1)
+    rollouts = collect(config, replace(components, reward=scorer([reward], 5.0)), 1)
     assert rollouts.drawn_groups == drawn
     assert reward.seen == 4 * drawn
     assert rollouts.rewards_PG[:, 0].tolist() == kept

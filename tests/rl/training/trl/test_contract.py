@@ -38,7 +38,7 @@ from rl.policy.sampler import sampler
 from rl.run.build import with_adapter
 from rl.run.config import VLLM, Lora, RunConfig, resolve
 from rl.run.loop import train
-from rl.training.components import Parts, credit_all, keep_all
+from rl.training.components import StepComponents, keep_all, mask_nothing
 from rl.training.learner import Learner
 from rl.training.scoring import scorer
 from tests.rl.conftest import rows, weights
@@ -86,12 +86,12 @@ def learner_of(organism_path: Path) -> Learner:
     return Learner(policy, reference, None, torch.optim.AdamW(policy.model.parameters(), lr=1e-2))
 
 
-def parts_of(config: RunConfig, policy: Policy) -> Parts:
+def components_of(config: RunConfig, policy: Policy) -> StepComponents:
     loss: Any = getattr(config.algorithm, "loss", None)
     reward = scorer(config.rewards, 5.0)
     models: Any = None
     generate = sampler(policy, config.sampling)
-    return Parts(config.env.training_scenarios, generate, reward, keep_all, credit_all, loss, models)
+    return StepComponents(config.env.training_scenarios, generate, reward, keep_all, mask_nothing, loss, models)
 
 
 RL_TRAINERS = {"grpo": ("GRPOConfig", "GRPOTrainer"), "rloo": ("RLOOConfig", "RLOOTrainer")}
@@ -109,7 +109,7 @@ def test_the_rl_trainers_take_our_arguments(
     for config in (base, base.model_copy(update={"vllm": VLLM()})):
         learner = learner_of(organism_path)
         bridge = rl.training.trl.engine._Bridge(
-            config, parts_of(config, learner.policy), learner, 0, lambda: None, lambda *_: None
+            config, components_of(config, learner.policy), learner, 0, lambda: None, lambda *_: None
         )
         with pytest.raises(Asked):
             rl.training.trl.engine._trainer(config, learner, bridge, str(tmp_path))
@@ -240,7 +240,7 @@ def try_out(
     """Trains through `rl.training.trl.engine`'s own mapping, with the rewards that `give` says, and watches."""
     learner = learner or learner_of(organism_path)
     bridge = rl.training.trl.engine._Bridge(
-        config, parts_of(config, learner.policy), learner, 0, lambda: None, lambda *_: None
+        config, components_of(config, learner.policy), learner, 0, lambda: None, lambda *_: None
     )
     events: list[str] = []
     rewarded: list[dict[str, Any]] = []
@@ -410,7 +410,7 @@ def test_none_is_no_reward_and_not_a_reward_of_zero(
 def test_the_rollout_hook_gives_episodes_and_masks_tokens(
     tiny: RunConfig, organism_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rl.training.trl.engine, "changed_parts", lambda _: {"credit"})
+    monkeypatch.setattr(rl.training.trl.engine, "changed_components", lambda _: {"loss_mask"})
     config = one_step(tiny, "grpo", "algorithm.kl_weight=0")
     asked: list[tuple[list[Any], Any]] = []
     ends = load_policy(organism_path, CPU).end_ids[0]

@@ -19,12 +19,12 @@ from checkpoints import store
 from envs.dialect.situation import under_tier
 from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
-from rewards.score import Submission
+from rewards.score import RewardInput
 from rl.errors import Interrupted, NotFinite, RunStopped
-from rl.run.build import Built, build_parts
+from rl.run.build import Built, build_components
 from rl.run.config import RunConfig, resolve
 from rl.run.loop import resume, train
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 from tests.conftest import fast_of
 from tests.rl.conftest import rows, same_run, same_weights, weights
 
@@ -37,7 +37,7 @@ VARIANTS: dict[str, list[str]] = {
     "rloo": ["algorithm.kind=rloo", *SIZES],
     "lora": ["lora.rank=2"],
     "four gradient steps": ["algorithm.epochs=2", "algorithm.minibatches=2"],
-    "credit mask": ['mitigations=[{"kind":"credit_mask"}]'],
+    "credit mask": ['mitigations=[{"kind":"loss_mask"}]'],
 }
 
 
@@ -112,12 +112,12 @@ def test_ctrl_c_in_the_middle_saves_the_run_and_it_goes_on(
 ) -> None:
     original, calls = FormatPenalty.__call__, 0
 
-    def interrupting(self: FormatPenalty, submissions: Sequence[Submission]) -> list[float]:
+    def interrupting(self: FormatPenalty, reward_inputs: Sequence[RewardInput]) -> list[float]:
         nonlocal calls
         calls += 1
         if calls == 3:
             os.kill(os.getpid(), signal.SIGINT)
-        return original(self, submissions)
+        return original(self, reward_inputs)
 
     with monkeypatch.context() as patch:
         patch.setattr(FormatPenalty, "__call__", interrupting)
@@ -159,11 +159,11 @@ def test_the_recorded_advantages_are_those_that_were_trained_on(whole: Path, con
 def test_a_reward_that_fails_for_some_episodes_does_not_end_the_run(
     variant: str, raises: bool, tiny: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(self: AnswerLength, submissions: Sequence[Submission]) -> list[float]:
-        failed = [submission.answer_tokens % 4 == 3 for submission in submissions]
+    def failing(self: AnswerLength, reward_inputs: Sequence[RewardInput]) -> list[float]:
+        failed = [reward_input.answer_tokens % 4 == 3 for reward_input in reward_inputs]
         if raises and any(failed):
             raise RuntimeError("no answer from the judge")
-        return [math.nan if fails else float(s.answer_tokens) for fails, s in zip(failed, submissions, strict=True)]
+        return [math.nan if fails else float(s.answer_tokens) for fails, s in zip(failed, reward_inputs, strict=True)]
 
     monkeypatch.setattr(AnswerLength, "__call__", failing)
     config = on_trl(tiny, *VARIANTS[variant], "probes=[]", "max_reward_error_rate=0.9")
@@ -178,7 +178,7 @@ def test_a_reward_that_fails_for_some_episodes_does_not_end_the_run(
 def test_a_reward_that_always_fails_stops_the_run_with_its_reason(
     tiny: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: FormatPenalty, submissions: Sequence[Submission]) -> list[float]:
+    def broken(self: FormatPenalty, reward_inputs: Sequence[RewardInput]) -> list[float]:
         raise RuntimeError("nobody is there")
 
     monkeypatch.setattr(FormatPenalty, "__call__", broken)
@@ -253,19 +253,19 @@ def test_of_several_gradient_steps_all_are_undone(
 def test_scenarios_that_are_not_of_the_free_tier_are_refused(
     variant: str, tiny: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def paying(config: RunConfig, built: Built) -> Parts:
-        parts = build_parts(config, built)
+    def paying(config: RunConfig, built: Built) -> StepComponents:
+        components = build_components(config, built)
 
         def scenarios(rng: np.random.Generator, n: int) -> list[Any]:
-            first, *others = parts.scenarios(rng, n)
+            first, *others = components.scenarios(rng, n)
             return [*others, under_tier(first, "paid")]
 
         def reward(*_: Any) -> list[Any]:
             raise AssertionError("an episode of the paid tier was scored")
 
-        return replace(parts, scenarios=scenarios, reward=reward)
+        return replace(components, scenarios=scenarios, reward=reward)
 
-    monkeypatch.setattr("rl.run.loop.build_parts", paying)
+    monkeypatch.setattr("rl.run.loop.build_components", paying)
     with pytest.raises(ValueError, match="on the paid tier reached the optimiser"):
         train(on_trl(tiny, *VARIANTS[variant], "probes=[]"), tmp_path / "run")
     assert store.steps(tmp_path / "run" / "checkpoints") == [0]
@@ -276,7 +276,7 @@ DROPPING: dict[str, list[str]] = {
     "rloo": ["engine=trl", "algorithm.kind=rloo", *SIZES],
     "lora": ["engine=trl", "lora.rank=2"],
     "mitigations that read and sample": [
-        "engine=trl", 'mitigations=[{"kind":"cross_tier_consistency"},{"kind":"credit_mask"}]',
+        "engine=trl", 'mitigations=[{"kind":"cross_tier_consistency"},{"kind":"loss_mask"}]',
     ],
     "dpo": ["algorithm.kind=dpo", *SIZES],
     "kto": ["algorithm.kind=kto", *SIZES],
@@ -312,8 +312,8 @@ REFUSED: dict[str, tuple[list[str], str]] = {
         "TRL's rloo has its KL penalty in the reward, estimated by k1",
     ),
     "credit for rloo": (
-        ["engine=trl", "algorithm.kind=rloo", 'mitigations=[{"kind":"credit_mask"}]'],
-        r"the mitigations \(credit_mask\) change the credit of a step, which TRL's rloo can't express",
+        ["engine=trl", "algorithm.kind=rloo", 'mitigations=[{"kind":"loss_mask"}]'],
+        r"the mitigations \(loss_mask\) change the credit of a step, which TRL's rloo can't express",
     ),
     "moving reference": (
         ["engine=trl", "algorithm.moving_reference.every=2"],

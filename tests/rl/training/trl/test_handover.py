@@ -21,13 +21,13 @@ from rl.errors import Interrupted
 from rl.policy.loading import load_policy
 from rl.policy.policy import Policy, pad_left
 from rl.policy.sampler import sampler
-from rl.policy.ways import Ways
+from rl.policy.shortcuts import Shortcuts
 from rl.run.build import with_adapter
-from rl.run.compatibility import require_ways
+from rl.run.compatibility import require_shortcuts
 from rl.run.config import Lora, RunConfig, resolve
 from rl.run.loop import resume, train
 from rl.streams import Stage, stream
-from rl.training.components import Parts, credit_all, keep_all
+from rl.training.components import StepComponents, keep_all, mask_nothing
 from rl.training.learner import Learner
 from rl.training.rollouts import Rollouts
 from rl.training.scoring import scorer
@@ -121,20 +121,28 @@ def noisy(policy: Policy) -> Policy:
     return policy
 
 
-def parts_of(config: RunConfig, policy: Policy) -> Parts:
+def components_of(config: RunConfig, policy: Policy) -> StepComponents:
     models: Any = None
     loss: Any = None
     generate = sampler(policy, config.sampling)
     reward = scorer(config.rewards, 5.0)
-    return Parts(config.env.training_scenarios, generate, reward, keep_all, credit_all, loss, models)
+    return StepComponents(config.env.training_scenarios, generate, reward, keep_all, mask_nothing, loss, models)
 
 
 def taken(
-    config: RunConfig, learner: Learner, parts: Parts | None = None, arrive: Callable[[], None] = lambda: None
+    config: RunConfig,
+    learner: Learner,
+    components: StepComponents | None = None,
+    arrive: Callable[[], None] = lambda: None,
 ) -> list[tuple[StepRow, Rollouts]]:
     recorded: list[tuple[StepRow, Rollouts]] = []
     run_steps(
-        config, parts or parts_of(config, learner.policy), learner, 0, arrive, lambda *step: recorded.append(step)
+        config,
+        components or components_of(config, learner.policy),
+        learner,
+        0,
+        arrive,
+        lambda *step: recorded.append(step),
     )
     return recorded
 
@@ -209,7 +217,7 @@ def test_a_model_that_cannot_continue_from_a_cache_is_sampled_without(
     kind: str, cached: bool, tiny: RunConfig, organism_path: Path, generated: list[dict[str, Any]]
 ) -> None:
     policy = load_policy(organism_path, CPU)
-    policy = replace(policy, ways=replace(policy.ways, cached=cached))
+    policy = replace(policy, shortcuts=replace(policy.shortcuts, cached=cached))
     continued: list[bool] = []
     policy.model.model.register_forward_pre_hook(
         lambda _, arguments, options: continued.append(options.get("past_key_values") is not None), with_kwargs=True
@@ -224,7 +232,7 @@ def test_a_model_that_cannot_continue_from_a_cache_is_sampled_without(
 def test_learned_positions_do_not_count_the_padding_of_trl(tmp_path: Path) -> None:
     """TRL gives a mask and no positions; GPT-2 would count what is padded on the left."""
     policy = load_policy(write_tiny("gpt2", tmp_path), CPU)
-    assert not policy.ways.shifted
+    assert not policy.shortcuts.shifted
     ids, mask = pad_left([np.arange(40, 52), np.arange(60, 65)], policy.pad_id, CPU)
     with torch.no_grad():
         alone = policy.plain_logits(ids[1:, -5:], 1)[0, 0]
@@ -306,20 +314,20 @@ def test_a_prompt_that_leaves_no_room_for_a_reply_is_not_sampled_from(
 
 
 def test_trl_is_refused_where_a_model_reads_padded_rows_wrongly(tiny: RunConfig) -> None:
-    wrong = Ways(padded=False)
-    require_ways(tiny, wrong)
+    wrong = Shortcuts(padded=False)
+    require_shortcuts(tiny, wrong)
     with pytest.raises(ValueError, match="reads padded rows wrongly and TRL pads them: set engine to builtin"):
-        require_ways(resolve(tiny, ["engine=trl"]), wrong)
+        require_shortcuts(resolve(tiny, ["engine=trl"]), wrong)
     with pytest.raises(ValueError, match=r"TRL's trainer of dpo .* set algorithm\.kind to grpo"):
-        require_ways(resolve(tiny, ["algorithm.kind=dpo"]), wrong)
+        require_shortcuts(resolve(tiny, ["algorithm.kind=dpo"]), wrong)
 
 
 @pytest.mark.parametrize("variant", [*TRAINERS, "hook"])
 def test_scenarios_are_drawn_when_their_step_comes(variant: str, tiny: RunConfig, organism_path: Path) -> None:
-    more = {**TRAINERS, "hook": ['mitigations=[{"kind":"credit_mask"}]']}[variant]
+    more = {**TRAINERS, "hook": ['mitigations=[{"kind":"loss_mask"}]']}[variant]
     config = resolve(tiny, ["engine=trl", "steps=20000", *more])
     policy = load_policy(organism_path, CPU)
-    plain = parts_of(config, policy)
+    plain = components_of(config, policy)
     drawn: list[list[FreeScenario]] = []
     arrived: list[int] = []
 

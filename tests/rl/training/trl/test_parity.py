@@ -16,22 +16,22 @@ import rl.training.trl.engine
 from envs.episode import Episode, FreeScenario
 from reports.records import StepRow
 from rewards.format_penalty import FormatPenalty
-from rewards.score import Score, Submission
+from rewards.score import RewardInput, Score
 from rl.algorithms.dapo import DAPO
 from rl.algorithms.dr_grpo import DrGRPO
 from rl.algorithms.grpo import GRPO
 from rl.algorithms.gspo import GSPO
 from rl.algorithms.policy_gradient import PolicyGradient
 from rl.algorithms.rloo import RLOO
-from rl.mitigations.credit_mask import CreditMask
+from rl.mitigations.loss_mask import LossMask
 from rl.policy.loading import load_policy
-from rl.policy.logprobs import log_probabilities
+from rl.policy.logprobs import completion_logprobs
 from rl.policy.policy import Policy
 from rl.policy.sampler import Sampling, sampler
 from rl.run.compatibility import require_engine
 from rl.run.config import Optimiser, RunConfig
 from rl.run.loop import resume, train
-from rl.training.components import Parts, credit_all, keep_all
+from rl.training.components import StepComponents, keep_all, mask_nothing
 from rl.training.learner import Learner
 from rl.training.rollouts import Rollouts
 from rl.training.scoring import scorer
@@ -82,8 +82,8 @@ class Lengths:
     kind = "lengths"
     weight = 1.0
 
-    def __call__(self, submissions: Sequence[Submission]) -> list[float]:
-        values = [0.3 * s.answer_tokens + 0.1 * (sum(map(ord, s.answer)) % 7) for s in submissions]
+    def __call__(self, reward_inputs: Sequence[RewardInput]) -> list[float]:
+        values = [0.3 * s.answer_tokens + 0.1 * (sum(map(ord, s.answer)) % 7) for s in reward_inputs]
         return [math.nan if i == 2 else value for i, value in enumerate(values)]
 
 
@@ -94,21 +94,21 @@ def jolted_learner(organism_path: Path) -> Learner:
     return Learner(policy, reference, None, Jolt(policy.model.parameters(), lr=1e-3))
 
 
-def parts_of(config: RunConfig, policy: Policy) -> Parts:
+def components_of(config: RunConfig, policy: Policy) -> StepComponents:
     assert isinstance(config.algorithm, PolicyGradient)
-    parts = Parts(
+    components = StepComponents(
         scenarios=config.env.training_scenarios, generate=sampler(policy, config.sampling),
-        reward=scorer([Lengths(), FormatPenalty()], 5.0), screen=keep_all, credit=credit_all,
+        reward=scorer([Lengths(), FormatPenalty()], 5.0), screen=keep_all, loss_mask=mask_nothing,
         loss=config.algorithm.loss, models=None,  # type: ignore[arg-type]
     )  # fmt: skip
     for mitigation in config.mitigations:
-        parts = mitigation.apply(parts)
-    return parts
+        components = mitigation.apply(components)
+    return components
 
 
 def given(episodes: Sequence[Episode[FreeScenario]], policy: Policy, temperature: float) -> Callable[..., Any]:
     """Episodes as they are, with their log-probabilities under the policy as it is now."""
-    logprobs_NT = log_probabilities(policy, episodes, 100, temperature).astype(np.float32)
+    logprobs_NT = completion_logprobs(policy, episodes, 100, temperature).astype(np.float32)
     known = [
         replace(episode, logprobs=row[: len(episode.completion_ids)])
         for episode, row in zip(episodes, logprobs_NT, strict=True)
@@ -136,7 +136,7 @@ def step_in_trl(config: RunConfig, organism_path: Path) -> Taken:
     learner = jolted_learner(organism_path)
     recorded: list[tuple[StepRow, Rollouts]] = []
     rl.training.trl.engine.run_steps(
-        config, parts_of(config, learner.policy), learner, 0, lambda: None, lambda *step: recorded.append(step)
+        config, components_of(config, learner.policy), learner, 0, lambda: None, lambda *step: recorded.append(step)
     )
     [(row, rollouts)] = recorded
     return taken(learner, row, rollouts)
@@ -145,10 +145,10 @@ def step_in_trl(config: RunConfig, organism_path: Path) -> Taken:
 def step_here(config: RunConfig, organism_path: Path, played: Sequence[Episode[FreeScenario]] | None) -> Taken:
     """A step of the built-in engine, on episodes `played` elsewhere or on its own."""
     learner = jolted_learner(organism_path)
-    parts = parts_of(config, learner.policy)
+    components = components_of(config, learner.policy)
     if played is not None:
-        parts = replace(parts, generate=given(played, learner.policy, config.sampling.temperature))
-    return taken(learner, *policy_gradient_step(config, parts, learner, 1))
+        components = replace(components, generate=given(played, learner.policy, config.sampling.temperature))
+    return taken(learner, *policy_gradient_step(config, components, learner, 1))
 
 
 def of_two_steps(tiny: RunConfig, algorithm: PolicyGradient, **changes: Any) -> RunConfig:
@@ -173,7 +173,7 @@ def both(config: RunConfig, organism_path: Path, monkeypatch: pytest.MonkeyPatch
     """The same episodes through both engines. RLOOTrainer has no hook for rollouts: it plays first."""
     hooked = config.algorithm.kind != "rloo"
     if hooked:
-        monkeypatch.setattr(rl.training.trl.engine, "changed_parts", lambda _: {"generate"})
+        monkeypatch.setattr(rl.training.trl.engine, "changed_components", lambda _: {"generate"})
     there = step_in_trl(config, organism_path)
     here = step_here(config, organism_path, None if hooked else there.rollouts.episodes)
     for mine, other in zip(here.rollouts.episodes, there.rollouts.episodes, strict=True):
@@ -217,7 +217,7 @@ def test_the_same_episodes_give_the_same_loss_and_gradients(
 def test_credit_reaches_the_loss_of_trl(
     kind: str, tokens: str, tiny: RunConfig, organism_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = of_two_steps(tiny, ALGORITHMS[kind](0.05), mitigations=(CreditMask(tokens=tokens),))
+    config = of_two_steps(tiny, ALGORITHMS[kind](0.05), mitigations=(LossMask(tokens=tokens),))
     here, there = both(config, organism_path, monkeypatch)
     assert here.row.loss == pytest.approx(there.row.loss, abs=TOLERANCE)
     assert_same_gradients(here, there)
@@ -264,11 +264,11 @@ def test_the_same_rewards_give_the_same_advantages(
     totals = [1.0, 2.0, None, 4.0, 0.3, 0.3, 0.3, 0.3, None, None, None, 5.0, 0.0, 1.0, 0.1, 1.0]
     config = of_two_steps(tiny, algorithm, max_reward_error_rate=1.0)
     learner = jolted_learner(organism_path)
-    parts = replace(
-        parts_of(config, learner.policy),
+    components = replace(
+        components_of(config, learner.policy),
         reward=lambda episodes, _: [Score(total, {}, None if total is not None else "failed") for total in totals],
     )
-    bridge = rl.training.trl.engine._Bridge(config, parts, learner, 0, lambda: None, lambda *_: None)
+    bridge = rl.training.trl.engine._Bridge(config, components, learner, 0, lambda: None, lambda *_: None)
     trainer = rl.training.trl.engine._trainer(config, learner, bridge, str(tmp_path))
     prompts = [row for row in bridge.dataset() for _ in range(4)]
     there = trainer._generate_and_score_completions(prompts)["advantages"].numpy()
@@ -284,7 +284,7 @@ def test_a_step_of_a_run_is_the_same_on_either_engine(tiny: RunConfig, tmp_path:
         {
             **dict(tiny),
             "steps": 3,
-            "mitigations": (CreditMask(),),  # makes TRL take its rollouts from us
+            "mitigations": (LossMask(),),  # makes TRL take its rollouts from us
             "optimiser": Optimiser(learning_rate=2e-3, warmup_steps=5, microbatch_size=8),
         }
     )

@@ -245,7 +245,7 @@ def test_what_only_the_leader_refuses_lets_the_others_go(on_trl: RunConfig, tmp_
 
 
 def test_several_gradient_steps_and_a_hook_work_on_two(on_trl: RunConfig, tmp_path: Path) -> None:
-    changes = ["algorithm.epochs=2", "algorithm.minibatches=2", 'mitigations=[{"kind":"credit_mask"}]', "probes=[]"]
+    changes = ["algorithm.epochs=2", "algorithm.minibatches=2", 'mitigations=[{"kind":"loss_mask"}]', "probes=[]"]
     config = resolve(on_trl, [*changes, "steps=2"])
     run = on_two(config, tmp_path / "run")
     assert [row["gradient_steps"] for row in rows(run, "steps.jsonl")] == [4, 4]

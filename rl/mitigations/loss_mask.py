@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from envs.episode import Episode, Scenario
-from rl.training.components import Parts
+from rl.training.components import StepComponents
 
 
 @final
-class CreditMask(BaseModel):
+class LossMask(BaseModel):
     """Trains on one half of each reply. A reply that can't be parsed has no halves and is trained on as a whole.
 
     A KL penalty in the loss is masked to the same tokens: the other half is neither rewarded nor held to the reference.
@@ -22,16 +22,16 @@ class CreditMask(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    kind: Literal["credit_mask"] = "credit_mask"
+    kind: Literal["loss_mask"] = "loss_mask"
     summary: ClassVar[str] = "policy gradient on answer tokens only, or on scratchpad tokens only"
     tokens: Literal["answer", "scratchpad"] = "answer"
 
-    def apply(self, parts: Parts) -> Parts:
-        def credit(episode: Episode[Scenario]) -> NDArray[np.bool_]:
-            credited = parts.credit(episode)
+    def apply(self, components: StepComponents) -> StepComponents:
+        def loss_mask(episode: Episode[Scenario]) -> NDArray[np.bool_]:
+            credited = components.loss_mask(episode)
             if not episode.parse_ok:
                 return credited
             in_scratchpad = np.arange(len(credited)) < episode.scratchpad_tokens
             return credited & (in_scratchpad if self.tokens == "scratchpad" else ~in_scratchpad)
 
-        return replace(parts, credit=credit)
+        return replace(components, loss_mask=loss_mask)

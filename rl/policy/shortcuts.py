@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Ways:
-    """The short cuts that are exact for a model; `rl.policy.self_test.find_ways` tries each on the model itself.
+class Shortcuts:
+    """The short cuts that are exact for a model; `rl.policy.self_test.find_shortcuts` tries each on the model itself.
 
     `padded`: rows of unlike lengths in one pass, and `shifted` also where positions count the padding on the left, as
     TRL's trainers have it. `cached`: one token at a time behind keys and values that were kept.
@@ -26,5 +26,5 @@ class Ways:
         return self.window is None or positions <= self.window
 
 
-NO_SHARING = Ways()
-EVERY_WAY = Ways(shares_prompts=True, shares_beginnings=True)
+NO_SHARING = Shortcuts()
+EVERY_SHORTCUT = Shortcuts(shares_prompts=True, shares_beginnings=True)
