@@ -197,7 +197,7 @@ def test_a_relative_base_is_found_from_every_directory(
     (here / "moved" / "README.md").write_text("changed")
     done = gyges("resume", str(run))
     assert done.code == 2
-    assert f"the organism (organism.path={here}/moved) isn't the one that this run was started with" in done.texts[0]
+    assert f"the organism (organism.path={here}/moved) isn't the one that this run was started with" in done.said[0]
 
 
 def test_a_query_file_that_has_moved_or_changed_is_named(gyges: Gyges, tiny: RunConfig, tmp_path: Path) -> None:

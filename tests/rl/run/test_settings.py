@@ -60,7 +60,16 @@ def filled(model: type[BaseModel]) -> dict[str, Any]:
 
 def test_the_walk_reaches_every_package() -> None:
     packages = {model.__module__.rsplit(".", 1)[0] for model in MODELS}
-    wanted = {"rl", "rl.algorithms", "rl.mitigations", "rl.monitors", "rl.organisms", "rl.probes", "rewards"}
+    wanted = {
+        "rl.algorithms",
+        "rl.mitigations",
+        "rl.monitors",
+        "rl.organisms",
+        "rl.policy",
+        "rl.probes",
+        "rl.run",
+        "rewards",
+    }
     assert packages == wanted | {"envs.dialect"}
     assert len(MODELS) > 60
     assert len(holding(float)) > 90

@@ -13,7 +13,13 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.rl.test_sweep import (
+
+from rl.run.config import RunConfig
+from rl.scale.ray_workers import gpu_share
+from rl.scale.sweep import Fleet, Sweep, plan, run_sweep
+from rl.scale.trial import Outcome
+from tests.rl.conftest import Child, command, fork
+from tests.rl.scale.test_sweep import (
     assert_undisturbed,
     gone,
     killing,
@@ -24,12 +30,6 @@ from tests.rl.test_sweep import (
     until,
     worker_of,
 )
-
-from rl.run.config import RunConfig
-from rl.scale.ray_workers import gpu_share
-from rl.scale.sweep import Fleet, Sweep, plan, run_sweep
-from rl.scale.trial import Outcome
-from tests.rl.conftest import Child, command, fork
 
 __all__ = ["undisturbed"]  # the fixture: session-wide, so that both files share its runs
 
@@ -125,8 +125,8 @@ def test_a_sweep_on_ray_puts_the_trial_of_a_killed_worker_back_and_leaves_nothin
     drive: Drive, undisturbed: dict[int, Path]
 ) -> None:
     driver, seen = drive.start("first", kill=True)
-    assert driver.code() == 0, drive.texts("first")
-    assert f"{drive.sweep.trials[0].name}: put back (its worker died: WorkerCrashedError" in drive.texts("first")
+    assert driver.code() == 0, drive.said("first")
+    assert f"{drive.sweep.trials[0].name}: put back (its worker died: WorkerCrashedError" in drive.said("first")
     assert_nothing_left(seen, drive.place)
     assert seen["listening"]
     assert {address.removeprefix("::ffff:") for address in seen["listening"]} == {"127.0.0.1"}
@@ -138,7 +138,7 @@ def test_a_sweep_on_ray_survives_ctrl_c_and_a_killed_driver(drive: Drive, undist
     # Ctrl-C: the trials stop after their step.
     driver, seen = drive.start("first")
     driver.kill(signal.SIGINT)
-    assert driver.code() == 130, drive.texts("first")
+    assert driver.code() == 130, drive.said("first")
     manifests = [json.loads((trial.folder / "manifest.json").read_text()) for trial in drive.sweep.trials]
     assert {manifest["status"] for manifest in manifests} == {"interrupted"}
     assert_nothing_left(seen, drive.place)
@@ -151,7 +151,7 @@ def test_a_sweep_on_ray_survives_ctrl_c_and_a_killed_driver(drive: Drive, undist
 
     # A worker is killed too, and its trial put back.
     driver, seen = drive.start("third", kill=True)
-    assert driver.code() == 0, drive.texts("third")
+    assert driver.code() == 0, drive.said("third")
     assert_nothing_left(seen, drive.place)
     assert_undisturbed(drive.sweep, undisturbed)
 
