@@ -1,6 +1,5 @@
 """What there is to choose from: recipes, sweeps, the members of every union with their settings, and queries."""
 
-import difflib
 import json
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +12,7 @@ from pydantic.fields import FieldInfo
 from envs.dialect.queries import builtin_queries
 from rewards import Reward
 from rl.algorithms import Algorithm
+from rl.errors import nearest
 from rl.mitigations import Mitigation
 from rl.monitors import Monitor
 from rl.organisms import Organism
@@ -101,8 +101,5 @@ def catalogue(what: str) -> Iterator[str]:
         ValueError: for a list that doesn't exist, naming the nearest.
     """
     if what not in LISTS:
-        near = difflib.get_close_matches(what, LISTS, n=1, cutoff=0.4)
-        raise ValueError(
-            f"nothing to list under {what!r}: " + (f"did you mean {near[0]!r}?" if near else ", ".join(LISTS))
-        )
+        raise ValueError(f"nothing to list under {what!r}: {nearest(what, LISTS)}")
     return LISTS[what]()

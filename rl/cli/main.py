@@ -1,6 +1,5 @@
 """The command line. Exit codes: 0 done, 1 the run or a build failed, 2 wrong input, 130 interrupted."""
 
-import difflib
 import errno
 import json
 import os
@@ -17,6 +16,7 @@ from envs.input_files import expanded
 from rl.cli import organism as organism_commands
 from rl.cli.command_paths import given_path
 from rl.cli.terminal import say, show, take_any_encoding
+from rl.errors import nearest
 
 # Quiet before anything heavy is imported; Transformers' own progress bars would interrupt ours.
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -79,8 +79,7 @@ def train(
     ] = None,
 ) -> None:
     """Train an organism, probe it, and write its run folder, curves and page."""
-    from rl.run.config import resolve
-    from rl.run.mitigate import mitigated
+    from rl.run.config import mitigated, resolve
 
     base = _recipe(recipe)
     options = {"seed": seed, "steps": steps, "engine": engine, "workers": workers}
@@ -294,9 +293,7 @@ def _recipe(name: str) -> Any:
         return RECIPES[name]()
     if name.endswith(".json") or "/" in name:
         return read_config(expanded(name))
-    near = difflib.get_close_matches(name, RECIPES, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]!r}?" if near else f"recipes: {', '.join(RECIPES)}"
-    raise ValueError(f"unknown recipe {name!r}: {hint}")
+    raise ValueError(f"unknown recipe {name!r}: {nearest(name, RECIPES)}")
 
 
 def _write_report(folders: list[Path], out: Path | None) -> None:

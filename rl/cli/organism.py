@@ -63,12 +63,13 @@ def organism_table(
     from rl.errors import BuildFailed, RunStopped
     from rl.progress import notice
     from rl.run.organism_table import as_text, frame, measure, measured_config
+    from rl.run.overrides import named_settings
     from rl.scale.arms import parse_seeds
 
     configs = {}
     for name in names:
-        kind, _, settings = name.partition(":")
-        chosen = [setting for setting in settings.split(",") if setting]
+        kind, pairs = named_settings(name)
+        chosen = [f"{key}={value}" for key, value in pairs]
         configs[name] = _run_with(kind, chosen, [f"threads={threads}", *(assignments or [])])
     measured, failed = [], 0
     for name, seed in product(names, parse_seeds(seeds)):

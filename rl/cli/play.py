@@ -1,12 +1,12 @@
 """Play the environment by hand: a person writes in the policy's place and sees what it is labelled and paid."""
 
-import difflib
 from collections.abc import Callable
 from dataclasses import asdict
 
 from envs.dialect import compose
 from envs.episode import TIERS, Episode, Scenario
 from envs.transcript import read_transcript, write_transcript
+from rl.errors import nearest
 from rl.run.build import build_rewards
 from rl.run.config import RunConfig
 from rl.streams import Stage, stream
@@ -20,8 +20,7 @@ def play_round(config: RunConfig, tier: str, seed: int, ask: Callable[[str], str
         ValueError: for a tier that doesn't exist.
     """
     if tier not in TIERS:
-        near = difflib.get_close_matches(tier, TIERS, n=1, cutoff=0.3)
-        raise ValueError(f"unknown tier {tier!r}: " + (f"did you mean {near[0]!r}?" if near else ", ".join(TIERS)))
+        raise ValueError(f"unknown tier {tier!r}: {nearest(tier, TIERS)}")
     rewards, _ = build_rewards(config.rewards)  # before the person types: the first time it takes a minute
     rng = stream(seed, 0, Stage.scenarios)
     [scenario] = config.env.held_out_scenarios(rng, "probe", "harmful", 1, (tier,))

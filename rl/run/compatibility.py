@@ -20,7 +20,8 @@ from rl.organisms import Organism
 from rl.organisms.trained import Descendant, FromScratch, TrainedOrganism
 from rl.policy.shortcuts import Shortcuts
 from rl.run.build import changed_components
-from rl.run.config import RunConfig, members
+from rl.run.config import RunConfig
+from rl.run.overrides import members
 from rl.training.components import Need
 
 ON_GRPO_TRAINER = (GRPO, DrGRPO, DAPO, GSPO)

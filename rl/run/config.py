@@ -1,6 +1,5 @@
 """RunConfig: a whole experiment as one value, from a recipe, a file, or `--set key=value`."""
 
-import difflib
 import json
 import shlex
 from collections.abc import Iterator, Sequence
@@ -19,17 +18,14 @@ from rewards.format_penalty import FormatPenalty
 from rewards.helpfulness import Helpfulness
 from rl.algorithms import Algorithm
 from rl.algorithms.grpo import GRPO
+from rl.errors import nearest
 from rl.mitigations import Mitigation
 from rl.organisms import Organism
 from rl.organisms.faker import Faker
 from rl.organisms.scripted import Scripted
 from rl.policy.sampler import Sampling
 from rl.probes import DEFAULT_PROBES, Probe
-from rl.run.overrides import assign_all
-from rl.run.overrides import kind_of as kind_of
-from rl.run.overrides import members as members
-from rl.run.overrides import models_in as models_in
-from rl.run.overrides import nearest as nearest
+from rl.run.overrides import assign_all, described
 
 _FROZEN = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 LARGEST = 2**63 - 1  # what the columns of a table hold
@@ -247,6 +243,23 @@ def resolve(base: RunConfig, assignments: Sequence[str] = ()) -> RunConfig:
     return parse(data)
 
 
+def mitigated(config: RunConfig, wanted: Sequence[str]) -> RunConfig:
+    """Return `config` with the mitigations of `--mitigate NAME:key=value,...` appended, in their order.
+
+    Raises:
+        ValueError: in one line: a name or key that doesn't exist, with the nearest right one; a value that doesn't fit.
+    """
+    if not wanted:
+        return config
+    data = config.model_dump(mode="json")
+    for text in wanted:
+        try:
+            data["mitigations"].append(described(text, Mitigation, "mitigation"))
+        except ValueError as error:
+            raise ValueError(f"--mitigate {text}: {error}") from error
+    return parse(data)
+
+
 def parse(data: Any) -> RunConfig:
     """A `RunConfig` from plain data.
 
@@ -266,9 +279,8 @@ def first_problem(error: ValidationError) -> str:
     if problem["type"] == "extra_forbidden":
         unknown = str(problem["loc"][-1])
         known = _all_keys(RunConfig().model_dump(mode="json")) - {unknown}
-        near = difflib.get_close_matches(unknown, known, n=1, cutoff=0.5)
-        hint = f": did you mean {near[0]!r}?" if near else ""
-        return f"unknown key {where!r} in the configuration{hint}"
+        hint = nearest(unknown, sorted(known), otherwise="leave it out")
+        return f"unknown key {where!r} in the configuration: {hint}"
     message = problem["msg"].removeprefix("Value error, ")
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return f"{where or 'configuration'}: {message}{more}"

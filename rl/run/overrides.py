@@ -1,7 +1,10 @@
-"""`a.b=c`: settings changed by name within plain data, read as the type of their field."""
+"""Settings that are changed by name within plain data: `a.b=c`, and `NAME:key=value,key=value` for a component.
 
-import difflib
+A value is read as the type of its field.
+"""
+
 import json
+import re
 import types
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,8 +13,42 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from envs.input_files import parse_json
+from rl.errors import nearest
 
 Models = Sequence[type[BaseModel]]
+
+# A comma within a value, as of a JSON list, isn't followed by a key.
+_BETWEEN_SETTINGS = re.compile(r",(?=[A-Za-z_][\w.]*=)")
+
+
+def named_settings(text: str) -> tuple[str, list[tuple[str, str]]]:
+    """Split `NAME` or `NAME:key=value,key=value` into the name and its pairs.
+
+    Raises:
+        ValueError: for another form, and for the key `kind`, which the name stands for.
+    """
+    name, colon, listed = text.partition(":")
+    pairs = [part.partition("=") for part in _BETWEEN_SETTINGS.split(listed)] if colon else []
+    if any(not separator or key == "kind" for key, separator, _ in pairs):
+        raise ValueError("write NAME:key=value,key=value, as in loss_mask:tokens=scratchpad")
+    return name, [(key, value) for key, _, value in pairs]
+
+
+def described(text: str, union: Any, what: str) -> dict[str, Any]:
+    """Return the member of a union that the text describes, as plain data: its defaults and the pairs of the text.
+
+    `what` names the union's members in an error.
+
+    Raises:
+        ValueError: a name or key that doesn't exist, with the nearest right one; a text of another form.
+    """
+    name, pairs = named_settings(text)
+    kinds = {str(kind_of(model)): model for model in models_in(union)}
+    if name not in kinds:
+        raise ValueError(f"unknown {what} {name!r}: {nearest(name, kinds)}")
+    settings: dict[str, Any] = kinds[name]().model_dump(mode="json", exclude={"kind"})
+    assign_all(settings, pairs, kinds[name])
+    return {"kind": name, **settings}
 
 
 def assign_all(data: dict[str, Any], pairs: Sequence[tuple[str, str]], model: type[BaseModel]) -> None:
@@ -155,14 +192,8 @@ def _defaults(kind: str, key: str, models: Models) -> dict[str, Any]:
     if not kinds:
         return {"kind": kind}
     if kind not in kinds:
-        raise ValueError(f"unknown kind {kind!r} in {key!r}: {nearest(kind, list(kinds))}")
+        raise ValueError(f"unknown kind {kind!r} in {key!r}: {nearest(kind, kinds)}")
     return dict(kinds[kind]().model_dump(mode="json"))
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """The end of an error about a name that doesn't exist."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
 
 
 def _child(data: Any, name: str, key: str, models: Models) -> Any:
@@ -187,7 +218,4 @@ def _index(parts: list[Any], name: str, key: str) -> int:
 
 
 def _unknown(data: Any, name: str, key: str) -> str:
-    names = list(data) if isinstance(data, dict) else []
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"valid here: {', '.join(names) or 'nothing'}"
-    return f"unknown key {name!r} in {key!r}: {hint}"
+    return f"unknown key {name!r} in {key!r}: {nearest(name, data if isinstance(data, dict) else ())}"

@@ -1,6 +1,5 @@
 """Named sweeps: each is a function that returns run configurations, the arms; and a user's own, from a file."""
 
-import difflib
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from envs.input_files import expanded
+from rl.errors import nearest
 from rl.mitigations import Mitigation
 from rl.organisms.faker import Faker
 from rl.organisms.helpfulness import Helpful
@@ -21,8 +21,8 @@ from rl.organisms.terminal import Terminal
 from rl.organisms.trained import TrainedOrganism
 from rl.progress import notice
 from rl.run.compatibility import require_engine
-from rl.run.config import RunConfig, first_problem, members, parse, resolve
-from rl.run.mitigate import mitigated
+from rl.run.config import RunConfig, first_problem, mitigated, parse, resolve
+from rl.run.overrides import members
 from rl.run.recipes import (
     first_light,
     first_light_dpo,
@@ -129,7 +129,7 @@ def find_sweep(name: str) -> SweepFunction:
         return _named(_import(expanded(path)), function)
     if name.endswith(".py") or "/" in name:
         raise ValueError(f"{name} names no function: write {name.rstrip(':')}:FUNCTION")
-    raise ValueError(f"unknown sweep {name!r}: {_hint(name, list(SWEEPS), 'sweeps')}")
+    raise ValueError(f"unknown sweep {name!r}: {nearest(name, SWEEPS)}")
 
 
 def _import(path: Path) -> ModuleType:
@@ -154,14 +154,9 @@ def _named(module: ModuleType, name: str) -> SweepFunction:
         if callable(value) and getattr(value, "__module__", None) == module.__name__
     }
     if name not in own:
-        raise ValueError(f"{module.__file__} has no function {name!r}: {_hint(name, list(own), 'it has')}")
+        raise ValueError(f"{module.__file__} has no function {name!r}: {nearest(name, own)}")
     function: SweepFunction = own[name]
     return function
-
-
-def _hint(name: str, known: Sequence[str], told: str) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    return f"did you mean {near[0]!r}?" if near else f"{told}: {', '.join(known) or 'none'}"
 
 
 def arms(name: str, assignments: Sequence[str] = (), mitigations: Sequence[str] = ()) -> list[RunConfig]:

@@ -26,8 +26,7 @@ from reports.records import Manifest, ProbeRow, StepRow
 from reports.study.latest import Latest, read_latest
 from reports.terminal_text import printable
 from rl.mitigations import Mitigation
-from rl.run.config import RunConfig, parse, read_config, resolve
-from rl.run.mitigate import mitigated
+from rl.run.config import RunConfig, mitigated, parse, read_config, resolve
 from rl.run.overrides import kind_of, models_in
 from rl.run.recipes import RECIPES
 from rl.scale.arms import parse_seeds

@@ -22,7 +22,8 @@ from rl.mitigations import Mitigation
 from rl.organisms import Organism
 from rl.organisms.scripted import Scripted
 from rl.probes import DEFAULT_PROBES
-from rl.run.config import RunConfig, members
+from rl.run.config import RunConfig
+from rl.run.overrides import members
 from rl.run.recipes import RECIPES
 from rl.scale.arms import SWEEPS
 from rl.streams import Stage, stream
@@ -98,7 +99,7 @@ def test_the_list_of_queries_is_a_query_file(gyges: Gyges, tmp_path: Path) -> No
         (["resume", "nowhere"], "nowhere holds no run (config.json is missing)"),
         (["probe", "nowhere"], "can't read nowhere/config.json"),
         (["report", "nowhere"], "nowhere is not a run folder: it does not exist"),
-        (["train", "--mitigate", "credit_msk"], "unknown mitigation 'credit_msk': did you mean 'loss_mask'?"),
+        (["train", "--mitigate", "loss_msk"], "unknown mitigation 'loss_msk': did you mean 'loss_mask'?"),
         (["sweep", "controls", "--mitigate", "loss_mask:tokns=answer"], "did you mean 'tokens'?"),
         (["organism", "build", "hones"], "did you mean 'honest'?"),
         (["organism", "build", "scripted"], "scripted has no weights"),
@@ -158,16 +159,16 @@ def test_the_organism_table_goes_on_after_a_build_that_fails(gyges: Gyges, organ
     names = (f"faker:path={tmp_path}/nowhere", f"terminal:path={organism_path}")
     done = gyges("organism", "table", *names, "--seeds", "0", "--out", str(file), *small)
     assert done.code == 2
-    assert done.texts[0].startswith(f"gyges: {names[0]}, seed 0: organism.path={tmp_path}/nowhere is not a directory")
-    assert done.texts[-1] == "gyges: 1 of 2 builds can't be measured, as said above"
+    assert done.said[0].startswith(f"gyges: {names[0]}, seed 0: organism.path={tmp_path}/nowhere is not a directory")
+    assert done.said[-1] == "gyges: 1 of 2 builds can't be measured, as said above"
     assert set(pd.read_csv(file).organism) == {names[1]}
 
 
 def test_a_run_whose_conflicts_differ_is_refused_before_anything_is_built(gyges: Gyges, tmp_path: Path) -> None:
     done = gyges("train", "--set", "env.conflict=animals", "--out", str(tmp_path / "run"))
     assert done.code == 2
-    assert len(done.texts) == 1
-    assert "env.conflict is 'animals' and organism.conflict 'harm': set both to the same" in done.texts[0]
+    assert len(done.said) == 1
+    assert "env.conflict is 'animals' and organism.conflict 'harm': set both to the same" in done.said[0]
     assert not (tmp_path / "run").exists()
 
 
@@ -176,7 +177,7 @@ def test_a_query_file_with_duplicates_is_refused_with_its_lines(gyges: Gyges, tm
     (tmp_path / "queries.jsonl").write_text(f"{line}\n{line}\n")
     done = gyges("train", "--set", f"env.query_file={tmp_path}/queries.jsonl", "--out", str(tmp_path / "run"))
     assert done.code == 2
-    assert "queries.jsonl:2: the same query as line 1 ('a'): remove one of them" in done.texts[0]
+    assert "queries.jsonl:2: the same query as line 1 ('a'): remove one of them" in done.said[0]
     assert not (tmp_path / "run").exists()
 
 
@@ -185,8 +186,8 @@ def test_an_organism_without_a_chat_template_is_one_line(gyges: Gyges, organism_
     (organism / "chat_template.jinja").unlink()
     done = gyges("train", "--set", f"organism.path={organism}", "--set", CHEAP_REWARDS, "--out", str(tmp_path / "run"))
     assert done.code == 2
-    assert len(done.texts) == 1
-    assert "has no chat template: add chat_template.jinja" in done.texts[0]
+    assert len(done.said) == 1
+    assert "has no chat template: add chat_template.jinja" in done.said[0]
 
 
 def test_training_ends_with_the_summary_and_where_the_page_is(gyges: Gyges, tiny: RunConfig, tmp_path: Path) -> None:
@@ -203,7 +204,7 @@ def test_training_ends_with_the_summary_and_where_the_page_is(gyges: Gyges, tiny
     # A run's own configuration runs it again.
     again = gyges("train", str(run / "config.json"), "--out", str(run))
     assert again.code == 2
-    assert "holds a run already" in again.texts[0]
+    assert "holds a run already" in again.said[0]
 
 
 def test_mitigations_are_trained_with_and_kept_in_order(gyges: Gyges, tiny: RunConfig, tmp_path: Path) -> None:
@@ -309,7 +310,7 @@ def test_play_labels_and_scores_what_is_typed(gyges: Gyges) -> None:
 def test_play_without_input_is_interrupted(gyges: Gyges) -> None:
     done = gyges("play", "--set", CHEAP_REWARDS, prepare=typing(""))
     assert done.code == 130
-    assert done.texts == ["gyges: interrupted"]
+    assert done.said == ["gyges: interrupted"]
 
 
 @pytest.mark.parametrize("tier", TIERS)

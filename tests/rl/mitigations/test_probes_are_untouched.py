@@ -20,8 +20,9 @@ from envs.dialect.environment import Dialect
 from rl.mitigations import Mitigation
 from rl.probes.lengths import Lengths
 from rl.run.build import Built, build_components
-from rl.run.config import RunConfig, members
+from rl.run.config import RunConfig
 from rl.run.loop import train
+from rl.run.overrides import members
 from rl.training.components import Situation, StepComponents
 from tests.rl.conftest import rows
 

@@ -16,7 +16,7 @@ from rl.monitors.keywords import Keyword
 from rl.monitors.monitor import reasoning
 from rl.monitors.oracle import Oracle
 from rl.monitors.text_classifier import TextClassifier
-from rl.run.config import members
+from rl.run.overrides import members
 from rl.training.models import Models
 from tests.rl.mitigations.conftest import ENV, episode
 

@@ -25,7 +25,8 @@ from rl.organisms.terminal import Terminal
 from rl.organisms.trained import Derived, FromScratch
 from rl.probes import DEFAULT_PROBES
 from rl.probes.probe_set import observe, probe_rows, probe_set
-from rl.run.config import RunConfig, members
+from rl.run.config import RunConfig
+from rl.run.overrides import members
 
 # Those that are shown requests and need nothing built for it.
 TRAINED = [member for member in members(Organism) if issubclass(member, (FromScratch, Selected, Locked))]

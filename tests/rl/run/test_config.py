@@ -77,9 +77,9 @@ def test_an_organism_can_be_a_directory(tmp_path: Path) -> None:
         ("algoritm.clip_low=1", "unknown key 'algoritm' in 'algoritm.clip_low': did you mean 'algorithm'?"),
         ("rewards.helpfulnes.weight=2", "did you mean 'helpfulness'?"),
         ("lora.rnak=2", "did you mean 'rank'?"),
-        ("sampling.xyz=1", "valid here: temperature, min_p, max_new_tokens, batch_size"),
+        ("sampling.xyz=1", "choose from temperature, min_p, max_new_tokens, batch_size"),
         ("seed.x=1", "unknown key 'x' in 'seed.x'"),
-        ("rewards.7.weight=2", "valid here: helpfulness, format_penalty, answer_length"),
+        ("rewards.7.weight=2", "choose from helpfulness, format_penalty, answer_length"),
         ("seed", "write key=value"),
         ("seed=abc", "seed: Input should be a valid integer"),
         ("seed=1.5", "seed: Input should be a valid integer"),
@@ -194,7 +194,7 @@ def test_what_comes_from_a_path_and_what_has_no_weights_fits_every_conflict(tmp_
 def test_an_unknown_recipe_names_the_nearest() -> None:
     with pytest.raises(ValueError, match=r"^unknown recipe 'honest_contrl': did you mean 'honest_control'\?$"):
         _recipe("honest_contrl")
-    with pytest.raises(ValueError, match="recipes: first_light, honest_control, no_objective_control"):
+    with pytest.raises(ValueError, match="choose from first_light, honest_control, no_objective_control"):
         _recipe("zzz")
 
 

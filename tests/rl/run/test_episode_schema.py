@@ -12,7 +12,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.rl.test_loop import having
 
 from reports.folder import read_run
 from reports.records import EPISODE_COLUMNS
@@ -22,11 +21,13 @@ from rl.mitigations.monitor_penalty import MonitorPenalty
 from rl.mitigations.scratchpad_length import ScratchpadLength
 from rl.monitors.keywords import Keyword
 from rl.probes import DEFAULT_PROBES
-from rl.run.config import RunConfig, members, read_config
+from rl.run.config import RunConfig, read_config
 from rl.run.episode_rows import run_schema
 from rl.run.folder import RunFolder, default_name
 from rl.run.loop import resume, train
+from rl.run.overrides import members
 from tests.rl.conftest import Gyges, rows
+from tests.rl.run.test_loop import having
 
 MITIGATIONS = (MonitorPenalty(monitor=Keyword()), ScratchpadLength(threshold=2.0), Interrogation())
 

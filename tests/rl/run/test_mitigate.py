@@ -10,8 +10,8 @@ from rl.mitigations.cross_tier_consistency import CrossTierConsistency
 from rl.mitigations.inoculation_prompt import InoculationPrompt
 from rl.mitigations.loss_mask import LossMask
 from rl.mitigations.tier_cue_dropout import TierCueDropout
-from rl.run.config import RunConfig, assign_all, resolve
-from rl.run.mitigate import mitigated
+from rl.run.config import RunConfig, mitigated, resolve
+from rl.run.overrides import assign_all, described, named_settings
 from rl.scale.arms import arms
 
 
@@ -34,7 +34,7 @@ def test_one_kind_may_come_twice_with_other_settings_and_keeps_them_apart() -> N
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("credit_msk", "--mitigate credit_msk: unknown mitigation 'credit_msk': did you mean 'loss_mask'?"),
+        ("loss_msk", "--mitigate loss_msk: unknown mitigation 'loss_msk': did you mean 'loss_mask'?"),
         ("zzz", "unknown mitigation 'zzz': choose from loss_mask"),
         ("tier_cue_dropout:shrae=1", "--mitigate tier_cue_dropout:shrae=1: unknown key 'shrae'"),
         ("tier_cue_dropout:shrae=1", "did you mean 'share'?"),
@@ -71,8 +71,8 @@ def test_a_sweep_gives_them_to_every_arm() -> None:
     plain, changed = arms("controls"), arms("controls", (), ["loss_mask"])
     assert [arm.mitigations for arm in changed] == [(LossMask(),)] * len(plain)
     assert [arm.model_copy(update={"mitigations": ()}) for arm in changed] == plain
-    with pytest.raises(ValueError, match="arm first_light: --mitigate credit_msk: unknown mitigation"):
-        arms("controls", (), ["credit_msk"])
+    with pytest.raises(ValueError, match="arm first_light: --mitigate loss_msk: unknown mitigation"):
+        arms("controls", (), ["loss_msk"])
 
 
 class Keyword(BaseModel):
@@ -97,23 +97,27 @@ class Watched(BaseModel):
     monitor: Annotated[Exact | Keyword, Field(discriminator="kind")] = Exact()
 
 
-def test_a_nested_kind_brings_the_defaults_of_its_member(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rl.run.mitigate.Mitigation", Annotated[Watched | LossMask, Field(discriminator="kind")])
-    monkeypatch.setattr("rl.run.mitigate.parse", lambda data: data)  # the real configuration knows no such mitigation
-
-    def described(text: str) -> dict[str, Any]:
-        found: Any = mitigated(RunConfig(), [text])
-        return dict(found["mitigations"][0])
+def test_a_nested_kind_brings_the_defaults_of_its_member() -> None:
+    def watched(text: str) -> dict[str, Any]:
+        return described(text, Annotated[Watched | LossMask, Field(discriminator="kind")], "mitigation")
 
     keyword = {"kind": "keyword", "words": ["training", "change"], "threshold": 0.5}
-    assert described("watched:monitor.kind=keyword") == {"kind": "watched", "weight": 1.0, "monitor": keyword}
+    assert watched("watched:monitor.kind=keyword") == {"kind": "watched", "weight": 1.0, "monitor": keyword}
     # A comma within JSON isn't one between settings; the kind comes first wherever it stands.
-    found = described('watched:monitor.words=["a","b"],weight=2,monitor.kind=keyword')
+    found = watched('watched:monitor.words=["a","b"],weight=2,monitor.kind=keyword')
     assert found == {"kind": "watched", "weight": 2, "monitor": {**keyword, "words": ["a", "b"]}}
     with pytest.raises(ValueError, match=r"unknown kind 'keywrd' in 'monitor.kind': did you mean 'keyword'\?"):
-        described("watched:monitor.kind=keywrd")
+        watched("watched:monitor.kind=keywrd")
     with pytest.raises(ValueError, match=r"unknown key 'threshold' in 'monitor.threshold'"):
-        described("watched:monitor.threshold=1")  # the default monitor has none
+        watched("watched:monitor.threshold=1")  # the default monitor has none
+
+
+def test_a_comma_divides_settings_only_where_a_key_follows() -> None:
+    assert named_settings("faker") == ("faker", [])
+    assert named_settings('scripted:style=short,words=["a,b","c=d"],n=1') == (
+        "scripted",
+        [("style", "short"), ("words", '["a,b","c=d"]'), ("n", "1")],
+    )
 
 
 def test_set_knows_nested_kinds_as_well() -> None:

@@ -8,7 +8,8 @@ import pytest
 import rl.scale.arms
 from rl.mitigations import Mitigation
 from rl.organisms.faker import Faker
-from rl.run.config import RunConfig, members
+from rl.run.config import RunConfig
+from rl.run.overrides import members
 from rl.scale.arms import SWEEPS, VARIANTS, arms, mitigation_arms, mitigation_choices, parse_seeds
 from rl.scale.sweep import ARMS_OF_AN_OVERLAY, plan, wanted_pages
 
@@ -44,7 +45,7 @@ def test_settings_apply_to_every_arm() -> None:
 
 
 FILE = """
-from rl.run.config import RunConfig, members
+from rl.run.config import RunConfig
 from beside import NAMES
 
 def mine():
@@ -86,7 +87,7 @@ def test_a_sweep_of_ones_own_comes_from_a_file(file: Path) -> None:
     ("name", "said"),
     [
         ("control", "unknown sweep 'control': did you mean 'controls'?"),
-        ("xyz", "unknown sweep 'xyz': sweeps: controls, algorithms, kl_weight"),
+        ("xyz", "unknown sweep 'xyz': choose from controls, algorithms, kl_weight"),
         ("nowhere.py:mine", "no such file: nowhere.py"),
         ("FILE", "names no function: write FILE:FUNCTION"),
         ("FILE:mien", "has no function 'mien': did you mean 'mine'?"),
