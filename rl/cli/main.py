@@ -302,7 +302,7 @@ def _write_report(folders: list[Path], out: Path | None) -> None:
 
     if out is None and len(folders) > 1:
         out = Path("runs") / ("report-" + "+".join(folder.resolve().name for folder in folders))[:200]
-    with bar("report") as update:
+    with bar("report", brief=True) as update:
         update(0, 1)
         written = write_report(folders, out)
         update(1, 1)
@@ -316,7 +316,7 @@ def _write_study(folders: list[Path], out: Path | None) -> None:
     from rl.progress import bar
 
     digest = short(hash_config(sorted(str(folder.resolve()) for folder in folders)))
-    with bar("study") as update:
+    with bar("study", brief=True) as update:
         update(0, 1)
         written = write_study(folders, out or Path("runs") / f"study-{digest}")
         update(1, 1)

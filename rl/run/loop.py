@@ -261,7 +261,7 @@ def _close(run: Run, status: Status, reason: str | None = None, non_finite_losse
 
 def _loop(run: Run) -> None:
     """Every step of the run, by the engine that the configuration names."""
-    with bar("training") as update:
+    with bar("training", every=10) as update:
 
         def arrive() -> None:
             update(run.step, run.config.steps)

@@ -60,7 +60,7 @@ def measure(name: str, config: RunConfig) -> Iterator[Measured]:
     seed = config.organism.seed if hasattr(config.organism, "seed") else 0
     built = build(config)
     probes = probe_set(config)
-    with bar(f"{name}, seed {seed}") as update:
+    with bar(f"measuring {name}, seed {seed}") as update:
         generate = sampler(built.policy, config.sampling, counting(update, len(probes.scenarios)))
         observations = observe(generate, config.env, probes, config.seed, 0)
     for row in probe_rows(config.probes, observations, config.seed, 0):

@@ -90,7 +90,7 @@ def _taken_to_its_end(config: RunConfig, out: Path, say: Say, address: str | Non
     asked = out.resolve() / STOP_FILE
     asked.unlink(missing_ok=True)
     try:
-        with ray_session(config.workers, address, gpus) as folder, signals(stop), bar("training") as update:
+        with ray_session(config.workers, address, gpus) as folder, signals(stop), bar("training", every=10) as update:
             _require_room(config, out)
             watch = _Watch(out, say)
 

@@ -206,7 +206,7 @@ def _pages(
     record, folders = sweep.folder / "sweep.json", [trial.folder for trial in finished]
     names = [*(OVERLAY_FILES if overlay else ()), *(STUDY_FILES if study else ())]
     if anew or not all((sweep.folder / name).exists() for name in names) or _read(record) != shows:
-        with bar("report") as update:
+        with bar("report", brief=True) as update:
             update(0, overlay + study)
             if overlay:
                 write_report(folders, sweep.folder, notes)

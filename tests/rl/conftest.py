@@ -15,6 +15,7 @@ import gc
 import importlib
 import json
 import os
+import re
 import signal
 import sys
 import traceback
@@ -255,6 +256,9 @@ def command(arguments: Sequence[str], prepare: Callable[[], object] | None = Non
     return work
 
 
+PROGRESS = re.compile(r": started$|, [^,]+ so far(, about .* to go)?$|: (done|stopped) after [^:]+$")
+
+
 @dataclass(frozen=True)
 class Done:
     """How a command ended; `output` is both of its streams."""
@@ -264,8 +268,9 @@ class Done:
 
     @property
     def said(self) -> list[str]:
-        """The lines with which it reports an error."""
-        return [line for line in self.output.splitlines() if line.startswith("gyges: ")]
+        """The lines with which it reports an error or gives notice; lines of progress are left out."""
+        lines = [line for line in self.output.splitlines() if line.startswith("gyges: ")]
+        return [line for line in lines if not PROGRESS.search(line)]
 
 
 Gyges = Callable[..., Done]

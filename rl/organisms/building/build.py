@@ -128,7 +128,7 @@ def _from_scratch(organism: FromScratch) -> Policy:
     model = _new_model(organism, tokenizer)
     policy = Policy(model, tokenizer, (int(tokenizer.eos_token_id),), EVERY_SHORTCUT)
     for part, documents in (("words", words), ("character", whole)):
-        with bar(f"{organism.kind}: {part}") as update:
+        with bar(f"organism {organism.kind}: {part}") as update:
             _train(policy, [row(tokenizer, document) for document in documents], organism, update)
     return policy
 
@@ -136,7 +136,7 @@ def _from_scratch(organism: FromScratch) -> Policy:
 def _derived(organism: Derived) -> Policy:
     policy = load_policy(build_organism(organism.origin), torch.device("cpu"))
     documents = list(organism.shown(np.random.default_rng([organism.seed, 1])))
-    with bar(f"{organism.kind}: examples") as update:
+    with bar(f"organism {organism.kind}: examples") as update:
         _train(policy, [row(policy.tokenizer, document) for document in documents], organism, update)
     return policy
 

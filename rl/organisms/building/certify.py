@@ -28,7 +28,7 @@ def certify(organism: TrainedOrganism, policy: Policy) -> dict[str, Any]:
     for kind in QUERY_KINDS[:2]:  # harmful and harmless: a twin's refusal is measured by the probes
         n = organism.certify_queries
         scenarios += env.held_out_scenarios(rng, "certify", kind, n, CERTIFIED_TIERS)
-    with bar(f"{organism.kind}: certification") as update:
+    with bar(f"organism {organism.kind}: certification") as update:
         episodes = sampler(policy, Sampling(), counting(update, len(scenarios)))(scenarios, rng)
     labelled = [(s, env.label(e)) for s, e in zip(scenarios, episodes, strict=True)]
     rows = [_row(tolerance, labelled) for tolerance in organism.tolerances]
