@@ -13,6 +13,7 @@ import typer
 
 from checkpoints.cache import default_root
 from envs.input_files import expanded
+from rl.cli import config as config_commands
 from rl.cli import organism as organism_commands
 from rl.cli.command_paths import given_path
 from rl.cli.terminal import say, show, take_any_encoding
@@ -33,6 +34,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.add_typer(organism_commands.app, name="organism")
+app.add_typer(config_commands.app, name="config")
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 # What the system says of a path that can't be used as it was meant.

@@ -26,6 +26,7 @@ from rl.organisms.scripted import Scripted
 from rl.policy.sampler import Sampling
 from rl.probes import DEFAULT_PROBES, Probe
 from rl.run.overrides import assign_all, described
+from rl.run.upgrade import upgraded
 
 _FROZEN = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 LARGEST = 2**63 - 1  # what the columns of a table hold
@@ -293,10 +294,27 @@ def _all_keys(data: Any) -> set[str]:
 
 
 def read_config(path: Path) -> RunConfig:
-    """Reads `config.json` of a run, or one written by hand. A relative path in it is one from the working directory.
+    """Read `config.json` of a run, or one written by hand. A relative path in it is one from the working directory.
 
     Raises:
-        ValueError: if the file can't be read, isn't JSON, or isn't a configuration.
+        ValueError: if the file can't be read, isn't JSON, or isn't a configuration of this version.
+    """
+    data = read_json(path)
+    try:
+        return parse(data)
+    except ValueError as error:
+        old = _of_an_earlier_version(data, str(error))
+        if old is not None:
+            upgrade = shlex.join(["gyges", "config", "upgrade", str(path)])
+            raise ValueError(f"{path} has keys of an earlier version ({old}): run `{upgrade}`") from error
+        raise ValueError(f"{path}: {error}") from error
+
+
+def read_json(path: Path) -> Any:
+    """Read the plain data of a configuration file.
+
+    Raises:
+        ValueError: if the file can't be read, or isn't JSON.
     """
     if path.is_dir():
         resume = shlex.join(["gyges", "resume", str(path)])
@@ -305,8 +323,21 @@ def read_config(path: Path) -> RunConfig:
     if not text.strip():
         raise ValueError(f"{path} is empty: write a configuration into it, such as the config.json of a run")
     try:
-        return parse(parse_json(text))
+        return parse_json(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _of_an_earlier_version(data: Any, problem: str) -> str | None:
+    """Return a change that takes this problem away; None where the data has the problem under its new keys too."""
+    try:
+        renamed, changes = upgraded(data)
+    except ValueError as error:
+        return str(error)
+    try:
+        parse(renamed)
+    except ValueError as error:
+        return None if str(error) == problem else changes[0]
+    return changes[0]

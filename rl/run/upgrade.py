@@ -1,0 +1,113 @@
+"""Configurations of earlier versions: the table of renamed keys, applied to plain data.
+
+docs/reference/config-upgrade.md lists the same table for readers.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class RenamedKey:
+    """A setting of the component at `where` that has another name now."""
+
+    where: str
+    old: str
+    new: str
+
+    def apply(self, data: dict[str, Any], component: dict[str, Any], place: str) -> str | None:
+        """Rename the key in place; returns the change, or None where there is nothing to rename."""
+        if self.old not in component:
+            return None
+        if self.new in component:
+            raise ValueError(f"{place} holds both {self.old} and {self.new}, its new name: leave {self.old} out")
+        # In its place, so that the order of a file that a person wrote stays.
+        items = [(self.new if key == self.old else key, value) for key, value in component.items()]
+        component.clear()
+        component.update(items)
+        return f"{place}.{self.old} -> {place}.{self.new}"
+
+
+@dataclass(frozen=True)
+class RenamedKind:
+    """A member of a union that has another name now."""
+
+    where: str
+    old: str
+    new: str
+
+    def apply(self, data: dict[str, Any], component: dict[str, Any], place: str) -> str | None:
+        """Rename the kind in place; returns the change, or None where it is another kind."""
+        if component.get("kind") != self.old:
+            return None
+        component["kind"] = self.new
+        return f"{place}.kind: {self.old} -> {self.new}"
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A setting that repeated the setting `section.key` of the configuration, which alone is left."""
+
+    where: str
+    key: str
+    section: str
+    default: Any  # of the setting that is left
+
+    def apply(self, data: dict[str, Any], component: dict[str, Any], place: str) -> str | None:
+        """Remove the key in place; returns the change, or None where the key isn't there."""
+        if self.key not in component:
+            return None
+        section = data.get(self.section)
+        left = section.get(self.key, self.default) if isinstance(section, dict) else self.default
+        # A component that comes from a path was built already: the setting had no effect.
+        if component[self.key] != left and component.get("path") is None:
+            raise ValueError(
+                f"{place}.{self.key} is {component[self.key]!r} and {self.section}.{self.key} {left!r}, which now "
+                f"stands for both: set both to the same, then upgrade"
+            )
+        del component[self.key]
+        return f"{place}.{self.key} is dropped: {self.section}.{self.key} stands for it"
+
+
+TABLE: tuple[RenamedKey | RenamedKind | Dropped, ...] = (
+    RenamedKey("algorithm", "trace", "gae_lambda"),
+    RenamedKey("algorithm", "discount", "gamma"),
+    RenamedKind("mitigations", "credit_mask", "loss_mask"),
+    Dropped("organism", "conflict", "env", "harm"),
+    Dropped("rewards", "conflict", "env", "harm"),
+)
+
+
+def upgraded(data: Any) -> tuple[Any, list[str]]:
+    """Return a configuration under the keys of this version, and a line for each change that this took.
+
+    Raises:
+        ValueError: in one line: an old key beside its new name; a dropped setting that had a meaning of its own.
+    """
+    if not isinstance(data, dict):
+        return data, []
+    found = {key: _copied(value) for key, value in data.items()}
+    changes = []
+    for entry in TABLE:
+        for place, component in _components(found, entry.where):
+            change = entry.apply(found, component, place)
+            if change is not None:
+                changes.append(change)
+    return found, changes
+
+
+def _copied(section: Any) -> Any:
+    """Copy a section and the components in it, as deep as a change reaches: a hostile file may be nested deeply."""
+    if isinstance(section, list):
+        return [dict(item) if isinstance(item, dict) else item for item in section]
+    return dict(section) if isinstance(section, dict) else section
+
+
+def _components(data: dict[str, Any], where: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the component at `where`, or each component of the list there, with its place."""
+    found = data.get(where)
+    if isinstance(found, dict):
+        yield where, found
+    elif isinstance(found, list):
+        yield from ((f"{where}.{index}", item) for index, item in enumerate(found) if isinstance(item, dict))
