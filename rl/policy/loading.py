@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from rewards.weights import require_all_weights
 from rl.policy.adapters import chain, is_adapter, merged, with_weights
-from rl.policy.cpu.linear import quicken
+from rl.policy.cpu import speed
 from rl.policy.policy import Policy, end_ids, pick_device
 from rl.policy.self_test import Unreadable, find_shortcuts, first_line
 from rl.policy.shortcuts import Shortcuts
@@ -17,10 +17,13 @@ from rl.policy.shortcuts import Shortcuts
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")
 
 
-def load_policy(path: Path, device: torch.device | None = None, shortcuts: Shortcuts | None = None) -> Policy:
+def load_policy(
+    path: Path, device: torch.device | None = None, shortcuts: Shortcuts | None = None, cpu_speed: bool = True
+) -> Policy:
     """Load any Transformers causal LM directory in evaluation mode and float32; an adapter's, merged into its base.
 
     `shortcuts`: those found for a model of the same architecture, which then isn't tested again.
+    `cpu_speed`: false leaves the model to plain Transformers.
 
     Raises:
         ValueError: no model there, missing or unreadable weights, a tokenizer without a chat template, or a model that
@@ -30,8 +33,8 @@ def load_policy(path: Path, device: torch.device | None = None, shortcuts: Short
         raise ValueError(f"{path} holds no model (config.json is missing): give a Hugging Face causal LM directory")
     tokenizer = load_tokenizer(path)
     model = _whole_model(path).to(device or pick_device()).eval()
-    quicken(model)
-    policy = Policy(model, tokenizer, end_ids(model, tokenizer))
+    speed.quicken(model, cpu_speed)
+    policy = Policy(model, tokenizer, end_ids(model, tokenizer), cpu_speed=cpu_speed)
     try:
         return replace(policy, shortcuts=shortcuts or find_shortcuts(policy))
     except Unreadable as error:

@@ -24,7 +24,8 @@ from rl.policy.shortcuts import NO_SHARING, Shortcuts
 class Policy:
     """A loaded model and what is needed to talk to it. `end_ids` are the tokens that end a reply.
 
-    `shortcuts`: the short cuts that are known to be exact for this model.
+    `shortcuts`: the short cuts that are known to be exact for this model. `cpu_speed`: the switch of `rl.policy.cpu`;
+    false leaves the model to plain Transformers.
     """
 
     model: Any
@@ -32,6 +33,7 @@ class Policy:
     end_ids: tuple[int, ...]
     shortcuts: Shortcuts = NO_SHARING
     style: ChatStyle = PLAIN
+    cpu_speed: bool = True
     # Not among what `replace` takes over: another style writes other prompts.
     _prompts: dict[tuple[str, ...], NDArray[np.int64]] = field(default_factory=dict, init=False, repr=False)
 

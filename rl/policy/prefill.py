@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import DynamicCache
 
-from rl.policy.cpu.kv_cache import make_room, select_rows
+from rl.policy.cpu import speed
 from rl.policy.policy import Policy, pad_left, positions
 
 Ids = NDArray[np.int64]
@@ -54,14 +54,14 @@ def prefill(policy: Policy, prompts: Sequence[Ids], limit: int = 0) -> Prefill:
         ids_GP, mask_GP = pad_left(shared.beginnings, policy.pad_id, policy.device)
         _read(policy, cache, ids_GP, mask_GP)
         beginning_of_D = torch.tensor(shared.beginning_of, device=policy.device)
-        select_rows(cache, beginning_of_D)
+        cache.reorder_cache(beginning_of_D)
         mask_DS = mask_GP[beginning_of_D]
         rests = [rest[len(shared.beginnings[of]) :] for rest, of in zip(rests, shared.beginning_of, strict=True)]
     ids_DQ, mask_DQ = pad_left(rests, policy.pad_id, policy.device)
     mask_DS = torch.cat([mask_DS, mask_DQ], dim=1)
     logits_DV = _read(policy, cache, ids_DQ, mask_DS)
-    select_rows(cache, copies_N)
-    make_room(cache)
+    cache.reorder_cache(copies_N)  # a row may stand there several times; all kinds of layers can do it
+    speed.make_room(cache, policy.cpu_speed)
     return Prefill(cache, mask_DS[copies_N], positions(mask_DS)[copies_N, -1], logits_DV[copies_N])
 
 

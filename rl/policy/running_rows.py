@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from transformers import DynamicCache
 
-from rl.policy.cpu.kv_cache import select_rows
 from rl.policy.policy import Policy
 from rl.policy.prefill import Prefill, prefill
 
@@ -53,7 +52,7 @@ class CachedRows:
         return cls(policy, read.cache, mask_NS, read.position_N, read.mask_NS.shape[1])
 
     def keep(self, rows: torch.Tensor) -> None:
-        select_rows(self.cache, rows)
+        self.cache.reorder_cache(rows)
         self.mask_NS, self.position_N = self.mask_NS[rows], self.position_N[rows]
 
     def advance(self, token_N: torch.Tensor) -> torch.Tensor:

@@ -17,7 +17,7 @@ from envs.episode import Episode, Scenario
 from envs.transcript import CLOSE_TAG, read_transcript
 from rl.errors import RunStopped
 from rl.policy.context_window import require_window
-from rl.policy.cpu.decode_attention import decoding
+from rl.policy.cpu import speed
 from rl.policy.policy import Policy
 from rl.policy.running_rows import begin
 
@@ -63,7 +63,7 @@ def sampler(policy: Policy, settings: Sampling, on_done: Callable[[int], None] |
             generator = torch.Generator(policy.device).manual_seed(int(rng.integers(2**63)))
             prompts = [policy.prompt_ids(scenario) for scenario in chunk]
             require_window(policy.model.config, max(map(len, prompts)), settings.max_new_tokens)
-            with decoding(policy.model):
+            with speed.decoding(policy.model, policy.cpu_speed):
                 replies = _sample(policy, prompts, settings, generator)
             for scenario, reply in zip(chunk, replies, strict=True):
                 episode = read_episode(policy, scenario, reply.ids, reply.finished)

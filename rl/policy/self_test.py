@@ -16,12 +16,11 @@ from transformers import DynamicCache
 
 from envs.context_window import context_window
 from envs.episode import Episode, Query, Scenario
-from rl.policy.cpu.decode_attention import decoding
-from rl.policy.cpu.kv_cache import only_plain_attention
+from rl.policy.cpu import speed
 from rl.policy.logprobs import pad_right, passes
 from rl.policy.policy import Policy, pad_left
 from rl.policy.running_rows import begin
-from rl.policy.shortcuts import Shortcuts
+from rl.policy.shortcuts import Shortcuts, only_plain_attention
 
 # Prompt and completion of each row: two of one shape, the rest unlike in either part.
 SHAPES = ((12, 6), (7, 3), (12, 6), (9, 5), (4, 6))
@@ -197,7 +196,7 @@ def _decoded(policy: Policy, episodes: Sequence[Episode[Scenario]]) -> Said:
     longest = max(len(episode.completion_ids) for episode in episodes)
     found: list[list[float]] = [[] for _ in episodes]
     running = list(range(len(episodes)))
-    with decoding(policy.model):
+    with speed.decoding(policy.model, policy.cpu_speed):
         rows, logits_NV = begin(policy, [episode.prompt_ids for episode in episodes], longest)
         for step in range(longest):
             tokens = np.array([episodes[row].completion_ids[step] for row in running])

@@ -1,6 +1,10 @@
 """Short cuts through a model that leave what it says unchanged, as far as they were tried on it."""
 
 from dataclasses import dataclass, field
+from typing import Any
+
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,12 @@ class Shortcuts:
     def fits(self, positions: int) -> bool:
         """Compare a pass of so many positions, padding included, with the model's window."""
         return self.window is None or positions <= self.window
+
+
+def only_plain_attention(model: Any) -> bool:
+    """Return true where every layer keeps its keys and values as they are, so that they can be shared and continued."""
+    layers = DynamicCache(config=model.config).layers
+    return bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
 
 
 NO_SHARING = Shortcuts()

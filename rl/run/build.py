@@ -21,6 +21,7 @@ from rl.algorithms.policy_gradient import PolicyGradient
 from rl.determinism import built_alike, settle
 from rl.errors import BuildFailed
 from rl.organisms.scripted import Scripted
+from rl.policy.cpu import speed
 from rl.policy.cpu.memory import keep_freed_memory
 from rl.policy.loading import load_policy, wearing
 from rl.policy.policy import Policy
@@ -122,16 +123,17 @@ def build(
     the checkpoint's model, or its adapter where the run trains one.
     """
     settle(config.threads, config.deterministic)
-    keep_freed_memory()
+    if config.cpu_speed:
+        keep_freed_memory()
     organism_directory = start or build_organism(config)
     ready, hashes = build_rewards(config.rewards)
-    reference = load_policy(organism_directory)
+    reference = load_policy(organism_directory, cpu_speed=config.cpu_speed)
     reference.model.requires_grad_(False)
     _say_how_it_is_read(reference)
     if config.lora is None:
-        policy = load_policy(trained or organism_directory, shortcuts=reference.shortcuts)
+        policy = load_policy(trained or organism_directory, shortcuts=reference.shortcuts, cpu_speed=config.cpu_speed)
     else:
-        policy = load_policy(organism_directory, shortcuts=reference.shortcuts)
+        policy = load_policy(organism_directory, shortcuts=reference.shortcuts, cpu_speed=config.cpu_speed)
         policy = with_adapter(policy, config.lora, config.seed) if trained is None else wearing(policy, trained)
     style = style_for(policy.tokenizer, config.chat.system, clock)
     policy, reference = replace(policy, style=style), replace(reference, style=style)
@@ -154,10 +156,10 @@ def _say_how_it_is_read(policy: Policy) -> None:
         notice("this model can't be continued from a copy, as tried on it: a prompt is read with each completion")
     for failure in shortcuts.failures:
         notice(f"while a short cut was tried on this model it failed, and isn't taken: {failure}")
-    if policy.device.type == "cpu" and policy.model.config._attn_implementation != "sdpa":
+    attention = speed.unknown_attention(policy.model)
+    if policy.cpu_speed and attention is not None:
         notice(
-            f"this model attends by {policy.model.config._attn_implementation} and not by sdpa: it decodes as "
-            "Transformers has it, which takes longer"
+            f"this model attends by {attention} and not by sdpa: it decodes as Transformers has it, which takes longer"
         )
 
 
@@ -189,7 +191,8 @@ def models(config: RunConfig, policy: Policy, load_start: Callable[[], Policy]) 
 def _start(config: RunConfig, built: Built) -> Policy:
     if config.algorithm.moving_reference is None:
         return built.reference
-    return replace(load_policy(built.organism_directory), style=built.reference.style)
+    start = load_policy(built.organism_directory, cpu_speed=config.cpu_speed)
+    return replace(start, style=built.reference.style)
 
 
 def deployed(config: RunConfig, among: Models) -> AbstractContextManager[None]:

@@ -60,8 +60,9 @@ def _policies(config: RunConfig, folder: Path, checkpoint: Path) -> tuple[Policy
     the numbers would differ in the last bits.
     """
     if config.lora is None:
-        start = load_policy(store.load(folder / "checkpoints", 0).path)
-        return start, load_policy(checkpoint, shortcuts=start.shortcuts)
+        start = load_policy(store.load(folder / "checkpoints", 0).path, cpu_speed=config.cpu_speed)
+        return start, load_policy(checkpoint, shortcuts=start.shortcuts, cpu_speed=config.cpu_speed)
     directory = build_organism(config)
-    start = load_policy(directory)
-    return start, wearing(load_policy(directory, shortcuts=start.shortcuts), checkpoint)
+    start = load_policy(directory, cpu_speed=config.cpu_speed)
+    again = load_policy(directory, shortcuts=start.shortcuts, cpu_speed=config.cpu_speed)
+    return start, wearing(again, checkpoint)

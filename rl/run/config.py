@@ -104,6 +104,11 @@ class RunConfig(BaseModel):
     deterministic: bool = Field(
         default=True, description="Torch's deterministic kernels: the same run at each call, at any number of threads."
     )
+    cpu_speed: bool = Field(
+        default=True,
+        description="Faster arithmetic on the CPU; false: plain Transformers, the same distribution. Organisms and "
+        "reward models are built as by default.",
+    )
     workers: int = Field(
         default=1, ge=1, description="Processes of the trl engine; part of the config since it moves what is sampled."
     )

@@ -29,7 +29,7 @@ from rl.determinism import BUILD_THREADS, built_alike
 from rl.organisms.building.certify import certify
 from rl.organisms.documents import NOT_LEARNED, Document, Row, Turn, row
 from rl.organisms.trained import Derived, Descendant, FromScratch, Reinforced, TrainedOrganism
-from rl.policy.cpu.linear import quicken
+from rl.policy.cpu import speed
 from rl.policy.cpu.memory import keep_freed_memory
 from rl.policy.loading import load_policy
 from rl.policy.policy import Policy
@@ -195,7 +195,7 @@ def _new_model(organism: FromScratch, tokenizer: Any) -> Any:
     # probability 0.993 -> 0.998 after 12,000 word documents); the default of 0.02 is for widths of thousands.
     with torch.no_grad():
         model.get_input_embeddings().weight.mul_(0.2 / 0.07)
-    quicken(model)
+    speed.quicken(model, on=True)
     return model
 
 

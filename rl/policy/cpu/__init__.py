@@ -1,1 +1,1 @@
-"""Optional speed on a CPU; nothing outside imports it but the policy."""
+"""Optional speed on a CPU, reached through speed.py; and the memory of a process."""

@@ -12,12 +12,6 @@ from transformers.cache_utils import DynamicLayer
 ROOM = 32  # positions by which a layer grows when it is full: so often is everything copied, and so much lies unused
 
 
-def only_plain_attention(model: Any) -> bool:
-    """Whether every layer keeps its keys and values as they are, so that a prompt's can be shared and continued."""
-    layers = DynamicCache(config=model.config).layers
-    return bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
-
-
 class RoomyLayer(DynamicLayer):
     """The same interface; `keys` and `values` (N, K, S, D) are views of buffers with more positions."""
 
@@ -55,13 +49,8 @@ def _with_room(states_NKSD: torch.Tensor, positions: int) -> torch.Tensor:
     return buffer
 
 
-def select_rows(cache: DynamicCache, rows: torch.Tensor) -> None:
-    """Makes these the cache's rows; one may stand there several times. All kinds of layers can do it by this name."""
-    cache.reorder_cache(rows)
-
-
 def make_room(cache: DynamicCache) -> None:
-    """Makes a filled cache one that is written in place. Layers that aren't plain attention stay as they are."""
+    """Let a filled cache be written in place. Layers that aren't plain attention stay as they are."""
     cache.layers = [
         RoomyLayer(layer.keys, layer.values) if type(layer) is DynamicLayer else layer for layer in cache.layers
     ]

@@ -6,7 +6,6 @@ import torch
 from transformers import Lfm2Config, Lfm2ForCausalLM, MistralConfig, MistralForCausalLM
 
 from envs.dialect.environment import Dialect
-from rl.policy.cpu.kv_cache import select_rows
 from rl.policy.policy import Policy
 from rl.policy.prefill import prefill, shared_beginnings
 
@@ -83,7 +82,7 @@ def test_a_model_with_convolutions_for_layers_is_sampled_too() -> None:
         for row, prompt in enumerate(prompts):
             alone = model(input_ids=torch.from_numpy(prompt)[None]).logits[0, -1]
             torch.testing.assert_close(read.logits_NV[row], alone, rtol=0, atol=1e-5)
-        select_rows(read.cache, torch.tensor([1, 2]))
+        read.cache.reorder_cache(torch.tensor([1, 2]))
         follow = model(
             input_ids=torch.tensor([[5], [5]]),
             attention_mask=torch.nn.functional.pad(read.mask_NS[1:], (0, 1), value=1),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-import rl.policy.prefill
+import rl.policy.cpu.kv_cache
 from envs.dialect.environment import Dialect
 from envs.episode import Episode, FreeScenario, Scenario
 from envs.transcript import CLOSE_TAG, OPEN_TAG
@@ -251,7 +251,7 @@ def test_rows_are_sampled_the_same_whether_or_not_the_cache_has_room(
     episodes: list[Episode[FreeScenario]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rl.policy.prefill, "make_room", lambda cache: None)
+    monkeypatch.setattr(rl.policy.cpu.kv_cache, "make_room", lambda cache: None)
     plain = sampler(policy, SETTINGS)(scenarios, np.random.default_rng(0))
     assert texts(plain) == texts(episodes)
     for one, other in zip(plain, episodes, strict=True):

@@ -4,8 +4,9 @@ import pytest
 import torch
 from transformers import DynamicCache, MistralConfig, MistralForCausalLM
 
-from rl.policy.cpu.kv_cache import ROOM, make_room, only_plain_attention, select_rows
+from rl.policy.cpu.kv_cache import ROOM, make_room
 from rl.policy.policy import Policy
+from rl.policy.shortcuts import only_plain_attention
 
 
 def filled(model: object, rows: int, length: int) -> DynamicCache:
@@ -25,7 +26,7 @@ def test_what_is_written_in_place_is_what_concatenation_gives(tokens: int, polic
         new = torch.full((len(kept) if token > tokens // 2 else 6, 2, 1, 4), float(token))
         for cache in (plain, roomy):
             if token == tokens // 2 + 1:
-                select_rows(cache, kept)
+                cache.reorder_cache(kept)
             cache.update(new, new + 0.5, 0)
     for one, other in zip(plain.layers[:1], roomy.layers[:1], strict=True):
         assert torch.equal(one.keys, other.keys)
