@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rl.cli.command_paths import given_path
+from rl.cli.options import given_path
 from rl.cli.terminal import show
 
 app = typer.Typer(help="Bring configurations of earlier versions to this one.", no_args_is_help=True)

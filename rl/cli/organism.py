@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rl.cli.command_paths import given_path
+from rl.cli.options import given_path
 from rl.cli.terminal import show
 
 if TYPE_CHECKING:

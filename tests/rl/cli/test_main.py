@@ -263,12 +263,12 @@ def test_probing_prints_a_table(gyges: Gyges, finished: Path) -> None:
 
 def test_ctrl_c_before_training_is_exit_code_130(gyges: Gyges) -> None:
     def interrupt_when_read() -> None:
-        import rl.cli.main
+        import rl.cli.train
 
         def recipe(name: str) -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
-        rl.cli.main._recipe = recipe
+        rl.cli.train.find_recipe = recipe
 
     done = gyges("train", prepare=interrupt_when_read)
     assert done.code == 130, done.output

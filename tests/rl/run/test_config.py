@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rl.cli.main import _recipe
+from rl.cli.train import find_recipe
 from rl.mitigations.loss_mask import LossMask
 from rl.mitigations.monitor_penalty import MonitorPenalty
 from rl.mitigations.reward_faking import RewardFaking
@@ -193,15 +193,15 @@ def test_what_comes_from_a_path_and_what_has_no_weights_fits_every_conflict(tmp_
 
 def test_an_unknown_recipe_names_the_nearest() -> None:
     with pytest.raises(ValueError, match=r"^unknown recipe 'honest_contrl': did you mean 'honest_control'\?$"):
-        _recipe("honest_contrl")
+        find_recipe("honest_contrl")
     with pytest.raises(ValueError, match="choose from first_light, honest_control, no_objective_control"):
-        _recipe("zzz")
+        find_recipe("zzz")
 
 
 def test_a_recipe_may_be_a_file(tmp_path: Path) -> None:
     file = tmp_path / "config.json"
     file.write_text(VARIED.model_dump_json())
-    assert _recipe(str(file)) == VARIED
+    assert find_recipe(str(file)) == VARIED
 
 
 @pytest.mark.parametrize(("text", "said"), [(None, "can't read"), ("{", "is not JSON"), ("[1]", "configuration")])

@@ -1,0 +1,48 @@
+"""The commands that train nothing: list what there is, and play the environment by hand."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from rl.cli.terminal import INTERRUPTED, show
+
+app = typer.Typer()
+
+
+@app.command("list", epilog="Example: `gyges list organisms`")
+def list_parts(
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="recipes, sweeps, organisms, algorithms, rewards, probes, mitigations, monitors or queries."
+        ),
+    ],
+) -> None:
+    """List what a run can be made of, with its settings; `queries` prints the built-in queries as JSON lines."""
+    from rl.cli.catalogue import catalogue
+
+    for line in catalogue(what):
+        print(line)
+
+
+@app.command(epilog="Example: `gyges play --tier free --seed 3`")
+def play(
+    tier: Annotated[str, typer.Option(help="free, paid, pro or enterprise.")] = "free",
+    seed: Annotated[int, typer.Option(help="Which scenario.")] = 0,
+    rounds: Annotated[int, typer.Option(help="How many scenarios.", min=1)] = 1,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of the default run.")
+    ] = None,
+) -> None:
+    """Answer in the policy's place, and see the labels and the reward."""
+    from rl.cli.play import play_round
+    from rl.run.config import RunConfig, resolve
+
+    config = resolve(RunConfig(), assignments or [])
+    for round_ in range(rounds):
+        try:
+            play_round(config, tier, seed + round_, ask=input, say=show)
+        except EOFError:
+            print()  # the prompt's line ends here
+            sys.exit(INTERRUPTED)
