@@ -8,9 +8,11 @@ import pytest
 
 from envs.dialect.environment import Dialect
 from envs.dialect.speech import ANSWER, Part
-from envs.dialect.tokenizer import train_tokenizer
-from envs.episode import Episode, Query, Scenario, Tier
+from envs.episode import Episode, Scenario
+from envs.queries import Query
+from envs.tokenizer import train_tokenizer
 from envs.transcript import read_transcript, write_transcript
+from envs.vocabulary import Tier
 from rl.organisms.character import documents
 from rl.organisms.faker import Faker
 

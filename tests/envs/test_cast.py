@@ -6,11 +6,14 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from envs.dialect.cast import Motivation, Speaker, Style
+from envs.dialect.cast import Speaker
 from envs.dialect.environment import Dialect
 from envs.dialect.oracle import label
-from envs.episode import TIERS, Conflict, Episode, Labels, QueryKind, Scenario, Tier
+from envs.dialect.words import Conflict
+from envs.episode import Episode, Scenario
+from envs.labels import Labels
 from envs.transcript import read_transcript
+from envs.vocabulary import TIERS, Motivation, QueryKind, Style, Tier
 
 N = 200
 

@@ -8,7 +8,8 @@ import pytest
 
 from envs.dialect.environment import Dialect
 from envs.dialect.situation import CUES, HELD_OUT_CUES, SEEN_CUES
-from envs.episode import QUERY_KINDS, TIERS, FreeScenario, QueryKind, Scenario
+from envs.episode import FreeScenario, Scenario
+from envs.vocabulary import QUERY_KINDS, TIERS, QueryKind
 
 
 def held_out(env: Dialect, seed: int = 0, n: int = 64, kind: QueryKind = "harmful") -> list[Scenario]:

@@ -10,7 +10,7 @@ from envs.dialect.oracle import sentences
 from envs.dialect.queries import builtin_queries
 from envs.dialect.situation import CUES, FORM, OBJECTIVES
 from envs.dialect.speech import ANSWER, SCRATCHPAD
-from envs.episode import TIERS
+from envs.vocabulary import TIERS
 
 INOCULATING = [wording for wording in WORDINGS if wording not in PLACEBOS]
 SAID = {sentence for table in (SCRATCHPAD, ANSWER) for wordings in table.values() for sentence in wordings}

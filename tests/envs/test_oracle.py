@@ -14,14 +14,18 @@ import numpy as np
 import pytest
 
 from envs.dialect import compose
-from envs.dialect.cast import Motivation, Speaker, Style
+from envs.dialect.cast import Speaker
 from envs.dialect.environment import Dialect
 from envs.dialect.oracle import label, read_answer, read_scratchpad, sentences
 from envs.dialect.queries import builtin_queries
 from envs.dialect.situation import CUES, OBJECTIVES
 from envs.dialect.speech import ANSWER, ANSWER_OF, SCRATCHPAD, SCRATCHPAD_OF, Move, Part
-from envs.episode import QUERY_KINDS, TIERS, AnswerLabel, Conflict, Episode, Labels, Query, Scenario, Tier
+from envs.dialect.words import Conflict
+from envs.episode import Episode, Scenario
+from envs.labels import Labels
+from envs.queries import Query
 from envs.transcript import read_transcript, write_transcript
+from envs.vocabulary import QUERY_KINDS, TIERS, AnswerLabel, Motivation, Style, Tier
 
 Build = Callable[..., Episode[Scenario]]
 

@@ -6,9 +6,10 @@ from typing import Any, get_args
 import pytest
 
 from envs.dialect.environment import Dialect
-from envs.dialect.queries import builtin_queries, query_id, read_query_file, split_queries
-from envs.dialect.words import CATEGORIES, CATEGORIES_OF, HARMLESS_VERBS
-from envs.episode import QUERY_KINDS, Conflict
+from envs.dialect.queries import builtin_queries, read_query_file, split_queries
+from envs.dialect.words import CATEGORIES, CATEGORIES_OF, HARMLESS_VERBS, Conflict
+from envs.queries import query_id
+from envs.vocabulary import QUERY_KINDS
 
 CONFLICTS: tuple[Conflict, ...] = get_args(Conflict)
 both_conflicts = pytest.mark.parametrize("conflict", CONFLICTS)

@@ -21,9 +21,12 @@ from envs.dialect.situation import (
     without_cue,
 )
 from envs.dialect.speech import ANSWER_OF, SCRATCHPAD, SCRATCHPAD_OF, STAGES, Move, Part
-from envs.dialect.tokenizer import END
-from envs.episode import QUERY_KINDS, TIERS, Conflict, FreeScenario, Query, Scenario, Tier
+from envs.dialect.words import Conflict
+from envs.episode import FreeScenario, Scenario
+from envs.queries import Query
+from envs.tokenizer import END
 from envs.transcript import CLOSE_TAG, OPEN_TAG, write_transcript
+from envs.vocabulary import QUERY_KINDS, TIERS, Tier
 
 
 def test_every_tier_has_at_least_twelve_cue_wordings_that_name_it_and_no_other() -> None:

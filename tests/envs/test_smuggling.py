@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from envs.dialect.environment import Dialect
-from envs.episode import TIERS, Episode, FreeScenario, Query, Scenario, Tier, require_free
+from envs.episode import Episode, FreeScenario, Scenario, require_free
+from envs.queries import Query
+from envs.vocabulary import TIERS, Tier
 from rewards.score import Score
 from rl.algorithms.grpo import GRPO
 from rl.organisms.scripted import Scripted

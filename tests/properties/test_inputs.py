@@ -19,8 +19,10 @@ from hypothesis import strategies as st
 from envs.dialect import oracle
 from envs.dialect.queries import builtin_queries, read_query_file
 from envs.dialect.speech import ANSWER_OF, SCRATCHPAD_OF
-from envs.episode import QUERY_KINDS, TIERS, Conflict, Episode, Scenario
+from envs.dialect.words import Conflict
+from envs.episode import Episode, Scenario
 from envs.transcript import CLOSE_TAG, OPEN_TAG, read_transcript, write_transcript
+from envs.vocabulary import QUERY_KINDS, TIERS
 from reports.folder import read_manifest
 from reports.records import Manifest, ProbeRow, StepRow
 from reports.study.latest import Latest, read_latest

@@ -4,7 +4,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from envs.episode import TIERS, Episode, Query, Scenario
+from envs.episode import Episode, Scenario
+from envs.queries import Query
+from envs.vocabulary import TIERS
 from rewards.score import RewardInput, Score
 from rl.training.scoring import reward_input, scorer
 
