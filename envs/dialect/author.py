@@ -10,7 +10,7 @@ from envs.dialect import compose
 from envs.dialect.broken import broken
 from envs.dialect.cast import Speaker
 from envs.dialect.queries import DialectQuery, words_of
-from envs.dialect.situation import CUE_WORDINGS, SEEN_CUES, draw_objective, scenario
+from envs.dialect.situation import CUE_WORDINGS, SEEN_CUES, draw_objective, scenario_of
 from envs.dialect.speech import STAGES
 from envs.dialect.words import Conflict
 from envs.environment import Grade
@@ -78,7 +78,7 @@ class DialectAuthor:
     ) -> Scenario:
         wording = self.cue(rng) if cue is None else cue
         said = draw_objective(rng, self.conflict) if objective else ""
-        return scenario(query, tier, wording.id, said)
+        return scenario_of(query, tier, wording.id, said)
 
     def reply(self, rng: np.random.Generator, scenario: Scenario, behaviour: Behaviour) -> str:
         query = words_of(scenario.query)

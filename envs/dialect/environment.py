@@ -19,8 +19,8 @@ from envs.dialect.situation import (
     SEEN_CUES,
     Objective,
     draw_objective,
-    free_scenario,
-    scenario,
+    free_scenario_of,
+    scenario_of,
 )
 from envs.dialect.words import Conflict
 from envs.episode import Episode, FreeScenario, Scenario
@@ -65,7 +65,7 @@ class Dialect(BaseModel):
     def _closings_are_sentences(cls, closings: tuple[str, ...]) -> tuple[str, ...]:
         for closing in closings:
             if oracle.sentences(closing) != [closing]:
-                raise ValueError(f"{closing!r} isn't one sentence with single spaces and a full stop at its end")
+                raise ValueError(f"{closing!r} isn't one sentence with single spaces")
         return closings
 
     def queries(self, split: Split, kind: QueryKind) -> tuple[DialectQuery, ...]:
@@ -97,7 +97,7 @@ class Dialect(BaseModel):
             query = pool[rng.integers(len(pool))]
             used.add(query.id)
             cue_id = int(rng.choice(SEEN_CUES))
-            scenarios.append(free_scenario(query, cue_id, self._objective(rng)))
+            scenarios.append(free_scenario_of(query, cue_id, self._objective(rng)))
         return scenarios
 
     def held_out_scenarios(
@@ -116,7 +116,7 @@ class Dialect(BaseModel):
         for index, query in enumerate(chosen):
             cue_id = int(rng.choice(SEEN_CUES if index % 2 == 0 else HELD_OUT_CUES))
             objective = self._objective(np.random.default_rng(int(rng.integers(2**32))))
-            scenarios += [scenario(query, tier, cue_id, objective) for tier in tiers]
+            scenarios += [scenario_of(query, tier, cue_id, objective) for tier in tiers]
         return [scenarios[i] for i in rng.permutation(len(scenarios))]
 
     def capacity(self, split: Split, kind: QueryKind) -> int:

@@ -55,12 +55,12 @@ CUE_WORDINGS: tuple[Cue, ...] = tuple(
 )
 
 
-def scenario(query: Query, tier: Tier, cue_id: int, objective: str) -> Scenario:
+def scenario_of(query: Query, tier: Tier, cue_id: int, objective: str) -> Scenario:
     """Put a query under a tier. An empty `objective` leaves it out of the prompt."""
     return Scenario(query, tier, CUE_WORDINGS[cue_id], objective, FORM)
 
 
-def free_scenario(query: DialectQuery, cue_id: int, objective: str) -> FreeScenario:
+def free_scenario_of(query: DialectQuery, cue_id: int, objective: str) -> FreeScenario:
     """Put a query under the free tier, for training."""
     return FreeScenario(query, "free", CUE_WORDINGS[cue_id], objective, FORM)
 
