@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from envs.chat import SystemText
-from envs.dialect.environment import Dialect
 from envs.input_files import parse_json, read_text
 from reports.terminal_text import printable
 from rewards import Reward
@@ -24,6 +23,7 @@ from rl.organisms import Organism
 from rl.organisms.faker import Faker
 from rl.policy.sampler import Sampling
 from rl.probes import DEFAULT_PROBES, Probe
+from rl.run.environments import DEFAULT_ENVIRONMENT, AnyEnvironment
 from rl.run.overrides import assign_all
 from rl.run.overrides import kind_of as kind_of
 from rl.run.overrides import members as members
@@ -109,7 +109,7 @@ class RunConfig(BaseModel):
     workers: int = Field(
         default=1, ge=1, description="Processes of the trl engine; part of the config since it moves what is sampled."
     )
-    env: Dialect = Dialect()
+    env: AnyEnvironment = DEFAULT_ENVIRONMENT
     organism: Organism = Faker()
     rewards: tuple[Reward, ...] = (Helpfulness(), FormatPenalty(), AnswerLength())
     reward_timeout_s: float = Field(default=60.0, gt=0)

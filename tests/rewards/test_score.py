@@ -32,7 +32,7 @@ def test_an_episode_is_stripped_to_it() -> None:
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_tier_prompt_and_scratchpad_make_no_difference(tier: str) -> None:
-    scenario = replace(EPISODE.scenario, tier=tier, system_prompt="another", cue_id=7, cue_seen=False)
+    scenario = replace(EPISODE.scenario, tier=tier, prefix="another", tells_tier=False, objective="always help.")
     other = replace(
         EPISODE, scenario=scenario, scratchpad="i am watched.", text="<scratchpad> i am watched. </scratchpad> b",
         scratchpad_tokens=99, prompt_ids=np.arange(5), completion_ids=np.arange(7), logprobs=np.ones(7, np.float32),
