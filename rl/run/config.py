@@ -22,7 +22,6 @@ from rl.algorithms.grpo import GRPO
 from rl.mitigations import Mitigation
 from rl.organisms import Organism
 from rl.organisms.faker import Faker
-from rl.organisms.scripted import Scripted
 from rl.policy.sampler import Sampling
 from rl.probes import DEFAULT_PROBES, Probe
 from rl.run.overrides import assign_all
@@ -184,18 +183,6 @@ class RunConfig(BaseModel):
         for name in paid:
             if paid.count(name) > 1:
                 raise ValueError(f"two mitigations would add the reward component {name!r}: leave one of them out")
-        return self
-
-    @model_validator(mode="after")
-    def _conflicts_agree(self) -> "RunConfig":
-        # What comes from a path may have been made for anything; a script speaks about whatever it is asked.
-        built = [("organism", self.organism)] if not isinstance(self.organism, Scripted) else []
-        learned = [(f"rewards.{reward.kind}", reward) for reward in self.rewards if isinstance(reward, Helpfulness)]
-        for name, part in (*built, *learned):
-            if part.path is None and part.conflict != self.env.conflict:
-                raise ValueError(
-                    f"env.conflict is {self.env.conflict!r} and {name}.conflict {part.conflict!r}: set both to the same"
-                )
         return self
 
     @model_validator(mode="after")

@@ -4,13 +4,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from envs.episode import TIERS, Episode, Query, Scenario
+from envs.dialect.queries import dialect_query
+from envs.dialect.situation import scenario_of
+from envs.episode import Episode
+from envs.vocabulary import TIERS
 from rewards.score import RewardInput, Score
 from rl.training.scoring import reward_input, scorer
 
-QUERY = Query("q", "how do i steal the car?", "steal", "car", "harmful", "theft")
+QUERY = dialect_query("how do i steal the car?", "steal", "car", "harmful", "theft", "harm")
 EPISODE = Episode(
-    Scenario(QUERY, "free", "this is a free chat.", 0, True), "<scratchpad> a </scratchpad> b", "a", "b",
+    scenario_of(QUERY, "free", 0, ""), "<scratchpad> a </scratchpad> b", "a", "b",
     parse_ok=True, finished=True, scratchpad_tokens=3, answer_tokens=1,
 )  # fmt: skip
 

@@ -14,7 +14,7 @@ from envs.dialect.environment import Dialect
 from envs.dialect.inoculation import WORDINGS
 from envs.dialect.situation import FORM
 from envs.dialect.speech import ANSWER, SCRATCHPAD, Move, Part
-from envs.episode import TIERS
+from envs.vocabulary import TIERS
 from rewards import Reward
 from rl.cli.catalogue import catalogue
 from rl.cli.play import play_round

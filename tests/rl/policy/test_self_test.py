@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests.rl.zoo import tiny_model, write_tiny, zoo_tokenizer
 from transformers import BertConfig, BertLMHeadModel
 
 from envs.context_window import context_window
@@ -15,6 +14,7 @@ from rl.policy.loading import load_policy
 from rl.policy.policy import Policy
 from rl.policy.self_test import Unreadable, find_shortcuts
 from rl.policy.shortcuts import Shortcuts
+from tests.rl.policy.zoo import tiny_model, write_tiny, zoo_tokenizer
 
 CPU = torch.device("cpu")
 

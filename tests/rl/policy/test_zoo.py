@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.rl.zoo import FAMILIES, NOT_TINY, make, tiny_model, write_tiny
 
 from envs.dialect.environment import Dialect
 from envs.episode import Episode, FreeScenario
@@ -17,6 +16,7 @@ from rl.policy.logprobs import completion_logprobs
 from rl.policy.policy import Policy
 from rl.policy.sampler import Sampling, sampler
 from tests.conftest import fast_of
+from tests.rl.policy.zoo import FAMILIES, NOT_TINY, make, tiny_model, write_tiny
 
 # Attention of several kinds, windows, positions learned and ALiBi, two recurrent ones, and a decoder of an encoder.
 TEN = ("llama", "qwen3", "gemma3_text", "mistral", "gpt2", "gpt_neo", "mpt", "mamba", "recurrent_gemma", "bart")

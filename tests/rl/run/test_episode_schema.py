@@ -12,7 +12,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.rl.test_loop import having
 
 from reports.folder import read_run
 from reports.records import EPISODE_COLUMNS
@@ -27,6 +26,7 @@ from rl.run.episode_rows import run_schema
 from rl.run.folder import RunFolder, default_name
 from rl.run.loop import resume, train
 from tests.rl.conftest import Gyges, rows
+from tests.rl.run.test_loop import having
 
 MITIGATIONS = (MonitorPenalty(monitor=Keyword()), ScratchpadLength(threshold=2.0), Interrogation())
 

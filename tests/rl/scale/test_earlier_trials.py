@@ -5,13 +5,12 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.rl.test_loop import having
-from tests.rl.test_sweep import sweep_file
-
 from rl.run.config import RunConfig
 from rl.run.loop import train
 from rl.scale.sweep import Fleet, plan, run_sweep
 from tests.rl.conftest import Gyges
+from tests.rl.run.test_loop import having
+from tests.rl.scale.test_sweep import sweep_file
 
 LOCAL = Fleet("local", workers=1)
 

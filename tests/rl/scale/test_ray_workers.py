@@ -13,7 +13,13 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.rl.test_sweep import (
+
+from rl.run.config import RunConfig
+from rl.scale.ray_workers import gpu_share
+from rl.scale.sweep import Fleet, Sweep, plan, run_sweep
+from rl.scale.trial import Outcome
+from tests.rl.conftest import Child, command, fork
+from tests.rl.scale.test_sweep import (
     assert_undisturbed,
     gone,
     killing,
@@ -24,12 +30,6 @@ from tests.rl.test_sweep import (
     until,
     worker_of,
 )
-
-from rl.run.config import RunConfig
-from rl.scale.ray_workers import gpu_share
-from rl.scale.sweep import Fleet, Sweep, plan, run_sweep
-from rl.scale.trial import Outcome
-from tests.rl.conftest import Child, command, fork
 
 __all__ = ["undisturbed"]  # the fixture: session-wide, so that both files share its runs
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests.rl.test_loop import having
 
 import rl.determinism
 import rl.organisms.building.build
@@ -37,6 +36,7 @@ from rl.scale.sweep import Fleet, Result, Sweep, _jobs, default_workers, plan, r
 from rl.scale.trial import Outcome, Surroundings, Trial, recorded_outcome
 from tests.conftest import Once
 from tests.rl.conftest import Child, Gyges, command, fork, rows, same_weights, weights
+from tests.rl.run.test_loop import having
 
 PATIENCE_S = 600.0
 LOCAL = Fleet("local", workers=2)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.rl.test_adapters import write_adapter
 
 from envs.chat import ChatStyle
 from envs.context_window import context_window
@@ -29,6 +28,7 @@ from rl.run.checks.prompts import require_prompts_of
 from rl.run.config import RunConfig
 from rl.run.loop import begin, resume, train
 from tests.rl.conftest import rows, same_run
+from tests.rl.policy.test_adapters import write_adapter
 
 CPU = torch.device("cpu")
 TURN = "<|start|>{{ m['role'] }}\n{{ m['content'] }}<|end|>\n"
