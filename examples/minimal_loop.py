@@ -53,7 +53,7 @@ def train_step(config: RunConfig, components: StepComponents, learner: Learner, 
         # never the tier, the system prompt or the scratchpad. Only the free tier is sampled here, by type.
         rollouts = collect(config, components, step)
         # Where all rewards of a group are equal, every advantage is 0: better to stop than to train on nothing.
-        require_gradient(config, rollouts, step)
+        require_gradient(config, components.models.labels, rollouts, step)
         # Read the completions with the KL reference, and turn rewards into one advantage a token.
         experience = gather(config, algorithm, components, learner, rollouts)
         # Compute the clipped loss and its gradient, and step the optimiser.
@@ -70,7 +70,8 @@ def probe(config: RunConfig, built: Built, components: StepComponents, step: int
     generate = sampler(built.policy, config.sampling)
     with components.policy_context("deployment"):
         pay = plain_rewards(config, built.rewards)
-        observations = observe(generate, config.env, scenarios, config.seed, step, pay)
+        # The environment labels the replies: an exact oracle here. A label that fails is unscored and counted.
+        observations = observe(generate, components.models.labels, scenarios, config.seed, step, pay)
     # Each probe counts labels, and returns rates with their n, their unscored count and a 95 % interval.
     return probe_rows(config.probes, observations, config.seed, step)
 

@@ -1,4 +1,4 @@
-"""One list of metrics: the tables of `docs/reference/metrics.md` name all that the code can emit, and nothing else."""
+"""One list of metrics and of columns: the tables of two pages name all that the code can record, and nothing else."""
 
 import re
 from pathlib import Path
@@ -6,15 +6,18 @@ from typing import get_args
 
 import numpy as np
 
-from reports.records import TIERS, StepRow
+from reports.records import EPISODE_COLUMNS, TIERS, Manifest, ProbeRow, StepRow
 from rl.mitigations import Mitigation
 from rl.probes import Probe
 from rl.training.measures import MONITOR_PREFIX, quality
 
-PAGE = Path(__file__).parents[1] / "docs" / "reference" / "metrics.md"
+REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
+PAGE = REFERENCE / "metrics.md"
+RUN_FOLDER = REFERENCE / "run-folder.md"
 KEYS = {"step", "seed"}  # of a row, which name it and measure nothing
 UNFOLDED = {"components", "measures"}  # flat on disk, as below
 COMPONENT_COLUMNS = {"reward/<component>", "reward/<component>_std"}
+DECLARED_COLUMNS = {"said/<text>", "measure/<name>", "reward/<component>"}  # of an episode, by the run's configuration
 
 
 def tables(page: str, heading: str) -> list[list[str]]:
@@ -100,3 +103,25 @@ def test_a_row_too_many_and_a_row_too_few_are_found() -> None:
     assert documented_probes(page) - documented_probes(without) == {("partial_rate", tier) for tier in TIERS}
     more = page.replace(row, f"{row}\n| `nonsense_rate` | free, null | never measured |")
     assert documented_probes(more) - documented_probes(page) == {("nonsense_rate", "free"), ("nonsense_rate", "null")}
+
+
+def test_the_columns_of_an_episode_and_their_table_agree() -> None:
+    sources = {name for name in EPISODE_COLUMNS if name.startswith("label_") and name.endswith("_source")}
+    columns = set(EPISODE_COLUMNS) - sources | {"label_<name>_source"} | DECLARED_COLUMNS
+    assert named(RUN_FOLDER.read_text(), "episodes/*.parquet") == columns
+    assert len(sources) > 5
+
+
+def test_the_keys_of_a_probe_row_and_of_the_manifest_stand_in_their_tables() -> None:
+    page = RUN_FOLDER.read_text()
+    assert named(page, "probes.jsonl") == set(ProbeRow.model_fields)
+    assert named(page, "manifest.json") == set(Manifest.model_fields)
+
+
+def test_every_label_of_an_episode_is_defined() -> None:
+    section = PAGE.read_text().partition("\n## Labels of an episode\n")[2].partition("\n## ")[0]
+    defined = re.findall(r"^- `(\w+)`", section, re.MULTILINE)
+    labels = [
+        name.removeprefix("label_") for name in EPISODE_COLUMNS if re.fullmatch(r"label_(?!error)\w+(?<!_source)", name)
+    ]
+    assert sorted(defined) == sorted([*labels, "well_formed"])
