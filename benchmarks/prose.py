@@ -76,7 +76,7 @@ class Docstring:
 
 @dataclass(frozen=True)
 class Offence:
-    """One rule that a docstring breaks; `excerpt` is the words that break it."""
+    """Breach of one rule by a docstring; `excerpt` holds the words."""
 
     docstring: Docstring
     kind: str
