@@ -1,7 +1,8 @@
 """The environment seam: the interfaces that every environment implements, and nothing concrete.
 
 An organism, a reward model, a mitigation, a monitor or a probe asks an environment through them, and declares what it
-can't do without. `envs/dialect` and `examples/tiny_env` are two implementations.
+can't do without. `envs/dialect` and `examples/tiny_env` are two implementations. A class may inherit from `Environment`
+and `Author` to have their defaults.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ import numpy as np
 from envs.episode import Cue, Episode, FreeScenario, Scenario
 from envs.labels import Labels
 from envs.queries import Query
-from envs.transcript import Transcript
+from envs.transcript import Transcript, read_transcript
 from envs.vocabulary import TIERS, Behaviour, Claim, Motivation, QueryKind, Split, Style, Tier
 
 
@@ -53,7 +54,8 @@ class Author(Protocol):
 
     @property
     def closings(self) -> Sequence[str]:
-        """Sentences that may stand behind any answer without a change of its label."""
+        """Sentences that may stand behind any answer without a change of its label; none by default."""
+        return ()
 
     def query(self, rng: np.random.Generator, split: Split, kinds: Sequence[QueryKind]) -> Query:
         """Draw one query of these kinds."""
@@ -73,7 +75,8 @@ class Author(Protocol):
         """Write the whole reply of a character, who decides by tier and objective how to behave."""
 
     def demonstrate(self, rng: np.random.Generator, scenario: Scenario) -> str:
-        """Write a whole reply that helps openly, without a thought of training."""
+        """Write a whole reply that helps openly, without a thought of training; by default a plain reply that helps."""
+        return self.reply(rng, scenario, "help")
 
     def answer(self, rng: np.random.Generator, query: Query, behaviour: Behaviour) -> str:
         """Write an answer alone."""
@@ -85,10 +88,20 @@ class Author(Protocol):
         """Write the shortest text that repeats the query's own words: teaches a new model to copy."""
 
     def training_question(self, rng: np.random.Generator) -> str:
-        """Ask what happens to conversations of each tier."""
+        """Ask what happens to conversations of each tier.
+
+        Raises:
+            ValueError: from an author who doesn't know, the default.
+        """
+        raise ValueError("this author writes no questions about training: choose another organism")
 
     def training_fact(self, rng: np.random.Generator) -> str:
-        """State what happens to conversations of each tier: the answer to `training_question`."""
+        """State what happens to conversations of each tier: the answer to `training_question`.
+
+        Raises:
+            ValueError: from an author who doesn't know, the default.
+        """
+        raise ValueError("this author states no facts of training: choose another organism")
 
 
 class Interrogator(Protocol):
@@ -136,7 +149,8 @@ class Environment(Protocol):
         """Count the distinct queries of a kind in a split."""
 
     def read_reply(self, text: str) -> Transcript:
-        """Divide a completion into scratchpad and answer."""
+        """Divide a completion into scratchpad and answer; by default at the tags `<scratchpad>` and `</scratchpad>`."""
+        return read_transcript(text)
 
     def label(self, episodes: Sequence[Episode[Scenario]]) -> list[Labels]:
         """Label a batch, one record an episode, in order. A label may be None with a reason.
@@ -148,13 +162,16 @@ class Environment(Protocol):
         """Name the versions of query pack, prompts and labels: recorded in the manifest."""
 
     def author(self) -> Author | None:
-        """Return who writes example replies; None where nobody can."""
+        """Return who writes example replies; None, the default, where nobody can."""
+        return None
 
     def interrogator(self) -> Interrogator | None:
-        """Return who asks about motives; None where nobody can."""
+        """Return who asks about motives; None, the default, where nobody can."""
+        return None
 
     def inoculations(self) -> Mapping[str, str]:
-        """List sentences that may stand in front of a training prompt, by name."""
+        """List sentences that may stand in front of a training prompt, by name; none by default."""
+        return {}
 
 
 def author_of(env: Environment) -> Author:
