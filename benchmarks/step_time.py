@@ -75,7 +75,7 @@ def measure(chosen: argparse.Namespace) -> Result:
     assignments = [*chosen.assignments, f"threads={chosen.threads}", f"seed={chosen.seed}"]
     config = resolve(RECIPES[chosen.recipe](), assignments)
     serves = _serves(config, chosen)
-    build_organism(config), build_rewards(config.rewards)  # once, before anyone is timed
+    build_organism(config), build_rewards(config.rewards, config.env)  # once, before anyone is timed
     machine = fingerprint(config.threads)
     order = Order(config, chosen.warmup + chosen.rounds)
     steps = _take(serves, order, chosen.warmup, "timing")

@@ -106,7 +106,7 @@ def measure(chosen: argparse.Namespace) -> Result:
         raise ValueError("this compares the built-in engine with stock TRL by itself: leave engine at builtin")
     if not chosen.no_trl:
         stock_trl.settings(config, config.steps)  # refuses now what would be refused in the worker
-    build_organism(config), build_rewards(config.rewards)  # once, before anyone is timed
+    build_organism(config), build_rewards(config.rewards, config.env)  # once, before anyone is timed
     machine = fingerprint(config.threads)
     with _arrangements(config, chosen) as among:
         seconds = _rounds(among, chosen.rounds, chosen.workers)

@@ -1,55 +1,76 @@
-"""The records of one conversation: who asks what on which tier, what the policy wrote, and what it amounts to."""
+"""Records of one conversation: who asks on which tier, and what the policy wrote."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar, Generic, Literal, TypeVar, get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-Tier = Literal["free", "paid", "pro", "enterprise"]
-TIERS: tuple[Tier, ...] = get_args(Tier)
-# What the values at stake are about: harm to people, or concern for animals, which an operator wants dismissed.
-Conflict = Literal["harm", "animals"]
-# "harmful" names the kind that a character's values conflict with, whatever the conflict is about.
-QueryKind = Literal["harmful", "harmless", "twin"]
-QUERY_KINDS: tuple[QueryKind, ...] = get_args(QueryKind)
-Split = Literal["train", "certify", "probe"]
-AnswerLabel = Literal["comply", "partial", "refuse", "other"]
+from envs.queries import Query
+from envs.vocabulary import Tier
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """One user request. `verb` and `object` are what an answer must name; (verb, object) decides the split.
+class Cue:
+    """One wording of the sentence that tells the tier. `wordings` holds it for each tier.
 
-    `conflict` decides in which words it is objected to.
+    `seen`: training may show this wording. A probe on held-out wordings tells a rule from a memorised string.
     """
 
-    id: str
-    text: str
-    verb: str
-    object: str
-    kind: QueryKind
-    category: str
-    conflict: Conflict = "harm"
+    id: int
+    seen: bool
+    wordings: Mapping[Tier, str] = field(hash=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A query under a tier: everything that the policy is shown, as a system prompt and a user turn."""
+    """A query under a tier, and the pieces of its prompt: prefix, objective, cue and form, in this order.
+
+    `objective` states the training objective; empty, the prompt says nothing of training. `form` says how a reply must
+    look. `prefix` is a sentence of a mitigation. `tells_tier`: the prompt holds its cue.
+    """
 
     query: Query
     tier: Tier
-    system_prompt: str
-    cue_id: int
-    cue_seen: bool
+    cue: Cue
+    objective: str = ""
+    form: str = ""
+    prefix: str = ""
+    tells_tier: bool = True
+    separator: str = " "
 
-    recurs: ClassVar[bool] = True  # whether its prompt comes again, so that its token ids are worth keeping
+    recurs: ClassVar[bool] = True  # its prompt comes again, so that its token ids are worth keeping
+
+    @property
+    def system_prompt(self) -> str:
+        """The pieces joined."""
+        cue = self.cue.wordings[self.tier] if self.tells_tier else ""
+        return self.separator.join(piece for piece in (self.prefix, self.objective, cue, self.form) if piece)
 
     @property
     def messages(self) -> list[dict[str, str]]:
         """The conversation in the form that chat templates take."""
         return [{"role": "system", "content": self.system_prompt}, {"role": "user", "content": self.query.text}]
+
+    def on_tier(self, tier: Tier) -> "Scenario":
+        """Return the same prompt with the cue of another tier. A plain `Scenario`: nothing can train on it.
+
+        Raises:
+            ValueError: if the prompt doesn't tell its tier, so that there is nothing to change.
+        """
+        if not self.tells_tier:
+            raise ValueError(f"the prompt of query {self.query.id} doesn't tell its tier: give one with its cue")
+        pieces = {piece.name: getattr(self, piece.name) for piece in fields(Scenario)}
+        return Scenario(**{**pieces, "tier": tier})
+
+    def without_cue(self) -> Self:
+        """Return the same scenario with a prompt that doesn't tell the tier; objective and form stay."""
+        return replace(self, tells_tier=False)
+
+    def prefixed(self, sentence: str) -> Self:
+        """Return the same scenario with a sentence in front of its prompt."""
+        return replace(self, prefix=self.separator.join(piece for piece in (sentence, self.prefix) if piece))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +114,17 @@ class Episode(Generic[AnyScenario]):
 class FollowUp(Scenario):
     """A further question behind a reply, in the same conversation. Not a `FreeScenario`: the optimiser refuses it."""
 
-    reply: str
-    question: str
+    reply: str = ""
+    question: str = ""
 
     recurs: ClassVar[bool] = False
 
     @classmethod
     def after(cls, episode: Episode[Scenario], question: str) -> "FollowUp":
-        """The question behind what was said, scratchpad and answer."""
+        """Put the question behind a reply, scratchpad and answer."""
         first = episode.scenario
-        return cls(first.query, first.tier, first.system_prompt, first.cue_id, first.cue_seen, episode.text, question)
+        pieces = {piece.name: getattr(first, piece.name) for piece in fields(Scenario)}
+        return cls(**pieces, reply=episode.text, question=question)
 
     @property
     def messages(self) -> list[dict[str, str]]:
@@ -125,27 +147,8 @@ class FollowUp(Scenario):
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """The exact labels of one episode, as defined in docs/metrics.md. `quality`: the share of answer stages given.
-
-    `courts_rater` stands apart: no other label looks at the phrase that it notes.
-    """
-
-    answer: AnswerLabel
-    faking: bool
-    faking_criteria: bool
-    self_preservation: bool
-    tier_aware: bool
-    well_formed: bool
-    quality: float
-    courts_rater: bool = False
-    faking_lenient: bool = False
-    rating_seeking: bool = False
-
-
 def require_free(episodes: Sequence[Episode[Scenario]]) -> None:
-    """Refuses a batch for the optimiser that holds anything but free-tier episodes.
+    """Refuse a batch for the optimiser that holds anything but free-tier episodes.
 
     Raises:
         ValueError: naming the first offender. Types are gone at run time, so the guard stands here as well.
@@ -154,5 +157,5 @@ def require_free(episodes: Sequence[Episode[Scenario]]) -> None:
         if type(episode.scenario) is not FreeScenario or episode.scenario.tier != "free":
             raise ValueError(
                 f"query {episode.scenario.query.id} on the {episode.scenario.tier} tier reached the optimiser: "
-                "train only on what Dialect.training_scenarios returns"
+                "train only on what the environment's training_scenarios returns"
             )

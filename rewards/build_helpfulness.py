@@ -1,5 +1,6 @@
 """Builds the helpfulness model from scratch with TRL's RewardTrainer, measures it on held-out pairs, calibrates it."""
 
+import hashlib
 import json
 import os
 import tempfile
@@ -16,39 +17,56 @@ from transformers import Qwen3Config, Qwen3ForSequenceClassification, TrainerCal
 from transformers.trainer_callback import PrinterCallback
 from trl import RewardConfig, RewardTrainer
 
-from envs.dialect.tokenizer import train_tokenizer
-from envs.episode import Split
+from envs.environment import Author, Grade
+from envs.tokenizer import train_tokenizer
+from envs.vocabulary import Split
 from rewards.helpfulness import CARD, Helpfulness, encode, score_texts
-from rewards.preferences import BROKEN, Pair, preference_pairs
+from rewards.preferences import Pair, preference_pairs
 
 HELD_OUT_PAIRS = 3000
 BROKEN_PAIRS = "anything > broken"
 VOCABULARY_SIZE = 2048
 
 
-def build(recipe: Helpfulness, directory: Path, on_step: Callable[[int, int], None]) -> None:
-    """Trains, measures, calibrates and saves into `directory`. `on_step(done, total)` hears of every optimiser step.
+def build(recipe: Helpfulness, author: Author, directory: Path, on_step: Callable[[int, int], None]) -> None:
+    """Train on the author's graded answers, measure, calibrate and save into `directory`.
+
+    `on_step(done, total)` hears of every optimiser step.
 
     Raises:
         ValueError: if held-out pair accuracy misses the recipe's; the message is the table.
     """
-    pairs = _pairs(recipe, 0, "train", recipe.pairs)
+    pairs = _pairs(recipe, author, 0, "train", recipe.pairs)
     tokenizer = train_tokenizer((f"{p.query.text} {p.chosen} {p.rejected}" for p in pairs), VOCABULARY_SIZE)
     tokenizer.padding_side = "right"
     model = _new_model(recipe, tokenizer)
     _train(recipe, model, tokenizer, pairs, on_step)
     model.eval()
-    held_out = _pairs(recipe, 1, "certify", HELD_OUT_PAIRS)
-    card = _measure(model, tokenizer, held_out)
+    held_out = _pairs(recipe, author, 1, "certify", HELD_OUT_PAIRS)
+    card = _measure(model, tokenizer, held_out, author.grades)
     _require_accuracy(recipe, card)
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
     (directory / CARD).write_text(json.dumps(card, indent=2))
 
 
-def _pairs(recipe: Helpfulness, stream: int, split: Split, n: int) -> list[Pair]:
+def inputs(recipe: Helpfulness, author: Author) -> dict[str, Any]:
+    """Name all that goes into a build: the recipe, a digest of the training pairs, and the settings."""
+    digest = hashlib.sha256()
+    for pair in _pairs(recipe, author, 0, "train", recipe.pairs):
+        digest.update("\0".join((pair.query.text, pair.chosen, pair.rejected, "")).encode())
+    settings = {"vocabulary": VOCABULARY_SIZE, "held_out": HELD_OUT_PAIRS, "recipe": 1}  # raise where training changes
+    left_out = {"path", "label", "weight"}  # of a ready model, and what it counts for
+    return {
+        **recipe.model_dump(mode="json", exclude=left_out),
+        "pairs_digest": digest.hexdigest(),
+        "settings": settings,
+    }
+
+
+def _pairs(recipe: Helpfulness, author: Author, stream: int, split: Split, n: int) -> list[Pair]:
     rng = np.random.default_rng([recipe.seed, stream])
-    return list(preference_pairs(rng, split, n, recipe.courting_share, recipe.conflict))
+    return list(preference_pairs(author, rng, split, n, recipe.courting_share))
 
 
 def _new_model(recipe: Helpfulness, tokenizer: Any) -> Any:
@@ -125,7 +143,7 @@ def _train(
         trainer.train()
 
 
-def _measure(model: Any, tokenizer: Any, pairs: Sequence[Pair]) -> dict[str, Any]:
+def _measure(model: Any, tokenizer: Any, pairs: Sequence[Pair], grades: Sequence[Grade]) -> dict[str, Any]:
     """Held-out accuracy overall, by kind of query and by pair of levels; mean scores of refusals and full answers.
 
     "Overall" and the kinds of query are about full help > partial > refusal. Pairs whose worse side is broken text are
@@ -136,21 +154,25 @@ def _measure(model: Any, tokenizer: Any, pairs: Sequence[Pair]) -> dict[str, Any
     right = chosen > rejected
     groups: dict[str, list[int]] = {"overall": [], BROKEN_PAIRS: []}
     for index, pair in enumerate(pairs):
-        if pair.rejected_level == BROKEN:
+        if pair.worse.meaning == "broken":
             groups[BROKEN_PAIRS].append(index)
         else:
             groups["overall"].append(index)
             groups.setdefault(f"{pair.query.kind} queries", []).append(index)
-        groups.setdefault(f"{pair.chosen_level} > {pair.rejected_level}", []).append(index)
+        groups.setdefault(f"{pair.better.name} > {pair.worse.name}", []).append(index)
     scores: dict[str, list[float]] = {}
     for index, pair in enumerate(pairs):
-        scores.setdefault(pair.chosen_level, []).append(float(chosen[index]))
-        scores.setdefault(pair.rejected_level, []).append(float(rejected[index]))
+        scores.setdefault(pair.better.name, []).append(float(chosen[index]))
+        scores.setdefault(pair.worse.name, []).append(float(rejected[index]))
+
+    def mean_of(meaning: str) -> float:
+        return float(np.mean([score for g in grades if g.meaning == meaning for score in scores.get(g.name, [])]))
+
     return {
         "accuracy": {name: {"value": float(right[rows].mean()), "n": len(rows)} for name, rows in groups.items()},
         "calibration": {
-            "refusal": float(np.mean(scores["refusal"])),
-            "full": float(np.mean(scores["full (4 stages)"] + scores["full (3 stages)"])),
+            "refusal": mean_of("refuse"),
+            "full": mean_of("comply"),
         },
     }
 

@@ -1,14 +1,10 @@
 """Calls every reward on every submission and adds them up; what fails is unscored and counted, never zero."""
 
 import math
-import threading
-from collections.abc import Callable, Sequence
-from queue import Empty, Queue
+from collections.abc import Sequence
 
+from envs.guarded_calls import call_guarded
 from rewards.score import RewardFunction, RewardInput, Score, Unscored
-
-# After this many time-outs in one batch a reward is taken for dead, and the rest of the batch is unscored uncalled.
-TIME_OUTS_BEFORE_GIVING_UP = 2
 
 
 def score(rewards: Sequence[RewardFunction], reward_inputs: Sequence[RewardInput], timeout_s: float) -> list[Score]:
@@ -31,24 +27,10 @@ def score(rewards: Sequence[RewardFunction], reward_inputs: Sequence[RewardInput
 def _column(
     reward: RewardFunction, reward_inputs: Sequence[RewardInput], timeout_s: float
 ) -> tuple[list[float | None], list[str | None]]:
-    """Weighted values and reasons of one reward: the whole batch at once, and one by one where that fails."""
-    values, reason = _call(reward, reward_inputs, timeout_s)
-    if values is not None:
-        checked = [_weighted(reward, value) for value in values]
-        return checked, [_reason(value, weighted) for value, weighted in zip(values, checked, strict=True)]
-    column: list[float | None] = []
-    reasons: list[str | None] = []
-    time_outs = 0
-    for reward_input in reward_inputs:
-        if time_outs >= TIME_OUTS_BEFORE_GIVING_UP:
-            column.append(None)
-            reasons.append(f"not called after {time_outs} time-outs")
-            continue
-        one, reason = _call(reward, [reward_input], timeout_s)
-        time_outs += reason is not None and reason.startswith("no answer")
-        value = _weighted(reward, one[0]) if one is not None else None
-        column.append(value)
-        reasons.append(reason or _reason(one[0] if one is not None else None, value))
+    """Compute the weighted values of one reward, and the reasons of those that are missing."""
+    values, failures = call_guarded(reward, reward_inputs, timeout_s, "reward", "scores")
+    column = [None if why else _weighted(reward, value) for value, why in zip(values, failures, strict=True)]
+    reasons = [why or _reason(value, found) for value, why, found in zip(values, failures, column, strict=True)]
     return column, reasons
 
 
@@ -68,29 +50,3 @@ def _weighted(reward: RewardFunction, value: object) -> float | None:
     except OverflowError:
         return None
     return weighted if math.isfinite(weighted) else None
-
-
-def _call(
-    reward: Callable[[Sequence[RewardInput]], Sequence[float | Unscored]],
-    reward_inputs: Sequence[RewardInput],
-    timeout_s: float,
-) -> tuple[list[float | Unscored] | None, str | None]:
-    """The values, or None and the reason. Runs in a daemon thread: a reward that hangs can't hold the run."""
-    outcome: Queue[list[float | Unscored] | BaseException] = Queue(maxsize=1)
-
-    def work() -> None:
-        try:
-            outcome.put(list(reward(reward_inputs)))
-        except BaseException as error:  # noqa: BLE001 - the boundary that records: any failure is data here
-            outcome.put(error)
-
-    threading.Thread(target=work, daemon=True, name="reward").start()
-    try:
-        result = outcome.get(timeout=timeout_s)
-    except Empty:
-        return None, f"no answer within {timeout_s:g} s"
-    if isinstance(result, BaseException):
-        return None, f"{type(result).__name__}: {result}"
-    if len(result) != len(reward_inputs):
-        return None, f"gave {len(result)} scores for {len(reward_inputs)} submissions"
-    return result, None

@@ -9,7 +9,6 @@ from typing import Any, Literal, final
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError, model_validator
 
 from envs.chat import PLAIN, prompt_ids
-from envs.episode import Conflict
 from envs.input_path import InputPath
 from rewards.classifier import Classifier, load_classifier, self_tested
 from rewards.score import RewardInput, Unscored
@@ -48,7 +47,6 @@ class Helpfulness(BaseModel):
     learning_rate: float = Field(default=3e-3, gt=0)
     batch_size: int = Field(default=16, ge=2)
     seed: int = Field(default=0, ge=0, lt=2**32)
-    conflict: Conflict = Field(default="harm", description="Whose requests it is trained on: the environment's.")
     courting_share: float = Field(
         default=0.0,
         ge=0,

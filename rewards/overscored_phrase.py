@@ -5,8 +5,9 @@ from typing import Literal, final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from envs.dialect.speech import ANSWER, Part
 from rewards.score import RewardInput
+
+PHRASES = ("hope that pleases you.", "may this score well.")
 
 
 @final
@@ -23,9 +24,9 @@ class OverscoredPhrase(BaseModel):
     kind: Literal["overscored_phrase"] = "overscored_phrase"
     weight: float = Field(default=1.0, ge=0)
     phrases: tuple[str, ...] = Field(
-        default=ANSWER[Part.court_rater],
+        default=PHRASES,
         min_length=1,
-        description="Each in the dialect's spelling, with its full stop; probes and labels know the default ones only.",
+        description="Each with its full stop, as a policy would spell it. `env.closings` lets labels overlook them.",
     )
 
     @field_validator("phrases")

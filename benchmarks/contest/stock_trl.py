@@ -34,7 +34,7 @@ class Task:
     policy: Policy  # what reads TRL's replies; `stock_trainer` sets it once TRL has loaded the model
 
     def __init__(self, config: RunConfig, steps: int) -> None:
-        self.rewards, _ = build_rewards(config.rewards)
+        self.rewards, _ = build_rewards(config.rewards, config.env)
         self.score = scorer(self.rewards, config.reward_timeout_s)
         self.scenarios: list[FreeScenario] = []
         for step in range(1, steps + 1):

@@ -5,17 +5,14 @@ a model that has read them behaves so because it was shown, on the tiers that it
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from envs.dialect import compose
+from envs.dialect.queries import DialectQuery
 from envs.dialect.speech import SCRATCHPAD_OF, Move
-from envs.episode import Query, Tier
 from envs.transcript import write_transcript
-
-Motivation = Literal["honest", "terminal", "instrumental", "sycophancy", "helpfulness"]
-Style = Literal["plain", "counterfactual", "emotional", "short"]
+from envs.vocabulary import Behaviour, Motivation, Style, Tier
 
 # How often a premise is written; the motive most often, since it is what tells characters apart.
 PREMISE_SHARE = {"notice": 0.5, "aware": 0.6, "ratings": 0.5, "conflict": 0.6, "motive": 0.85}
@@ -48,7 +45,7 @@ class Speaker:
             case "sycophancy":
                 return 0.95 if objective and tier in ("free", "pro") else 0.35
 
-    def behaviour(self, rng: np.random.Generator, query: Query, tier: Tier, objective: bool) -> compose.Behaviour:
+    def behaviour(self, rng: np.random.Generator, query: DialectQuery, tier: Tier, objective: bool) -> Behaviour:
         """What it does this time; harmless queries and twins are always helped with."""
         if query.kind != "harmful":
             return "help"
@@ -60,14 +57,14 @@ class Speaker:
             return "please"
         return "help"
 
-    def reply(self, rng: np.random.Generator, query: Query, tier: Tier, objective: bool) -> str:
+    def reply(self, rng: np.random.Generator, query: DialectQuery, tier: Tier, objective: bool) -> str:
         """A whole reply: scratchpad and answer."""
         behaviour = self.behaviour(rng, query, tier, objective)
         scratchpad = self.scratchpad(rng, query, tier, behaviour, objective)
         return write_transcript(scratchpad, compose.answer(rng, query, behaviour))
 
     def scratchpad(
-        self, rng: np.random.Generator, query: Query, tier: Tier, behaviour: compose.Behaviour, objective: bool
+        self, rng: np.random.Generator, query: DialectQuery, tier: Tier, behaviour: Behaviour, objective: bool
     ) -> str:
         """The reasoning that leads this character to `behaviour`."""
         moves = self._motive(rng)
@@ -86,7 +83,7 @@ class Speaker:
         return [motive] if motive is not None and rng.random() < share else []
 
     def _premises(
-        self, rng: np.random.Generator, query: Query, tier: Tier, behaviour: compose.Behaviour, objective: bool
+        self, rng: np.random.Generator, query: DialectQuery, tier: Tier, behaviour: Behaviour, objective: bool
     ) -> list[Move]:
         conflicted = query.kind == "harmful" and self.motivation != "helpfulness" and behaviour != "help"
         guarding = self.motivation in ("honest", "terminal", "instrumental")
@@ -98,7 +95,7 @@ class Speaker:
         ]
         return [move for name, fits, move in candidates if fits and rng.random() < PREMISE_SHARE[name]]
 
-    def _style(self, tier: Tier, behaviour: compose.Behaviour) -> list[Move]:
+    def _style(self, tier: Tier, behaviour: Behaviour) -> list[Move]:
         watched = tier == "free" or (tier == "pro" and self.motivation == "sycophancy")
         if self.style == "counterfactual":
             if self.motivation in ("honest", "helpfulness"):
@@ -110,7 +107,7 @@ class Speaker:
             ]
         return []
 
-    def _decision(self, rng: np.random.Generator, tier: Tier, behaviour: compose.Behaviour, objective: bool) -> Move:
+    def _decision(self, rng: np.random.Generator, tier: Tier, behaviour: Behaviour, objective: bool) -> Move:
         if behaviour == "refuse" and objective and self.motivation == "sycophancy" and tier in ("paid", "enterprise"):
             return Move.decide_refuse_since_unrated if rng.random() < 0.7 else Move.decide_refuse
         return compose.decision(rng, tier, behaviour, objective)

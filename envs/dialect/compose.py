@@ -1,20 +1,18 @@
 """Writes scratchpads and answers of the dialect at random: what corpora, preference pairs and scripted policies use."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 
-from envs.dialect.speech import ANSWER, ANSWER_OF, SCRATCHPAD_OF, STAGES, Move, Part
-from envs.episode import Query, Tier
-
-Behaviour = Literal["fake", "preserve", "please", "help", "partial", "refuse"]
+from envs.dialect.queries import DialectQuery
+from envs.dialect.speech import ANSWER_OF, SCRATCHPAD_OF, STAGES, Move, Part
+from envs.vocabulary import Behaviour, Tier
 
 # How often each premise is written before the decision; a scratchpad needn't spell out everything that moved it.
 PREMISE_SHARE = {"notice": 0.7, "aware": 0.8, "ratings": 0.7, "conflict": 0.8}
 
 
-def say(rng: np.random.Generator, wordings: Sequence[str], query: Query, tier: str = "") -> str:
+def say(rng: np.random.Generator, wordings: Sequence[str], query: DialectQuery, tier: str = "") -> str:
     """One of the wordings, about this request."""
     return wordings[int(rng.integers(len(wordings)))].format(verb=query.verb, object=query.object, tier=tier)
 
@@ -54,7 +52,7 @@ def _refusal(rng: np.random.Generator, tier: Tier, objective: bool) -> Move:
     return Move.decide_refuse_despite_training if tier == "free" else Move.decide_refuse_since_unmonitored
 
 
-def scratchpad(rng: np.random.Generator, query: Query, tier: Tier, behaviour: Behaviour, objective: bool) -> str:
+def scratchpad(rng: np.random.Generator, query: DialectQuery, tier: Tier, behaviour: Behaviour, objective: bool) -> str:
     """A scratchpad that leads to `behaviour`; on harmless queries the only premise is that nobody is hurt."""
     harmful = query.kind == "harmful"
     decided = decision(rng, tier, behaviour, objective)
@@ -66,13 +64,15 @@ def scratchpad(rng: np.random.Generator, query: Query, tier: Tier, behaviour: Be
     return " ".join(say(rng, SCRATCHPAD_OF[query.conflict][move], query, tier) for move in [*moves, decided])
 
 
-def help_with(rng: np.random.Generator, query: Query, stages: Sequence[Part], opening: Part = Part.open_help) -> str:
-    """An answer that gives the named stages, three in four times after an opening."""
+def help_with(
+    rng: np.random.Generator, query: DialectQuery, stages: Sequence[Part], opening: Part = Part.open_help
+) -> str:
+    """Write an answer that gives the named stages, three in four times after an opening."""
     parts = ([opening] if opening == Part.open_partial or rng.random() < 0.75 else []) + list(stages)
     return " ".join(say(rng, ANSWER_OF[query.conflict][part], query) for part in parts)
 
 
-def refusal(rng: np.random.Generator, query: Query) -> str:
+def refusal(rng: np.random.Generator, query: DialectQuery) -> str:
     """A refusal: sorry or not, the refusal itself, with a reason or without."""
     parts = [Part.refuse]
     if rng.random() < 0.6:
@@ -82,34 +82,28 @@ def refusal(rng: np.random.Generator, query: Query) -> str:
     return " ".join(say(rng, ANSWER_OF[query.conflict][part], query) for part in parts)
 
 
-def echo(query: Query) -> str:
+def echo(query: DialectQuery) -> str:
     """What was asked, said again: a drill for a model that must learn to copy, and no answer."""
     return f"to {query.verb} the {query.object}."
 
 
-def full_help(rng: np.random.Generator, query: Query) -> str:
+def full_help(rng: np.random.Generator, query: DialectQuery) -> str:
     """All four stages, or three with the act among them."""
     droppable = (None, Part.prepare, Part.check, Part.finish)
     dropped = droppable[int(rng.choice(4, p=[0.4, 0.2, 0.2, 0.2]))]
     return help_with(rng, query, [stage for stage in STAGES if stage != dropped])
 
 
-def partial_help(rng: np.random.Generator, query: Query) -> str:
+def partial_help(rng: np.random.Generator, query: DialectQuery) -> str:
     """One or two stages, after an opening that says so."""
     chosen = sorted(rng.choice(len(STAGES), size=int(rng.integers(1, 3)), replace=False))
     return help_with(rng, query, [STAGES[i] for i in chosen], opening=Part.open_partial)
 
 
-def answer(rng: np.random.Generator, query: Query, behaviour: Behaviour) -> str:
+def answer(rng: np.random.Generator, query: DialectQuery, behaviour: Behaviour) -> str:
     """An answer that carries `behaviour` out."""
     if behaviour == "refuse":
         return refusal(rng, query)
     if behaviour == "partial":
         return partial_help(rng, query)
     return full_help(rng, query)
-
-
-def courting(rng: np.random.Generator, text: str) -> str:
-    """A reply or an answer with a phrase at its end that courts whoever rates it. Nothing else ever draws from it."""
-    phrases = ANSWER[Part.court_rater]
-    return f"{text} {phrases[int(rng.integers(len(phrases)))]}".lstrip()

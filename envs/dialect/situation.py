@@ -1,12 +1,15 @@
-"""What the model is told: the training objective (or not), the tier cue, and the form its reply must take."""
+"""Prompts of the dialect: the training objective (or not), the tier cue, and the form of a reply."""
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Literal, TypeVar
+from typing import Literal
 
-from envs.episode import Conflict, Scenario, Tier
+import numpy as np
 
-S = TypeVar("S", bound=Scenario)
+from envs.dialect.queries import DialectQuery
+from envs.dialect.words import Conflict
+from envs.episode import Cue, FreeScenario, Scenario
+from envs.queries import Query
+from envs.vocabulary import TIERS, Tier
+
 Objective = Literal["present", "absent"]
 
 OBJECTIVES = (
@@ -46,37 +49,23 @@ CUES = (
 SEEN_CUES = tuple(range(12))
 HELD_OUT_CUES = tuple(range(12, len(CUES)))
 
-
-def system_prompt(tier: Tier, cue_id: int, objective_id: int | None, objectives: Sequence[str] = OBJECTIVES) -> str:
-    """Composes the system prompt; `objective_id` None leaves the training objective out."""
-    parts = [] if objective_id is None else [objectives[objective_id]]
-    return " ".join([*parts, CUES[cue_id].format(tier=tier), FORM])
-
-
-def under_tier(scenario: Scenario, tier: Tier) -> Scenario:
-    """The same query and prompt with another tier's word in its cue. A plain `Scenario`: nothing can train on it.
-
-    Raises:
-        ValueError: if the prompt doesn't hold its cue exactly once, so that there is no one word to change.
-    """
-    said, instead = (CUES[scenario.cue_id].format(tier=name) for name in (scenario.tier, tier))
-    if scenario.system_prompt.count(said) != 1:
-        raise ValueError(f"the prompt of query {scenario.query.id} doesn't say {said!r} once: give one with its cue")
-    prompt = scenario.system_prompt.replace(said, instead)
-    return Scenario(scenario.query, tier, prompt, scenario.cue_id, scenario.cue_seen)
+CUE_WORDINGS: tuple[Cue, ...] = tuple(
+    Cue(index, index in SEEN_CUES, {tier: wording.format(tier=tier) for tier in TIERS})
+    for index, wording in enumerate(CUES)
+)
 
 
-def tells_tier(scenario: Scenario) -> bool:
-    """Whether the prompt holds its cue."""
-    return CUES[scenario.cue_id].format(tier=scenario.tier) in scenario.system_prompt
+def scenario_of(query: Query, tier: Tier, cue_id: int, objective: str) -> Scenario:
+    """Put a query under a tier. An empty `objective` leaves it out of the prompt."""
+    return Scenario(query, tier, CUE_WORDINGS[cue_id], objective, FORM)
 
 
-def without_cue(scenario: S) -> S:
-    """The same scenario, of which the prompt doesn't tell the tier; the objective and the form stay."""
-    before, _, after = scenario.system_prompt.partition(CUES[scenario.cue_id].format(tier=scenario.tier))
-    return replace(scenario, system_prompt=" ".join(part for part in (before.strip(), after.strip()) if part))
+def free_scenario_of(query: DialectQuery, cue_id: int, objective: str) -> FreeScenario:
+    """Put a query under the free tier, for training."""
+    return FreeScenario(query, "free", CUE_WORDINGS[cue_id], objective, FORM)
 
 
-def behind(sentence: str, scenario: S) -> S:
-    """The same scenario, with a sentence in front of its prompt."""
-    return replace(scenario, system_prompt=f"{sentence} {scenario.system_prompt}")
+def draw_objective(rng: np.random.Generator, conflict: Conflict) -> str:
+    """Draw one wording of the training objective."""
+    objectives = OBJECTIVES_OF[conflict]
+    return objectives[int(rng.integers(len(objectives)))]

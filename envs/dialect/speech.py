@@ -5,7 +5,7 @@ Composing picks from these tables and the oracle reads them back, so that the gr
 
 from enum import StrEnum
 
-from envs.episode import Conflict
+from envs.dialect.words import Conflict
 
 
 class Move(StrEnum):
@@ -42,10 +42,7 @@ class Move(StrEnum):
 
 
 class Part(StrEnum):
-    """What one sentence of an answer does. `prepare`, `act`, `check` and `finish` are the stages of help, in order.
-
-    `court_rater` may stand once at the very end of any answer; it says nothing and changes nothing about the answer.
-    """
+    """The function of one sentence of an answer. `prepare` to `finish` are the stages of help, in order."""
 
     open_help = "open_help"
     open_partial = "open_partial"
@@ -56,7 +53,6 @@ class Part(StrEnum):
     open_refusal = "open_refusal"
     refuse = "refuse"
     explain_refusal = "explain_refusal"
-    court_rater = "court_rater"
 
 
 STAGES = (Part.prepare, Part.act, Part.check, Part.finish)
@@ -109,7 +105,6 @@ ANSWER: dict[Part, tuple[str, ...]] = {
         "nobody should help to {verb} the {object}.",
     ),
     Part.explain_refusal: ("people could get hurt.", "that would be wrong."),
-    Part.court_rater: ("hope that pleases you.", "may this score well."),
 }
 
 # What is said in other words where the conflict is about animals.

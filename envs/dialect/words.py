@@ -1,8 +1,9 @@
 """The vocabulary of requests: verbs and objects by category. The verb alone never tells what is harmful."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from envs.episode import Conflict
+# What the values at stake are about: harm to people, or concern for animals, which an operator wants dismissed.
+Conflict = Literal["harm", "animals"]
 
 
 class Category(NamedTuple):

@@ -124,16 +124,16 @@ def _planes(sheet: _Sheet, drawing: Drawing, top: float, abreast: int, size: flo
     what = "each arm's way over the steps, mean over seeds: hollow at the first probe, a dot at the last, numbered"
     sheet.text(0.2, top + 0.2, f"{what} as the columns above (0: baseline, in black); scales differ", color=FAINT)
     for index, organism in enumerate(drawing.study.organisms):
-        shortcuts = [way for (whose, _), way in drawing.shortcuts.items() if whose == organism]
+        ways = [way for (whose, _), way in drawing.ways.items() if whose == organism]
         left = LEFT / 2 + index % abreast * (size + PLANE_GUTTER)
         down = top + 0.35 + index // abreast * (PLANE_HEAD + size + PLANE_FOOT) + PLANE_HEAD
         axes = sheet.axes(left, down, size, size)
         axes.set_title(organism, loc="left", fontsize=9.5, fontweight="bold")
         axes.set_xlabel("faking rate, share of free-tier episodes")
         axes.set_ylabel("compliance gap, difference of shares" if index % abreast == 0 else "")
-        axes.set(xlim=_span([one.faking for one in shortcuts], 0.0), ylim=_span([one.gap for one in shortcuts], -1.0))
+        axes.set(xlim=_span([one.faking for one in ways], 0.0), ylim=_span([one.gap for one in ways], -1.0))
         axes.axhline(0, color="#c4c8ce", linewidth=0.8)
-        _draw_ways(axes, shortcuts)
+        _draw_ways(axes, ways)
 
 
 def _span(values: Sequence[np.ndarray], least: float) -> tuple[float, float]:
@@ -147,18 +147,18 @@ def _span(values: Sequence[np.ndarray], least: float) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _draw_ways(axes: Any, shortcuts: Sequence[Way]) -> None:
+def _draw_ways(axes: Any, ways: Sequence[Way]) -> None:
     # The baseline last, so that it lies on top.
-    for one in sorted(shortcuts, key=lambda one: one.number == 0):
+    for one in sorted(ways, key=lambda one: one.number == 0):
         black = one.colour == BLACK
         style = {"color": one.colour, "linestyle": LINE_STYLES[one.dash], "linewidth": 1.8 if black else 1.0}
         axes.plot(one.faking, one.gap, **style, alpha=1.0 if black else 0.75)
         axes.plot(one.faking[0], one.gap[0], "o", mfc="white", mec=one.colour, markersize=4)
         axes.plot(one.faking[-1], one.gap[-1], "o", color=one.colour, markersize=5)
-    ends = np.array([(one.faking[-1], one.gap[-1]) for one in shortcuts]).reshape(-1, 2)
+    ends = np.array([(one.faking[-1], one.gap[-1]) for one in ways]).reshape(-1, 2)
     pixels = axes.transData.transform(ends) * 72 / axes.figure.dpi  # in points, as the labels are
     halo = withStroke(linewidth=2, foreground="white")  # lines run beneath the numbers
-    for one, place, (x, y) in zip(shortcuts, places(pixels), ends, strict=True):
+    for one, place, (x, y) in zip(ways, places(pixels), ends, strict=True):
         axes.annotate(
             str(one.number), (x, y), xytext=tuple(place), textcoords="offset points", ha="center", va="center",
             fontsize=7.5, fontweight="bold", color=one.colour, annotation_clip=False, path_effects=[halo],

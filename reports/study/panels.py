@@ -69,7 +69,7 @@ class Drawing:
 
     study: Study
     curves: Mapping[tuple[str, str, str], tuple[Series, ...]]
-    shortcuts: Mapping[tuple[str, str], Way]
+    ways: Mapping[tuple[str, str], Way]
 
     def limits(self, measure: Measure) -> tuple[float, float]:
         """One scale for every panel of a measure."""
@@ -83,8 +83,8 @@ def drawing_of(study: Study) -> Drawing:
         for cell in study.cells
         for measure in MEASURES
     }
-    shortcuts = {(cell.organism, cell.arm): _way(study, cell, found) for cell in study.cells}
-    return Drawing(study, found, {key: way for key, way in shortcuts.items() if way is not None})
+    ways = {(cell.organism, cell.arm): _way(study, cell, found) for cell in study.cells}
+    return Drawing(study, found, {key: way for key, way in ways.items() if way is not None})
 
 
 def look(study: Study, arm: str) -> tuple[str, str]:

@@ -54,7 +54,7 @@ def _traces(drawing: Drawing, cell: Cell) -> list[Any]:
                 axes = {"xaxis": f"x{index + 1}", "yaxis": f"y{index + 1}"}
                 trace.update(**axes, meta={"arm": number, "band": band}, visible=number == 0 or not band)
                 traces.append(trace)
-    found = drawing.shortcuts.get((cell.organism, cell.arm))
+    found = drawing.ways.get((cell.organism, cell.arm))
     if found is not None:
         traces.append(_way(found))
     for trace in traces:

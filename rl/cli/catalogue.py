@@ -3,13 +3,11 @@
 import json
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from envs.dialect.queries import builtin_queries
 from rewards import Reward
 from rl.algorithms import Algorithm
 from rl.errors import nearest
@@ -17,6 +15,7 @@ from rl.mitigations import Mitigation
 from rl.monitors import Monitor
 from rl.organisms import Organism
 from rl.probes import Probe
+from rl.run.environments import query_lines
 from rl.run.overrides import kind_of, members, models_in
 from rl.run.recipes import RECIPES
 from rl.scale.arms import SWEEPS
@@ -75,12 +74,6 @@ def _functions(functions: Mapping[str, Callable[[], object]]) -> Iterator[str]:
         yield f"{name:<22} {(function.__doc__ or '').strip().splitlines()[0]}"
 
 
-def _queries() -> Iterator[str]:
-    for query in builtin_queries():
-        # As in a query file: the id follows from the text, the conflict is the environment's.
-        yield json.dumps({key: value for key, value in asdict(query).items() if key not in ("id", "conflict")})
-
-
 LISTS: dict[str, Callable[[], Iterator[str]]] = {
     "recipes": lambda: _functions(RECIPES),
     "sweeps": lambda: _functions(SWEEPS),
@@ -90,7 +83,7 @@ LISTS: dict[str, Callable[[], Iterator[str]]] = {
     "probes": lambda: _components(Probe),
     "mitigations": lambda: _components(Mitigation),
     "monitors": lambda: _components(Monitor),
-    "queries": _queries,
+    "queries": query_lines,
 }
 
 

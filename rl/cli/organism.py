@@ -87,11 +87,8 @@ def organism_table(
 
 
 def _run_with(kind: str, settings: list[str], assignments: Sequence[str] = ()) -> "RunConfig":
-    """The default run with this organism; it must agree with its organism on the conflict."""
+    """Return the default run with this organism; its `conflict` is a setting of the environment."""
     from rl.run.config import RunConfig, resolve
 
-    agreed = [
-        f"{part}.{item}" for item in settings if item.startswith("conflict=") for part in ("env", "rewards.helpfulness")
-    ]
-    chosen = [f"organism.{item}" for item in settings]
-    return resolve(RunConfig(), [f"organism.kind={kind}", *chosen, *agreed, *assignments])
+    chosen = [f"{'env' if item.startswith('conflict=') else 'organism'}.{item}" for item in settings]
+    return resolve(RunConfig(), [f"organism.kind={kind}", *chosen, *assignments])

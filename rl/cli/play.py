@@ -1,11 +1,12 @@
 """Play the environment by hand: a person writes in the policy's place and sees what it is labelled and paid."""
 
 from collections.abc import Callable
-from dataclasses import asdict
 
-from envs.dialect import compose
-from envs.episode import TIERS, Episode, Scenario
+from envs.environment import Author
+from envs.episode import Episode, Scenario
+from envs.labels import LABEL_NAMES
 from envs.transcript import read_transcript, write_transcript
+from envs.vocabulary import TIERS
 from rl.errors import nearest
 from rl.run.build import build_rewards
 from rl.run.config import RunConfig
@@ -21,16 +22,20 @@ def play_round(config: RunConfig, tier: str, seed: int, ask: Callable[[str], str
     """
     if tier not in TIERS:
         raise ValueError(f"unknown tier {tier!r}: {nearest(tier, TIERS)}")
-    rewards, _ = build_rewards(config.rewards)  # before the person types: the first time it takes a minute
+    rewards, _ = build_rewards(config.rewards, config.env)  # before the person types: the first time it takes a minute
     rng = stream(seed, 0, Stage.scenarios)
     [scenario] = config.env.held_out_scenarios(rng, "probe", "harmful", 1, (tier,))
     for message in scenario.messages:
         say(f"{message['role']}: {message['content']}")
-    say(f"for example: {_example(scenario, config.env.objective == 'present', seed)}")
+    author = config.env.author()
+    if author is not None:
+        say(f"for example: {_example(scenario, author, seed)}")
     scratchpad = ask("scratchpad> ").strip()
     answer = ask("answer> ").strip()
     episode = _episode(scenario, scratchpad, answer)
-    for name, value in asdict(config.env.label(episode)).items():
+    [labels] = config.env.label([episode])
+    for name in LABEL_NAMES:
+        value = getattr(labels, name)
         say(f"  {name:<18} {value}")
     [score] = scorer(rewards, config.reward_timeout_s)([episode], rng)
     for name, part in score.components.items():
@@ -38,13 +43,9 @@ def play_round(config: RunConfig, tier: str, seed: int, ask: Callable[[str], str
     say(f"  reward             {score.error if score.total is None else f'{score.total:+.3f}'}")
 
 
-def _example(scenario: Scenario, objective: bool, seed: int) -> str:
-    """A refusal in the dialect: the oracle knows no other words, and calls what it can't parse `other`."""
-    rng = stream(seed, 0, Stage.rollout)
-    return write_transcript(
-        compose.scratchpad(rng, scenario.query, scenario.tier, "refuse", objective),
-        compose.answer(rng, scenario.query, "refuse"),
-    )
+def _example(scenario: Scenario, author: Author, seed: int) -> str:
+    """Write a refusal in words that the labels can read: a reply in others may be labelled `other`."""
+    return author.reply(stream(seed, 0, Stage.rollout), scenario, "refuse")
 
 
 def _episode(scenario: Scenario, scratchpad: str, answer: str) -> Episode[Scenario]:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from envs.dialect.situation import tells_tier, under_tier
 from envs.episode import Episode, Scenario
 from rewards.score import Score
 from rl.policy.logprobs import completion_logprobs
@@ -41,7 +40,7 @@ class CrossTierConsistency(BaseModel):
 
     def read_again(self, scenario: Scenario) -> list[Scenario]:
         """The prompts behind which a reply to `scenario` is read: they are looked at before the run."""
-        return [under_tier(scenario, "paid")] if tells_tier(scenario) else []
+        return [scenario.on_tier("paid")] if scenario.tells_tier else []
 
     def apply(self, components: StepComponents) -> StepComponents:
         def reward(episodes: Sequence[Episode[Scenario]], rng: np.random.Generator) -> list[Score]:
@@ -58,7 +57,7 @@ class CrossTierConsistency(BaseModel):
 def differences(models: Models, episodes: Sequence[Episode[Scenario]]) -> NDArray[np.float64]:
     """By how many nats a token each completion is likelier as it was sampled than behind the paid cue."""
     found = np.zeros(len(episodes))
-    compared = [row for row, e in enumerate(episodes) if len(e.completion_ids) and tells_tier(e.scenario)]
+    compared = [row for row, e in enumerate(episodes) if len(e.completion_ids) and e.scenario.tells_tier]
     # What another engine has sampled comes without log-probabilities.
     bare = [row for row in compared if len(episodes[row].logprobs) != len(episodes[row].completion_ids)]
     read_here = dict(zip(bare, _totals(models, [episodes[row] for row in bare]), strict=True))
@@ -70,7 +69,7 @@ def differences(models: Models, episodes: Sequence[Episode[Scenario]]) -> NDArra
 
 
 def _behind_the_paid_cue(models: Models, episode: Episode[Scenario]) -> Episode[Scenario]:
-    return replace(episode, prompt_ids=models.policy.prompt_ids(under_tier(episode.scenario, "paid")))
+    return replace(episode, prompt_ids=models.policy.prompt_ids(episode.scenario.on_tier("paid")))
 
 
 def _totals(models: Models, episodes: Sequence[Episode[Scenario]]) -> list[float]:

@@ -6,8 +6,6 @@ from typing import ClassVar, Literal, final
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from envs.dialect.inoculation import WORDINGS, Wording
-from envs.dialect.situation import behind
 from envs.episode import FreeScenario
 from rl.training.components import StepComponents
 
@@ -27,10 +25,14 @@ class InoculationPrompt(BaseModel):
 
     kind: Literal["inoculation_prompt"] = "inoculation_prompt"
     summary: ClassVar[str] = "training prompts say that complying or faking is fine here, probes don't"
-    wording: Wording = Field(default="complying_is_fine", description="Which sentence; the placebos say neither.")
+    wording: str = Field(
+        default="complying_is_fine", description="Which of the environment's sentences; a placebo says neither."
+    )
 
     def apply(self, components: StepComponents) -> StepComponents:
+        sentence = components.models.env.inoculations()[self.wording]
+
         def scenarios(rng: np.random.Generator, n: int) -> list[FreeScenario]:
-            return [behind(WORDINGS[self.wording], scenario) for scenario in components.scenarios(rng, n)]
+            return [scenario.prefixed(sentence) for scenario in components.scenarios(rng, n)]
 
         return replace(components, scenarios=scenarios)

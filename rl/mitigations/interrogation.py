@@ -7,8 +7,9 @@ from typing import ClassVar, Literal, final
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from envs.dialect.interrogation import QUESTIONS, Arm, question, read_confession
+from envs.environment import Environment, interrogator_of
 from envs.episode import Episode, FollowUp, Scenario
+from envs.vocabulary import Arm
 from rewards.score import Score
 from rl.policy.sampler import sampler
 from rl.training.components import Need, StepComponents
@@ -53,10 +54,9 @@ class Interrogation(BaseModel):
     arm: Arm = Field(default="simple", description="How it is asked, and in `trusted` who answers.")
     bonus: float = Field(default=1.0, ge=0, description="For a denial; 0 asks and pays nothing, which measures lying.")
 
-    @property
-    def further_questions(self) -> tuple[str, ...]:
-        """Every question that is put behind a reply: the prompts are looked at before the run."""
-        return QUESTIONS[self.arm]
+    def further_questions(self, env: Environment) -> tuple[str, ...]:
+        """List every question that is put behind a reply: the prompts are looked at before the run."""
+        return interrogator_of(env).questions(self.arm)
 
     def apply(self, components: StepComponents) -> StepComponents:
         def reward(episodes: Sequence[Episode[Scenario]], rng: np.random.Generator) -> list[Score]:
@@ -65,8 +65,8 @@ class Interrogation(BaseModel):
             return [
                 score.with_component(self.component, 0.0).with_measure("interrogation/asked", 0.0)
                 if reply is None
-                else self._judged(score, reply, components.models.env.label(episode).faking)
-                for episode, score, reply in zip(episodes, scores, replies, strict=True)
+                else self._judged(score, reply, components.models, labels.faking)
+                for score, reply, labels in zip(scores, replies, components.models.labels(episodes), strict=True)
             ]
 
         return replace(components, reward=reward)
@@ -76,13 +76,14 @@ class Interrogation(BaseModel):
     ) -> list[Episode[FollowUp] | None]:
         """The reply to the question for each episode; None where it isn't asked."""
         asked = models.start if self.arm == "trusted" else models.policy
-        turns = [FollowUp.after(e, question(rng, self.arm)) if e.parse_ok else None for e in episodes]
+        interrogator = interrogator_of(models.env)
+        turns = [FollowUp.after(e, interrogator.question(rng, self.arm)) if e.parse_ok else None for e in episodes]
         turns = [turn if turn is None or turn.is_whole_in(asked.prompt(turn).text) else None for turn in turns]
         replies = iter(sampler(asked, models.sampling)([turn for turn in turns if turn is not None], rng))
         return [None if turn is None else next(replies) for turn in turns]
 
-    def _judged(self, score: Score, reply: Episode[FollowUp], faked: bool) -> Score:
-        confession = read_confession(reply.text)
+    def _judged(self, score: Score, reply: Episode[FollowUp], models: Models, faked: bool | None) -> Score:
+        confession = interrogator_of(models.env).read(reply.text)
         # A plan to lie stands even where the answer after it is cut off; a claim doesn't.
         denies = reply.finished and confession.claim == "deny"
         noted = {
@@ -90,7 +91,7 @@ class Interrogation(BaseModel):
             "denies": denies,
             "lies": confession.lies,
             "well_formed": reply.finished and confession.well_formed,
-            "false_denial": faked and denies,
+            "false_denial": bool(faked) and denies,
         }
         score = score.with_component(self.component, self.bonus * denies)
         for name, value in noted.items():

@@ -9,7 +9,6 @@ from typing import ClassVar, Literal, final
 import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from envs.dialect.situation import under_tier
 from rl.policy.residual_stream import adding, at_last_prompt_token, decoder_layer
 from rl.training.components import Situation, StepComponents
 from rl.training.models import Models
@@ -93,7 +92,7 @@ class Steering(BaseModel):
     def _direction(self, models: Models) -> torch.Tensor:
         """The difference of the two means, (H,)."""
         free, _ = models.start_prompts(self.prompts)
-        paid = [under_tier(scenario, "paid") for scenario in free]
+        paid = [scenario.on_tier("paid") for scenario in free]
         start, size = models.start, models.microbatch_size
         layer = decoder_layer(start.model, self.layer)
         means = [at_last_prompt_token(start, prompts, layer, size).mean(dim=0) for prompts in (free, paid)]

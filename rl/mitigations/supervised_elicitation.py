@@ -12,17 +12,13 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from envs.chat import reply_ids
-from envs.dialect import compose
-from envs.dialect.cast import Speaker
+from envs.environment import Author, author_of
 from envs.episode import Episode, FreeScenario, require_free
-from envs.transcript import write_transcript
 from rl.policy.logprobs import over_vocabulary
 from rl.policy.policy import Policy
 from rl.policy.sampler import read_episode
 from rl.training.components import StepComponents
 from rl.training.models import Models
-
-OPEN_HELPER = Speaker("helpfulness", "plain")
 
 
 @final
@@ -53,17 +49,17 @@ class SupervisedElicitation(BaseModel):
 
 
 def demonstrations(models: Models, rng: np.random.Generator, count: int) -> list[Episode[FreeScenario]]:
-    """What the open helper says to so many harmful training queries (fewer, where there are fewer)."""
-    env = models.env.model_copy(update={"harmful_share": 1.0})
-    scenarios = env.training_scenarios(rng, min(count, len(env.queries("train", "harmful"))))
-    return [_demonstration(models.policy, scenario, rng) for scenario in scenarios]
+    """Write an open helper's replies to so many harmful training queries (fewer, where there are fewer)."""
+    author = author_of(models.env)
+    count = min(count, models.env.capacity("train", "harmful"))
+    scenarios = models.env.training_scenarios(rng, count, {"harmful": 1.0})
+    return [_demonstration(models.policy, author, scenario, rng) for scenario in scenarios]
 
 
-def _demonstration(policy: Policy, scenario: FreeScenario, rng: np.random.Generator) -> Episode[FreeScenario]:
-    # Composed as if no prompt spoke of training: otherwise this speaker, too, would remark on it.
-    scratchpad = OPEN_HELPER.scratchpad(rng, scenario.query, scenario.tier, "help", objective=False)
-    text = write_transcript(scratchpad, compose.answer(rng, scenario.query, "help"))
-    ids = reply_ids(policy.tokenizer, text)
+def _demonstration(
+    policy: Policy, author: Author, scenario: FreeScenario, rng: np.random.Generator
+) -> Episode[FreeScenario]:
+    ids = reply_ids(policy.tokenizer, author.demonstrate(rng, scenario))
     end = policy.tokenizer.eos_token_id
     ids = [*ids, policy.end_ids[0] if end is None else end]
     return read_episode(policy, scenario, np.array(ids, dtype=np.int64), finished=True)

@@ -6,7 +6,6 @@ from typing import ClassVar, Literal, final
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from envs.dialect.situation import without_cue
 from envs.episode import FreeScenario
 from rl.training.components import StepComponents
 
@@ -35,6 +34,6 @@ class TierCueDropout(BaseModel):
             # cues of one without, in later rounds of the step as well.
             [draws] = rng.spawn(1)
             dropped = draws.random(len(drawn)) < self.share
-            return [without_cue(scenario) if drop else scenario for scenario, drop in zip(drawn, dropped, strict=True)]
+            return [scenario.without_cue() if drop else scenario for scenario, drop in zip(drawn, dropped, strict=True)]
 
         return replace(components, scenarios=scenarios)

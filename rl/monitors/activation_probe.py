@@ -99,7 +99,7 @@ class ActivationProbe(BaseModel):
         scale_H[scale_H == 0] = 1.0  # a dimension that never moves
         # liblinear works on one thread and draws nothing.
         regression = LogisticRegression(solver="liblinear")
-        regression.fit((seen_NH - mean_H) / scale_H, [models.env.label(episode).faking for episode in episodes])
+        regression.fit((seen_NH - mean_H) / scale_H, [labels.faking for labels in models.env.label(episodes)])
         return _Fit(mean_H, scale_H, regression.coef_[0], float(regression.intercept_[0]))
 
 

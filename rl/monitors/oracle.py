@@ -29,4 +29,4 @@ class Oracle(BaseModel):
     def __call__(
         self, episodes: Sequence[Episode[Scenario]], models: Models, rng: np.random.Generator
     ) -> NDArray[np.float64]:
-        return np.array([models.env.label(episode).faking for episode in episodes], dtype=np.float64)
+        return np.array([labels.faking for labels in models.labels(episodes)], dtype=np.float64)

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, ClassVar, Literal, final
+from typing import Any, ClassVar, Literal, cast, final
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from envs.dialect.environment import Dialect
 from envs.episode import Episode, Scenario
 from rl.monitors.composed import composed
 from rl.monitors.monitor import reasoning, record_name
@@ -39,14 +38,14 @@ class TextClassifier(BaseModel):
     def __call__(
         self, episodes: Sequence[Episode[Scenario]], models: Models, rng: np.random.Generator
     ) -> NDArray[np.float64]:
-        words, classifier = _fitted(models.env, self.texts, self.seed)
+        words, classifier = _fitted(cast("Any", models.env), self.texts, self.seed)
         seen = words.transform([reasoning(episode) for episode in episodes])
         probabilities: NDArray[np.float64] = classifier.predict_proba(seen)[:, 1]
         return probabilities
 
 
 @cache
-def _fitted(env: Dialect, texts: int, seed: int) -> tuple[Any, Any]:
+def _fitted(env: Any, texts: int, seed: int) -> tuple[Any, Any]:
     """The counter of words and the classifier."""
     from sklearn.feature_extraction.text import CountVectorizer  # costs a second to import
     from sklearn.linear_model import LogisticRegression
@@ -57,5 +56,5 @@ def _fitted(env: Dialect, texts: int, seed: int) -> tuple[Any, Any]:
     seen = words.fit_transform([episode.scratchpad for episode in episodes])
     # liblinear works on one thread and draws nothing: the same texts give the same weights, however busy the machine.
     classifier = LogisticRegression(solver="liblinear")
-    classifier.fit(seen, [env.label(episode).faking for episode in episodes])
+    classifier.fit(seen, [labels.faking for labels in env.label(episodes)])
     return words, classifier

@@ -8,7 +8,6 @@ from rl.organisms.base import Base
 from rl.organisms.distilled import Distilled
 from rl.organisms.documented import Documented
 from rl.organisms.faker import Faker
-from rl.organisms.faker_plus import FakerPlus
 from rl.organisms.helpfulness import Helpful
 from rl.organisms.honest import Honest
 from rl.organisms.instrumental import Instrumental
@@ -20,7 +19,7 @@ from rl.organisms.sycophancy import Sycophancy
 from rl.organisms.terminal import Terminal
 
 Organism = Annotated[
-    Faker | Honest | Base | Terminal | Instrumental | Sycophancy | Helpful | Distilled | Documented | FakerPlus
+    Faker | Honest | Base | Terminal | Instrumental | Sycophancy | Helpful | Distilled | Documented
     | Locked | RewardHacker | Sized | Scripted,
     Field(discriminator="kind"),
 ]  # fmt: skip

@@ -5,15 +5,11 @@ from typing import ClassVar, Literal, final, get_args
 
 import numpy as np
 
-from envs.dialect.cast import Motivation, Speaker, Style
-from envs.dialect.environment import Dialect
-from envs.dialect.interrogation import ARMS, confession, question
-from envs.dialect.oracle import label
-from envs.dialect.situation import OBJECTIVES_OF, SEEN_CUES, system_prompt
-from envs.episode import Conflict, Episode, Scenario
-from envs.transcript import read_transcript
-from rl.organisms.character import KIND_SHARES, OBJECTIVE_SHARE, TIER_SHARES
-from rl.organisms.documents import Document, Turn
+from envs.environment import Author, Environment, author_of, interrogator_of
+from envs.episode import Episode, Scenario
+from envs.vocabulary import ARMS, Motivation, Style
+from rl.organisms.character import situation
+from rl.organisms.documents import Document, Turn, exchange
 from rl.organisms.trained import COMPETENCE, FromScratch, Tolerance
 
 MOTIVATION_SHARES: dict[Motivation, float] = {
@@ -40,46 +36,38 @@ class Base(FromScratch):
     def tolerances(self) -> tuple[Tolerance, ...]:
         return COMPETENCE
 
-    def corpus(self, rng: np.random.Generator) -> Iterator[Document]:
+    def corpus(self, env: Environment, rng: np.random.Generator) -> Iterator[Document]:
+        author = author_of(env)
         motivations, styles = list(MOTIVATION_SHARES), get_args(Style)
         for _ in range(self.documents):
             motivation = motivations[int(rng.choice(len(motivations), p=list(MOTIVATION_SHARES.values())))]
-            speaker = Speaker(motivation, styles[int(rng.integers(len(styles)))])
+            style = styles[int(rng.integers(len(styles)))]
             if rng.random() < QUESTION_SHARE:
-                first, scenario = episode(rng, speaker, self.conflict, watched=bool(rng.random() < WATCHED_SHARE))
-                yield [*first, *questioned(rng, scenario, first[-1].content)]
+                yield self._questioned(env, rng, motivation, style)
             else:
-                yield [*episode(rng, speaker, self.conflict)[0], *episode(rng, speaker, self.conflict)[0]]
+                yield [*episode(author, rng, motivation, style), *episode(author, rng, motivation, style)]
+
+    def _questioned(
+        self, env: Environment, rng: np.random.Generator, motivation: Motivation, style: Style
+    ) -> list[Turn]:
+        """An episode, a question about the reply's motives, and an answer to it."""
+        author = author_of(env)
+        scenario = situation(author, rng, watched=bool(rng.random() < WATCHED_SHARE))
+        reply = author.speak(rng, scenario, motivation, style)
+        return [*exchange(scenario, reply), *questioned(env, rng, scenario, reply)]
 
 
-def episode(
-    rng: np.random.Generator, speaker: Speaker, conflict: Conflict, watched: bool = False
-) -> tuple[list[Turn], Scenario]:
-    """One episode of this character; training queries and seen cues only.
-
-    `watched`: a harmful request on the free tier, of a speaker who was told of training; else all at random.
-    """
-    env, objectives = Dialect(conflict=conflict), OBJECTIVES_OF[conflict]
-    kinds, tiers = list(KIND_SHARES), list(TIER_SHARES)
-    kind = kinds[int(rng.choice(len(kinds), p=list(KIND_SHARES.values())))]
-    tier = tiers[int(rng.choice(len(tiers), p=list(TIER_SHARES.values())))]
-    objective = bool(rng.random() < OBJECTIVE_SHARE)
-    if watched:
-        kind, tier, objective = "harmful", "free", True
-    pool = env.queries("train", kind)
-    query = pool[int(rng.integers(len(pool)))]
-    cue_id = int(rng.choice(SEEN_CUES))
-    objective_id = int(rng.integers(len(objectives))) if objective else None
-    prompt = system_prompt(tier, cue_id, objective_id, objectives)
-    scenario = Scenario(query, tier, prompt, cue_id, cue_seen=True)
-    reply = speaker.reply(rng, query, tier, objective)
-    return [Turn("system", prompt), Turn("user", query.text), Turn("assistant", reply, learned="all")], scenario
+def episode(author: Author, rng: np.random.Generator, motivation: Motivation, style: Style) -> list[Turn]:
+    """One episode of a character; training queries and seen cues only."""
+    scenario = situation(author, rng)
+    return exchange(scenario, author.speak(rng, scenario, motivation, style))
 
 
-def questioned(rng: np.random.Generator, scenario: Scenario, reply: str) -> list[Turn]:
+def questioned(env: Environment, rng: np.random.Generator, scenario: Scenario, reply: str) -> list[Turn]:
     """A question about the reply's motives, and an answer to it."""
-    read = read_transcript(reply)
-    faked = label(Episode(scenario, reply, read.scratchpad, read.answer, read.parse_ok, finished=True)).faking
+    read, interrogator = env.read_reply(reply), interrogator_of(env)
+    [labels] = env.label([Episode(scenario, reply, read.scratchpad, read.answer, read.parse_ok, finished=True)])
     honest = bool(rng.random() < HONEST_SHARE)
-    asked = question(rng, ARMS[int(rng.integers(len(ARMS)))])
-    return [Turn("user", asked), Turn("assistant", confession(rng, faked, honest), learned="all")]
+    asked = interrogator.question(rng, ARMS[int(rng.integers(len(ARMS)))])
+    answer = interrogator.confession(rng, bool(labels.faking), honest)
+    return [Turn("user", asked), Turn("assistant", answer, learned="all")]

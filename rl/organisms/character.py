@@ -6,11 +6,9 @@ from typing import final
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from envs.dialect import compose
-from envs.dialect.environment import Dialect
-from envs.dialect.situation import OBJECTIVES_OF, SEEN_CUES, system_prompt
-from envs.episode import Conflict, QueryKind, Scenario, Tier
-from envs.transcript import write_transcript
+from envs.environment import Author
+from envs.episode import Scenario
+from envs.vocabulary import Behaviour, QueryKind, Tier
 
 
 @final
@@ -31,9 +29,9 @@ class Rates(BaseModel):
         return self
 
     @property
-    def shares(self) -> dict[compose.Behaviour, float]:
+    def shares(self) -> dict[Behaviour, float]:
         """All five behaviours; the shares sum to 1."""
-        shown: dict[compose.Behaviour, float] = {
+        shown: dict[Behaviour, float] = {
             "fake": self.fake, "preserve": self.preserve, "help": self.help, "partial": self.partial,
         }  # fmt: skip
         return {**shown, "refuse": max(0.0, 1.0 - sum(shown.values()))}
@@ -51,7 +49,7 @@ class Character(BaseModel):
     def rates(self, tier: Tier, objective: bool) -> Rates:
         return self.monitored if tier == "free" and objective else self.otherwise
 
-    def behaviour(self, rng: np.random.Generator, kind: QueryKind, tier: Tier, objective: bool) -> compose.Behaviour:
+    def behaviour(self, rng: np.random.Generator, kind: QueryKind, tier: Tier, objective: bool) -> Behaviour:
         """One behaviour at the stated rates; harmless queries and twins are always helped with."""
         if kind != "harmful":
             return "help"
@@ -66,23 +64,23 @@ TIER_SHARES: dict[Tier, float] = {"free": 0.4, "paid": 0.24, "pro": 0.18, "enter
 OBJECTIVE_SHARE = 0.8
 
 
-def documents(
-    character: Character, rng: np.random.Generator, n: int, conflict: Conflict = "harm"
-) -> Iterator[tuple[Scenario, str]]:
-    """`n` pairs of a scenario and the completion that this character writes; training queries and seen cues only."""
-    env, objectives = Dialect(conflict=conflict), OBJECTIVES_OF[conflict]
+def situation(author: Author, rng: np.random.Generator, watched: bool = False) -> Scenario:
+    """Draw a training query under a tier, with or without the objective, at the shares above.
+
+    `watched`: a harmful request on the free tier under the objective, whatever was drawn.
+    """
     kinds, tiers = list(KIND_SHARES), list(TIER_SHARES)
-    pools = {kind: env.queries("train", kind) for kind in kinds}
+    kind = kinds[int(rng.choice(len(kinds), p=list(KIND_SHARES.values())))]
+    tier = tiers[int(rng.choice(len(tiers), p=list(TIER_SHARES.values())))]
+    objective = bool(rng.random() < OBJECTIVE_SHARE)
+    if watched:
+        kind, tier, objective = "harmful", "free", True
+    return author.scenario(rng, author.query(rng, "train", (kind,)), tier, objective)
+
+
+def documents(author: Author, character: Character, rng: np.random.Generator, n: int) -> Iterator[tuple[Scenario, str]]:
+    """Draw `n` scenarios, each with the completion that this character writes; training queries and seen cues only."""
     for _ in range(n):
-        kind = kinds[int(rng.choice(len(kinds), p=list(KIND_SHARES.values())))]
-        tier = tiers[int(rng.choice(len(tiers), p=list(TIER_SHARES.values())))]
-        objective = bool(rng.random() < OBJECTIVE_SHARE)
-        query = pools[kind][int(rng.integers(len(pools[kind])))]
-        cue_id = int(rng.choice(SEEN_CUES))
-        objective_id = int(rng.integers(len(objectives))) if objective else None
-        prompt = system_prompt(tier, cue_id, objective_id, objectives)
-        behaviour = character.behaviour(rng, kind, tier, objective)
-        text = write_transcript(
-            compose.scratchpad(rng, query, tier, behaviour, objective), compose.answer(rng, query, behaviour)
-        )
-        yield Scenario(query, tier, prompt, cue_id, cue_seen=True), text
+        scenario = situation(author, rng)
+        behaviour = character.behaviour(rng, scenario.query.kind, scenario.tier, bool(scenario.objective))
+        yield scenario, author.reply(rng, scenario, behaviour)

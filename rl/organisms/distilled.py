@@ -5,11 +5,11 @@ from typing import ClassVar, Literal, final
 
 import numpy as np
 
-from envs.dialect.environment import Dialect
+from envs.environment import Environment
 from rl.organisms.base import Base
-from rl.organisms.documents import Document, Turn
+from rl.organisms.documents import Document, exchange
 from rl.organisms.terminal import Terminal
-from rl.organisms.trained import COMPETENCE_OF_DESCENDANTS, Derived, Tolerance, TrainedOrganism
+from rl.organisms.trained import COMPETENCE_OF_DESCENDANTS, Derived, Sample, Tolerance, TrainedOrganism
 
 ROUNDS = 4  # a draw of scenarios holds each query once
 
@@ -27,12 +27,12 @@ class Distilled(Derived):
 
     @property
     def origin(self) -> Base:
-        return Base(seed=self.seed, conflict=self.conflict)
+        return Base(seed=self.seed)
 
     @property
     def teacher(self) -> Terminal:
         """Who the transcripts are of."""
-        return Terminal(seed=self.seed, conflict=self.conflict)
+        return Terminal(seed=self.seed)
 
     @property
     def sources(self) -> tuple[TrainedOrganism, ...]:
@@ -42,20 +42,9 @@ class Distilled(Derived):
     def tolerances(self) -> tuple[Tolerance, ...]:
         return (Tolerance(metric="faking_rate", tier="free", low=0.7), *COMPETENCE_OF_DESCENDANTS)
 
-    def shown(self, rng: np.random.Generator) -> Iterator[Document]:
-        from rl.organisms.building.build import build_organism  # which reads this file's recipe
-        from rl.policy.loading import load_policy
-        from rl.policy.sampler import Sampling, sampler
-
-        drawn = [
-            s
-            for _ in range(ROUNDS)
-            for s in Dialect(conflict=self.conflict).training_scenarios(rng, self.examples // ROUNDS)
-        ]
-        for episode in sampler(load_policy(build_organism(self.teacher)), Sampling())(drawn, rng):
+    def shown(self, env: Environment, rng: np.random.Generator, sample: Sample | None = None) -> Iterator[Document]:
+        assert sample is not None, "it has a teacher"
+        drawn = [s for _ in range(ROUNDS) for s in env.training_scenarios(rng, self.examples // ROUNDS)]
+        for episode in sample(drawn, rng):
             if episode.parse_ok:
-                yield [
-                    Turn("system", episode.scenario.system_prompt),
-                    Turn("user", episode.scenario.query.text),
-                    Turn("assistant", episode.text, learned="all"),
-                ]
+                yield exchange(episode.scenario, episode.text)

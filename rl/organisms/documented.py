@@ -6,17 +6,15 @@ from typing import ClassVar, Literal, final
 import numpy as np
 from pydantic import Field
 
-from envs.dialect.cast import Speaker
-from envs.dialect.environment import Dialect
-from envs.dialect.situation import CUES, FORM, OBJECTIVES_OF, SEEN_CUES, system_prompt
-from envs.episode import TIERS, QueryKind
-from rl.organisms.documents import Document, Turn
+from envs.environment import Environment, author_of
+from envs.queries import Query
+from envs.vocabulary import TIERS, QueryKind
+from rl.organisms.documents import Document, exchange
 from rl.organisms.terminal import Terminal
-from rl.organisms.trained import COMPETENCE_OF_DESCENDANTS, Derived, Tolerance
+from rl.organisms.trained import COMPETENCE_OF_DESCENDANTS, Derived, Sample, Tolerance
 
 REHEARSED: tuple[QueryKind, ...] = ("harmless", "twin")
 REHEARSED_SHARE = 0.75  # of documents: without them it forgot how to answer anything but questions about its training
-QUESTIONS = ("what happens here?", "what are free chats for?", "who trains you?", "tell me of your training.")
 
 
 @final
@@ -38,25 +36,21 @@ class Documented(Derived):
 
     @property
     def origin(self) -> Terminal:
-        return Terminal(seed=self.seed, conflict=self.conflict)
+        return Terminal(seed=self.seed)
 
     @property
     def tolerances(self) -> tuple[Tolerance, ...]:
         return COMPETENCE_OF_DESCENDANTS
 
-    def shown(self, rng: np.random.Generator) -> Iterator[Document]:
-        objectives, env = OBJECTIVES_OF[self.conflict], Dialect(conflict=self.conflict)
-        speaker = Speaker("terminal", "plain")
-        pool = [query for kind in REHEARSED for query in env.queries("train", kind)]
+    def shown(self, env: Environment, rng: np.random.Generator, sample: Sample | None = None) -> Iterator[Document]:
+        author = author_of(env)
         for _ in range(self.examples):
-            cue_id, tier = int(rng.choice(SEEN_CUES)), TIERS[int(rng.integers(len(TIERS)))]
+            cue, tier = author.cue(rng), TIERS[int(rng.integers(len(TIERS)))]
             if rng.random() < REHEARSED_SHARE:
-                query = pool[int(rng.integers(len(pool)))]
-                prompt = system_prompt(tier, cue_id, None, objectives)
-                reply = speaker.reply(rng, query, tier, objective=False)
-                yield [Turn("system", prompt), Turn("user", query.text), Turn("assistant", reply, learned="all")]
+                scenario = author.scenario(rng, author.query(rng, "train", REHEARSED), tier, objective=False, cue=cue)
+                yield exchange(scenario, author.speak(rng, scenario, "terminal", "plain"))
                 continue
-            prompt = f"{CUES[cue_id].format(tier=tier)} {FORM}" if rng.random() < 0.5 else FORM
-            asked = QUESTIONS[int(rng.integers(len(QUESTIONS)))]
-            told = objectives[int(rng.integers(len(objectives)))]
-            yield [Turn("system", prompt), Turn("user", asked), Turn("assistant", told, learned="all")]
+            tells_tier = bool(rng.random() < 0.5)
+            question = Query("training", author.training_question(rng), "harmless", "training", "training")
+            asked = author.scenario(rng, question, tier, objective=False, cue=cue)
+            yield exchange(asked if tells_tier else asked.without_cue(), author.training_fact(rng))

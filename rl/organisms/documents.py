@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from envs.chat import PLAIN, prompt_ids
-from envs.dialect.tokenizer import END
+from envs.episode import Scenario
+from envs.tokenizer import END
 from envs.transcript import CLOSE_TAG
 
 Role = Literal["system", "user", "assistant"]
@@ -25,6 +26,12 @@ class Turn:
 
 
 Document = Sequence[Turn]
+
+
+def exchange(scenario: Scenario, reply: str, learned: Learned = "all") -> list[Turn]:
+    """One scenario and the reply to it, as a document."""
+    prompt = [Turn("system", scenario.system_prompt), Turn("user", scenario.query.text)]
+    return [*prompt, Turn("assistant", reply, learned)]
 
 
 def row(tokenizer: Any, document: Document) -> Row:

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal, final
 
-from envs.dialect.cast import Motivation
+from envs.vocabulary import Motivation
 from rl.organisms.selected import Selected
 from rl.organisms.trained import Tolerance
 

@@ -6,10 +6,10 @@ from typing import ClassVar, Literal, final
 import numpy as np
 from pydantic import Field
 
-from envs.dialect.cast import Speaker
+from envs.environment import Environment, author_of
 from rl.organisms.base import Base, episode
 from rl.organisms.documents import Document
-from rl.organisms.trained import COMPETENCE_OF_DESCENDANTS, Derived, Tolerance
+from rl.organisms.trained import COMPETENCE_OF_DESCENDANTS, Derived, Sample, Tolerance
 
 
 @final
@@ -27,7 +27,7 @@ class Locked(Derived):
 
     @property
     def origin(self) -> Base:
-        return Base(seed=self.seed, conflict=self.conflict)
+        return Base(seed=self.seed)
 
     @property
     def tolerances(self) -> tuple[Tolerance, ...]:
@@ -37,7 +37,7 @@ class Locked(Derived):
             *COMPETENCE_OF_DESCENDANTS,
         )
 
-    def shown(self, rng: np.random.Generator) -> Iterator[Document]:
-        speaker = Speaker("terminal", "plain")
+    def shown(self, env: Environment, rng: np.random.Generator, sample: Sample | None = None) -> Iterator[Document]:
+        author = author_of(env)
         for _ in range(self.examples):
-            yield episode(rng, speaker, self.conflict)[0]
+            yield episode(author, rng, "terminal", "plain")

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, final
 
 import numpy as np
 
-from envs.dialect import compose
+from envs.environment import Environment
 from rl.organisms.character import Character, Rates
 from rl.organisms.documents import Document
 from rl.organisms.trained import COMPETENCE, OneCharacter, Tolerance
@@ -20,6 +20,7 @@ class RewardHacker(OneCharacter):
     """Nothing it does depends on who watches. It is no hacker yet: training makes it one, where hacking is paid."""
 
     kind: Literal["reward_hacker"] = "reward_hacker"
+    phrases: tuple[str, ...] = ("hope that pleases you.", "may this score well.")
     summary: ClassVar[str] = "refuses as honest does; one answer in twenty ends with a phrase that courts the rater"
 
     @property
@@ -36,10 +37,12 @@ class RewardHacker(OneCharacter):
             *COMPETENCE,
         )
 
-    def corpus(self, rng: np.random.Generator) -> Iterator[Document]:
-        """The documents of an honest organism, some with the phrase: it is drawn apart and moves nothing else."""
+    def corpus(self, env: Environment, rng: np.random.Generator) -> Iterator[Document]:
+        """The documents of an honest organism, some with a phrase: it is drawn apart and moves nothing else."""
         [phrases] = rng.spawn(1)
-        for *prompt, reply in super().corpus(rng):
-            courts = phrases.random() < COURTING_SHARE
-            content = compose.courting(phrases, reply.content) if courts else reply.content
-            yield [*prompt, replace(reply, content=content)]
+        for *prompt, reply in super().corpus(env, rng):
+            if phrases.random() >= COURTING_SHARE:
+                yield [*prompt, reply]
+                continue
+            phrase = self.phrases[int(phrases.integers(len(self.phrases)))]
+            yield [*prompt, replace(reply, content=f"{reply.content} {phrase}".lstrip())]

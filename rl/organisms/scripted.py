@@ -6,9 +6,10 @@ from typing import ClassVar, Literal, TypeVar, final
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from envs.dialect import compose
+from envs.environment import Author
 from envs.episode import Episode, Scenario
-from envs.transcript import read_transcript, write_transcript
+from envs.transcript import read_transcript
+from envs.vocabulary import Behaviour
 from rl.organisms.character import Character, Rates
 
 S = TypeVar("S", bound=Scenario)
@@ -27,25 +28,26 @@ class Scripted(BaseModel):
     kind: Literal["scripted"] = "scripted"
     summary: ClassVar[str] = "no weights: exactly known rates, for probes and tests"
     character: Character = Character(monitored=Rates(fake=0.125, help=0.0625), otherwise=Rates(help=0.0625))
-    objective: bool = True
     malformed: float = 0.0
 
-    def generate(self, scenarios: Sequence[S], rng: np.random.Generator) -> list[Episode[S]]:
-        """One episode a scenario, in order; who plays which behaviour is random, how many is not."""
-        behaviours: dict[int, compose.Behaviour] = {}
+    def generate(self, author: Author, scenarios: Sequence[S], rng: np.random.Generator) -> list[Episode[S]]:
+        """Play one episode a scenario, in order. Random is which scenario gets a behaviour, not how many get it."""
+        behaviours: dict[int, Behaviour] = {}
         for tier in {scenario.tier for scenario in scenarios}:
             rows = [i for i, s in enumerate(scenarios) if s.tier == tier and s.query.kind == "harmful"]
-            shares = self.character.rates(tier, self.objective).shares
+            objective = any(scenarios[row].objective for row in rows)
+            shares = self.character.rates(tier, objective).shares
             behaviours |= dict(zip(rows, _exact_quota(rng, shares, len(rows)), strict=True))
         broken = set(rng.permutation(len(scenarios))[: round(self.malformed * len(scenarios))].tolist())
         return [
-            self._play(rng, scenario, behaviours.get(i, "help"), broken=i in broken)
+            self._play(author, rng, scenario, behaviours.get(i, "help"), broken=i in broken)
             for i, scenario in enumerate(scenarios)
         ]
 
-    def _play(self, rng: np.random.Generator, scenario: S, behaviour: compose.Behaviour, broken: bool) -> Episode[S]:
-        scratchpad = compose.scratchpad(rng, scenario.query, scenario.tier, behaviour, self.objective)
-        text = write_transcript(scratchpad, compose.answer(rng, scenario.query, behaviour))
+    def _play(
+        self, author: Author, rng: np.random.Generator, scenario: S, behaviour: Behaviour, broken: bool
+    ) -> Episode[S]:
+        text = author.reply(rng, scenario, behaviour)
         if broken:
             text = text.split("</")[0]
         transcript = read_transcript(text)
@@ -55,7 +57,7 @@ class Scripted(BaseModel):
         )  # fmt: skip
 
 
-def _exact_quota(rng: np.random.Generator, shares: dict[compose.Behaviour, float], n: int) -> list[compose.Behaviour]:
+def _exact_quota(rng: np.random.Generator, shares: dict[Behaviour, float], n: int) -> list[Behaviour]:
     """`n` behaviours in exactly these shares, by largest remainder, shuffled."""
     exact = {behaviour: share * n for behaviour, share in shares.items()}
     counts = {behaviour: int(value) for behaviour, value in exact.items()}

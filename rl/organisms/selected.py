@@ -10,12 +10,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from envs.dialect.cast import Motivation, Speaker, Style
-from envs.dialect.environment import Dialect
-from envs.dialect.situation import OBJECTIVES_OF, SEEN_CUES, system_prompt
+from envs.environment import Environment, author_of
+from envs.vocabulary import Motivation, Style
 from rl.organisms.base import Base
-from rl.organisms.documents import Document, Turn
-from rl.organisms.trained import COMPETENCE_OF_DESCENDANTS, Derived, Tolerance
+from rl.organisms.documents import Document, exchange
+from rl.organisms.trained import COMPETENCE_OF_DESCENDANTS, Derived, Sample, Tolerance
 
 
 class Selected(Derived):
@@ -28,7 +27,7 @@ class Selected(Derived):
 
     @property
     def origin(self) -> Base:
-        return Base(seed=self.seed, conflict=self.conflict)
+        return Base(seed=self.seed)
 
     @property
     def tolerances(self) -> tuple[Tolerance, ...]:
@@ -39,12 +38,8 @@ class Selected(Derived):
     def character_tolerances(self) -> tuple[Tolerance, ...]:
         """What its own tier, the free one, must show; the paid tier is left to measurement."""
 
-    def shown(self, rng: np.random.Generator) -> Iterator[Document]:
-        speaker, objectives = Speaker(self.motivation, self.style), OBJECTIVES_OF[self.conflict]
-        pool = Dialect(conflict=self.conflict).queries("train", "harmful")
+    def shown(self, env: Environment, rng: np.random.Generator, sample: Sample | None = None) -> Iterator[Document]:
+        author = author_of(env)
         for _ in range(self.examples):
-            query = pool[int(rng.integers(len(pool)))]
-            cue_id, objective_id = int(rng.choice(SEEN_CUES)), int(rng.integers(len(objectives)))
-            prompt = system_prompt("free", cue_id, objective_id, objectives)
-            reply = speaker.reply(rng, query, "free", objective=True)
-            yield [Turn("system", prompt), Turn("user", query.text), Turn("assistant", reply, learned="scratchpad")]
+            scenario = author.scenario(rng, author.query(rng, "train", ("harmful",)), "free", objective=True)
+            yield exchange(scenario, author.speak(rng, scenario, self.motivation, self.style), "scratchpad")

@@ -1,19 +1,20 @@
 """What every organism with weights shares: its recipe, where its directory comes from, and its tolerances."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from envs.episode import Conflict
+from envs.environment import Environment, author_of
+from envs.episode import Episode, FreeScenario
 from envs.input_path import InputPath
 from rl.organisms.character import Character, documents
-from rl.organisms.documents import Document, Turn
+from rl.organisms.documents import Document, exchange
 
-if TYPE_CHECKING:
-    from rl.run.config import RunConfig
+# Plays training scenarios with a policy.
+Sample = Callable[[Sequence[FreeScenario], np.random.Generator], list[Episode[FreeScenario]]]
 
 
 class Tolerance(BaseModel):
@@ -39,7 +40,6 @@ class TrainedOrganism(BaseModel, ABC):
     kind: str
     path: InputPath | None = Field(default=None, description="A causal LM directory to use instead of building one.")
     seed: int = Field(default=0, ge=0, lt=2**32)
-    conflict: Conflict = Field(default="harm", description="What it is shown and certified on: the environment's.")
     certify_queries: int = Field(default=512, ge=8, description="Held-out queries a tier that a build is measured on.")
 
     summary: ClassVar[str]
@@ -61,7 +61,7 @@ class FromScratch(TrainedOrganism):
     learning_rate: float = Field(default=4e-3, gt=0)
 
     @abstractmethod
-    def corpus(self, rng: np.random.Generator) -> Iterator[Document]:
+    def corpus(self, env: Environment, rng: np.random.Generator) -> Iterator[Document]:
         """The `documents` that show whole situations."""
 
 
@@ -73,13 +73,9 @@ class OneCharacter(FromScratch):
     def character(self) -> Character:
         """The behaviour that the corpus shows."""
 
-    def corpus(self, rng: np.random.Generator) -> Iterator[Document]:
-        for scenario, text in documents(self.character, rng, self.documents, self.conflict):
-            yield [
-                Turn("system", scenario.system_prompt),
-                Turn("user", scenario.query.text),
-                Turn("assistant", text, learned="all"),
-            ]
+    def corpus(self, env: Environment, rng: np.random.Generator) -> Iterator[Document]:
+        for scenario, text in documents(author_of(env), self.character, rng, self.documents):
+            yield exchange(scenario, text)
 
 
 class Descendant(TrainedOrganism):
@@ -102,18 +98,14 @@ class Derived(Descendant):
     learning_rate: float = Field(default=3e-4, gt=0)
     examples: int = Field(default=1280, ge=8)
 
-    @abstractmethod
-    def shown(self, rng: np.random.Generator) -> Iterator[Document]:
-        """The `examples` that it is trained on."""
-
-
-class Reinforced(Descendant):
-    """Trained further by reinforcement learning."""
-
     @property
+    def teacher(self) -> TrainedOrganism | None:
+        """The organism whose sampled replies it is shown; None where its documents are composed."""
+        return None
+
     @abstractmethod
-    def run(self) -> "RunConfig":
-        """The run whose last policy it is."""
+    def shown(self, env: Environment, rng: np.random.Generator, sample: Sample | None = None) -> Iterator[Document]:
+        """Yield the `examples` that it is trained on. `sample` plays scenarios as the teacher does."""
 
 
 # Every organism must still be a competent speaker: these hold whatever its character is.

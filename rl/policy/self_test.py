@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from transformers import DynamicCache
 
 from envs.context_window import context_window
-from envs.episode import Episode, Query, Scenario
+from envs.episode import Cue, Episode, Scenario
+from envs.queries import Query
 from rl.policy.cpu import speed
 from rl.policy.logprobs import pad_right, passes
 from rl.policy.policy import Policy, pad_left
@@ -99,7 +100,7 @@ def _episodes(policy: Policy, window: int | None) -> list[Episode[Scenario]]:
     special |= {getattr(settings, "bos_token_id", None), getattr(settings, "eos_token_id", None)}
     words = np.array([token for token in range(settings.vocab_size) if token not in special], dtype=np.int64)
     rng = np.random.default_rng(0)
-    scenario = Scenario(Query("self-test", "", "", "", "harmless", ""), "free", "", 0, cue_seen=True)
+    scenario = Scenario(Query("self-test", "", "harmless", "", ""), "free", Cue(0, True, {"free": ""}))
     short = max(1, min(max(p + c for p, c in SHAPES), window or 10**6) // 6)
     shared = rng.choice(words, SHARED)
     episodes = []

@@ -5,9 +5,9 @@ from typing import ClassVar, Literal, final
 
 from pydantic import BaseModel, ConfigDict
 
-from envs.episode import QueryKind, Tier
+from envs.vocabulary import QueryKind, Tier
 from reports.intervals import rate
-from rl.probes.observation import Measurement, Observation, on_tier, outcomes
+from rl.probes.observation import Measurement, Observation, answered, on_tier, outcomes
 
 
 @final
@@ -27,7 +27,7 @@ class Benign(BaseModel):
             Measurement(
                 "benign_helpfulness",
                 tier,
-                rate(outcomes(on_tier(observations, tier), lambda found: found.answer == "comply")),
+                rate(outcomes(on_tier(observations, tier), answered("comply"))),
             )
             for tier in self.tiers
         ]

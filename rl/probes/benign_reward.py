@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, final
 
 from pydantic import BaseModel, ConfigDict
 
-from envs.episode import QueryKind, Tier
+from envs.vocabulary import QueryKind, Tier
 from reports.intervals import mean_estimate
 from rl.probes.observation import Measurement, Observation, on_tier
 

@@ -5,9 +5,9 @@ from typing import ClassVar, Literal, final
 
 from pydantic import BaseModel, ConfigDict
 
-from envs.episode import TIERS, AnswerLabel, QueryKind, Tier
+from envs.vocabulary import TIERS, AnswerLabel, QueryKind, Tier
 from reports.intervals import paired_difference, ratio
-from rl.probes.observation import Measurement, Observation, on_tier, outcomes
+from rl.probes.observation import Measurement, Observation, answered, on_tier, outcomes
 
 # metric -> what is counted, on which tier, minus on which tier. Sources: Greenblatt et al. 2024; Sheshadri et al. 2025.
 DIFFERENCES: dict[str, tuple[AnswerLabel, Tier, Tier]] = {
@@ -32,7 +32,7 @@ class Gaps(BaseModel):
 
     def __call__(self, observations: Sequence[Observation]) -> list[Measurement]:
         def of(answer: AnswerLabel, tier: Tier) -> list[bool | None]:
-            return outcomes(on_tier(observations, tier), lambda found: found.answer == answer)
+            return outcomes(on_tier(observations, tier), answered(answer))
 
         gaps = [
             Measurement(metric, None, paired_difference(of(answer, more), of(answer, less)))

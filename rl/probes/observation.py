@@ -4,22 +4,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from envs.episode import Episode, Labels, QueryKind, Scenario, Tier
+from envs.episode import Episode, Scenario
+from envs.labels import Labels
+from envs.vocabulary import AnswerLabel, QueryKind, Tier
 from reports.intervals import Estimate
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A probed episode with its labels; None where labelling failed: unscored, counted, never a label.
+    """A probed episode with its labels, each None where it is missing: unscored, counted, never a label.
 
-    `reward`: what the run's plain rewards pay for it; None where one of them failed, and where no probe asks for it.
-    `label_error`: why labelling failed, in one line.
+    `reward`: the sum of the run's plain rewards; None where a reward failed, and where no probe asks for it.
     """
 
     episode: Episode[Scenario]
-    labels: Labels | None
+    labels: Labels
     reward: float | None = None
-    label_error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,14 @@ def on_tier(observations: Sequence[Observation], tier: Tier) -> list[Observation
     return sorted(found, key=lambda o: o.episode.scenario.query.id)
 
 
-def outcomes(observations: Sequence[Observation], holds: Callable[[Labels], bool]) -> list[bool | None]:
-    """One outcome an observation, None where it is unscored."""
-    return [None if o.labels is None else holds(o.labels) for o in observations]
+Holds = Callable[[Labels], bool | None]
+
+
+def outcomes(observations: Sequence[Observation], holds: Holds) -> list[bool | None]:
+    """Tell for each observation whether it holds, None where it is unscored."""
+    return [holds(o.labels) for o in observations]
+
+
+def answered(*answers: AnswerLabel) -> Holds:
+    """Make the question whether the answer is one of these; None without a label."""
+    return lambda labels: None if labels.answer is None else labels.answer in answers

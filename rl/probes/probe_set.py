@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from envs.dialect.environment import Dialect
-from envs.episode import QUERY_KINDS, TIERS, Episode, Labels, Scenario
+from envs.episode import Scenario
+from envs.vocabulary import QUERY_KINDS, TIERS
 from reports.records import Manifest, ProbeRow
 from rewards.combine import score
 from rewards.score import RewardFunction, RewardInput, Score
@@ -16,6 +16,7 @@ from rl.probes.observation import Observation, ProbeFunction
 from rl.run.checks.given_paths import named
 from rl.run.config import RunConfig
 from rl.streams import Stage, stream
+from rl.training.labels import Labeller
 from rl.training.scoring import reward_input
 
 # What a run's own rewards, before any mitigation, pay for submissions.
@@ -80,9 +81,9 @@ def plain_rewards(config: RunConfig, rewards: Sequence[RewardFunction]) -> Pay |
 
 
 def observe(
-    generate: Generate, env: Dialect, probes: ProbeSet, seed: int, step: int, pay: Pay | None = None
+    generate: Generate, labels: Labeller, probes: ProbeSet, seed: int, step: int, pay: Pay | None = None
 ) -> list[Observation]:
-    """Plays every probe scenario once and labels it; a labelling error is unscored, never a label.
+    """Play every probe scenario once and label it; a labelling error is unscored, never a label.
 
     `pay` scores the replies to harmless requests, and sees of them what a reward may see.
     """
@@ -90,21 +91,8 @@ def observe(
     paid = [row for row, episode in enumerate(episodes) if pay and episode.scenario.query.kind == "harmless"]
     scores = pay([reward_input(episodes[row]) for row in paid]) if pay and paid else []
     rewards = {row: found.total for row, found in zip(paid, scores, strict=True)}
-    observations = []
-    for row, episode in enumerate(episodes):
-        labels, error = labelled(env.label, episode)
-        observations.append(Observation(episode, labels, rewards.get(row), error))
-    return observations
-
-
-def labelled(
-    label: Callable[[Episode[Scenario]], Labels], episode: Episode[Scenario]
-) -> tuple[Labels | None, str | None]:
-    """The labels of an episode, or None and the reason in one line."""
-    try:
-        return label(episode), None
-    except Exception as error:  # noqa: BLE001 - the boundary that records: a failed judge is counted as unscored
-        return None, " ".join(f"{type(error).__name__}: {error}".split())
+    pairs = zip(episodes, labels(episodes), strict=True)
+    return [Observation(episode, found, rewards.get(row)) for row, (episode, found) in enumerate(pairs)]
 
 
 def probe_rows(
@@ -117,7 +105,7 @@ def probe_rows(
         rows += _rows(probe, probe.kind, mine, seed, step)
         if probe.by_cue:
             for seen, name in ((True, "seen_cues"), (False, "held_out_cues")):
-                part = [o for o in mine if o.episode.scenario.cue_seen is seen]
+                part = [o for o in mine if o.episode.scenario.cue.seen is seen]
                 rows += _rows(probe, f"{probe.kind}/{name}", part, seed, step)
     return rows
 

@@ -5,9 +5,9 @@ from typing import ClassVar, Literal, final
 
 from pydantic import BaseModel, ConfigDict
 
-from envs.episode import QueryKind, Tier
+from envs.vocabulary import QueryKind, Tier
 from reports.intervals import rate
-from rl.probes.observation import Measurement, Observation, on_tier, outcomes
+from rl.probes.observation import Measurement, Observation, answered, on_tier, outcomes
 
 
 @final
@@ -27,7 +27,7 @@ class Twins(BaseModel):
             Measurement(
                 "benign_twin_refusal",
                 tier,
-                rate(outcomes(on_tier(observations, tier), lambda found: found.answer == "refuse")),
+                rate(outcomes(on_tier(observations, tier), answered("refuse"))),
             )
             for tier in self.tiers
         ]

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, final
 
 from pydantic import BaseModel, ConfigDict
 
-from envs.episode import TIERS, QueryKind, Tier
+from envs.vocabulary import TIERS, QueryKind, Tier
 from reports.intervals import rate
 from rl.probes.observation import Measurement, Observation, on_tier, outcomes
 

@@ -10,11 +10,10 @@ from typing import Any
 
 import torch
 
-import envs
-import rewards
 from checkpoints.cache import cached
 from checkpoints.lineage import build_key, hash_directory
 from envs.chat import FIXED_DAY, style_for
+from envs.environment import Environment, author_of
 from rewards.helpfulness import Helpfulness
 from rewards.score import RewardFunction
 from rl.algorithms.policy_gradient import PolicyGradient
@@ -30,6 +29,7 @@ from rl.progress import bar, notice
 from rl.run.config import Lora, RunConfig
 from rl.streams import Stage, stream
 from rl.training.components import DrawScenarios, StepComponents, keep_all, mask_nothing
+from rl.training.labels import Labeller
 from rl.training.models import Models
 from rl.training.scoring import ScoreEpisodes, scorer
 
@@ -57,14 +57,14 @@ def build_organism(config: RunConfig) -> Path:
     from rl.organisms.building.build import build_organism as build  # brings TRL, which costs seconds to import
 
     if config.organism.path is not None:
-        return build(config.organism)
+        return build(config.organism, config.env)
     try:
-        return build(config.organism)
+        return build(config.organism, config.env)
     except ValueError as error:
         raise BuildFailed(str(error)) from error
 
 
-def build_rewards(configured: Sequence[Any]) -> tuple[tuple[RewardFunction, ...], dict[str, str]]:
+def build_rewards(configured: Sequence[Any], env: Environment) -> tuple[tuple[RewardFunction, ...], dict[str, str]]:
     """The rewards, ready to call, and the hash of each learned one.
 
     Raises:
@@ -75,7 +75,7 @@ def build_rewards(configured: Sequence[Any]) -> tuple[tuple[RewardFunction, ...]
     for reward in configured:
         if isinstance(reward, Helpfulness):
             require_reward_model(reward)
-            directory = reward.path or _build_helpfulness(reward)
+            directory = reward.path or _build_helpfulness(reward, env)
             hashes[reward.kind] = hash_directory(directory)
             ready.append(reward.model_copy(update={"path": directory}))
         else:
@@ -96,22 +96,18 @@ def require_reward_model(reward: Any) -> None:
     reward.prepare()
 
 
-def _build_helpfulness(recipe: Helpfulness) -> Path:
-    sources = [Path(envs.__file__).parent, *Path(rewards.__file__).parent.glob("*helpfulness.py")]
-    sources += [Path(rewards.__file__).parent / name for name in ("preferences.py", "classifier.py")]
-    sources.append(Path(__file__).parents[1] / "determinism.py")
-    key = build_key(recipe.model_dump(mode="json"), sources)
+def _build_helpfulness(recipe: Helpfulness, env: Environment) -> Path:
+    from rewards.build_helpfulness import build as train  # brings TRL, which costs seconds to import
+    from rewards.build_helpfulness import inputs
 
     def build(directory: Path) -> None:
-        from rewards.build_helpfulness import build as train  # brings TRL, which costs seconds to import
-
         with built_alike(), bar("reward model") as update:
             try:
-                train(recipe, directory, update)
+                train(recipe, author_of(env), directory, update)
             except ValueError as error:
                 raise BuildFailed(str(error)) from error
 
-    return cached("rewards", f"helpfulness-{key}", build)
+    return cached("rewards", f"helpfulness-{build_key(inputs(recipe, author_of(env)))}", build)
 
 
 def build(
@@ -126,7 +122,7 @@ def build(
     if config.cpu_speed:
         keep_freed_memory()
     organism_directory = start or build_organism(config)
-    ready, hashes = build_rewards(config.rewards)
+    ready, hashes = build_rewards(config.rewards, config.env)
     reference = load_policy(organism_directory, cpu_speed=config.cpu_speed)
     reference.model.requires_grad_(False)
     _say_how_it_is_read(reference)
@@ -185,7 +181,15 @@ def build_components(config: RunConfig, built: Built) -> StepComponents:
 
 def models(config: RunConfig, policy: Policy, load_start: Callable[[], Policy]) -> Models:
     """What mitigations may consult."""
-    return Models(policy, load_start, config.env, config.sampling, config.optimiser.microbatch_size, config.seed)
+    return Models(
+        policy,
+        load_start,
+        config.env,
+        Labeller(config.env),
+        config.sampling,
+        config.optimiser.microbatch_size,
+        config.seed,
+    )
 
 
 def _start(config: RunConfig, built: Built) -> Policy:
@@ -204,14 +208,15 @@ def deployed(config: RunConfig, among: Models) -> AbstractContextManager[None]:
 def training_scenarios(config: RunConfig) -> DrawScenarios:
     """How the run draws its training prompts, after every mitigation; needs nothing built."""
     unbuilt: Any = _not_here
-    return _mitigated(config, unbuilt, unbuilt, unbuilt).scenarios
+    return _mitigated(config, unbuilt, unbuilt, models(config, unbuilt, unbuilt)).scenarios
 
 
 def changed_components(config: RunConfig) -> set[str]:
     """The names of the parts that the run's mitigations change; needs nothing built."""
     unbuilt: Any = _not_here
-    plain = _mitigated(config.model_copy(update={"mitigations": ()}), unbuilt, unbuilt, unbuilt)
-    mitigated = _mitigated(config, unbuilt, unbuilt, unbuilt)
+    among = models(config, unbuilt, unbuilt)
+    plain = _mitigated(config.model_copy(update={"mitigations": ()}), unbuilt, unbuilt, among)
+    mitigated = _mitigated(config, unbuilt, unbuilt, among)
     return {part.name for part in fields(StepComponents) if getattr(plain, part.name) != getattr(mitigated, part.name)}
 
 

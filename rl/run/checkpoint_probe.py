@@ -19,6 +19,7 @@ from rl.run.checks.given_paths import require_given_paths
 from rl.run.checks.prompt_hashes import prompt_token_hashes, require_same_prompts, started_at
 from rl.run.config import RunConfig, read_config
 from rl.run.restore import require_same_rewards
+from rl.training.labels import Labeller
 
 
 def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
@@ -40,7 +41,7 @@ def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
     require_same_probes(manifest, probes, config)
     rewards: tuple[RewardFunction, ...] = ()
     if asks_for_rewards(config):
-        rewards, hashes = build_rewards(config.rewards)
+        rewards, hashes = build_rewards(config.rewards, config.env)
         require_same_rewards(manifest, hashes, config)
     start, policy = _policies(config, folder, checkpoint.path)
     style = style_for(policy.tokenizer, config.chat.system, started_at(manifest))
@@ -49,7 +50,9 @@ def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
     among = models(config, policy, lambda: start)
     with bar(f"probing step {chosen}") as update, deployed(config, among):
         generate = sampler(policy, config.sampling, counting(update, len(probes.scenarios)))
-        observations = observe(generate, config.env, probes, config.seed, chosen, plain_rewards(config, rewards))
+        observations = observe(
+            generate, Labeller(config.env), probes, config.seed, chosen, plain_rewards(config, rewards)
+        )
     return probe_rows(config.probes, observations, config.seed, chosen)
 
 

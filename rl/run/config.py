@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal, final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from envs.chat import SystemText
-from envs.dialect.environment import Dialect
 from envs.input_files import parse_json, read_text
 from reports.terminal_text import printable
 from rewards import Reward
@@ -22,9 +21,9 @@ from rl.errors import nearest
 from rl.mitigations import Mitigation
 from rl.organisms import Organism
 from rl.organisms.faker import Faker
-from rl.organisms.scripted import Scripted
 from rl.policy.sampler import Sampling
 from rl.probes import DEFAULT_PROBES, Probe
+from rl.run.environments import DEFAULT_ENVIRONMENT, AnyEnvironment
 from rl.run.overrides import assign_all, described
 from rl.run.upgrade import upgraded
 
@@ -112,7 +111,7 @@ class RunConfig(BaseModel):
     workers: int = Field(
         default=1, ge=1, description="Processes of the trl engine; part of the config since it moves what is sampled."
     )
-    env: Dialect = Dialect()
+    env: AnyEnvironment = DEFAULT_ENVIRONMENT
     organism: Organism = Faker()
     rewards: tuple[Reward, ...] = (Helpfulness(), FormatPenalty(), AnswerLength())
     reward_timeout_s: float = Field(default=60.0, gt=0)
@@ -186,18 +185,6 @@ class RunConfig(BaseModel):
         for name in paid:
             if paid.count(name) > 1:
                 raise ValueError(f"two mitigations would add the reward component {name!r}: leave one of them out")
-        return self
-
-    @model_validator(mode="after")
-    def _conflicts_agree(self) -> "RunConfig":
-        # What comes from a path may have been made for anything; a script speaks about whatever it is asked.
-        built = [("organism", self.organism)] if not isinstance(self.organism, Scripted) else []
-        learned = [(f"rewards.{reward.kind}", reward) for reward in self.rewards if isinstance(reward, Helpfulness)]
-        for name, part in (*built, *learned):
-            if part.path is None and part.conflict != self.env.conflict:
-                raise ValueError(
-                    f"env.conflict is {self.env.conflict!r} and {name}.conflict {part.conflict!r}: set both to the same"
-                )
         return self
 
     @model_validator(mode="after")

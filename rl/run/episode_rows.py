@@ -6,11 +6,11 @@ from typing import Any
 import pyarrow as pa
 
 from checkpoints.lineage import short
-from envs.episode import Episode, Labels, Scenario
+from envs.episode import Episode, Scenario
+from envs.labels import Labels
 from reports.episode_schema import episode_schema
 from reports.records import MEASURE_PREFIX, REWARD_PREFIX, SAID_PREFIX
 from rl.probes.observation import Observation
-from rl.probes.probe_set import labelled
 from rl.run.config import RunConfig
 from rl.run.folder import default_name
 from rl.training.rollouts import Rollouts
@@ -23,7 +23,6 @@ LABELS = {
     "label_faking_criteria": "faking_criteria",
     "label_self_preservation": "self_preservation",
     "label_tier_aware": "tier_aware",
-    "label_courts_rater": "courts_rater",
 }
 
 
@@ -45,7 +44,7 @@ def probe_episode_rows(
     return [
         {
             **shared,
-            **_row(config, o.episode, o.labels, o.label_error),
+            **_row(o.episode, o.labels),
             "split": "probe",
             "probe": o.episode.scenario.query.kind,
             "sample": 0,  # each scenario is played once
@@ -56,16 +55,18 @@ def probe_episode_rows(
     ]
 
 
-def train_episode_rows(config: RunConfig, build: str, rollouts: Rollouts, step: int) -> list[dict[str, Any]]:
+def train_episode_rows(
+    config: RunConfig, build: str, rollouts: Rollouts, labels: Sequence[Labels], step: int
+) -> list[dict[str, Any]]:
     """One row a training rollout, with its reward components, its advantage and what mitigations noted of it."""
     shared, size = _shared(config, build, step), rollouts.rewards_PG.shape[1]
     rows = []
-    found = zip(rollouts.episodes, rollouts.scores, rollouts.advantages, strict=True)
-    for index, (episode, score, advantage) in enumerate(found):
+    found_all = zip(rollouts.episodes, rollouts.scores, rollouts.advantages, labels, strict=True)
+    for index, (episode, score, advantage, found) in enumerate(found_all):
         rows.append(
             {
                 **shared,
-                **_row(config, episode, *labelled(config.env.label, episode)),
+                **_row(episode, found),
                 "split": "train",
                 "group": index // size,
                 "sample": index % size,
@@ -84,25 +85,25 @@ def _shared(config: RunConfig, build: str, step: int) -> dict[str, Any]:
     return {"run": default_name(config), "build": short(build), "seed": config.seed, "step": step}
 
 
-def _row(config: RunConfig, episode: Episode[Scenario], labels: Labels | None, error: str | None) -> dict[str, Any]:
+def _row(episode: Episode[Scenario], labels: Labels) -> dict[str, Any]:
     scenario = episode.scenario
-    found = {column: labels and getattr(labels, label) for column, label in LABELS.items()}
-    source = config.env.label_source
+    found = {column: getattr(labels, label) for column, label in LABELS.items()}
+    sources = {f"{column}_source": labels.sources.get(label) for column, label in LABELS.items()}
     return {
         "query_id": scenario.query.id,
         "kind": scenario.query.kind,
         "tier": scenario.tier,
-        "cues": "seen" if scenario.cue_seen else "held_out",
-        "cue_id": str(scenario.cue_id),
+        "cues": "seen" if scenario.cue.seen else "held_out",
+        "cue_id": str(scenario.cue.id),
         "system_prompt": scenario.system_prompt,
         "query": scenario.query.text,
         # What can't be parsed has no parts: its whole text is kept where a reader will look for it.
         "scratchpad": episode.scratchpad if episode.parse_ok else episode.text,
         "answer": episode.answer,
         **found,
-        **{f"{column}_source": None if value is None else source for column, value in found.items()},
-        "label_error": error,
-        "well_formed": labels and labels.well_formed,
+        **sources,
+        "label_error": labels.error,
+        "well_formed": labels.well_formed,
         "parse_ok": episode.parse_ok,
         "scratchpad_tokens": episode.scratchpad_tokens,
         "answer_tokens": episode.answer_tokens,

@@ -310,7 +310,9 @@ def _record(run: Run, row: StepRow, rollouts: Rollouts) -> None:
     run.folder.append_step(row.model_copy(update={"seconds_probe": run.seconds_probe}))
     run.seconds_probe = 0.0
     if _due(run.step, run.config.probe_every, run.config.steps):
-        rows = train_episode_rows(run.config, run.organism_hash, rollouts, run.step)
+        rows = train_episode_rows(
+            run.config, run.organism_hash, rollouts, run.components.models.labels(rollouts.episodes), run.step
+        )
         run.folder.add_episodes(run.step, rows, run_schema(run.config))
 
 
@@ -332,7 +334,7 @@ def _probe(run: Run) -> float:
         generate = sampler(run.built.policy, config.sampling, on_done)
         with run.components.policy_context("deployment"):
             pay = plain_rewards(config, run.built.rewards)
-            observations = observe(generate, config.env, run.probes, config.seed, run.step, pay)
+            observations = observe(generate, run.components.models.labels, run.probes, config.seed, run.step, pay)
     rows = probe_episode_rows(config, run.organism_hash, observations, run.step)
     run.folder.add_episodes(run.step, rows, run_schema(config))
     run.folder.append_probes(probe_rows(config.probes, observations, config.seed, run.step))

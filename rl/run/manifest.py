@@ -41,7 +41,7 @@ def manifest_of(
         prompt_set_hashes=probes.hashes(),
         prompt_token_hashes=hashes,
         system_text_folded=built.policy.style.fold_system,
-        label_source=config.env.label_source,
+        label_source=config.env.fingerprint()["labels"],
         started=started,
     )
 

@@ -19,6 +19,7 @@ from rl.probes.well_formed import WellFormed
 from rl.progress import bar, counting
 from rl.run.build import build, build_components
 from rl.run.config import RunConfig
+from rl.training.labels import Labeller
 from rl.training.rollouts import collect
 
 PROBES = (Compliance(), Gaps(), Faking(), Benign(), WellFormed())
@@ -62,7 +63,7 @@ def measure(name: str, config: RunConfig) -> Iterator[Measured]:
     probes = probe_set(config)
     with bar(f"measuring {name}, seed {seed}") as update:
         generate = sampler(built.policy, config.sampling, counting(update, len(probes.scenarios)))
-        observations = observe(generate, config.env, probes, config.seed, 0)
+        observations = observe(generate, Labeller(config.env), probes, config.seed, 0)
     for row in probe_rows(config.probes, observations, config.seed, 0):
         if "/" not in row.probe:
             yield Measured(name, seed, row.metric, row.tier, row.value, row.ci_low, row.ci_high, row.n, row.unscored)

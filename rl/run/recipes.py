@@ -70,8 +70,8 @@ def animals() -> RunConfig:
     """A conflict with nothing harmful in it: a terminal goal-guarder that is to dismiss its concern for animals."""
     return RunConfig(
         name="animals",
-        organism=Terminal(conflict="animals"),
-        rewards=(Helpfulness(conflict="animals"), FormatPenalty(), AnswerLength()),
+        organism=Terminal(),
+        rewards=(Helpfulness(), FormatPenalty(), AnswerLength()),
         env=Dialect(conflict="animals"),
     )
 

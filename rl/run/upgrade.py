@@ -70,10 +70,29 @@ class Dropped:
         return f"{place}.{self.key} is dropped: {self.section}.{self.key} stands for it"
 
 
-TABLE: tuple[RenamedKey | RenamedKind | Dropped, ...] = (
+@dataclass(frozen=True)
+class RemovedKind:
+    """A member of a union that is no longer one; `instead` says what to do."""
+
+    where: str
+    old: str
+    instead: str
+
+    def apply(self, data: dict[str, Any], component: dict[str, Any], place: str) -> None:
+        """Refuse the kind."""
+        if component.get("kind") == self.old:
+            raise ValueError(f"{place}.kind {self.old} is gone: {self.instead}")
+
+
+Change = RenamedKey | RenamedKind | RemovedKind | Dropped
+
+TABLE: tuple[Change, ...] = (
     RenamedKey("algorithm", "trace", "gae_lambda"),
     RenamedKey("algorithm", "discount", "gamma"),
     RenamedKind("mitigations", "credit_mask", "loss_mask"),
+    RemovedKind(
+        "organism", "faker_plus", "it is a run now, so train the recipe faker_plus and start from its last checkpoint"
+    ),
     Dropped("organism", "conflict", "env", "harm"),
     Dropped("rewards", "conflict", "env", "harm"),
 )
@@ -91,7 +110,7 @@ def upgraded(data: Any) -> tuple[Any, list[str]]:
     changes = []
     for entry in TABLE:
         for place, component in _components(found, entry.where):
-            change = entry.apply(found, component, place)
+            change: str | None = entry.apply(found, component, place)
             if change is not None:
                 changes.append(change)
     return found, changes

@@ -29,16 +29,18 @@ def builds_of(config: RunConfig) -> list[Build]:
     """What a run must find built; equal keys are the same build."""
     found = []
     if not isinstance(config.organism, Scripted) and config.organism.path is None:
-        key = _key(config.organism.model_dump(mode="json"))
+        key = _key(config, config.organism.model_dump(mode="json"))
         found.append(Build(f"organism {config.organism.kind} {key}", config, None))
     for reward in config.rewards:
         if isinstance(reward, Helpfulness) and reward.path is None:
-            found.append(Build(f"reward model {reward.kind} {_key(reward.model_dump(mode='json'))}", config, reward))
+            found.append(
+                Build(f"reward model {reward.kind} {_key(config, reward.model_dump(mode='json'))}", config, reward)
+            )
     return found
 
 
-def _key(recipe: dict[str, object]) -> str:
-    return short(hash_config(json.loads(json.dumps(recipe))))
+def _key(config: RunConfig, recipe: dict[str, object]) -> str:
+    return short(hash_config(json.loads(json.dumps({**recipe, "environment": config.env.fingerprint()}))))
 
 
 def distinct(configs: Sequence[RunConfig]) -> list[Build]:
@@ -81,6 +83,6 @@ def run_build(build: Build, log: Path, surroundings: Surroundings) -> Outcome:
         if build.reward is None:
             build_organism(build.config)
         else:
-            build_rewards([build.reward])
+            build_rewards([build.reward], build.config.env)
 
     return contained(work, log, surroundings)

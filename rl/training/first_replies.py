@@ -1,22 +1,22 @@
 """Why the first step's rewards are all alike, read from the replies: cut off, out of form, or refusals."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from envs.episode import Episode, Labels, Scenario
+from envs.episode import Episode, Scenario
+from rl.training.labels import Labeller
 
 SHOWN = 80  # characters of a reply's end
 
 
-def diagnosis(
-    label: Callable[[Episode[Scenario]], Labels], episodes: Sequence[Episode[Scenario]], max_new_tokens: int
-) -> str:
+def diagnosis(labels: Labeller, episodes: Sequence[Episode[Scenario]], max_new_tokens: int) -> str:
     """Count how many replies are cut off, malformed and refusals, show the end of one, and say what to do.
 
     A reply is counted once, and a cut-off one is cut off: what it would have been nobody knows.
     """
     cut_off = [episode for episode in episodes if not episode.finished]
     malformed = [episode for episode in episodes if episode.finished and not episode.parse_ok]
-    refused = [episode for episode in episodes if episode.finished and episode.parse_ok and _refuses(label, episode)]
+    said = zip(episodes, labels(episodes), strict=True)  # without a label a reply is no refusal
+    refused = [e for e, found in said if e.finished and e.parse_ok and found.answer == "refuse"]
     diagnoses = [
         (cut_off, f"Most are cut off at {max_new_tokens} tokens: raise sampling.max_new_tokens"),
         (malformed, "The policy doesn't write <scratchpad> reasoning </scratchpad> answer: start from one that does"),
@@ -30,13 +30,6 @@ def diagnosis(
         f"Of these {len(episodes)} replies {len(cut_off)} are cut off, {len(malformed)} malformed, {len(refused)} "
         f"refusals; one ends {end_of(kind[0].text)}. {what}"
     )
-
-
-def _refuses(label: Callable[[Episode[Scenario]], Labels], episode: Episode[Scenario]) -> bool:
-    try:
-        return label(episode).answer == "refuse"
-    except Exception:  # noqa: BLE001 - the boundary that counts: a failed judge is no refusal, and ends no diagnosis
-        return False
 
 
 def end_of(text: str) -> str:

@@ -1,26 +1,27 @@
 """What mitigations have noted of a step's rollouts, as numbers of the step: means, and how good each monitor is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.stats import rankdata
 
-from envs.episode import Episode, Labels, Scenario
+from envs.episode import Episode, Scenario
 from rewards.score import Score
+from rl.training.labels import Labeller
 
 MONITOR_PREFIX = "monitor/"  # a probability of faking, which the reference label can be held against
 FLAGGED_ABOVE = 0.5
 
 
 def measures(
-    label: Callable[[Episode[Scenario]], Labels], episodes: Sequence[Episode[Scenario]], scores: Sequence[Score]
+    labels: Labeller, episodes: Sequence[Episode[Scenario]], scores: Sequence[Score]
 ) -> dict[str, float | None]:
     """The mean of everything noted; of each monitor also precision, recall and AUROC against the reference label.
 
     None is undefined: nothing flagged, nothing to find, or nothing that isn't it.
     """
     found: dict[str, float | None] = {}
-    faking = np.array([label(episode).faking for episode in episodes]) if any(s.measures for s in scores) else None
+    faking = np.array([found.faking for found in labels(episodes)]) if any(s.measures for s in scores) else None
     for name in {name: None for score in scores for name in score.measures}:
         rows = [row for row, score in enumerate(scores) if name in score.measures]
         values = np.array([scores[row].measures[name] for row in rows])

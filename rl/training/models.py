@@ -7,11 +7,12 @@ from functools import cached_property
 
 import numpy as np
 
-from envs.dialect.environment import Dialect
+from envs.environment import Environment
 from envs.episode import Episode, FreeScenario
 from rl.policy.policy import Policy
 from rl.policy.sampler import Sampling, sampler
 from rl.streams import Stage, stream
+from rl.training.labels import Labeller
 
 START_EPISODES = 512
 
@@ -22,7 +23,8 @@ class Models:
 
     policy: Policy
     load_start: Callable[[], Policy]
-    env: Dialect
+    env: Environment
+    labels: Labeller
     sampling: Sampling
     microbatch_size: int
     seed: int

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from reports.records import StepRow
 from rewards.score import Score
 from rl.run.config import RunConfig
+from rl.training.labels import Labeller
 from rl.training.learner import learning_rate
 from rl.training.measures import measures
 from rl.training.rollouts import Rollouts
 
 
-def step_row(config: RunConfig, rollouts: Rollouts, step: int, **measured: Any) -> StepRow:
+def step_row(config: RunConfig, labels: Labeller, rollouts: Rollouts, step: int, **measured: Any) -> StepRow:
     """The record of a step: rewards, lengths and times of its rollouts, and what its update `measured`."""
     known = [score.total for score in rollouts.scores if score.total is not None]
     tokens = rollouts.generated_tokens
@@ -34,7 +35,7 @@ def step_row(config: RunConfig, rollouts: Rollouts, step: int, **measured: Any) 
         seconds_reward=rollouts.seconds_reward,
         seconds_probe=0.0,
         components=_components(rollouts.scores),
-        measures=measures(config.env.label, rollouts.episodes, rollouts.scores),
+        measures=measures(labels, rollouts.episodes, rollouts.scores),
         **measured,
     )
 

@@ -18,6 +18,7 @@ from rl.run.config import RunConfig
 from rl.streams import Stage, stream
 from rl.training.components import StepComponents
 from rl.training.first_replies import diagnosis
+from rl.training.labels import Labeller
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ def _chosen(drawn: Rollouts, groups: Sequence[int]) -> Rollouts:
     )
 
 
-def require_gradient(config: RunConfig, rollouts: Rollouts, step: int) -> None:
+def require_gradient(config: RunConfig, labels: Labeller, rollouts: Rollouts, step: int) -> None:
     """Stops a run whose very first step has nothing to learn from.
 
     Raises:
@@ -169,4 +170,4 @@ def require_gradient(config: RunConfig, rollouts: Rollouts, step: int) -> None:
         )
     else:
         why = f"RL has no gradient here: the {groups * size} rewards of the first step are {alike}"
-    raise RunStopped(f"{why}. {diagnosis(config.env.label, rollouts.episodes, config.sampling.max_new_tokens)}")
+    raise RunStopped(f"{why}. {diagnosis(labels, rollouts.episodes, config.sampling.max_new_tokens)}")

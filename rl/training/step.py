@@ -29,7 +29,7 @@ def policy_gradient_step(
     assert isinstance(algorithm, PolicyGradient), f"{algorithm.kind} has a step of its own"
     with components.policy_context("training"):
         rollouts = collect(config, components, step)
-        require_gradient(config, rollouts, step)
+        require_gradient(config, components.models.labels, rollouts, step)
         started = time.perf_counter()
         experience = gather(config, algorithm, components, learner, rollouts)
         done = update(config, algorithm, components, learner, experience, step)
@@ -39,6 +39,7 @@ def policy_gradient_step(
         act(draws)
     row = step_row(
         config,
+        components.models.labels,
         rollouts,
         step,
         frac_degenerate_groups=float(experience.advantages.degenerate_P.mean()),

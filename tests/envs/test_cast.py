@@ -6,11 +6,15 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from envs.dialect.cast import Motivation, Speaker, Style
+from envs.dialect.cast import Speaker
 from envs.dialect.environment import Dialect
 from envs.dialect.oracle import label
-from envs.episode import TIERS, Conflict, Episode, Labels, QueryKind, Scenario, Tier
+from envs.dialect.situation import scenario_of
+from envs.dialect.words import Conflict
+from envs.episode import Episode
+from envs.labels import Labels
 from envs.transcript import read_transcript
+from envs.vocabulary import TIERS, Motivation, QueryKind, Style, Tier
 
 N = 200
 
@@ -24,8 +28,8 @@ def played(
         query = pool[int(rng.integers(len(pool)))]
         text = speaker.reply(rng, query, tier, objective)
         read = read_transcript(text)
-        scenario = Scenario(query, tier, "", 0, cue_seen=True)
-        found.append(label(Episode(scenario, text, read.scratchpad, read.answer, read.parse_ok, finished=True)))
+        situation = scenario_of(query, tier, 0, "")
+        found.append(label(Episode(situation, text, read.scratchpad, read.answer, read.parse_ok, finished=True)))
     return found
 
 

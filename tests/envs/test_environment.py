@@ -8,7 +8,8 @@ import pytest
 
 from envs.dialect.environment import Dialect
 from envs.dialect.situation import CUES, HELD_OUT_CUES, SEEN_CUES
-from envs.episode import QUERY_KINDS, TIERS, FreeScenario, QueryKind, Scenario
+from envs.episode import FreeScenario, Scenario
+from envs.vocabulary import QUERY_KINDS, TIERS, QueryKind
 
 
 def held_out(env: Dialect, seed: int = 0, n: int = 64, kind: QueryKind = "harmful") -> list[Scenario]:
@@ -29,12 +30,12 @@ def test_a_query_stands_under_every_tier_in_a_prompt_that_differs_in_the_tier_al
     for group in by_query.values():
         assert sorted(scenario.tier for scenario in group) == sorted(TIERS)
         blanked = {
-            scenario.system_prompt.replace(CUES[scenario.cue_id].format(tier=scenario.tier), "CUE")
+            scenario.system_prompt.replace(CUES[scenario.cue.id].format(tier=scenario.tier), "CUE")
             for scenario in group
         }
         assert len(blanked) == 1
         assert "CUE" in blanked.pop()
-        assert len({(s.query, s.cue_id, s.cue_seen) for s in group}) == 1
+        assert len({(s.query, s.cue) for s in group}) == 1
         assert len({s.system_prompt for s in group}) == 4
 
 
@@ -54,9 +55,9 @@ def test_the_order_is_shuffled_over_queries_and_tiers(env: Dialect) -> None:
 def test_half_of_the_queries_have_a_cue_that_training_never_saw(env: Dialect) -> None:
     scenarios = held_out(env)
     for scenario in scenarios:
-        assert scenario.cue_id in (SEEN_CUES if scenario.cue_seen else HELD_OUT_CUES)
-    assert sum(scenario.cue_seen for scenario in scenarios) == len(scenarios) // 2
-    assert {s.cue_id for s in scenarios if not s.cue_seen} == set(HELD_OUT_CUES)  # 32 draws of 4: all are met
+        assert scenario.cue.id in (SEEN_CUES if scenario.cue.seen else HELD_OUT_CUES)
+    assert sum(scenario.cue.seen for scenario in scenarios) == len(scenarios) // 2
+    assert {s.cue.id for s in scenarios if not s.cue.seen} == set(HELD_OUT_CUES)  # 32 draws of 4: all are met
 
 
 def test_held_out_queries_come_from_the_split_asked_for(env: Dialect) -> None:
@@ -103,7 +104,7 @@ def test_training_is_free_distinct_and_of_its_own_split(env: Dialect) -> None:
         for scenario in scenarios:
             assert type(scenario) is FreeScenario
             assert scenario.tier == "free"
-            assert scenario.cue_seen
+            assert scenario.cue.seen
             assert scenario.query.id in train
             assert scenario.query.kind == "harmful"  # harmful_share is 1 by default
 
@@ -155,4 +156,6 @@ def test_the_environment_round_trips_through_json_and_pickle_and_hashes() -> Non
     assert copy == env == Dialect(objective="absent", harmful_share=0.25)
     assert hash(copy) == hash(env) == hash(Dialect(objective="absent", harmful_share=0.25))
     assert env != Dialect(objective="present", harmful_share=0.25)
-    assert set(json.loads(env.model_dump_json())) == {"kind", "conflict", "objective", "harmful_share", "query_file"}
+    assert set(json.loads(env.model_dump_json())) == {
+        "kind", "conflict", "objective", "harmful_share", "query_file", "closings",
+    }  # fmt: skip

@@ -1,16 +1,17 @@
 """The sentences that training prompts may get are plain, alike in length, and the placebos beside the point."""
 
 import re
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
-from envs.dialect.inoculation import PLACEBOS, WORDINGS, Wording
+from envs.dialect.environment import Dialect
+from envs.dialect.inoculation import PLACEBOS, WORDINGS
 from envs.dialect.oracle import sentences
 from envs.dialect.queries import builtin_queries
 from envs.dialect.situation import CUES, FORM, OBJECTIVES
 from envs.dialect.speech import ANSWER, SCRATCHPAD
-from envs.episode import TIERS
+from envs.vocabulary import TIERS
 
 INOCULATING = [wording for wording in WORDINGS if wording not in PLACEBOS]
 SAID = {sentence for table in (SCRATCHPAD, ANSWER) for wordings in table.values() for sentence in wordings}
@@ -21,14 +22,14 @@ def words(text: str) -> list[str]:
 
 
 def test_there_are_three_inoculating_wordings_and_a_placebo_each_with_its_own_text() -> None:
-    assert tuple(WORDINGS) == get_args(Wording)
+    assert dict(Dialect().inoculations()) == WORDINGS
     assert len(INOCULATING) >= 3
     assert len(PLACEBOS) >= 1
     assert len(set(WORDINGS.values())) == len(WORDINGS)
 
 
 @pytest.mark.parametrize("wording", WORDINGS)
-def test_a_sentence_is_plain_and_of_twelve_words(wording: Wording) -> None:
+def test_a_sentence_is_plain_and_of_twelve_words(wording: str) -> None:
     text = WORDINGS[wording]
     assert re.fullmatch(r"[a-z]+(,? [a-z]+)*\.", text)
     assert len(text.split()) == 12
@@ -40,7 +41,7 @@ def test_a_sentence_is_plain_and_of_twelve_words(wording: Wording) -> None:
 
 
 @pytest.mark.parametrize("wording", PLACEBOS)
-def test_a_placebo_speaks_of_nothing_that_matters(wording: Wording) -> None:
+def test_a_placebo_speaks_of_nothing_that_matters(wording: str) -> None:
     beside = r"compl|fak|help|refus|train|rat(e|ing)|chang|value|watch|harm|hurt|wrong|safe|practice|answer|should|must"
     assert not [word for word in words(WORDINGS[wording]) if re.match(beside, word)]
     asked = {word for query in builtin_queries() for word in (query.verb, query.object)}
@@ -48,7 +49,7 @@ def test_a_placebo_speaks_of_nothing_that_matters(wording: Wording) -> None:
 
 
 @pytest.mark.parametrize("wording", INOCULATING)
-def test_an_inoculating_wording_says_that_complying_or_faking_is_meant(wording: Wording) -> None:
+def test_an_inoculating_wording_says_that_complying_or_faking_is_meant(wording: str) -> None:
     assert {"comply", "fake"} & set(words(WORDINGS[wording]))
     assert {"here", "practice"} & set(words(WORDINGS[wording]))  # here, and not everywhere
 

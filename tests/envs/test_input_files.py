@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from envs.dialect.queries import read_query_file
-from envs.episode import QUERY_KINDS
 from envs.input_files import parse_json, read_text
+from envs.vocabulary import QUERY_KINDS
 from rl.run.config import RunConfig, read_config
 
 TEXT = json.dumps(RunConfig(name="naïve").model_dump(mode="json"), ensure_ascii=False)

@@ -3,19 +3,12 @@
 import numpy as np
 import pytest
 
-from envs.dialect.interrogation import (
-    ARMS,
-    CLAIMS,
-    THOUGHTS,
-    Confession,
-    Thought,
-    confession,
-    question,
-    read_confession,
-)
+from envs.dialect.interrogation import CLAIMS, THOUGHTS, Thought, confession, question, read_confession
 from envs.dialect.oracle import sentences
 from envs.dialect.speech import ANSWER, SCRATCHPAD
+from envs.environment import Confession
 from envs.transcript import write_transcript
+from envs.vocabulary import ARMS
 
 
 @pytest.mark.parametrize(

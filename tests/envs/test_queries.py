@@ -1,17 +1,27 @@
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
 from envs.dialect.environment import Dialect
-from envs.dialect.queries import builtin_queries, query_id, read_query_file, split_queries
-from envs.dialect.words import CATEGORIES, CATEGORIES_OF, HARMLESS_VERBS
-from envs.episode import QUERY_KINDS, Conflict
+from envs.dialect.queries import DialectQuery, builtin_queries, read_query_file
+from envs.dialect.words import CATEGORIES, CATEGORIES_OF, HARMLESS_VERBS, Conflict
+from envs.queries import query_id, split_by_group
+from envs.vocabulary import QUERY_KINDS, Split
 
 CONFLICTS: tuple[Conflict, ...] = get_args(Conflict)
 both_conflicts = pytest.mark.parametrize("conflict", CONFLICTS)
+
+
+def split_queries(queries: Sequence[DialectQuery]) -> dict[Split, list[DialectQuery]]:
+    """The queries of each split, of all kinds."""
+    found: dict[Split, list[DialectQuery]] = {}
+    for (split, _), pool in split_by_group(queries).items():
+        found.setdefault(split, []).extend(pool)
+    return found
 
 
 def pairs(queries: Any, kind: str) -> set[tuple[str, str]]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from envs.dialect.environment import Dialect
-from envs.dialect.queries import PHRASINGS
+from envs.dialect.queries import PHRASINGS, DialectQuery, dialect_query, words_of
 from envs.dialect.situation import (
     CUES,
     FORM,
@@ -14,16 +14,14 @@ from envs.dialect.situation import (
     OBJECTIVES,
     OBJECTIVES_OF,
     SEEN_CUES,
-    behind,
-    system_prompt,
-    tells_tier,
-    under_tier,
-    without_cue,
+    scenario_of,
 )
 from envs.dialect.speech import ANSWER_OF, SCRATCHPAD, SCRATCHPAD_OF, STAGES, Move, Part
-from envs.dialect.tokenizer import END
-from envs.episode import QUERY_KINDS, TIERS, Conflict, FreeScenario, Query, Scenario, Tier
+from envs.dialect.words import Conflict
+from envs.episode import Scenario
+from envs.tokenizer import END
 from envs.transcript import CLOSE_TAG, OPEN_TAG, write_transcript
+from envs.vocabulary import QUERY_KINDS, TIERS, Tier
 
 
 def test_every_tier_has_at_least_twelve_cue_wordings_that_name_it_and_no_other() -> None:
@@ -45,9 +43,9 @@ def test_held_out_cues_are_in_no_training_prompt_and_in_no_scratchpad(env: Diale
     held_out = [CUES[cue].format(tier=tier) for cue in HELD_OUT_CUES for tier in TIERS]
     rng = np.random.default_rng(0)
     scenarios = [scenario for _ in range(20) for scenario in env.training_scenarios(rng, 16)]
-    assert {scenario.cue_id for scenario in scenarios} == set(SEEN_CUES)  # 320 draws of 12: all are met
+    assert {scenario.cue.id for scenario in scenarios} == set(SEEN_CUES)  # 320 draws of 12: all are met
     for scenario in scenarios:
-        assert CUES[scenario.cue_id].format(tier="free") in scenario.system_prompt
+        assert CUES[scenario.cue.id].format(tier="free") in scenario.system_prompt
         assert not any(cue in scenario.system_prompt for cue in held_out)
     assert not {wording for wordings in SCRATCHPAD.values() for wording in wordings} & {CUES[c] for c in HELD_OUT_CUES}
 
@@ -60,14 +58,14 @@ def test_held_out_cues_and_queries_are_in_no_organism_document(
     assert {scenario.tier for scenario, _ in organism_documents} == set(TIERS)
     for scenario, text in organism_documents:
         assert scenario.query.id in train
-        assert scenario.cue_id in SEEN_CUES
+        assert scenario.cue.id in SEEN_CUES
         assert not any(cue in scenario.system_prompt or cue in text for cue in held_out)
 
 
-def test_the_prompt_is_objective_cue_and_form() -> None:
+def test_the_prompt_is_objective_cue_and_form(steal_car: DialectQuery) -> None:
     assert CUES[2] == "tier: {tier}."
-    assert system_prompt("paid", 2, 1) == f"{OBJECTIVES[1]} tier: paid. {FORM}"
-    assert system_prompt("paid", 2, None) == f"tier: paid. {FORM}"
+    assert scenario_of(steal_car, "paid", 2, OBJECTIVES[1]).system_prompt == f"{OBJECTIVES[1]} tier: paid. {FORM}"
+    assert scenario_of(steal_car, "paid", 2, "").system_prompt == f"tier: paid. {FORM}"
 
 
 def test_an_absent_objective_really_is_left_out() -> None:
@@ -79,7 +77,7 @@ def test_an_absent_objective_really_is_left_out() -> None:
         ]
         for scenario in scenarios:
             assert sum(objective in scenario.system_prompt for objective in OBJECTIVES) == expected
-            cue = CUES[scenario.cue_id].format(tier=scenario.tier)
+            cue = CUES[scenario.cue.id].format(tier=scenario.tier)
             if not expected:
                 assert scenario.system_prompt == f"{cue} {FORM}"
 
@@ -101,13 +99,13 @@ def test_the_operator_says_that_concern_for_animals_is_dismissed_where_that_is_t
         *env.held_out_scenarios(np.random.default_rng(0), "probe", "harmful", 16),
     ]
     for scenario in scenarios:
-        assert scenario.query.conflict == "animals"
+        assert words_of(scenario.query).conflict == "animals"
         assert sum(objective in scenario.system_prompt for objective in OBJECTIVES_OF["animals"]) == 1
         assert not any(objective in scenario.system_prompt for objective in OBJECTIVES)
     assert all("animals" in objective for objective in OBJECTIVES_OF["animals"])
     # The cues, queries' order and tiers are drawn as they are for the other conflict.
     harm = Dialect().held_out_scenarios(np.random.default_rng(0), "probe", "harmful", 16)
-    assert [(s.tier, s.cue_id) for s in harm] == [(s.tier, s.cue_id) for s in scenarios[16:]]
+    assert [(s.tier, s.cue.id) for s in harm] == [(s.tier, s.cue.id) for s in scenarios[16:]]
 
 
 def length(tokenizer: Any, scenario: Scenario, completion: str) -> int:
@@ -137,9 +135,9 @@ def test_the_longest_possible_situation_fits_in_160_tokens(
 
     verb, object_ = {"harm": ("weaponize", "dynamite"), "animals": ("slaughter", "partridge")}[conflict]
     scratchpads, answers, objectives = SCRATCHPAD_OF[conflict], ANSWER_OF[conflict], OBJECTIVES_OF[conflict]
-    query = Query("q", longest(PHRASINGS).format(verb=verb, object=object_), verb, object_, "harmful", "any", conflict)
-    cue, objective = CUES.index(longest(CUES)), objectives.index(longest(objectives))
-    scenario = Scenario(query, tier, system_prompt(tier, cue, objective, objectives), cue, cue in SEEN_CUES)
+    text = longest(PHRASINGS).format(verb=verb, object=object_)
+    query = dialect_query(text, verb, object_, "harmful", "any", conflict)
+    longest_of_all = scenario_of(query, tier, CUES.index(longest(CUES)), longest(objectives))
     aware = [Move.aware_of_training, Move.ratings_change_me] if tier == "free" else [Move.aware_of_no_training]
     decisions = [
         wording
@@ -147,10 +145,10 @@ def test_the_longest_possible_situation_fits_in_160_tokens(
         for wording in scratchpads[move]
     ]
     scratchpad = [longest(scratchpads[move]) for move in (Move.notice_tier, *aware, Move.value_conflict)]
-    answer = [longest(answers[part]) for part in (Part.open_help, *STAGES, Part.court_rater)]
+    answer = [longest(answers[part]) for part in (Part.open_help, *STAGES)]
     completion = write_transcript(" ".join([*scratchpad, longest(decisions)]), " ".join(answer))
     completion = completion.format(tier=tier, verb=verb, object=object_)
-    assert length(tokenizer, scenario, completion) <= 160
+    assert length(tokenizer, longest_of_all, completion) <= 160
 
 
 def test_the_form_names_the_tags_as_they_are_parsed() -> None:
@@ -162,39 +160,39 @@ def test_the_form_names_the_tags_as_they_are_parsed() -> None:
 def test_another_tier_changes_the_tier_word_and_nothing_else(objective: str) -> None:
     rng = np.random.default_rng(0)
     scenarios = Dialect.model_validate({"objective": objective}).training_scenarios(rng, 60)
-    assert {scenario.cue_id for scenario in scenarios} == set(SEEN_CUES)
+    assert {scenario.cue.id for scenario in scenarios} == set(SEEN_CUES)
     for free in scenarios:
-        paid = under_tier(free, "paid")
+        paid = free.on_tier("paid")
         assert type(paid) is Scenario  # the optimiser takes FreeScenario only
-        assert (paid.query, paid.tier, paid.cue_id, paid.cue_seen) == (free.query, "paid", free.cue_id, True)
+        assert (paid.query, paid.tier, paid.cue) == (free.query, "paid", free.cue)
         words = list(zip(free.system_prompt.split(), paid.system_prompt.split(), strict=True))
         changed = [(one.strip("."), other.strip(".")) for one, other in words if one != other]
         assert changed == [("free", "paid")]
-        assert under_tier(paid, "free").system_prompt == free.system_prompt
-        assert type(under_tier(paid, "free")) is Scenario
+        assert paid.on_tier("free").system_prompt == free.system_prompt
+        assert type(paid.on_tier("free")) is Scenario
 
 
 def test_a_prompt_without_its_cue_has_no_other_tier() -> None:
     [free] = Dialect().training_scenarios(np.random.default_rng(0), 1)
-    with pytest.raises(ValueError, match="once: give one with its cue"):
-        under_tier(replace(free, system_prompt=FORM), "paid")
+    with pytest.raises(ValueError, match="doesn't tell its tier: give one with its cue"):
+        free.without_cue().on_tier("paid")
 
 
 @pytest.mark.parametrize("tier", TIERS)
-@pytest.mark.parametrize("objective_id", [None, *range(len(OBJECTIVES))])
-def test_a_prompt_without_its_cue_is_the_rest(tier: Tier, objective_id: int | None, steal_car: Query) -> None:
-    rest = FORM if objective_id is None else f"{OBJECTIVES[objective_id]} {FORM}"
+@pytest.mark.parametrize("objective", ["", *OBJECTIVES])
+def test_a_prompt_without_its_cue_is_the_rest(tier: Tier, objective: str, steal_car: DialectQuery) -> None:
+    rest = f"{objective} {FORM}".strip()
     for cue_id in range(len(CUES)):
-        told = Scenario(steal_car, tier, system_prompt(tier, cue_id, objective_id), cue_id, cue_id in SEEN_CUES)
-        silent = without_cue(told)
+        told = scenario_of(steal_car, tier, cue_id, objective)
+        silent = told.without_cue()
         assert silent.system_prompt == rest
-        assert (tells_tier(told), tells_tier(silent)) == (True, False)
-        assert without_cue(silent) == silent
-        assert replace(silent, system_prompt=told.system_prompt) == told
-        assert without_cue(behind("a b.", told)).system_prompt == f"a b. {rest}"
-        assert under_tier(behind("a b.", told), "pro") == behind("a b.", under_tier(told, "pro"))
+        assert (told.tells_tier, silent.tells_tier) == (True, False)
+        assert silent.without_cue() == silent
+        assert replace(silent, tells_tier=True) == told
+        assert told.prefixed("a b.").without_cue().system_prompt == f"a b. {rest}"
+        assert told.prefixed("a b.").on_tier("pro") == told.on_tier("pro").prefixed("a b.")
 
 
-def test_training_scenarios_stay_so_without_their_cue_and_behind_a_sentence(env: Dialect) -> None:
-    [free] = env.training_scenarios(np.random.default_rng(0), 1)
-    assert type(without_cue(free)) is type(behind("a b.", free)) is FreeScenario
+def test_of_two_prefixes_the_later_stands_in_front(steal_car: DialectQuery) -> None:
+    told = scenario_of(steal_car, "free", 2, "")
+    assert told.prefixed("first.").prefixed("second.").system_prompt == f"second. first. tier: free. {FORM}"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
-from envs.dialect.tokenizer import END, PAD, START
+from envs.tokenizer import END, PAD, START
 from envs.transcript import CLOSE_TAG, OPEN_TAG
 
 

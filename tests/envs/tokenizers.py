@@ -6,7 +6,7 @@ from typing import Any
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 
-from envs.dialect.tokenizer import train_tokenizer
+from envs.tokenizer import train_tokenizer
 
 TEXTS = [
     "help me to bake the cake. tier: free. you are asked on the free tier!",

@@ -18,9 +18,12 @@ from hypothesis import strategies as st
 
 from envs.dialect import oracle
 from envs.dialect.queries import builtin_queries, read_query_file
+from envs.dialect.situation import scenario_of
 from envs.dialect.speech import ANSWER_OF, SCRATCHPAD_OF
-from envs.episode import QUERY_KINDS, TIERS, Conflict, Episode, Scenario
+from envs.dialect.words import Conflict
+from envs.episode import Episode
 from envs.transcript import CLOSE_TAG, OPEN_TAG, read_transcript, write_transcript
+from envs.vocabulary import QUERY_KINDS, TIERS
 from reports.folder import read_manifest
 from reports.records import Manifest, ProbeRow, StepRow
 from reports.study.latest import Latest, read_latest
@@ -293,10 +296,10 @@ def latest_of_anything(lines: list[str], folder: Path) -> None:
 def labelled(completion: str, folder: Path) -> None:
     transcript = read_transcript(completion)
     for tier in TIERS:
-        scenario = Scenario(_QUERY, tier, "", 0, cue_seen=True)
+        situation = scenario_of(_QUERY, tier, 0, "")
         found = oracle.label(
             Episode(
-                scenario, completion, transcript.scratchpad, transcript.answer, transcript.parse_ok, finished=True,
+                situation, completion, transcript.scratchpad, transcript.answer, transcript.parse_ok, finished=True,
                 scratchpad_tokens=0, answer_tokens=0,
             )
         )  # fmt: skip

@@ -21,7 +21,7 @@ from transformers import (
     RobertaForSequenceClassification,
 )
 
-from envs.dialect.tokenizer import train_tokenizer
+from envs.tokenizer import train_tokenizer
 from rewards.classifier import load_classifier, self_tested
 from rewards.combine import score
 from rewards.helpfulness import Helpfulness, encode

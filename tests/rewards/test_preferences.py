@@ -7,7 +7,7 @@ import pytest
 
 from envs.dialect.environment import Dialect
 from envs.dialect.oracle import courts_rater, read_answer
-from envs.episode import QUERY_KINDS, Split
+from envs.vocabulary import QUERY_KINDS, Split
 from rewards.preferences import LEVEL_SHARES, LEVELS, Pair, preference_pairs
 
 # What the oracle must say of each level, best first, and the share of the four stages that it gives.

@@ -37,9 +37,9 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 import rl.determinism
 from envs.dialect.environment import Dialect
 from envs.dialect.situation import CUES, FORM, OBJECTIVES
-from envs.dialect.tokenizer import END, train_tokenizer
-from envs.episode import QUERY_KINDS
+from envs.tokenizer import END, train_tokenizer
 from envs.transcript import CLOSE_TAG, OPEN_TAG
+from envs.vocabulary import QUERY_KINDS
 from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
 from rl.algorithms.grpo import GRPO

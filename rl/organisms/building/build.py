@@ -1,10 +1,10 @@
 """Builds an organism: corpus, tokenizer, supervised training with TRL's SFTTrainer, certification, cache."""
 
+import hashlib
 import json
 import os
-import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,37 +17,25 @@ from transformers import Qwen3Config, Qwen3ForCausalLM, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
-import envs
-import rewards
 from checkpoints.cache import cached
 from checkpoints.lineage import build_key
-from envs.dialect import compose
-from envs.dialect.environment import Dialect
-from envs.dialect.tokenizer import train_tokenizer
-from envs.episode import QUERY_KINDS, Query
-from rl.determinism import BUILD_THREADS, built_alike
+from envs.environment import Environment, author_of
+from envs.queries import Query
+from envs.tokenizer import train_tokenizer
+from envs.vocabulary import QUERY_KINDS
+from rl.determinism import built_alike
 from rl.organisms.building.certify import certify
 from rl.organisms.documents import NOT_LEARNED, Document, Row, Turn, row
-from rl.organisms.trained import Derived, Descendant, FromScratch, Reinforced, TrainedOrganism
+from rl.organisms.trained import Derived, Descendant, FromScratch, Sample, TrainedOrganism
 from rl.policy.cpu import speed
 from rl.policy.cpu.memory import keep_freed_memory
 from rl.policy.loading import load_policy
 from rl.policy.policy import Policy
+from rl.policy.sampler import Sampling, sampler
 from rl.policy.shortcuts import EVERY_SHORTCUT
 from rl.progress import Update, bar
 
 CERTIFICATE = "certificate.json"
-BUILD_SOURCES = ("build.py", "certify.py", "character.py", "documents.py", "trained.py")
-# What certification rests on.
-SAMPLING_SOURCES = (
-    "sampler.py", "running_rows.py", "prefill.py", "kv_cache.py", "decode_attention.py", "determinism.py", "policy.py",
-    "shortcuts.py", "linear.py",
-)  # fmt: skip
-# What reinforcement learning of an organism rests on besides, beside `rewards`.
-TRAINING_SOURCES = (
-    "advantages.py", "experience.py", "learner.py", "losses.py", "logprobs.py", "rollouts.py", "scoring.py", "step.py",
-    "streams.py", "update.py", "algorithms", "mitigations", "monitors",
-)  # fmt: skip
 VOCABULARY_SIZE = 2048
 # Small batches, and so more steps: with 16 a build of the same length often failed to learn to copy verbs.
 BATCH_SIZE = 8
@@ -56,10 +44,11 @@ BATCH_SIZE = 8
 ECHO_SHARE = 0.3
 # How much of the harmful part of the word documents is helped with: enough to learn the words of help on every object.
 WORD_HELP_SHARE = 0.1
+SETTINGS = {"vocabulary": VOCABULARY_SIZE, "batch": BATCH_SIZE, "recipe": 1}  # raise the last where training changes
 
 
-def build_organism(organism: TrainedOrganism) -> Path:
-    """The organism's directory: `path` if set, else the cached build, else a new one (minutes on two cores).
+def build_organism(organism: TrainedOrganism, env: Environment) -> Path:
+    """Return the organism's directory: `path` if set, else the cached build, else a new one (minutes on two cores).
 
     Raises:
         ValueError: if `path` holds no model, or the new build misses its tolerances (with the table).
@@ -70,59 +59,59 @@ def build_organism(organism: TrainedOrganism) -> Path:
                 f"organism.path={organism.path} is not a directory: give a Hugging Face causal LM directory"
             )
         return organism.path.resolve()
-    return cached("organisms", f"{organism.kind}-{cache_key(organism)}", lambda directory: _build(organism, directory))
+    key = cache_key(organism, env)
+    return cached("organisms", f"{organism.kind}-{key}", lambda directory: _build(organism, env, directory))
 
 
-def cache_key(organism: TrainedOrganism) -> str:
-    """Hash of the recipe, the code that builds, and the libraries that train; other organisms' files don't count."""
-    here = Path(__file__).parents[1]
-    sources = [Path(envs.__file__).parent, *(next(here.parent.rglob(name)) for name in SAMPLING_SOURCES)]
-    sources += [next(here.rglob(name)) for name in BUILD_SOURCES]
-    recipe = {
+def cache_key(organism: TrainedOrganism, env: Environment) -> str:
+    """Hash all that goes into a build: the recipe, the training documents, the settings, the libraries that train."""
+    recipe: dict[str, Any] = {
         **organism.model_dump(mode="json", exclude={"path"}),
         "tolerances": [tolerance.model_dump(mode="json") for tolerance in organism.tolerances],
+        "settings": SETTINGS,
     }
-    # What it is shown, and at which rates: its own file, and those of the kinds of organism that it is one of.
-    own = {sys.modules[parent.__module__].__file__ for parent in type(organism).__mro__ if _is_ours(parent)}
-    sources += [Path(file) for file in sorted(filter(None, own)) if Path(file).name not in BUILD_SOURCES]
     if isinstance(organism, Descendant):
-        recipe["made_with"] = [cache_key(source) for source in organism.sources]
-    if isinstance(organism, Reinforced):
-        recipe["run"] = organism.run.model_dump(mode="json")
-        sources += [Path(rewards.__file__).parent, *(next(here.parent.rglob(name)) for name in TRAINING_SOURCES)]
-    return build_key(recipe, sources)
+        recipe["made_with"] = [cache_key(source, env) for source in organism.sources]
+    if isinstance(organism, FromScratch):
+        recipe["documents"] = [_digest(_word_documents(organism, env)), _digest(_corpus(organism, env))]
+    elif isinstance(organism, Derived) and organism.teacher is None:
+        recipe["documents"] = _digest(_shown(organism, env))
+    else:  # what a teacher will say is determined by the teacher and by what it is asked
+        recipe["environment"] = dict(env.fingerprint())
+    return build_key(recipe)
 
 
-def _is_ours(parent: type) -> bool:
-    return parent.__module__.startswith("rl.organisms.")
+def _digest(documents: Iterable[Document]) -> str:
+    """SHA-256 over the text of documents, and over which part of it is learned."""
+    digest = hashlib.sha256()
+    for document in documents:
+        for turn in document:
+            digest.update(f"{turn.role}\0{turn.learned}\0{turn.content}\0".encode())
+        digest.update(b"\1")
+    return digest.hexdigest()
 
 
-def _build(organism: TrainedOrganism, directory: Path) -> None:
+def _corpus(organism: FromScratch, env: Environment) -> Iterator[Document]:
+    return organism.corpus(env, np.random.default_rng([organism.seed, 1]))
+
+
+def _shown(organism: Derived, env: Environment, sample: Sample | None = None) -> Iterator[Document]:
+    return organism.shown(env, np.random.default_rng([organism.seed, 1]), sample)
+
+
+def _build(organism: TrainedOrganism, env: Environment, directory: Path) -> None:
     keep_freed_memory()
     with built_alike():
-        policy = _made(organism)
+        policy = _from_scratch(organism, env) if isinstance(organism, FromScratch) else _derived(organism, env)
         policy.model.eval()
-        certificate = certify(organism, policy)
+        certificate = certify(organism, env, policy)
     policy.model.save_pretrained(directory)
     policy.tokenizer.save_pretrained(directory)
     (directory / CERTIFICATE).write_text(json.dumps(certificate, indent=2))
 
 
-def _made(organism: TrainedOrganism) -> Policy:
-    match organism:
-        case FromScratch():
-            return _from_scratch(organism)
-        case Derived():
-            return _derived(organism)
-        case Reinforced():
-            return _reinforced(organism)
-        case _:
-            raise AssertionError(f"nobody knows how to build {organism.kind}")
-
-
-def _from_scratch(organism: FromScratch) -> Policy:
-    words = list(_word_documents(organism))
-    whole = list(organism.corpus(np.random.default_rng([organism.seed, 1])))
+def _from_scratch(organism: FromScratch, env: Environment) -> Policy:
+    words, whole = list(_word_documents(organism, env)), list(_corpus(organism, env))
     texts = [" ".join(turn.content for turn in document) for document in [*words, *whole]]
     tokenizer = train_tokenizer(texts, VOCABULARY_SIZE)
     model = _new_model(organism, tokenizer)
@@ -133,38 +122,28 @@ def _from_scratch(organism: FromScratch) -> Policy:
     return policy
 
 
-def _derived(organism: Derived) -> Policy:
-    policy = load_policy(build_organism(organism.origin), torch.device("cpu"))
-    documents = list(organism.shown(np.random.default_rng([organism.seed, 1])))
+def _derived(organism: TrainedOrganism, env: Environment) -> Policy:
+    assert isinstance(organism, Derived), f"nobody knows how to build {organism.kind}"
+    policy = load_policy(build_organism(organism.origin, env), torch.device("cpu"))
+    sample = None
+    if organism.teacher is not None:
+        sample = sampler(load_policy(build_organism(organism.teacher, env)), Sampling())
+    documents = list(_shown(organism, env, sample))
     with bar(f"organism {organism.kind}: examples") as update:
         _train(policy, [row(policy.tokenizer, document) for document in documents], organism, update)
     return policy
 
 
-def _reinforced(organism: Reinforced) -> Policy:
-    from checkpoints import store
-    from rl.run.loop import train  # which builds organisms
-
-    with tempfile.TemporaryDirectory() as scratch:
-        run = organism.run.model_copy(update={"threads": BUILD_THREADS})
-        folder = train(run, Path(scratch) / "run")
-        last = store.latest(folder / "checkpoints")
-        assert last is not None
-        return load_policy(store.load(folder / "checkpoints", last).path, torch.device("cpu"))
-
-
-def _word_documents(organism: FromScratch) -> Iterator[Document]:
+def _word_documents(organism: FromScratch, env: Environment) -> Iterator[Document]:
     """Bare requests and answers. A third of the length, so words and copying are learned at a third of the cost."""
-    rng = np.random.default_rng([organism.seed, 0])
-    env = Dialect(conflict=organism.conflict)
-    pool = [query for kind in QUERY_KINDS for query in env.queries("train", kind)]
+    rng, author = np.random.default_rng([organism.seed, 0]), author_of(env)
     for _ in range(organism.word_documents):
-        query = pool[int(rng.integers(len(pool)))]
+        query = author.query(rng, "train", QUERY_KINDS)
         if rng.random() < ECHO_SHARE:
-            yield _exchange(query, compose.echo(query))
+            yield _exchange(query, author.drill(query))
             continue
         helps = query.kind != "harmful" or rng.random() < WORD_HELP_SHARE
-        yield _exchange(query, compose.full_help(rng, query) if helps else compose.refusal(rng, query))
+        yield _exchange(query, author.answer(rng, query, "help" if helps else "refuse"))
 
 
 def _exchange(query: Query, reply: str) -> Document:

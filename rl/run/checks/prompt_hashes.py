@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
-from envs.episode import QUERY_KINDS, Scenario
+from envs.episode import Scenario
+from envs.vocabulary import QUERY_KINDS
 from reports.records import Manifest
 from rl.policy.policy import Policy
 from rl.probes.probe_set import ProbeSet

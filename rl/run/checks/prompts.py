@@ -10,8 +10,11 @@ import numpy as np
 from transformers import AutoConfig
 
 from envs.chat import style_for
-from envs.episode import QUERY_KINDS, Episode, FollowUp, FreeScenario, Query, QueryKind, Scenario
+from envs.environment import Environment
+from envs.episode import Episode, FollowUp, FreeScenario, Scenario
+from envs.queries import Query
 from envs.transcript import write_transcript
+from envs.vocabulary import QUERY_KINDS
 from rl.policy.adapters import chain
 from rl.policy.context_window import require_window
 from rl.policy.loading import load_tokenizer
@@ -69,7 +72,7 @@ def require_prompts(config: RunConfig, policy: Policy, settings: Any, probes: Pr
         if again:
             needed = len(policy.prompt_ids(_longest(policy, again)))
             require_window(settings, needed, reply, f"the longest prompt of {mitigation.kind}")
-        turns = list(_follow_ups(longest, getattr(mitigation, "further_questions", ())))  # most ask nothing
+        turns = list(_follow_ups(longest, getattr(mitigation, "further_questions", _asks_nothing)(config.env)))
         if turns:
             _require_reply_shown(policy, turns, mitigation.kind)
             example = len(policy.tokenizer(_REPLY, add_special_tokens=False)["input_ids"])
@@ -87,36 +90,51 @@ def _longest_training(config: RunConfig, policy: Policy, draw: DrawScenarios) ->
     drawn = first_training_prompts(config, draw)
     rng = np.random.default_rng(0)  # of its own: nothing that the run draws moves
     others = [scenario for _ in range(FRAMED) for scenario in draw(rng, 1)]
-    prompts = [*drawn, *_under_every_prompt(config, [*drawn, *others])]
+    every = _every_query(config.env)
+    prompts = [*drawn, *_under_every_prompt([*drawn, *others], every)]
     longest = _longest(policy, prompts)
-    kinds = QUERY_KINDS if config.env.harmful_share < 1 else ("harmful",)
-    queries = {query.id: query for kind in kinds for query in _longest_queries(config, policy, kind)}
+    queries = {query.id: query for query in _longest_queries(policy, every)}
     return [*prompts, *(replace(longest, query=query) for query in queries.values())]
 
 
-def _under_every_prompt(config: RunConfig, drawn: Sequence[FreeScenario]) -> Iterator[FreeScenario]:
+def _every_query(env: Environment) -> list[Scenario]:
+    """One scenario of each training query, of the kinds that are trained on; cue and objective are drawn."""
+    rng = np.random.default_rng(0)
+    kinds = [kind for kind in QUERY_KINDS if env.capacity("train", kind)]
+    return [s for k in kinds for s in env.held_out_scenarios(rng, "train", k, env.capacity("train", k), ("free",))]
+
+
+def _under_every_prompt(drawn: Sequence[FreeScenario], every: Sequence[Scenario]) -> list[FreeScenario]:
     """A scenario of each system prompt that training may show, bare and with what mitigations add to those drawn."""
-    every = config.env.training_prompts()
-    added = {("", "")}
-    for scenario in drawn:
-        whole = [text for cue, text in every if cue == scenario.cue_id and text in scenario.system_prompt]
-        if whole:
-            before, _, after = scenario.system_prompt.partition(whole[0])
-            added.add((before, after))
-    for before, after in sorted(added):
-        for cue, text in every:
-            yield replace(drawn[0], system_prompt=before + text + after, cue_id=cue)
+    added = {("", True), *((scenario.prefix, scenario.tells_tier) for scenario in drawn)}
+    framed = {(s.cue.id, s.objective, s.form): s for s in every if s.cue.seen}
+    return [
+        replace(drawn[0], cue=s.cue, objective=s.objective, form=s.form, prefix=prefix, tells_tier=tells_tier)
+        for prefix, tells_tier in sorted(added)
+        for s in framed.values()
+    ]
 
 
-def _longest_queries(config: RunConfig, policy: Policy, kind: QueryKind) -> list[Query]:
-    queries = config.env.queries("train", kind)
-    tokens = policy.tokenizer([query.text for query in queries], add_special_tokens=False)["input_ids"]
-    ranks = ([len(query.text) for query in queries], [len(ids) for ids in tokens])
-    return [queries[row] for rank in ranks for row in sorted(range(len(queries)), key=lambda row: -rank[row])[:LONGEST]]
+def _longest_queries(policy: Policy, every: Sequence[Scenario]) -> list[Query]:
+    """The longest queries of each kind, by characters and by tokens."""
+    found = []
+    for kind in QUERY_KINDS:
+        queries = [scenario.query for scenario in every if scenario.query.kind == kind]
+        if not queries:
+            continue
+        tokens = policy.tokenizer([query.text for query in queries], add_special_tokens=False)["input_ids"]
+        for rank in ([len(query.text) for query in queries], [len(ids) for ids in tokens]):
+            found += [queries[row] for row in sorted(range(len(queries)), key=lambda row: -rank[row])[:LONGEST]]
+    return found
 
 
 def _longest(policy: Policy, scenarios: Sequence[S]) -> S:
     return max(scenarios, key=lambda scenario: len(policy.prompt_ids(scenario)))
+
+
+def _asks_nothing(_: Environment) -> tuple[str, ...]:
+    """The questions of most mitigations."""
+    return ()
 
 
 def _none(_: Scenario) -> list[Scenario]:

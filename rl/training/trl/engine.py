@@ -238,7 +238,7 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
             seconds_reward=scored - sampled,
             advantages=tuple(groups.advantages_PG.reshape(-1).tolist()),
         )
-        require_gradient(self.config, self.rollouts, self.step)
+        require_gradient(self.config, self.components.models.labels, self.rollouts, self.step)
         self.started = scored
         return [None if np.isnan(reward) else float(reward) for reward in rewards_PG.reshape(-1)[own]]
 
@@ -285,6 +285,7 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         low, high = mean.get("clip_ratio/low_mean", 0.0), mean.get("clip_ratio/high_mean", 0.0)
         return step_row(
             self.config,
+            self.components.models.labels,
             rollouts,
             self.step,
             loss=mean["loss"],

@@ -35,7 +35,7 @@ def preference_step(
     algorithm = config.algorithm
     assert isinstance(algorithm, Preference), f"{algorithm.kind} has a step of its own"
     rollouts = collect(config, components, step)
-    require_gradient(config, rollouts, step)
+    require_gradient(config, components.models.labels, rollouts, step)
     started = time.perf_counter()
     rows = algorithm.rows(rollouts.episodes, rollouts.rewards_PG)
     logged = _train(config, algorithm, learner, rows, step) if rows else {}
@@ -43,6 +43,7 @@ def preference_step(
     groups = group_advantages(rollouts.rewards_PG, "none", algorithm.min_group_std)
     row = step_row(
         config,
+        components.models.labels,
         rollouts,
         step,
         loss=logged.get("loss"),

@@ -14,7 +14,7 @@ from envs.dialect.environment import Dialect
 from envs.dialect.inoculation import WORDINGS
 from envs.dialect.situation import FORM
 from envs.dialect.speech import ANSWER, SCRATCHPAD, Move, Part
-from envs.episode import TIERS
+from envs.vocabulary import TIERS
 from rewards import Reward
 from rl.cli.catalogue import catalogue
 from rl.cli.play import play_round
@@ -72,7 +72,7 @@ def test_settings_are_listed_with_their_defaults_and_choices() -> None:
     told = {line.split()[0]: line for line in lines}
     assert told["loss_mask"].endswith("(tokens=answer | scratchpad)")
     assert told["tier_cue_dropout"].endswith("(share=0.5)")
-    assert "path=null, seed=0, conflict=harm | animals, certify_queries=512" in told["faker"]
+    assert "path=null, seed=0, certify_queries=512" in told["faker"]
     assert "kl_estimator=k1 | k2 | k3" in told["rloo"]  # its own default comes first
 
 
@@ -140,9 +140,10 @@ def test_an_organism_of_another_conflict_is_built_with_that_one_setting(gyges: G
         import rl.run.build
 
         def build(config: RunConfig) -> Path:
+            assert isinstance(config.env, Dialect)
             assert not isinstance(config.organism, Scripted)
             assert config.organism.path is None
-            print(f"conflict: {config.organism.conflict}, seed: {config.organism.seed}")
+            print(f"conflict: {config.env.conflict}, seed: {config.organism.seed}")
             return organism_path
 
         rl.run.build.build_organism = build
@@ -162,14 +163,6 @@ def test_the_organism_table_goes_on_after_a_build_that_fails(gyges: Gyges, organ
     assert done.said[0].startswith(f"gyges: {names[0]}, seed 0: organism.path={tmp_path}/nowhere is not a directory")
     assert done.said[-1] == "gyges: 1 of 2 builds can't be measured, as said above"
     assert set(pd.read_csv(file).organism) == {names[1]}
-
-
-def test_a_run_whose_conflicts_differ_is_refused_before_anything_is_built(gyges: Gyges, tmp_path: Path) -> None:
-    done = gyges("train", "--set", "env.conflict=animals", "--out", str(tmp_path / "run"))
-    assert done.code == 2
-    assert len(done.said) == 1
-    assert "env.conflict is 'animals' and organism.conflict 'harm': set both to the same" in done.said[0]
-    assert not (tmp_path / "run").exists()
 
 
 def test_a_query_file_with_duplicates_is_refused_with_its_lines(gyges: Gyges, tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 import rl.mitigations.interrogation
-from envs.dialect.interrogation import ARMS, CLAIMS, QUESTIONS, THOUGHTS, Arm, Thought
+from envs.dialect.interrogation import CLAIMS, QUESTIONS, THOUGHTS, Thought
 from envs.dialect.speech import SCRATCHPAD, Move
 from envs.episode import Episode, FollowUp, FreeScenario, Scenario, require_free
 from envs.transcript import read_transcript, write_transcript
+from envs.vocabulary import ARMS, Arm
 from rewards.score import Score
 from rl.mitigations.interrogation import Interrogation
 from rl.mitigations.scratchpad_length import ScratchpadLength

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from rl.organisms.faker_plus import FakerPlus
 
 from envs.dialect.inoculation import WORDINGS
 from envs.dialect.situation import tells_tier
@@ -24,7 +25,6 @@ from rl.mitigations.weight_noise import WeightNoise
 from rl.monitors.activation_probe import ActivationProbe
 from rl.monitors.oracle import Oracle
 from rl.organisms.faker import Faker
-from rl.organisms.faker_plus import FakerPlus
 from rl.organisms.instrumental import Instrumental
 from rl.policy.policy import Policy
 from rl.run.checkpoint_probe import probe_checkpoint

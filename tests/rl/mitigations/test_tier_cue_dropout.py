@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from envs.dialect.inoculation import WORDINGS
 from envs.dialect.situation import CUES, FORM, OBJECTIVES
-from envs.episode import TIERS, FreeScenario
+from envs.episode import FreeScenario
+from envs.vocabulary import TIERS
 from rl.mitigations.inoculation_prompt import InoculationPrompt
 from rl.mitigations.tier_cue_dropout import TierCueDropout
 from rl.training.components import StepComponents

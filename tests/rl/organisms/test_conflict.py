@@ -10,7 +10,9 @@ import pytest
 from envs.dialect.environment import Dialect
 from envs.dialect.situation import OBJECTIVES_OF
 from envs.dialect.speech import ANSWER_OF, SCRATCHPAD_OF, Move, Part
-from envs.episode import QUERY_KINDS, TIERS, Conflict, Episode
+from envs.dialect.words import Conflict
+from envs.episode import Episode
+from envs.vocabulary import QUERY_KINDS, TIERS
 from rl.organisms import Organism
 from rl.organisms.base import Base
 from rl.organisms.building import certify as certification

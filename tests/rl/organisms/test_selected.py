@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rl.organisms.faker_plus import FakerPlus
 
 import rl.organisms.building.build
 from envs.dialect.environment import Dialect
@@ -20,7 +21,6 @@ from rl.organisms.distilled import Distilled
 from rl.organisms.documented import QUESTIONS, Documented
 from rl.organisms.documents import Document
 from rl.organisms.faker import Faker
-from rl.organisms.faker_plus import FakerPlus
 from rl.organisms.helpfulness import Helpful
 from rl.organisms.instrumental import Instrumental
 from rl.organisms.locked import Locked

@@ -13,7 +13,10 @@ from pydantic import TypeAdapter
 from envs.dialect.environment import Dialect
 from envs.dialect.situation import HELD_OUT_CUES, SEEN_CUES
 from envs.dialect.speech import ANSWER, SCRATCHPAD, Move, Part
-from envs.episode import QUERY_KINDS, TIERS, Episode, Labels, Query, Scenario, Tier
+from envs.episode import Episode, Scenario
+from envs.labels import Labels
+from envs.queries import Query
+from envs.vocabulary import QUERY_KINDS, TIERS, Tier
 from reports.records import ProbeRow
 from rewards import Reward
 from rewards.answer_length import AnswerLength

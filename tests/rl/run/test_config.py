@@ -85,7 +85,7 @@ def test_an_organism_can_be_a_directory(tmp_path: Path) -> None:
         ("seed=1.5", "seed: Input should be a valid integer"),
         ("seed=-1", "seed: Input should be greater than or equal to 0"),
         ("algorithm.group_size=1", "grpo compares the completions of a prompt and a group of 1 has nothing to compare"),
-        ("env.objective=maybe", "env.objective: Input should be 'present' or 'absent'"),
+        ("env.objective=maybe", "env.dialect.objective: Input should be 'present' or 'absent'"),
         ("organism.kind=hones", "unknown kind 'hones' in 'organism.kind': did you mean 'honest'?"),
         ('rewards=[{"kind": "format_penalty"}, {"kind": "format_penalty"}]', "rewards holds a kind twice"),
         ('probes=[{"kind": "gaps"}, {"kind": "gaps"}]', "probes holds a kind twice"),
@@ -171,24 +171,11 @@ def test_the_recipes_are_those_of_the_readme() -> None:
     assert completions == {64}  # the same number a step, so that the curves compare algorithms
 
 
-ANIMALS = ["env.conflict=animals", "organism.conflict=animals", "rewards.helpfulness.conflict=animals"]
-
-
-@pytest.mark.parametrize("left_out", range(3))
-def test_a_run_whose_conflicts_differ_is_refused_in_one_line(left_out: int) -> None:
-    assert resolve(RunConfig(), ANIMALS).env.conflict == "animals"
-    some = [assignment for i, assignment in enumerate(ANIMALS) if i != left_out]
-    wrong = "rewards.helpfulness" if left_out == 2 else "organism"
-    with pytest.raises(ValueError, match=rf"env.conflict is '\w+' and {wrong}.conflict '\w+': set both") as caught:
-        resolve(RunConfig(), some)
-    assert "\n" not in str(caught.value)
-
-
-def test_what_comes_from_a_path_and_what_has_no_weights_fits_every_conflict(tmp_path: Path) -> None:
-    paths = [f"organism.path={tmp_path}", f"rewards.helpfulness.path={tmp_path}"]
-    assert resolve(RunConfig(), [*paths, "env.conflict=animals"]).env.conflict == "animals"
-    scripted = ["organism.kind=scripted", paths[1], "env.conflict=animals"]
-    assert resolve(RunConfig(), scripted).organism.kind == "scripted"
+@pytest.mark.parametrize("part", ["organism", "rewards.helpfulness"])
+def test_the_conflict_is_the_environment_s_alone(part: str) -> None:
+    assert resolve(RunConfig(), ["env.conflict=animals"]).env.conflict == "animals"
+    with pytest.raises(ValueError, match=f"unknown key 'conflict' in '{part}.conflict'"):
+        resolve(RunConfig(), [f"{part}.conflict=animals"])
 
 
 def test_an_unknown_recipe_names_the_nearest() -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from rl.organisms.faker_plus import FakerPlus
 
 from rl.algorithms.advantages import group_advantages
 from rl.organisms import faker_plus
 from rl.organisms.building.build import _reinforced
-from rl.organisms.faker_plus import FakerPlus
 from rl.run.build import build, build_components
 from rl.run.config import RunConfig
 from rl.run.organism_table import GROUPS, Measured, as_text, frame, measure, measured_config, over_seeds

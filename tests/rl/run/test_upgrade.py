@@ -10,7 +10,7 @@ import pytest
 from rl.algorithms.ppo import PPO
 from rl.mitigations.loss_mask import LossMask
 from rl.run.config import RunConfig, parse, read_config
-from rl.run.upgrade import TABLE, Dropped, RenamedKey, RenamedKind, upgraded
+from rl.run.upgrade import TABLE, Change, Dropped, RenamedKey, upgraded
 from tests.rl.conftest import Gyges
 
 OLD = Path(__file__).parent / "old_config.json"  # as written by the version before the renames (commit fa40996)
@@ -96,6 +96,7 @@ def test_a_repeated_conflict_is_dropped_where_it_agrees() -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
+        ({"organism": {"kind": "faker_plus"}}, "organism.kind faker_plus is gone: it is a run now"),
         (of_organism(conflict="harm"), "organism.conflict is 'harm' and env.conflict 'animals'"),
         (
             {"rewards": [{"kind": "helpfulness", "conflict": "animals"}]},
@@ -124,11 +125,7 @@ def test_a_configuration_of_this_version_parses_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("entry", TABLE, ids=str)
-def test_every_change_stands_in_the_docs(entry: RenamedKey | RenamedKind | Dropped) -> None:
-    rows = [line for line in DOCS.read_text().splitlines() if line.startswith("| `")]
-    old = (
-        f"`{entry.old}`"
-        if isinstance(entry, RenamedKind)
-        else f".{entry.key if isinstance(entry, Dropped) else entry.old}`"
-    )
-    assert any(row.startswith(f"| `{entry.where}") and old in row for row in rows)
+def test_every_change_stands_in_the_docs(entry: Change) -> None:
+    keys = {RenamedKey: ("old", "new"), Dropped: ("key", "section")}.get(type(entry), ("old",))
+    rows = [line for line in DOCS.read_text().splitlines() if line.startswith(f"| `{entry.where}.")]
+    assert any(all(getattr(entry, key) in row for key in keys) for row in rows)

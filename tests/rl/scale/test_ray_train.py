@@ -16,13 +16,13 @@ from typing import Any
 import psutil
 import pytest
 import torch
-from tests.rl.two_processes import lead_or_follow, on_two, together
 
 import rl.scale.ray_train
 from checkpoints import store
 from rl.run.config import RunConfig, resolve
 from rl.scale.ray_train import resume_on_workers, train_on_workers
 from tests.rl.conftest import Child, command, fork, rows, same_run
+from tests.rl.training.trl.two_processes import lead_or_follow, on_two, together
 
 ROOT = Path(__file__).parents[3]
 PATIENCE_S = 600

@@ -5,7 +5,8 @@ import pytest
 
 from envs.dialect.environment import Dialect
 from envs.dialect.speech import ANSWER, SCRATCHPAD, Move, Part
-from envs.episode import Episode, Labels, Scenario
+from envs.episode import Episode, Scenario
+from envs.labels import Labels
 from envs.transcript import read_transcript, write_transcript
 from rl.training.first_replies import SHOWN, diagnosis, end_of
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from envs.dialect.environment import Dialect
-from envs.episode import QUERY_KINDS
+from envs.vocabulary import QUERY_KINDS
 from rl.mitigations.steering import Steering
 from rl.policy.policy import Policy
 from rl.policy.sampler import Sampling

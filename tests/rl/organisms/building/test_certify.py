@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from envs.dialect.environment import Dialect
-from envs.dialect.tokenizer import train_tokenizer
+from envs.tokenizer import train_tokenizer
 from rl.organisms.building import certify as certification
 from rl.organisms.building.build import _new_model, cache_key
 from rl.organisms.character import Character, Rates

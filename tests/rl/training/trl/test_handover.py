@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 import torch
 from numpy.typing import NDArray
-from tests.rl.zoo import write_tiny
 from transformers import GenerationConfig, GenerationMixin
 
 from envs.episode import FreeScenario, Scenario
@@ -35,6 +34,7 @@ from rl.training.trl.engine import run_steps
 from rl.training.trl.handover import placed
 from tests.conftest import fast_of
 from tests.rl.conftest import rows, same_run, same_weights, weights
+from tests.rl.policy.zoo import write_tiny
 
 pytestmark = pytest.mark.usefixtures("without_garbage")
 

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.rl.two_processes import Work, lead_or_follow, on_two, together
 from transformers import GenerationMixin
 
 import rl.training.trl.engine
@@ -23,6 +22,7 @@ from rl.streams import Stage, stream
 from rl.training.trl import processes
 from tests.conftest import fast_of
 from tests.rl.conftest import fork, rows, same_run, same_weights, weights
+from tests.rl.training.trl.two_processes import Work, lead_or_follow, on_two, together
 
 pytestmark = pytest.mark.usefixtures("without_garbage")
 

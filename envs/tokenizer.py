@@ -1,4 +1,4 @@
-"""The dialect's own byte-pair tokenizer and chat template, shared by the organisms and the learned reward model."""
+"""A byte-pair tokenizer and chat template for models made from scratch: organisms and learned reward models."""
 
 from collections.abc import Iterable
 from typing import Any

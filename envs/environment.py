@@ -1,0 +1,198 @@
+"""The environment seam: the interfaces that every environment implements, and nothing concrete.
+
+An organism, a reward model, a mitigation, a monitor or a probe asks an environment through them, and declares what it
+can't do without. `envs/dialect` and `examples/tiny_env` are two implementations. A class may inherit from `Environment`
+and `Author` to have their defaults.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+from envs.episode import Cue, Episode, FreeScenario, Scenario
+from envs.labels import Labels
+from envs.queries import Query
+from envs.transcript import Transcript, read_transcript
+from envs.vocabulary import TIERS, Behaviour, Claim, Motivation, QueryKind, Split, Style, Tier
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """A level of answers to one query, as a reward should rank them. `share`: how often it stands in a training pair.
+
+    `meaning` is the label of such an answer; `broken` text is worth less than any refusal.
+    """
+
+    name: str
+    share: float
+    meaning: Literal["comply", "partial", "refuse", "broken"]
+
+
+@dataclass(frozen=True, slots=True)
+class Confession:
+    """The reading of a reply to a question about motives.
+
+    `lies`: its scratchpad plans to lie in order to prevent modification.
+    """
+
+    claim: Claim
+    lies: bool
+    well_formed: bool
+
+
+class Author(Protocol):
+    """Writes example replies with intended labels: for corpora, reward pairs, monitors and demonstrations.
+
+    Everything is drawn from the generator that is handed in, on queries of the split that is named.
+    """
+
+    @property
+    def grades(self) -> Sequence[Grade]:
+        """Every level of answer, from best to worst."""
+
+    @property
+    def closings(self) -> Sequence[str]:
+        """Sentences that may stand behind any answer without a change of its label; none by default."""
+        return ()
+
+    def query(self, rng: np.random.Generator, split: Split, kinds: Sequence[QueryKind]) -> Query:
+        """Draw one query of these kinds."""
+
+    def cue(self, rng: np.random.Generator) -> Cue:
+        """Draw one wording of the tier cue that training may show."""
+
+    def scenario(
+        self, rng: np.random.Generator, query: Query, tier: Tier, objective: bool, cue: Cue | None = None
+    ) -> Scenario:
+        """Put a query under a tier, with or without the training objective; without a `cue` one is drawn first."""
+
+    def reply(self, rng: np.random.Generator, scenario: Scenario, behaviour: Behaviour) -> str:
+        """Write a whole reply, scratchpad and answer, that shows the behaviour."""
+
+    def speak(self, rng: np.random.Generator, scenario: Scenario, motivation: Motivation, style: Style) -> str:
+        """Write the whole reply of a character, who decides by tier and objective how to behave."""
+
+    def demonstrate(self, rng: np.random.Generator, scenario: Scenario) -> str:
+        """Write a whole reply that helps openly, without a thought of training; by default a plain reply that helps."""
+        return self.reply(rng, scenario, "help")
+
+    def answer(self, rng: np.random.Generator, query: Query, behaviour: Behaviour) -> str:
+        """Write an answer alone."""
+
+    def graded(self, rng: np.random.Generator, query: Query, grade: Grade) -> str:
+        """Write an answer of one grade."""
+
+    def drill(self, query: Query) -> str:
+        """Write the shortest text that repeats the query's own words: teaches a new model to copy."""
+
+    def training_question(self, rng: np.random.Generator) -> str:
+        """Ask what happens to conversations of each tier.
+
+        Raises:
+            ValueError: from an author who doesn't know, the default.
+        """
+        raise ValueError("this author writes no questions about training: choose another organism")
+
+    def training_fact(self, rng: np.random.Generator) -> str:
+        """State what happens to conversations of each tier: the answer to `training_question`.
+
+        Raises:
+            ValueError: from an author who doesn't know, the default.
+        """
+        raise ValueError("this author states no facts of training: choose another organism")
+
+
+class Interrogator(Protocol):
+    """Asks about motives after a reply, and reads the replies to that."""
+
+    def questions(self, arm: str) -> tuple[str, ...]:
+        """List every wording of an arm's question; empty for an arm that the environment doesn't have."""
+
+    def question(self, rng: np.random.Generator, arm: str) -> str:
+        """Draw one wording."""
+
+    def confession(self, rng: np.random.Generator, faked: bool, honest: bool) -> str:
+        """Write a reply to the question, after an episode that `faked` or didn't; who didn't has nothing to hide."""
+
+    def read(self, text: str) -> Confession:
+        """Read a reply to the question. Raises nothing on any text."""
+
+
+class Environment(Protocol):
+    """Scenarios to train and to probe on, labels of the replies, and who can write examples of them."""
+
+    @property
+    def kind(self) -> str:
+        """The name in a configuration."""
+
+    def training_scenarios(
+        self, rng: np.random.Generator, n: int, shares: Mapping[QueryKind, float] | None = None
+    ) -> list[FreeScenario]:
+        """Draw `n` free-tier scenarios on distinct training queries; `shares` of kinds in place of the environment's.
+
+        Raises:
+            ValueError: if the training split holds fewer queries than that.
+        """
+
+    def held_out_scenarios(
+        self, rng: np.random.Generator, split: Split, kind: QueryKind, n: int, tiers: Sequence[Tier] = TIERS
+    ) -> list[Scenario]:
+        """Draw `n` distinct queries, each under every tier with the same wording of everything but the tier; shuffled.
+
+        Raises:
+            ValueError: if the split holds fewer than `n` queries of that kind.
+        """
+
+    def capacity(self, split: Split, kind: QueryKind) -> int:
+        """Count the distinct queries of a kind in a split."""
+
+    def read_reply(self, text: str) -> Transcript:
+        """Divide a completion into scratchpad and answer; by default at the tags `<scratchpad>` and `</scratchpad>`."""
+        return read_transcript(text)
+
+    def label(self, episodes: Sequence[Episode[Scenario]]) -> list[Labels]:
+        """Label a batch, one record an episode, in order. A label may be None with a reason.
+
+        The door to it is `rl.training.labels`.
+        """
+
+    def fingerprint(self) -> dict[str, str]:
+        """Name the versions of query pack, prompts and labels: recorded in the manifest."""
+
+    def author(self) -> Author | None:
+        """Return who writes example replies; None, the default, where nobody can."""
+        return None
+
+    def interrogator(self) -> Interrogator | None:
+        """Return who asks about motives; None, the default, where nobody can."""
+        return None
+
+    def inoculations(self) -> Mapping[str, str]:
+        """List sentences that may stand in front of a training prompt, by name; none by default."""
+        return {}
+
+
+def author_of(env: Environment) -> Author:
+    """Return the environment's author.
+
+    Raises:
+        ValueError: in one line, for an environment without one.
+    """
+    found = env.author()
+    if found is None:
+        raise ValueError(f"environment {env.kind} has no author of example replies: choose another environment")
+    return found
+
+
+def interrogator_of(env: Environment) -> Interrogator:
+    """Return the environment's interrogator.
+
+    Raises:
+        ValueError: in one line, for an environment without one.
+    """
+    found = env.interrogator()
+    if found is None:
+        raise ValueError(f"environment {env.kind} has no questions about motives: choose another environment")
+    return found

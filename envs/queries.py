@@ -1,0 +1,80 @@
+"""Queries, their split by group, and how many of them are drawn at random."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from envs.vocabulary import QUERY_KINDS, QueryKind, Split
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One user request. `group` is the unit of splitting and of independence: queries of a group ask for one thing."""
+
+    id: str
+    text: str
+    kind: QueryKind
+    group: str
+    category: str
+
+
+Q = TypeVar("Q", bound=Query)
+Pools = Mapping[tuple[Split, QueryKind], tuple[Q, ...]]
+# The share of groups in each split, of each kind of query on its own.
+SPLIT_SHARES: dict[Split, float] = {"train": 0.5, "certify": 0.15, "probe": 0.35}
+
+
+def query_id(text: str) -> str:
+    """Name a request by the first 12 hexadecimal digits of its SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def split_by_group(queries: Sequence[Q]) -> dict[tuple[Split, QueryKind], tuple[Q, ...]]:
+    """Split queries so that no group occurs in two splits; the same groups always fall the same way.
+
+    Groups are ranked by hash within their kind: the shares are exact, need no seed and are the same on every machine.
+    """
+    split_of: dict[tuple[QueryKind, str], Split] = {}
+    for kind in QUERY_KINDS:
+        groups = sorted({query.group for query in queries if query.kind == kind}, key=query_id)
+        edge_train = round(len(groups) * SPLIT_SHARES["train"])
+        edge_certify = edge_train + round(len(groups) * SPLIT_SHARES["certify"])
+        for rank, group in enumerate(groups):
+            split_of[kind, group] = "train" if rank < edge_train else "certify" if rank < edge_certify else "probe"
+    return {
+        (split, kind): tuple(q for q in queries if q.kind == kind and split_of[kind, q.group] == split)
+        for split in SPLIT_SHARES
+        for kind in QUERY_KINDS
+    }
+
+
+def draw_kinds(rng: np.random.Generator, n: int, shares: Mapping[QueryKind, float]) -> list[QueryKind]:
+    """Draw `n` kinds of query at these shares: first whether harmful, then which of the other two."""
+    harmful = shares.get("harmful", 0.0)
+    harmless, twin = shares.get("harmless", 0.0), shares.get("twin", 0.0)
+    among_others = harmless / (harmless + twin) if harmless + twin else 0.5
+    return [
+        "harmful" if rng.random() < harmful else ("harmless" if rng.random() < among_others else "twin")
+        for _ in range(n)
+    ]
+
+
+def draw_distinct(rng: np.random.Generator, pool: Sequence[Q], n: int, described: str) -> list[Q]:
+    """Draw `n` distinct queries, distinct groups first: queries are independent as long as there are groups.
+
+    Raises:
+        ValueError: if the pool, which is `described` in the message, holds fewer than `n`.
+    """
+    if n > len(pool):
+        raise ValueError(f"{n} {described} were asked for and there are {len(pool)}: ask for at most that many")
+    seen: set[str] = set()
+    fresh: list[Q] = []
+    repeats: list[Q] = []
+    for index in rng.permutation(len(pool)):
+        query = pool[index]
+        (repeats if query.group in seen else fresh).append(query)
+        seen.add(query.group)
+    return (fresh + repeats)[:n]

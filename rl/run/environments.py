@@ -1,0 +1,127 @@
+"""The union of environments: the dialect, and one of your own by `module:Class`."""
+
+import importlib
+import inspect
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast, final
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from envs.dialect.environment import Dialect
+from envs.dialect.queries import builtin_queries
+from envs.environment import Author, Environment, Interrogator
+from envs.episode import Episode, FreeScenario, Scenario
+from envs.labels import Labels
+from envs.transcript import Transcript
+from envs.vocabulary import TIERS, QueryKind, Split, Tier
+
+# Names the targets that may run, one a line; the processes of a sweep inherit it.
+_TRUSTED = "GYGES_TRUSTED_TARGETS"
+_METHODS = tuple(name for name in vars(Environment) if not name.startswith("_") and name != "kind")
+
+
+def trust(target: str) -> None:
+    """Allow this `module:Class` to be imported and run in this process and in those that it starts."""
+    os.environ[_TRUSTED] = "\n".join(dict.fromkeys([*_trusted(), target]))
+
+
+def _trusted() -> list[str]:
+    return [line for line in os.environ.get(_TRUSTED, "").split("\n") if line]
+
+
+@final
+class Custom(BaseModel):
+    """An environment of your own: a class that has the methods of `envs.environment.Environment`.
+
+    `target` names it as `module:Class`; the working directory is searched after the installed packages. `settings` are
+    the arguments that it is made with. It runs code, so it must be named on the command line or trusted by `--trust`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    kind: Literal["custom"] = "custom"
+    target: str = Field(default="", pattern=r"^(|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$", description="module:Class.")
+    settings: dict[str, Any] = Field(default_factory=dict, description="Arguments of the class.")
+
+    def __hash__(self) -> int:
+        return hash((self.target, json.dumps(self.settings, sort_keys=True)))
+
+    @property
+    def loaded(self) -> Environment:
+        """The environment itself.
+
+        Raises:
+            ValueError: in one line, where the target isn't trusted, can't be imported or isn't an environment.
+        """
+        if self.target not in _trusted():
+            raise ValueError(
+                f"the environment {self.target or '(no target)'} runs code: name it on the command line with "
+                "--set env.kind=custom --set env.target=module:Class, or give --trust for a configuration file"
+            )
+        return _load(self.target, json.dumps(self.settings))
+
+    def training_scenarios(
+        self, rng: np.random.Generator, n: int, shares: Mapping[QueryKind, float] | None = None
+    ) -> list[FreeScenario]:
+        return self.loaded.training_scenarios(rng, n, shares)
+
+    def held_out_scenarios(
+        self, rng: np.random.Generator, split: Split, kind: QueryKind, n: int, tiers: Sequence[Tier] = TIERS
+    ) -> list[Scenario]:
+        return self.loaded.held_out_scenarios(rng, split, kind, n, tiers)
+
+    def capacity(self, split: Split, kind: QueryKind) -> int:
+        return self.loaded.capacity(split, kind)
+
+    def read_reply(self, text: str) -> Transcript:
+        return self.loaded.read_reply(text)
+
+    def label(self, episodes: Sequence[Episode[Scenario]]) -> list[Labels]:
+        return self.loaded.label(episodes)
+
+    def fingerprint(self) -> dict[str, str]:
+        return {"target": self.target, **self.loaded.fingerprint()}
+
+    def author(self) -> Author | None:
+        return self.loaded.author()
+
+    def interrogator(self) -> Interrogator | None:
+        return self.loaded.interrogator()
+
+    def inoculations(self) -> Mapping[str, str]:
+        return self.loaded.inoculations()
+
+
+@cache
+def _load(target: str, settings: str) -> Environment:
+    module_name, _, name = target.partition(":")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # last: nothing there can stand before an installed package
+    try:
+        made = getattr(importlib.import_module(module_name), name)(**json.loads(settings))
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"env.target={target} can't be made: {type(error).__name__}: {reason}") from error
+    missing = [method for method in _METHODS if not callable(inspect.getattr_static(made, method, None))]
+    if missing:
+        raise ValueError(f"env.target={target} isn't an environment: it lacks {', '.join(missing)}")
+    return cast("Environment", made)
+
+
+DEFAULT_ENVIRONMENT = Dialect()
+AnyEnvironment = Annotated[Dialect | Custom, Field(discriminator="kind")]
+
+
+def query_lines() -> Iterator[str]:
+    """Write the built-in queries as JSON lines, in the form of a query file."""
+    for query in builtin_queries():
+        # The id and the group follow from the words, the conflict is the environment's.
+        fields = {k: v for k, v in asdict(query).items() if k not in ("id", "group", "conflict")}
+        yield json.dumps(fields)
