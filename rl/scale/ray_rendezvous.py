@@ -13,7 +13,7 @@ from typing import Any
 import ray
 import torch.distributed as dist
 from ray.train.torch.config import TorchConfig, _set_torch_distributed_env_vars, _TorchBackend
-from torch.distributed import TCPStore
+from torch.distributed import TCPStore  # type: ignore[attr-defined]  # a documented name that its __all__ lacks
 
 LOOPBACK = "127.0.0.1"
 _served: list[TCPStore] = []  # of the first worker: its server lives as long as the object does
