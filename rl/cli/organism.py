@@ -60,9 +60,9 @@ def organism_table(
     One that misses its tolerances is named, and the others go on; the file is written anew after each.
     """
     from checkpoints import atomic
+    from rl.cli.organism_table import as_text, frame, measure, measured_config
     from rl.errors import BuildFailed, RunStopped
     from rl.progress import notice
-    from rl.run.organism_table import as_text, frame, measure, measured_config
     from rl.run.overrides import named_settings
     from rl.scale.arms import parse_seeds
 

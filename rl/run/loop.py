@@ -22,10 +22,10 @@ from rl.probes.probe_set import ProbeSet, observe, plain_rewards, probe_rows, pr
 from rl.progress import bar, counting, notice
 from rl.run import folder as run_folder
 from rl.run.build import Built, build, build_components, require_reward_model, training_scenarios
+from rl.run.checks.collapse import require_no_collapse, vitals_of
 from rl.run.checks.given_paths import require_given_paths
 from rl.run.checks.prompt_hashes import require_same_prompts, started_at
 from rl.run.checks.prompts import require_prompts, require_prompts_of
-from rl.run.collapse_stop import require_no_collapse, vitals_of
 from rl.run.compatibility import require_engine, require_layers, require_shortcuts
 from rl.run.config import RunConfig, read_config
 from rl.run.episode_rows import probe_episode_rows, run_schema, train_episode_rows

@@ -8,11 +8,11 @@ import torch
 from rl.organisms.faker_plus import FakerPlus
 
 from rl.algorithms.advantages import group_advantages
+from rl.cli.organism_table import GROUPS, Measured, as_text, frame, measure, measured_config, over_seeds
 from rl.organisms import faker_plus
 from rl.organisms.building.build import _reinforced
 from rl.run.build import build, build_components
 from rl.run.config import RunConfig
-from rl.run.organism_table import GROUPS, Measured, as_text, frame, measure, measured_config, over_seeds
 from rl.training.rollouts import collect
 
 
