@@ -42,9 +42,7 @@ class Score:
             raise ValueError(f"the reward has a component {name!r} already: leave one of the two out")
         total = None if self.total is None or value is None else self.total + value
         reasons = [reason for reason in (self.error, error) if reason]
-        return replace(
-            self, total=total, components={**self.components, name: value}, error="; ".join(reasons) or None
-        )
+        return replace(self, total=total, components={**self.components, name: value}, error="; ".join(reasons) or None)
 
     def with_measure(self, name: str, value: float) -> "Score":
         """With something more noted."""

@@ -20,8 +20,9 @@ from envs.dialect.environment import Dialect
 from rl.mitigations import Mitigation
 from rl.probes.lengths import Lengths
 from rl.run.build import Built, build_components
-from rl.run.config import RunConfig, members
+from rl.run.config import RunConfig
 from rl.run.loop import train
+from rl.run.overrides import members
 from rl.training.components import Situation, StepComponents
 from tests.rl.conftest import rows
 
@@ -70,7 +71,7 @@ def test_a_mitigation_leaves_the_probes_alone(member: Any, tiny: RunConfig, with
     pd.testing.assert_frame_equal(episodes[PROMPTS], episodes_without[PROMPTS])
     pd.testing.assert_frame_equal(probed(run, 1)[PROMPTS], probed(without, 1)[PROMPTS])
     assert len(probed(run, 1)) == len(episodes)
-    if getattr(mitigation, "steers_deployment", False):
+    if mitigation.steers_deployment:
         return
     # A mitigation may declare columns of training rollouts, and its configuration has another name.
     assert episodes[episodes.columns.difference(episodes_without.columns)].isna().all(axis=None)
