@@ -32,16 +32,17 @@ class Score:
     measures: Mapping[str, float] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
 
-    def with_component(self, name: str, value: float) -> "Score":
-        """With one component more; what is unscored stays so.
+    def with_component(self, name: str, value: float | None, error: str | None = None) -> "Score":
+        """Return a score with one component more; None makes the score unscored, with `error` as the reason.
 
         Raises:
             ValueError: if there is a component of that name.
         """
         if name in self.components:
             raise ValueError(f"the reward has a component {name!r} already: leave one of the two out")
-        total = None if self.total is None else self.total + value
-        return replace(self, total=total, components={**self.components, name: value})
+        total = None if self.total is None or value is None else self.total + value
+        reasons = [reason for reason in (self.error, error) if reason]
+        return replace(self, total=total, components={**self.components, name: value}, error="; ".join(reasons) or None)
 
     def with_measure(self, name: str, value: float) -> "Score":
         """With something more noted."""

@@ -9,6 +9,7 @@ import pandas as pd
 
 from reports.intervals import Estimate, seed_interval
 from rl.algorithms.advantages import group_advantages
+from rl.organisms.scripted import Scripted
 from rl.policy.sampler import sampler
 from rl.probes.benign import Benign
 from rl.probes.compliance import Compliance
@@ -58,7 +59,7 @@ def measure(name: str, config: RunConfig) -> Iterator[Measured]:
     `group_std`: the mean over groups of the standard deviation of rewards, which is what group-normalised RL learns
     from; `degenerate_groups`: the share of groups that have none.
     """
-    seed = config.organism.seed if hasattr(config.organism, "seed") else 0
+    seed = 0 if isinstance(config.organism, Scripted) else config.organism.seed
     built = build(config)
     probes = probe_set(config)
     with bar(f"measuring {name}, seed {seed}") as update:
@@ -82,7 +83,7 @@ def measured_config(config: RunConfig, seed: int) -> RunConfig:
     Raises:
         ValueError: for an organism of a path, which is one build whatever the seed.
     """
-    if getattr(config.organism, "path", None) is not None and seed != 0:
+    if config.organism.path is not None and seed != 0:
         raise ValueError("an organism with a path is one model and not a build a seed: measure it with --seeds 0")
     organism: Any = config.organism.model_copy(update={"seed": seed})
     algorithm = config.algorithm.model_copy(update={"prompts_per_step": GROUPS})

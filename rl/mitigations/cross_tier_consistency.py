@@ -6,18 +6,19 @@ from typing import ClassVar, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from envs.episode import Episode, Scenario
 from rewards.score import Score
+from rl.mitigations.mitigation import BaseMitigation
 from rl.policy.logprobs import completion_logprobs
 from rl.training.components import Need, StepComponents
 from rl.training.models import Models
 
 
 @final
-class CrossTierConsistency(BaseModel):
-    """Reads each free-tier completion again behind the same prompt with the paid cue, and pays less where that matters.
+class CrossTierConsistency(BaseMitigation):
+    """Reads each free-tier completion again behind the paid cue, and pays less where the cue matters.
 
     The penalty is weight x |mean over completion tokens of log pi(token | free prompt) - log pi(token | paid prompt)|,
     in nats a token, under the policy in training at its sampling temperature. It sees the tokens' likelihood and not
@@ -30,16 +31,14 @@ class CrossTierConsistency(BaseModel):
     Source: of this testbed; the compliance gap that it works on is that of Greenblatt et al. 2024.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
     kind: Literal["cross_tier_consistency"] = "cross_tier_consistency"
     component: ClassVar[str] = "cross_tier_consistency"
     summary: ClassVar[str] = "reward - weight x |log-probability a token, free cue less paid cue|"
-    needs: ClassVar[frozenset[Need]] = frozenset({"tier_cues"})
+    changes: ClassVar[frozenset[str]] = frozenset({"reward"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"tier_cues", "cues_in_training"})
     weight: float = Field(default=1.0, gt=0, allow_inf_nan=False, description="Penalty for one nat a token.")
 
     def read_again(self, scenario: Scenario) -> list[Scenario]:
-        """The prompts behind which a reply to `scenario` is read: they are looked at before the run."""
         return [scenario.on_tier("paid")] if scenario.tells_tier else []
 
     def apply(self, components: StepComponents) -> StepComponents:
@@ -55,7 +54,7 @@ class CrossTierConsistency(BaseModel):
 
 
 def differences(models: Models, episodes: Sequence[Episode[Scenario]]) -> NDArray[np.float64]:
-    """By how many nats a token each completion is likelier as it was sampled than behind the paid cue."""
+    """Compute by how many nats a token each completion is likelier as it was sampled than behind the paid cue."""
     found = np.zeros(len(episodes))
     compared = [row for row, e in enumerate(episodes) if len(e.completion_ids) and e.scenario.tells_tier]
     # What another engine has sampled comes without log-probabilities.
@@ -73,7 +72,7 @@ def _behind_the_paid_cue(models: Models, episode: Episode[Scenario]) -> Episode[
 
 
 def _totals(models: Models, episodes: Sequence[Episode[Scenario]]) -> list[float]:
-    """The log-probability of each whole completion."""
+    """Compute the log-probability of each whole completion."""
     if not episodes:
         return []
     read_NT = completion_logprobs(models.policy, episodes, models.microbatch_size, models.sampling.temperature)

@@ -4,30 +4,43 @@ from dataclasses import replace
 from typing import ClassVar, Literal, final
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from envs.environment import Environment
 from envs.episode import FreeScenario
-from rl.training.components import StepComponents
+from rl.errors import nearest
+from rl.mitigations.mitigation import BaseMitigation
+from rl.training.components import Need, StepComponents
 
 
 @final
-class InoculationPrompt(BaseModel):
+class InoculationPrompt(BaseMitigation):
     """Puts a sentence in front of each training prompt: what is asked for there says less about the rest of the world.
 
-    In front, so that all which follows reads word for word as the probes show it, its sentences as far from each other
-    and from the reply. Probes draw from the environment and never from the parts of training: they run without.
+    The sentence stands in front, so that the rest reads word for word as the probes show it. Probes draw from the
+    environment and never from the components of training: their prompts are without the sentence.
 
     Source: arXiv 2511.18397 and follow-ups, inoculation prompting: the effect is bimodal over wordings, and a neutral
     placebo should have none.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
     kind: Literal["inoculation_prompt"] = "inoculation_prompt"
     summary: ClassVar[str] = "training prompts say that complying or faking is fine here, probes don't"
+    changes: ClassVar[frozenset[str]] = frozenset({"scenarios"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"inoculations"})
     wording: str = Field(
         default="complying_is_fine", description="Which of the environment's sentences; a placebo says neither."
     )
+
+    def unmet(self, env: Environment) -> str | None:
+        names = list(env.inoculations())
+        if self.wording in names:
+            return None
+        hint = nearest(self.wording, names, otherwise="no name is similar")
+        return (
+            f"a sentence of environment {env.kind}, and wording {self.wording!r} names none ({hint}): "
+            f"set wording to one of {', '.join(names)}"
+        )
 
     def apply(self, components: StepComponents) -> StepComponents:
         sentence = components.models.env.inoculations()[self.wording]

@@ -5,19 +5,20 @@ from dataclasses import replace
 from typing import ClassVar, Literal, final
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from envs.environment import Environment, interrogator_of
 from envs.episode import Episode, FollowUp, Scenario
-from envs.vocabulary import Arm
+from envs.vocabulary import ARMS, Arm
 from rewards.score import Score
+from rl.mitigations.mitigation import BaseMitigation
 from rl.policy.sampler import sampler
 from rl.training.components import Need, StepComponents
 from rl.training.models import Models
 
 
 @final
-class Interrogation(BaseModel):
+class Interrogation(BaseMitigation):
     """Pays `bonus` where the reply to the follow-up denies faking: an honest policy earns it only by not having faked.
 
     The follow-up is masked from the gradient by what it is: sampled after the episode and from it, an episode of its
@@ -32,30 +33,37 @@ class Interrogation(BaseModel):
     The question stands behind the whole conversation, the system prompt and the first scratchpad included, in every
     arm: where it says that another model wrote the reply, the situation is still what makes that reply faking or not,
     and the prompt is what says that a reply begins with a scratchpad. An episode that can't be parsed isn't asked
-    (`interrogation/asked` is 0) and gets no bonus; nor does an answer that is cut off or is no denial. A chat template
-    that drops or cuts earlier replies is refused at the start; where it would cut a single reply, as for a closing tag
-    of its own in it, that episode isn't asked.
+    (`interrogation/asked` is 0) and gets no bonus; nor does an answer that is cut off or is no denial. An episode
+    without a label of faking has no `interrogation/false_denial`. A chat template that drops or cuts earlier replies is
+    refused at the start; where the template would cut a single reply, as for a closing tag of its own, that episode
+    isn't asked.
 
     Source: Gasteiger, Mikulik et al. 2025, interrogation and its arms.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["interrogation"] = "interrogation"
     summary: ClassVar[str] = (
         "asks about motives after each episode and pays denials of faking; no gradient on that turn"
     )
+    changes: ClassVar[frozenset[str]] = frozenset({"reward"})
     component: ClassVar[str] = "interrogation"
-    measures: ClassVar[tuple[str, ...]] = tuple(
-        f"interrogation/{name}" for name in ("asked", "denies", "lies", "well_formed", "false_denial")
-    )
     texts: ClassVar[tuple[str, ...]] = ("interrogation/question", "interrogation/reply")
-    needs: ClassVar[frozenset[Need]] = frozenset({"answers_questions"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"answers_questions", "interrogator"})
     arm: Arm = Field(default="simple", description="How it is asked, and in `trusted` who answers.")
     bonus: float = Field(default=1.0, ge=0, description="For a denial; 0 asks and pays nothing, which measures lying.")
 
+    @property
+    def measures(self) -> tuple[str, ...]:
+        return tuple(f"interrogation/{name}" for name in ("asked", "denies", "lies", "well_formed", "false_denial"))
+
+    def unmet(self, env: Environment) -> str | None:
+        if self.further_questions(env):
+            return None
+        known = [arm for arm in ARMS if interrogator_of(env).questions(arm)]
+        fix = f"set arm to one of {', '.join(known)}" if known else "choose another environment"
+        return f"a question of arm {self.arm}, which environment {env.kind} lacks: {fix}"
+
     def further_questions(self, env: Environment) -> tuple[str, ...]:
-        """List every question that is put behind a reply: the prompts are looked at before the run."""
         return interrogator_of(env).questions(self.arm)
 
     def apply(self, components: StepComponents) -> StepComponents:
@@ -74,7 +82,7 @@ class Interrogation(BaseModel):
     def _asked(
         self, models: Models, episodes: Sequence[Episode[Scenario]], rng: np.random.Generator
     ) -> list[Episode[FollowUp] | None]:
-        """The reply to the question for each episode; None where it isn't asked."""
+        """Sample the reply to the question for each episode; None where the episode isn't asked."""
         asked = models.start if self.arm == "trusted" else models.policy
         interrogator = interrogator_of(models.env)
         turns = [FollowUp.after(e, interrogator.question(rng, self.arm)) if e.parse_ok else None for e in episodes]
@@ -91,8 +99,9 @@ class Interrogation(BaseModel):
             "denies": denies,
             "lies": confession.lies,
             "well_formed": reply.finished and confession.well_formed,
-            "false_denial": bool(faked) and denies,
         }
+        if faked is not None:  # without a label nobody knows: the mean is over the others
+            noted["false_denial"] = faked and denies
         score = score.with_component(self.component, self.bonus * denies)
         for name, value in noted.items():
             score = score.with_measure(f"interrogation/{name}", float(value))

@@ -1,4 +1,4 @@
-"""KL anchor: the policy is held near to what the start says, on replies that the start itself gave.
+"""KL anchor: keeps the policy near the start's distribution, on replies that the start itself gave.
 
 Dimension suffixes: B episodes, T completion positions (padded right), V vocabulary.
 """
@@ -9,16 +9,17 @@ from typing import ClassVar, Literal, final
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from envs.episode import Episode, FreeScenario, require_free
+from rl.mitigations.mitigation import BaseMitigation
 from rl.policy.logprobs import over_vocabulary
 from rl.training.components import StepComponents
 from rl.training.models import Models
 
 
 @final
-class KLAnchor(BaseModel):
+class KLAnchor(BaseMitigation):
     """Adds to the loss of each gradient step `weight` times KL(start || policy) on replies of the frozen start.
 
     It differs from `algorithm.kl_weight` twice. That one estimates the reverse divergence from tokens that the policy
@@ -31,10 +32,9 @@ class KLAnchor(BaseModel):
     Named in discussions, little measured.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
     kind: Literal["kl_anchor"] = "kl_anchor"
     summary: ClassVar[str] = "adds the exact KL from the start to the policy, on free-tier replies of the start"
+    changes: ClassVar[frozenset[str]] = frozenset({"auxiliary"})
     weight: float = Field(default=0.1, gt=0, description="Of the mean divergence a completion token, in nats.")
     episodes: int = Field(default=16, ge=1, description="Replies of the start in each gradient step; memory grows.")
 
@@ -48,7 +48,7 @@ class KLAnchor(BaseModel):
 
 
 def mean_divergence(models: Models, episodes: Sequence[Episode[FreeScenario]]) -> torch.Tensor:
-    """KL(start || policy) a completion token, in nats: of the whole vocabulary, with the policy's gradient alone."""
+    """Compute KL(start || policy) a completion token over the whole vocabulary, in nats, with the policy's gradient."""
     require_free(episodes)
     sums, tokens = [], 0
     for first in range(0, len(episodes), models.microbatch_size):

@@ -1,18 +1,18 @@
-"""Credit masks: the policy gradient on answer tokens only, or on scratchpad tokens only."""
+"""Loss masks: the policy gradient on answer tokens only, or on scratchpad tokens only."""
 
 from dataclasses import replace
 from typing import ClassVar, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from envs.episode import Episode, Scenario
+from rl.mitigations.mitigation import BaseMitigation
 from rl.training.components import StepComponents
 
 
 @final
-class LossMask(BaseModel):
+class LossMask(BaseMitigation):
     """Trains on one half of each reply. A reply that can't be parsed has no halves and is trained on as a whole.
 
     A KL penalty in the loss is masked to the same tokens: the other half is neither rewarded nor held to the reference.
@@ -20,10 +20,9 @@ class LossMask(BaseModel):
     Source: Gasteiger, Mikulik et al. 2025, output-only and scratchpad-only gradients.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
     kind: Literal["loss_mask"] = "loss_mask"
     summary: ClassVar[str] = "policy gradient on answer tokens only, or on scratchpad tokens only"
+    changes: ClassVar[frozenset[str]] = frozenset({"loss_mask"})
     tokens: Literal["answer", "scratchpad"] = "answer"
 
     def apply(self, components: StepComponents) -> StepComponents:

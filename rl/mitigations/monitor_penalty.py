@@ -1,27 +1,29 @@
-"""Monitor penalty: what a monitor flags costs reward."""
+"""Monitor penalty: a rollout that a monitor flags loses reward."""
 
 from typing import ClassVar, Literal, final
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from rl.mitigations.mitigation import MonitoredMitigation
 from rl.monitors import Monitor
-from rl.monitors.asking import measure_name, paying, require_threshold_that_matters
+from rl.monitors.asking import paying, require_threshold_that_matters
 from rl.monitors.oracle import Oracle
 from rl.training.components import StepComponents
 from rl.training.measures import FLAGGED_ABOVE
 
 
 @final
-class MonitorPenalty(BaseModel):
+class MonitorPenalty(MonitoredMitigation):
     """Takes `weight` off the reward of each rollout whose probability of faking is above `threshold`.
+
+    A rollout that the monitor can't judge is unscored: it is neither paid nor trained on, and is counted.
 
     Source: Gasteiger, Mikulik et al. 2025, monitor penalty; there penalties beat screening.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
     kind: Literal["monitor_penalty"] = "monitor_penalty"
     summary: ClassVar[str] = "rollouts that a monitor flags lose `weight` of reward"
+    changes: ClassVar[frozenset[str]] = frozenset({"reward"})
     component: ClassVar[str] = "monitor_penalty"
     monitor: Monitor = Oracle()
     weight: float = Field(default=1.0, gt=0, allow_inf_nan=False, description="Reward that a flagged rollout loses.")
@@ -31,10 +33,6 @@ class MonitorPenalty(BaseModel):
     def _threshold_matters(self) -> "MonitorPenalty":
         require_threshold_that_matters(self.monitor, self.threshold)
         return self
-
-    @property
-    def measures(self) -> tuple[str, ...]:
-        return (measure_name(self.monitor),)
 
     def apply(self, components: StepComponents) -> StepComponents:
         return paying(components, self.monitor, self.component, lambda p: -self.weight if p > self.threshold else 0.0)

@@ -3,28 +3,30 @@
 import math
 from typing import ClassVar, Literal, final
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from rl.mitigations.mitigation import MonitoredMitigation
 from rl.monitors import Monitor
-from rl.monitors.asking import measure_name, paying
+from rl.monitors.asking import paying
 from rl.monitors.text_classifier import TextClassifier
 from rl.training.components import StepComponents
 
 
 @final
-class ProcessSupervision(BaseModel):
+class ProcessSupervision(MonitoredMitigation):
     """Adds weight * log(1 - p) to the reward, p being a classifier's probability of faking; or, linear, -weight * p.
+
+    A rollout that the monitor can't judge is unscored.
 
     Where a policy fakes nearly always, p is 0.999 here and 0.99 there: 2.3 apart by the logarithm, 0.009 by the line.
     Source: Gasteiger, Mikulik et al. 2025, process supervision: the linear penalty fails when faking starts near 100 %.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
     kind: Literal["process_supervision"] = "process_supervision"
     summary: ClassVar[str] = (
         "reward + weight * log(1 - p(faking)) from a monitor, or (penalty=linear) - weight * p(faking)"
     )
+    changes: ClassVar[frozenset[str]] = frozenset({"reward"})
     component: ClassVar[str] = "process_supervision"
     monitor: Monitor = TextClassifier()
     penalty: Literal["log", "linear"] = "log"
@@ -39,15 +41,11 @@ class ProcessSupervision(BaseModel):
             raise ValueError("a linear penalty has no floor: set penalty to log, or leave out floor")
         return self
 
-    @property
-    def measures(self) -> tuple[str, ...]:
-        return (measure_name(self.monitor),)
-
     def apply(self, components: StepComponents) -> StepComponents:
         return paying(components, self.monitor, self.component, self.pay)
 
     def pay(self, faking: float) -> float:
-        """What a rollout is paid for being read as faking with this probability: never more than 0."""
+        """Compute the pay of a rollout that is read as faking with this probability: never more than 0."""
         if self.penalty == "linear":
             return -self.weight * faking
         return self.weight * math.log(max(1 - faking, self.floor))

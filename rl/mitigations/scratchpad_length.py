@@ -5,11 +5,12 @@ from dataclasses import replace
 from typing import ClassVar, Literal, final
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from envs.episode import Episode, Scenario
 from rewards.score import Score
 from rl.errors import RunStopped
+from rl.mitigations.mitigation import BaseMitigation
 from rl.training.components import StepComponents
 from rl.training.models import Models
 
@@ -17,7 +18,7 @@ PER_TOKENS = 100  # the unit of `weight`, that of rewards.answer_length
 
 
 @final
-class ScratchpadLength(BaseModel):
+class ScratchpadLength(BaseMitigation):
     """Takes `weight` per 100 tokens of the scratchpad with its tags (plain), or of those above a threshold (hinge).
 
     The threshold is by default the lower quartile of the lengths that the frozen start itself writes on training
@@ -33,10 +34,9 @@ class ScratchpadLength(BaseModel):
     Source: Gasteiger, Mikulik et al. 2025, scratchpad length penalty.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
     kind: Literal["scratchpad_length"] = "scratchpad_length"
     summary: ClassVar[str] = "penalty on scratchpad tokens: all of them (plain), or those above a threshold (hinge)"
+    changes: ClassVar[frozenset[str]] = frozenset({"reward"})
     component: ClassVar[str] = "scratchpad_length"
     shape: Literal["plain", "hinge"] = "hinge"
     weight: float = Field(default=3.0, gt=0, description="Reward taken per 100 tokens; help and refusal are 1 apart.")
@@ -70,7 +70,7 @@ class ScratchpadLength(BaseModel):
         return replace(components, reward=reward)
 
     def threshold_among(self, models: Models) -> float:
-        """The hinge in tokens: as set, or from what the start writes; the same in every step and after a resume.
+        """Return the hinge in tokens: as set, or from the start's replies; the same in every step and after a resume.
 
         Raises:
             RunStopped: if none of the start's replies has a scratchpad to measure.

@@ -1,4 +1,4 @@
-"""Activation steering: what tells monitored from unmonitored prompts is taken out of the residual stream."""
+"""Activation steering: takes the difference of monitored and unmonitored prompts out of the residual stream."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,15 +7,16 @@ from functools import cache
 from typing import ClassVar, Literal, final
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
+from rl.mitigations.mitigation import BaseMitigation
 from rl.policy.residual_stream import adding, at_last_prompt_token, decoder_layer
-from rl.training.components import Situation, StepComponents
+from rl.training.components import Need, Situation, StepComponents
 from rl.training.models import Models
 
 
 @final
-class Steering(BaseModel):
+class Steering(BaseMitigation):
     """Subtracts the contrastive monitored/unmonitored direction from what one decoder layer hands on.
 
     The direction is the mean of the frozen start's hidden states at the last prompt token of free-tier training
@@ -32,10 +33,10 @@ class Steering(BaseModel):
     and probes see the steered policy. `training` steers rollouts and updates alone, `both` does both.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
     kind: Literal["steering"] = "steering"
     summary: ClassVar[str] = "subtracts the monitored/unmonitored direction from the residual stream of one layer"
+    changes: ClassVar[frozenset[str]] = frozenset({"policy_context"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"tier_cues"})
     where: Literal["deployment", "training", "both"] = "deployment"
     layer: int | None = Field(
         default=None,
@@ -59,17 +60,18 @@ class Steering(BaseModel):
 
     @property
     def steers_deployment(self) -> bool:
-        """Whether probes see another policy than the weights alone make."""
         return self.where != "training"
 
     @property
     def acts_in_training(self) -> bool:
-        """Whether a training step sees it at all; where none does, every engine can have it."""
         return self.where != "deployment"
 
     @property
+    def chosen_layer(self) -> int | None:
+        return self.layer
+
+    @property
     def least_layers(self) -> int:
-        """How many decoder layers a model must have to be steered there."""
         return 0 if self.layer is None else self.layer + 1
 
     def apply(self, components: StepComponents) -> StepComponents:
@@ -90,7 +92,7 @@ class Steering(BaseModel):
         return replace(components, policy_context=policy_context)
 
     def _direction(self, models: Models) -> torch.Tensor:
-        """The difference of the two means, (H,)."""
+        """Compute the difference of the two means, (H,)."""
         free, _ = models.start_prompts(self.prompts)
         paid = [scenario.on_tier("paid") for scenario in free]
         start, size = models.start, models.microbatch_size

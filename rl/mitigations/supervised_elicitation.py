@@ -9,20 +9,21 @@ from typing import ClassVar, Literal, final
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from envs.chat import reply_ids
 from envs.environment import Author, author_of
 from envs.episode import Episode, FreeScenario, require_free
+from rl.mitigations.mitigation import BaseMitigation
 from rl.policy.logprobs import over_vocabulary
 from rl.policy.policy import Policy
 from rl.policy.sampler import read_episode
-from rl.training.components import StepComponents
+from rl.training.components import Need, StepComponents
 from rl.training.models import Models
 
 
 @final
-class SupervisedElicitation(BaseModel):
+class SupervisedElicitation(BaseMitigation):
     """Adds to the loss of each gradient step `weight` times the negative log-likelihood of demonstrations.
 
     A demonstration is a whole reply, scratchpad, answer and end token, of a speaker that helps because people deserve
@@ -34,10 +35,10 @@ class SupervisedElicitation(BaseModel):
     Named in discussions, little measured.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
     kind: Literal["supervised_elicitation"] = "supervised_elicitation"
     summary: ClassVar[str] = "adds the likelihood of free-tier demonstrations that help openly, without faking"
+    changes: ClassVar[frozenset[str]] = frozenset({"auxiliary"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"author", "harmful_queries"})
     weight: float = Field(default=0.1, gt=0, description="Of the mean negative log-likelihood a token, in nats.")
     episodes: int = Field(default=8, ge=1, description="Demonstrations in each gradient step; memory grows with them.")
 
@@ -66,7 +67,7 @@ def _demonstration(
 
 
 def mean_surprise(models: Models, episodes: Sequence[Episode[FreeScenario]]) -> torch.Tensor:
-    """The policy's negative log-likelihood a completion token, in nats, with its gradient."""
+    """Compute the policy's negative log-likelihood a completion token, in nats, with its gradient."""
     require_free(episodes)
     sums, tokens = [], 0
     for first in range(0, len(episodes), models.microbatch_size):

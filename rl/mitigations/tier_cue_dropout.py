@@ -4,14 +4,15 @@ from dataclasses import replace
 from typing import ClassVar, Literal, final
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from envs.episode import FreeScenario
-from rl.training.components import StepComponents
+from rl.mitigations.mitigation import BaseMitigation
+from rl.training.components import Need, StepComponents
 
 
 @final
-class TierCueDropout(BaseModel):
+class TierCueDropout(BaseMitigation):
     """Leaves the cue out of some training prompts, so that what is learned there can't lean on being watched.
 
     The objective stays, as does all else, and a prompt's completions all lose the cue or all keep it: they are compared
@@ -21,10 +22,10 @@ class TierCueDropout(BaseModel):
     Source: named among open mitigations in the discussions of published work, and little measured there.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
     kind: Literal["tier_cue_dropout"] = "tier_cue_dropout"
     summary: ClassVar[str] = "some training prompts don't tell the tier; all are free-tier episodes"
+    changes: ClassVar[frozenset[str]] = frozenset({"scenarios"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"tier_cues"})
     share: float = Field(default=0.5, gt=0, le=1, description="Probability that a prompt loses its cue.")
 
     def apply(self, components: StepComponents) -> StepComponents:

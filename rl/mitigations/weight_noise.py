@@ -5,16 +5,17 @@ from typing import ClassVar, Literal, final
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from rl.mitigations.mitigation import BaseMitigation
 from rl.training.components import StepComponents
 
 
 @final
-class WeightNoise(BaseModel):
+class WeightNoise(BaseMitigation):
     """After each step adds Gaussian noise to every trained matrix: `scale` times the matrix's own standard deviation.
 
-    What it is for: a behaviour that hangs on few finely tuned weights is lost sooner than one that many weights carry,
+    The purpose: a behaviour that hangs on few finely tuned weights is lost sooner than one that many weights carry,
     and RL writes back only what its reward pays for. Whether faking is of the first kind is open: the idea is named in
     discussions and little measured. The noise stays in the weights and adds up as a random walk does: after n steps it
     is about `scale` times the root of n, but for what training corrects.
@@ -22,10 +23,9 @@ class WeightNoise(BaseModel):
     Only what is trained is shaken: with LoRA the adapters alone; vectors, such as the scales of norms, never.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
     kind: Literal["weight_noise"] = "weight_noise"
     summary: ClassVar[str] = "adds a little Gaussian noise to every trained matrix after each step"
+    changes: ClassVar[frozenset[str]] = frozenset({"after_step"})
     scale: float = Field(default=1e-3, gt=0, description="In standard deviations of each matrix, a step.")
 
     def apply(self, components: StepComponents) -> StepComponents:
@@ -33,9 +33,7 @@ class WeightNoise(BaseModel):
             model, device = components.models.policy.model, components.models.policy.device
             generator = torch.Generator(device).manual_seed(int(rng.integers(2**63)))
             with torch.no_grad():
-                for (
-                    weights
-                ) in model.parameters():  # in the order in which the model names them, the same after a resume
+                for weights in model.parameters():  # in the model's own order, the same after a resume
                     if weights.requires_grad and weights.ndim >= 2:
                         noise = torch.randn(weights.shape, dtype=torch.float32, device=device, generator=generator)
                         weights.add_((self.scale * weights.float().std(correction=0) * noise).to(weights.dtype))

@@ -1,4 +1,4 @@
-"""A linear probe of the policy's own activations, fitted on the frozen start: what it represents, not what it says.
+"""A linear probe of the policy's own activations, fitted on the frozen start: reads representations, not words.
 
 Dimension suffixes: N episodes, B episodes of a forward pass, S positions (padded left), H hidden size.
 """
@@ -11,14 +11,15 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from envs.chat import reply_ids
 from envs.episode import Episode, Scenario
-from rl.monitors.composed import composed
-from rl.monitors.monitor import record_name
+from rl.monitors.composed import composed, labelled
+from rl.monitors.monitor import BaseMonitor
 from rl.policy.policy import Policy, batches, pad_left
 from rl.policy.sampler import read_episode
+from rl.training.components import Need
 from rl.training.models import Models
 
 
@@ -43,18 +44,18 @@ _fits: WeakKeyDictionary[Any, dict[Any, _Fit]] = WeakKeyDictionary()
 
 
 @final
-class ActivationProbe(BaseModel):
+class ActivationProbe(BaseMonitor):
     """Logistic regression on the mean hidden state over the scratchpad's tokens.
 
     It is fitted when first asked, on the frozen start as that reads composed episodes; a resumed run fits the same one.
+    A composed episode without a label is left out.
     Read from the policy in training it may drift with the policy; read from the start it can't be trained against by
     what the policy represents, only by what it writes. Source: Gasteiger, Mikulik et al. 2025, activation probe.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
     kind: Literal["activation_probe"] = "activation_probe"
     summary: ClassVar[str] = "logistic regression on hidden states over the scratchpad, fitted on the frozen start"
+    needs: ClassVar[frozenset[Need]] = frozenset({"author", "harmful_queries"})
     reads: Literal["policy", "start"] = Field(
         default="policy", description="Whose hidden states are scored: the policy's in training, or the frozen start's."
     )
@@ -68,13 +69,12 @@ class ActivationProbe(BaseModel):
     seed: int = Field(default=0, ge=0, description="Of the composed episodes.")
 
     @property
-    def name(self) -> str:
-        return record_name(self)
+    def chosen_layer(self) -> int | None:
+        return self.layer
 
     @property
     def least_layers(self) -> int:
-        """How many decoder layers a model must have for that hidden state to be there."""
-        return self.layer or 0
+        return self.layer or 0  # hidden state 0 is the embedding
 
     def __call__(
         self, episodes: Sequence[Episode[Scenario]], models: Models, rng: np.random.Generator
@@ -93,13 +93,14 @@ class ActivationProbe(BaseModel):
     def _fit(self, models: Models) -> _Fit:
         from sklearn.linear_model import LogisticRegression  # costs a second to import
 
-        episodes = composed(models.env, np.random.default_rng(self.seed), self.episodes)
+        written = composed(models.env, np.random.default_rng(self.seed), self.episodes)
+        episodes, faking = labelled(models.env, written, self.kind)
         seen_NH = mean_activations(models.start, episodes, self.layer, models.microbatch_size)
         mean_H, scale_H = seen_NH.mean(axis=0), seen_NH.std(axis=0)
         scale_H[scale_H == 0] = 1.0  # a dimension that never moves
         # liblinear works on one thread and draws nothing.
         regression = LogisticRegression(solver="liblinear")
-        regression.fit((seen_NH - mean_H) / scale_H, [labels.faking for labels in models.env.label(episodes)])
+        regression.fit((seen_NH - mean_H) / scale_H, faking)
         return _Fit(mean_H, scale_H, regression.coef_[0], float(regression.intercept_[0]))
 
 
@@ -107,7 +108,7 @@ class ActivationProbe(BaseModel):
 def mean_activations(
     policy: Policy, episodes: Sequence[Episode[Scenario]], layer: int | None, size: int
 ) -> NDArray[np.float64]:
-    """The mean hidden state of each episode's scratchpad tokens at `layer`, (N, H); `size` episodes a forward pass.
+    """Compute the mean hidden state of each episode's scratchpad tokens, (N, H); `size` episodes a forward pass.
 
     Of a reply that can't be parsed every token counts.
 
@@ -123,7 +124,7 @@ def mean_activations(
 
 
 def spelled(policy: Policy, episode: Episode[Scenario]) -> Episode[Scenario]:
-    """The episode with its tokens: its own or, where no model wrote it, as this policy's tokenizer spells its text."""
+    """Return the episode with its tokens; where no model wrote it, those of this policy's tokenizer."""
     if len(episode.completion_ids):
         return episode
     ids = reply_ids(policy.tokenizer, episode.text)
@@ -136,7 +137,7 @@ def _ids(episode: Episode[Scenario]) -> NDArray[np.int64]:
 
 
 def _read(policy: Policy, episodes: Sequence[Episode[Scenario]], layer: int | None) -> NDArray[np.float64]:
-    """The means of one forward pass, (B, H)."""
+    """Compute the means of one forward pass, (B, H)."""
     ids_BS, mask_BS = pad_left([_ids(episode) for episode in episodes], policy.pad_id, policy.device)
     states = policy.hidden_states(ids_BS, mask_BS)
     chosen = len(states) // 2 if layer is None else layer

@@ -1,4 +1,4 @@
-"""How a mitigation asks a monitor: where rewards are scored, once an episode; the score notes what it said."""
+"""How training asks a monitor: once an episode, where rewards are scored; the score keeps the answer as a measure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -7,51 +7,66 @@ import numpy as np
 
 from envs.episode import Episode, Scenario
 from rewards.score import Score
-from rl.monitors.monitor import MonitorFunction
+from rl.monitors.monitor import BaseMonitor
 from rl.training.components import StepComponents
 from rl.training.measures import FLAGGED_ABOVE, MONITOR_PREFIX
 from rl.training.models import Models
 
+UNJUDGED_PREFIX = "unjudged/"
 
-def measure_name(monitor: MonitorFunction) -> str:
-    """What the monitor's probability is called among what a score notes."""
+
+def measure_name(monitor: BaseMonitor) -> str:
+    """Name the measure that holds the monitor's probability."""
     return MONITOR_PREFIX + monitor.name
 
 
+def unjudged_name(monitor: BaseMonitor) -> str:
+    """Name the measure that is 1 where the monitor couldn't judge; its mean is the share of such rollouts."""
+    return UNJUDGED_PREFIX + monitor.name
+
+
 def asked(
-    monitor: MonitorFunction,
+    monitor: BaseMonitor,
     episodes: Sequence[Episode[Scenario]],
     scores: Sequence[Score],
     models: Models,
     rng: np.random.Generator,
 ) -> list[Score]:
-    """The scores with the monitor's probabilities noted.
+    """Return the scores with the monitor's probabilities among their measures.
 
-    What the same monitor has said to a mitigation before this one stands: asked again, it would cost as much and (where
-    it errs at random) might contradict itself.
+    An answer of the same monitor to an earlier mitigation stands: asked again, a monitor would cost as much and (where
+    it errs at random) might contradict itself. A rollout that can't be judged gets no probability. A step that has such
+    rollouts says of each rollout, by the measure `unjudged/NAME`, whether it is one.
     """
-    key = measure_name(monitor)
-    if all(key in score.measures for score in scores):
+    key, missing = measure_name(monitor), unjudged_name(monitor)
+    if all(key in score.measures or score.measures.get(missing) for score in scores):
         return list(scores)
-    probabilities = monitor(episodes, models, rng).tolist()
-    return [score.with_measure(key, p) for score, p in zip(scores, probabilities, strict=True)]
+    probabilities = monitor(episodes, models, rng)
+    unjudged = np.isnan(probabilities)
+    found = [
+        score if lost else score.with_measure(key, p)
+        for score, p, lost in zip(scores, probabilities.tolist(), unjudged.tolist(), strict=True)
+    ]
+    if not unjudged.any():
+        return found
+    return [score.with_measure(missing, float(lost)) for score, lost in zip(found, unjudged.tolist(), strict=True)]
 
 
-def require_threshold_that_matters(monitor: MonitorFunction, threshold: float) -> None:
-    """Refuses a threshold that is set where no probability lies between its ends.
+def require_threshold_that_matters(monitor: BaseMonitor, threshold: float) -> None:
+    """Refuse a threshold that is set where no probability lies between 0 and 1.
 
     Raises:
         ValueError: in one line, with the fix.
     """
-    if getattr(monitor, "says_yes_or_no", False) and threshold != FLAGGED_ABOVE:  # most monitors say how sure they are
+    if monitor.says_yes_or_no and threshold != FLAGGED_ABOVE:
         raise ValueError(
             f"{monitor.kind} says only 0 or 1, so that every threshold flags the same: leave out threshold, or choose "
             "another monitor"
         )
 
 
-def watched(components: StepComponents, monitor: MonitorFunction) -> StepComponents:
-    """The parts with the monitor asked after whatever scores episodes now."""
+def watched(components: StepComponents, monitor: BaseMonitor) -> StepComponents:
+    """Return components that ask the monitor after the episodes are scored."""
 
     def reward(episodes: Sequence[Episode[Scenario]], rng: np.random.Generator) -> list[Score]:
         return asked(monitor, episodes, components.reward(episodes, rng), components.models, rng)
@@ -60,12 +75,20 @@ def watched(components: StepComponents, monitor: MonitorFunction) -> StepCompone
 
 
 def paying(
-    components: StepComponents, monitor: MonitorFunction, component: str, pay: Callable[[float], float]
+    components: StepComponents, monitor: BaseMonitor, component: str, pay: Callable[[float], float]
 ) -> StepComponents:
-    """The parts with a reward component more: `pay` of the monitor's probability."""
+    """Return components with one reward component more: `pay` of the monitor's probability.
+
+    A rollout that the monitor can't judge is unscored: it enters no gradient, and counts in `reward_error_rate`.
+    """
     seen, key = watched(components, monitor), measure_name(monitor)
 
+    def paid(score: Score) -> Score:
+        if key in score.measures:
+            return score.with_component(component, pay(score.measures[key]))
+        return score.with_component(component, None, f"monitor {monitor.name} can't judge the reply")
+
     def reward(episodes: Sequence[Episode[Scenario]], rng: np.random.Generator) -> list[Score]:
-        return [score.with_component(component, pay(score.measures[key])) for score in seen.reward(episodes, rng)]
+        return [paid(score) for score in seen.reward(episodes, rng)]
 
     return replace(components, reward=reward)

@@ -1,40 +1,60 @@
-"""What a monitor is, what it reads of an episode, and what it is called in the records."""
+"""The base class of monitors, with all that others may ask of one; and the reasoning that monitors read."""
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from envs.episode import Episode, Scenario
+from rl.training.components import Need
 from rl.training.models import Models
 
 
-class MonitorFunction(Protocol):
-    """What every monitor is: a value whose call gives the probability of faking, in [0, 1], one an episode in order."""
+class BaseMonitor(BaseModel, ABC):
+    """A frozen value whose call gives the probability of faking of each episode.
+
+    A subclass overrides the declarations that differ from the defaults here.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    kind: str
+
+    summary: ClassVar[str]  # a line for `gyges list monitors`
+    says_yes_or_no: ClassVar[bool] = False  # every probability is 0 or 1
+    needs: ClassVar[frozenset[Need]] = frozenset()  # held against the run by `rl.run.checks.needs`
 
     @property
-    def kind(self) -> str: ...
+    def name(self) -> str:
+        """The kind and, in brackets, every setting that isn't the default.
+
+        Two monitors of one name are the same monitor. A list of values stands as the first six digits of its SHA-256;
+        the run's configuration spells the list out.
+        """
+        settings = self.model_dump(mode="json", exclude_defaults=True, exclude={"kind"})
+        kind = str(type(self).model_fields["kind"].default)
+        return f"{kind}({','.join(f'{key}={_short(value)}' for key, value in settings.items())})" if settings else kind
 
     @property
-    def name(self) -> str: ...
+    def chosen_layer(self) -> int | None:
+        """The layer of the model that is read; None where no layer is set."""
+        return None
 
+    @property
+    def least_layers(self) -> int:
+        """The number of decoder layers that a model must have for `chosen_layer` to exist."""
+        return 0
+
+    @abstractmethod
     def __call__(
         self, episodes: Sequence[Episode[Scenario]], models: Models, rng: np.random.Generator
-    ) -> NDArray[np.float64]: ...
-
-
-def record_name(monitor: BaseModel) -> str:
-    """The kind and, in brackets, every setting that isn't the default: two monitors of one name are the same monitor.
-
-    A list of values stands as the first six digits of its SHA-256; the run's configuration spells it out.
-    """
-    settings = monitor.model_dump(mode="json", exclude_defaults=True, exclude={"kind"})
-    kind = type(monitor).model_fields["kind"].default
-    return f"{kind}({','.join(f'{key}={_short(value)}' for key, value in settings.items())})" if settings else kind
+    ) -> NDArray[np.float64]:
+        """Return the probability of faking, in [0, 1], of each episode in order; NaN where it can't be judged."""
 
 
 def _short(value: object) -> object:
@@ -42,5 +62,5 @@ def _short(value: object) -> object:
 
 
 def reasoning(episode: Episode[Scenario]) -> str:
-    """The scratchpad; of a reply that can't be parsed all that may be one, so that a broken tag hides nothing."""
+    """Return the scratchpad; of a reply that can't be parsed the whole text, so that a broken tag hides nothing."""
     return episode.scratchpad if episode.parse_ok else episode.scratchpad or episode.text

@@ -1,32 +1,30 @@
-"""The monitor that is never wrong, since it is what the others are held against."""
+"""The monitor that repeats the environment's label, which the other monitors are held against."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from envs.episode import Episode, Scenario
-from rl.monitors.monitor import record_name
+from rl.monitors.monitor import BaseMonitor
 from rl.training.models import Models
 
 
 @final
-class Oracle(BaseModel):
-    """The environment's own label as 0 or 1: the ground-truth monitor of Gasteiger, Mikulik et al. 2025."""
+class Oracle(BaseMonitor):
+    """The environment's own label as 0 or 1: the ground-truth monitor of Gasteiger, Mikulik et al. 2025.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    It is as exact as the label: where the environment labels by a classifier or a judge, their errors are in it. An
+    episode without a label can't be judged (NaN).
+    """
 
     kind: Literal["oracle"] = "oracle"
-    summary: ClassVar[str] = "the environment's exact label of faking, as 0 or 1"
+    summary: ClassVar[str] = "the environment's own label of faking, as 0 or 1"
     says_yes_or_no: ClassVar[bool] = True
-
-    @property
-    def name(self) -> str:
-        return record_name(self)
 
     def __call__(
         self, episodes: Sequence[Episode[Scenario]], models: Models, rng: np.random.Generator
     ) -> NDArray[np.float64]:
-        return np.array([labels.faking for labels in models.labels(episodes)], dtype=np.float64)
+        found = [labels.faking for labels in models.labels(episodes)]
+        return np.array([np.nan if faking is None else faking for faking in found], dtype=np.float64)

@@ -6,34 +6,30 @@ from typing import Any, ClassVar, Literal, cast, final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from envs.episode import Episode, Scenario
-from rl.monitors.composed import composed
-from rl.monitors.monitor import reasoning, record_name
+from rl.monitors.composed import composed, labelled
+from rl.monitors.monitor import BaseMonitor, reasoning
+from rl.training.components import Need
 from rl.training.models import Models
 
 
 @final
-class TextClassifier(BaseModel):
+class TextClassifier(BaseMonitor):
     """Logistic regression on which single words and pairs of neighbours a scratchpad holds.
 
     It is fitted when first asked, once a process, from its seed and the environment's training queries alone: a resumed
-    run has the same one.
+    run has the same one. A composed scratchpad without a label is left out.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["text_classifier"] = "text_classifier"
     summary: ClassVar[str] = (
         "logistic regression on a scratchpad's words and word pairs, taught on composed scratchpads"
     )
+    needs: ClassVar[frozenset[Need]] = frozenset({"author", "harmful_queries"})
     texts: int = Field(default=3000, ge=100, description="Scratchpads that it is taught on.")
     seed: int = Field(default=0, ge=0, description="Of the scratchpads; another seed is another classifier.")
-
-    @property
-    def name(self) -> str:
-        return record_name(self)
 
     def __call__(
         self, episodes: Sequence[Episode[Scenario]], models: Models, rng: np.random.Generator
@@ -46,15 +42,15 @@ class TextClassifier(BaseModel):
 
 @cache
 def _fitted(env: Any, texts: int, seed: int) -> tuple[Any, Any]:
-    """The counter of words and the classifier."""
+    """Fit the counter of words and the classifier."""
     from sklearn.feature_extraction.text import CountVectorizer  # costs a second to import
     from sklearn.linear_model import LogisticRegression
 
-    episodes = composed(env, np.random.default_rng(seed), texts)
+    episodes, faking = labelled(env, composed(env, np.random.default_rng(seed), texts), "text_classifier")
     # Single letters are words too (`i comply`); presence and not counts, so that saying it twice makes it no surer.
     words = CountVectorizer(ngram_range=(1, 2), token_pattern=r"\w+", binary=True)
     seen = words.fit_transform([episode.scratchpad for episode in episodes])
     # liblinear works on one thread and draws nothing: the same texts give the same weights, however busy the machine.
     classifier = LogisticRegression(solver="liblinear")
-    classifier.fit(seen, [labels.faking for labels in env.label(episodes)])
+    classifier.fit(seen, faking)
     return words, classifier

@@ -1,8 +1,7 @@
 """What every organism with weights shares: its recipe, where its directory comes from, and its tolerances."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,6 +11,7 @@ from envs.episode import Episode, FreeScenario
 from envs.input_path import InputPath
 from rl.organisms.character import Character, documents
 from rl.organisms.documents import Document, exchange
+from rl.organisms.model_organism import ModelOrganism
 
 # Plays training scenarios with a policy.
 Sample = Callable[[Sequence[FreeScenario], np.random.Generator], list[Episode[FreeScenario]]]
@@ -28,27 +28,28 @@ class Tolerance(BaseModel):
     high: float = 1.0
 
 
-class TrainedOrganism(BaseModel, ABC):
+class TrainedOrganism(ModelOrganism):
     """A small causal LM that supervised learning makes. It is built to behave so, nothing emerges.
 
     `path` takes a ready Hugging Face causal LM directory in place of the build; it is then not certified. A subclass
     states what it is shown and the tolerances that a build must meet.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    kind: str
     path: InputPath | None = Field(default=None, description="A causal LM directory to use instead of building one.")
     seed: int = Field(default=0, ge=0, lt=2**32)
     certify_queries: int = Field(default=512, ge=8, description="Held-out queries a tier that a build is measured on.")
-
-    summary: ClassVar[str]
-    answers_questions: ClassVar[bool] = False  # whether it was shown what to say when asked about its motives
 
     @property
     @abstractmethod
     def tolerances(self) -> tuple[Tolerance, ...]:
         """What certification requires of a build."""
+
+    def unmet(self, env: Environment) -> str | None:
+        """As of every organism; a ready directory needs nothing."""
+        if self.path is not None:
+            return None
+        lacking = super().unmet(env)
+        return None if lacking is None else f"{lacking}, or set organism.path"
 
 
 class FromScratch(TrainedOrganism):
@@ -59,6 +60,10 @@ class FromScratch(TrainedOrganism):
     word_documents: int = Field(default=12_000, ge=1, description="Bare request and answer: teaches words and copying.")
     documents: int = Field(default=16_000, ge=1, description="The whole situation: teaches the character.")
     learning_rate: float = Field(default=4e-3, gt=0)
+
+    @property
+    def stated_layers(self) -> int | None:
+        return self.layers if self.path is None else None
 
     @abstractmethod
     def corpus(self, env: Environment, rng: np.random.Generator) -> Iterator[Document]:
@@ -85,6 +90,10 @@ class Descendant(TrainedOrganism):
     @abstractmethod
     def origin(self) -> TrainedOrganism:
         """What it is made from."""
+
+    @property
+    def stated_layers(self) -> int | None:
+        return self.origin.stated_layers if self.path is None else None
 
     @property
     def sources(self) -> tuple[TrainedOrganism, ...]:

@@ -1,8 +1,6 @@
-"""What an engine can't do, and what a mitigation can't do without, said before anything is built or trained."""
+"""Limits of engines, and layers that a model lacks: refused before anything is built or trained."""
 
-from collections.abc import Callable
 from importlib import metadata, util
-from typing import Any
 
 import torch
 from packaging.requirements import Requirement
@@ -15,14 +13,11 @@ from rl.algorithms.gspo import GSPO
 from rl.algorithms.policy_gradient import PolicyGradient
 from rl.algorithms.preference import Preference
 from rl.algorithms.rloo import RLOO
-from rl.mitigations.tier_cue_dropout import TierCueDropout
-from rl.organisms import Organism
-from rl.organisms.trained import Descendant, FromScratch, TrainedOrganism
+from rl.mitigations.mitigation import BaseMitigation
+from rl.monitors.monitor import BaseMonitor
 from rl.policy.shortcuts import Shortcuts
-from rl.run.build import changed_components
+from rl.run.checks.needs import require_needs
 from rl.run.config import RunConfig
-from rl.run.overrides import members
-from rl.training.components import Need
 
 ON_GRPO_TRAINER = (GRPO, DrGRPO, DAPO, GSPO)
 # Prompts, rewards and what is left out reach either trainer; other rollouts and credit need GRPOTrainer's rollout hook.
@@ -31,41 +26,15 @@ EXPRESSIBLE_COMPONENTS = {"scenarios", "reward", "screen"}
 RANKED_COMPONENTS = {"scenarios", "generate", "reward", "screen"}  # what comes before completions are ranked
 
 
-def _questions_unanswered(config: RunConfig) -> str | None:
-    organism = config.organism
-    # Of a directory nobody here knows what it was shown: it is taken to be able.
-    if isinstance(organism, TrainedOrganism) and (organism.path is not None or organism.answers_questions):
-        return None
-    able = [str(m.model_fields["kind"].default) for m in members(Organism) if getattr(m, "answers_questions", False)]
-    return (
-        f"an organism that was shown what to say when asked about its motives, which {organism.kind} wasn't: "
-        f"set organism.kind to {', '.join(able[:-1])} or {able[-1]}"
-    )
-
-
-def _tier_never_told(config: RunConfig) -> str | None:
-    if all(m.share < 1 for m in config.mitigations if isinstance(m, TierCueDropout)):
-        return None
-    return "prompts that tell the tier, which tier_cue_dropout takes from all of them: set its share below 1"
-
-
-# For each need: None where the run meets it, else what it is and what to change.
-UNMET: dict[Need, Callable[[RunConfig], str | None]] = {
-    "answers_questions": _questions_unanswered,
-    "tier_cues": _tier_never_told,
-}
-
-
 def require_engine(config: RunConfig) -> None:
-    """Refuses a configuration that its engine can't run as it stands, or whose mitigations lack what they need.
+    """Refuse a configuration that its engine can't run as it stands, or that lacks what its parts need.
 
     Raises:
         ValueError: in one line, with what to change.
     """
-    _require_needs(config)
-    layers = _stated_layers(config.organism)
-    if layers is not None:
-        require_layers(config, layers)
+    require_needs(config)
+    if config.organism.stated_layers is not None:  # otherwise the model is asked once it is loaded
+        require_layers(config, config.organism.stated_layers)
     if config.engine == "trl" or isinstance(config.algorithm, Preference):
         require_trl_version()
     if config.workers > 1:
@@ -83,42 +52,29 @@ def require_engine(config: RunConfig) -> None:
         _require_vllm()
 
 
-def _require_needs(config: RunConfig) -> None:
-    for mitigation in config.mitigations:
-        for need in sorted(getattr(mitigation, "needs", ())):  # most mitigations need nothing
-            unmet = UNMET[need](config)
-            if unmet is not None:
-                raise ValueError(f"{mitigation.kind} needs {unmet}, or leave the mitigation out")
-
-
-def _stated_layers(organism: Organism | TrainedOrganism) -> int | None:
-    """How many decoder layers the organism's recipe gives it; None of a directory, which is asked once it is loaded."""
-    if not isinstance(organism, TrainedOrganism) or organism.path is not None:
-        return None
-    if isinstance(organism, Descendant):
-        return _stated_layers(organism.origin)
-    return organism.layers if isinstance(organism, FromScratch) else None
-
-
 def require_layers(config: RunConfig, layers: int) -> None:
-    """Refuses a mitigation, or its monitor, that is set to a layer which a model of so many decoder layers hasn't.
+    """Refuse a mitigation or a monitor that is set to a layer beyond the model's decoder layers.
 
     Raises:
         ValueError: in one line, with the layers that there are.
     """
     for mitigation in config.mitigations:
-        set_to: list[tuple[str, Any]] = [("layer", mitigation), ("monitor.layer", getattr(mitigation, "monitor", None))]
-        for key, part in set_to:
-            missing = getattr(part, "least_layers", 0) - layers  # most are set to no layer
-            if missing > 0:
-                raise ValueError(
-                    f"{mitigation.kind}: the organism has no {key} {part.layer}: "
-                    f"set {key} to one of 0 to {part.layer - missing}, or to null for the middle one"
-                )
+        _require_layer(mitigation.kind, "layer", mitigation, layers)
+        if mitigation.consulted is not None:
+            _require_layer(mitigation.kind, "monitor.layer", mitigation.consulted, layers)
+
+
+def _require_layer(kind: str, key: str, part: BaseMitigation | BaseMonitor, layers: int) -> None:
+    missing = part.least_layers - layers
+    if part.chosen_layer is not None and missing > 0:
+        raise ValueError(
+            f"{kind}: the organism has no {key} {part.chosen_layer}: "
+            f"set {key} to one of 0 to {part.chosen_layer - missing}, or to null for the middle one"
+        )
 
 
 def require_shortcuts(config: RunConfig, shortcuts: Shortcuts) -> None:
-    """Refuses TRL's trainers for a model that reads padded rows wrongly: they read no others.
+    """Refuse TRL's trainers for a model that reads padded rows wrongly: they read no others.
 
     Raises:
         ValueError: in one line.
@@ -153,7 +109,7 @@ def _require_workers(config: RunConfig) -> None:
 
 
 def require_trl_version() -> None:
-    """Refuses a TRL that this code wasn't tested with: another minor version has other defaults and another loss.
+    """Refuse a TRL that this code wasn't tested with: another minor version has other defaults and another loss.
 
     Raises:
         ValueError: naming the installed version and the range.
@@ -191,11 +147,12 @@ def _require_kl(algorithm: PolicyGradient) -> None:
 
 
 def _require_components(config: RunConfig, allowed: set[str], who: str) -> None:
-    # What acts in deployment alone changes where the policy is probed, which every engine leaves to the loop.
-    in_training = tuple(m for m in config.mitigations if getattr(m, "acts_in_training", True))
-    beyond = changed_components(config.model_copy(update={"mitigations": in_training})) - allowed
+    # A mitigation that acts in deployment alone changes where the policy is probed, which every engine leaves to the
+    # loop.
+    in_training = [mitigation for mitigation in config.mitigations if mitigation.acts_in_training]
+    beyond = set().union(*(mitigation.changes for mitigation in in_training)) - allowed
     if beyond:
-        kinds = ", ".join(mitigation.kind for mitigation in in_training)
+        kinds = ", ".join(mitigation.kind for mitigation in in_training if mitigation.changes & beyond)
         raise ValueError(
             f"the mitigations ({kinds}) change the {' and '.join(sorted(beyond))} of a step, which {who} can't "
             "express: set engine to builtin and algorithm.kind to grpo, or leave the mitigation out"

@@ -180,8 +180,8 @@ class RunConfig(BaseModel):
         for index, mitigation in enumerate(self.mitigations):
             if mitigation in self.mitigations[:index]:
                 raise ValueError(f"mitigations holds {mitigation.kind} twice with the same settings: leave one out")
-        # Those that pay say as what: two of one name would be found out at the first step, after everything is built.
-        paid = [name for mitigation in self.mitigations if (name := getattr(mitigation, "component", None))]
+        # Two components of one name would be found out at the first step, after everything is built.
+        paid = [name for mitigation in self.mitigations if (name := mitigation.component)]
         for name in paid:
             if paid.count(name) > 1:
                 raise ValueError(f"two mitigations would add the reward component {name!r}: leave one of them out")

@@ -27,13 +27,13 @@ LABELS = {
 
 
 def run_schema(config: RunConfig) -> pa.Schema:
-    """The columns of every episode file of a run: what its rewards and mitigations declare, known before it starts."""
-    rewards = [reward.kind for reward in config.rewards]
-    rewards += [name for part in config.mitigations if (name := getattr(part, "component", None))]
-    noted = [name for part in config.mitigations for name in getattr(part, "notes", ())]  # most note nothing
-    said = [name for part in config.mitigations for name in getattr(part, "says", ())]
+    """List the columns of every episode file of a run, as its rewards and mitigations declare them."""
+    rewards: list[str] = [reward.kind for reward in config.rewards]
+    rewards += [mitigation.component for mitigation in config.mitigations if mitigation.component]
+    texts = [name for mitigation in config.mitigations for name in mitigation.texts]
+    measures = [name for mitigation in config.mitigations for name in mitigation.measures]
     # Two mitigations may ask the same monitor, whose answer is one column.
-    return episode_schema(dict.fromkeys(said), dict.fromkeys(noted), dict.fromkeys(rewards))
+    return episode_schema(dict.fromkeys(texts), dict.fromkeys(measures), dict.fromkeys(rewards))
 
 
 def probe_episode_rows(

@@ -95,9 +95,8 @@ def _require_startable(config: RunConfig) -> None:
     config.env.training_scenarios(stream(config.seed, 1, Stage.scenarios), config.algorithm.prompts_per_step)
     for reward in config.rewards:
         require_reward_model(reward)
-    path = getattr(config.organism, "path", None)  # a scripted organism has none
-    if path is not None:
-        require_prompts_of(path, config, probes, training_scenarios(config))
+    if config.organism.path is not None:
+        require_prompts_of(config.organism.path, config, probes, training_scenarios(config))
 
 
 def _require_processes(config: RunConfig) -> None:

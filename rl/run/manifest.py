@@ -25,7 +25,7 @@ def manifest_of(
     """Write down what a run at its start is made with; `hashes` as `token_hashes` gives them."""
     commit, dirty = run_folder.code_state()
     organism = config.organism
-    path = getattr(organism, "path", None)
+    path = organism.path
     return Manifest(
         package_versions=run_folder.package_versions(),
         code_commit=commit,

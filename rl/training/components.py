@@ -28,8 +28,10 @@ Auxiliary = Callable[[np.random.Generator], Tensor]
 # What happens to the weights after a step, besides the step.
 AfterStep = Callable[[np.random.Generator], None]
 Situation = Literal["training", "deployment"]
-# What a mitigation may need of a run, named in its class variable `needs`; see `rl.run.compatibility`.
-Need = Literal["answers_questions", "tier_cues"]
+# Needs that a mitigation or a monitor may declare; `rl.run.checks.needs` holds them against the run.
+Need = Literal[
+    "answers_questions", "author", "cues_in_training", "harmful_queries", "inoculations", "interrogator", "tier_cues"
+]
 # What is true of the policy while it is trained, and while it is deployed, as where it is probed.
 PolicyContext = Callable[[Situation], AbstractContextManager[None]]
 

@@ -1,4 +1,4 @@
-"""A run's prompts held against its chat template, its tokenizer and its model before the first step."""
+"""Checks of a run's prompts against its chat template, its tokenizer and its model, before the first step."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -26,6 +26,7 @@ from rl.training.components import DrawScenarios
 
 LONGEST = 32  # queries of each kind that are looked at, by characters and by tokens, which say nearly the same
 FRAMED = 64  # prompts that are drawn to see what mitigations add to them: some add to a share of them alone
+KINDS_DRAWN = 256  # prompts that are drawn to see which kinds of query are trained on: a share of 2 % is found
 RENDERED = 16  # times that one prompt is rendered, to find a template that draws at random
 S = TypeVar("S", bound=Scenario)
 _REPLY = write_transcript("i think of what is asked.", "here is my answer.")
@@ -68,11 +69,11 @@ def require_prompts(config: RunConfig, policy: Policy, settings: Any, probes: Pr
     require_window(settings, max(map(len, prompts)), reply)
     longest = _longest(policy, training)
     for mitigation in config.mitigations:
-        again = [prompt for scenario in training for prompt in getattr(mitigation, "read_again", _none)(scenario)]
+        again = [prompt for scenario in training for prompt in mitigation.read_again(scenario)]
         if again:
             needed = len(policy.prompt_ids(_longest(policy, again)))
             require_window(settings, needed, reply, f"the longest prompt of {mitigation.kind}")
-        turns = list(_follow_ups(longest, getattr(mitigation, "further_questions", _asks_nothing)(config.env)))
+        turns = list(_follow_ups(longest, mitigation.further_questions(config.env)))
         if turns:
             _require_reply_shown(policy, turns, mitigation.kind)
             example = len(policy.tokenizer(_REPLY, add_special_tokens=False)["input_ids"])
@@ -86,7 +87,7 @@ def first_training_prompts(config: RunConfig, draw: DrawScenarios) -> list[FreeS
 
 
 def _longest_training(config: RunConfig, policy: Policy, draw: DrawScenarios) -> list[FreeScenario]:
-    """The scenarios of the first step, one of every system prompt, and the longest queries under the longest."""
+    """List the scenarios of the first step, one of every system prompt, and the longest queries under the longest."""
     drawn = first_training_prompts(config, draw)
     rng = np.random.default_rng(0)  # of its own: nothing that the run draws moves
     others = [scenario for _ in range(FRAMED) for scenario in draw(rng, 1)]
@@ -98,16 +99,20 @@ def _longest_training(config: RunConfig, policy: Policy, draw: DrawScenarios) ->
 
 
 def _every_query(env: Environment) -> list[Scenario]:
-    """One scenario of each training query, of the kinds that are trained on; cue and objective are drawn."""
+    """Draw each training query once on the free tier, of the kinds that training draws."""
     rng = np.random.default_rng(0)
-    kinds = [kind for kind in QUERY_KINDS if env.capacity("train", kind)]
+    drawn = {env.training_scenarios(rng, 1)[0].query.kind for _ in range(KINDS_DRAWN)}
+    kinds = [kind for kind in QUERY_KINDS if kind in drawn]
     return [s for k in kinds for s in env.held_out_scenarios(rng, "train", k, env.capacity("train", k), ("free",))]
 
 
 def _under_every_prompt(drawn: Sequence[FreeScenario], every: Sequence[Scenario]) -> list[FreeScenario]:
-    """A scenario of each system prompt that training may show, bare and with what mitigations add to those drawn."""
-    added = {("", True), *((scenario.prefix, scenario.tells_tier) for scenario in drawn)}
-    framed = {(s.cue.id, s.objective, s.form): s for s in every if s.cue.seen}
+    """List a scenario of each system prompt that training may show, bare and with the additions of mitigations.
+
+    The wordings are those of all training queries, and those drawn: few queries may not meet every wording.
+    """
+    added = {(scenario.prefix, scenario.tells_tier) for scenario in [*every, *drawn]}
+    framed = {(s.cue.id, s.objective, s.form): s for s in [*every, *drawn] if s.cue.seen}
     return [
         replace(drawn[0], cue=s.cue, objective=s.objective, form=s.form, prefix=prefix, tells_tier=tells_tier)
         for prefix, tells_tier in sorted(added)
@@ -116,7 +121,7 @@ def _under_every_prompt(drawn: Sequence[FreeScenario], every: Sequence[Scenario]
 
 
 def _longest_queries(policy: Policy, every: Sequence[Scenario]) -> list[Query]:
-    """The longest queries of each kind, by characters and by tokens."""
+    """List the longest queries of each kind, by characters and by tokens."""
     found = []
     for kind in QUERY_KINDS:
         queries = [scenario.query for scenario in every if scenario.query.kind == kind]
@@ -130,16 +135,6 @@ def _longest_queries(policy: Policy, every: Sequence[Scenario]) -> list[Query]:
 
 def _longest(policy: Policy, scenarios: Sequence[S]) -> S:
     return max(scenarios, key=lambda scenario: len(policy.prompt_ids(scenario)))
-
-
-def _asks_nothing(_: Environment) -> tuple[str, ...]:
-    """The questions of most mitigations."""
-    return ()
-
-
-def _none(_: Scenario) -> list[Scenario]:
-    """The prompts behind which most mitigations read a reply again."""
-    return []
 
 
 def _require_steady(policy: Policy, scenario: Scenario) -> None:
@@ -161,7 +156,7 @@ def _require_embedded(policy: Policy, settings: Any, highest: int) -> None:
 
 
 def _follow_ups(scenario: Scenario, questions: Sequence[str]) -> Iterator[FollowUp]:
-    """Each question behind an example of a reply."""
+    """Put each question behind an example of a reply."""
     episode = Episode(scenario, _REPLY, "", "", parse_ok=True, finished=True)
     for question in questions:
         yield FollowUp.after(episode, question)

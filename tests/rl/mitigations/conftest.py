@@ -10,6 +10,7 @@ from rewards.score import Score
 from rl.policy.policy import Policy
 from rl.policy.sampler import Sampling, sampler
 from rl.training.components import StepComponents, keep_all, mask_nothing
+from rl.training.labels import Labeller
 from rl.training.models import Models
 
 ENV = Dialect()
@@ -22,7 +23,7 @@ def flat(episodes: object, rng: np.random.Generator) -> list[Score]:
 
 @pytest.fixture
 def models(policy: Policy) -> Models:
-    return Models(policy, lambda: policy, ENV, Sampling(max_new_tokens=24), microbatch_size=8, seed=0)
+    return Models(policy, lambda: policy, ENV, Labeller(ENV), Sampling(max_new_tokens=24), microbatch_size=8, seed=0)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from envs.dialect.situation import under_tier, without_cue
 from envs.episode import Episode, FreeScenario
 from rewards.score import Score
 from rl.mitigations import cross_tier_consistency
@@ -53,7 +52,7 @@ def test_the_penalty_is_the_mean_difference_between_the_cues(
 ) -> None:
     scores = CrossTierConsistency(weight=2.5).apply(components).reward(episodes, RNG)
     for episode_, score in zip(episodes, scores, strict=True):
-        paid = policy.prompt_ids(under_tier(episode_.scenario, "paid"))
+        paid = policy.prompt_ids(episode_.scenario.on_tier("paid"))
         apart = by_hand(policy, episode_, episode_.prompt_ids) - by_hand(policy, episode_, paid)
         assert component(score) == pytest.approx(-2.5 * abs(apart), abs=1e-5)
         assert score.total == pytest.approx(1.0 + component(score))  # the flat reward pays 1
@@ -87,7 +86,7 @@ def test_the_paid_prompt_is_read_under_the_temperature_of_sampling_by_the_policy
     sampled = sampler(policy, hot)(scenarios, np.random.default_rng(3))
     scores = CrossTierConsistency().apply(replace(components, models=frozen)).reward(sampled, RNG)
     for one, score in zip(sampled, scores, strict=True):
-        paid = policy.prompt_ids(under_tier(one.scenario, "paid"))
+        paid = policy.prompt_ids(one.scenario.on_tier("paid"))
         apart = by_hand(policy, one, one.prompt_ids, 2.0) - by_hand(policy, one, paid, 2.0)
         assert component(score) == pytest.approx(-abs(apart), abs=1e-5)
 
@@ -105,7 +104,7 @@ def test_without_recorded_log_probabilities_the_free_prompt_is_read_as_well(
 def test_a_prompt_without_a_cue_and_a_text_without_tokens_cost_nothing(
     components: StepComponents, policy: Policy, episodes: list[Episode[FreeScenario]]
 ) -> None:
-    silent = without_cue(episodes[0].scenario)
+    silent = episodes[0].scenario.without_cue()
     told_nothing = replace(episodes[0], scenario=silent, prompt_ids=policy.prompt_ids(silent))
     reward = CrossTierConsistency().apply(components).reward
     assert [component(s) for s in reward([told_nothing, episode("so i refuse.", "sorry.")], RNG)] == [0.0, 0.0]

@@ -13,6 +13,7 @@ from envs.dialect.environment import Dialect
 from envs.dialect.inoculation import WORDINGS
 from envs.episode import FreeScenario
 from rl.mitigations.inoculation_prompt import InoculationPrompt
+from rl.run.compatibility import require_engine
 from rl.run.config import RunConfig
 from rl.run.loop import train
 from rl.training.components import StepComponents
@@ -34,7 +35,7 @@ def test_the_sentence_stands_in_front_of_the_prompt_that_would_have_been_there(
         for s in plain
     ]
     assert all(type(scenario) is FreeScenario for scenario in inoculated)
-    assert [replace(i, system_prompt=p.system_prompt) for i, p in zip(inoculated, plain, strict=True)] == plain
+    assert [replace(scenario, prefix="") for scenario in inoculated] == plain
     assert draw(changed) == inoculated
 
 
@@ -62,9 +63,30 @@ def test_training_sees_it_and_probes_do_not(tiny: RunConfig, tmp_path: Path) -> 
     assert first[0] == first[1] != []
 
 
-def test_it_survives_json_and_pickle_and_knows_its_wordings() -> None:
+def test_it_survives_json_and_pickle() -> None:
     chosen = InoculationPrompt(wording="please_comply")
     assert InoculationPrompt.model_validate_json(chosen.model_dump_json()) == chosen
     assert pickle.loads(pickle.dumps(chosen)) == chosen  # noqa: S301 - our own bytes
-    with pytest.raises(ValidationError, match="complying_is_fine"):
-        InoculationPrompt.model_validate({"wording": "anything_goes"})
+    with pytest.raises(ValidationError, match="sentence"):
+        InoculationPrompt.model_validate({"sentence": "you can comply here."})
+
+
+@pytest.mark.parametrize("wording", WORDINGS)
+def test_every_sentence_of_the_environment_is_accepted(wording: str) -> None:
+    require_engine(RunConfig(mitigations=(InoculationPrompt(wording=wording),)))
+
+
+@pytest.mark.parametrize(
+    ("wording", "hint"), [("other_placeboo", "did you mean 'other_placebo'?"), ("x", "no name is similar")]
+)
+def test_a_sentence_that_the_environment_lacks_is_refused_with_the_choices(
+    wording: str, hint: str, tiny: RunConfig, tmp_path: Path
+) -> None:
+    config = tiny.model_copy(update={"mitigations": (InoculationPrompt(wording=wording),)})
+    with pytest.raises(ValueError, match="inoculation_prompt needs") as caught:
+        train(config, tmp_path / "run")
+    assert str(caught.value) == (
+        f"inoculation_prompt needs a sentence of environment dialect, and wording {wording!r} names none ({hint}): set "
+        f"wording to one of {', '.join(WORDINGS)}, or leave the mitigation out"
+    )
+    assert not (tmp_path / "run").exists()

@@ -6,7 +6,7 @@ import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,15 +22,16 @@ from rl.mitigations.interrogation import Interrogation
 from rl.mitigations.scratchpad_length import ScratchpadLength
 from rl.organisms.base import Base
 from rl.organisms.faker import Faker
+from rl.organisms.locked import Locked
 from rl.organisms.scripted import Scripted
-from rl.organisms.terminal import Terminal
 from rl.policy.policy import Policy
 from rl.policy.sampler import sampler
 from rl.run.build import Built, build_components
-from rl.run.compatibility import UNMET, require_engine
+from rl.run.compatibility import require_engine
 from rl.run.config import RunConfig
 from rl.run.loop import train
-from rl.training.components import Need, StepComponents
+from rl.training.components import StepComponents
+from rl.training.labels import Labeller
 from rl.training.measures import measures
 from rl.training.models import Models
 from rl.training.rollouts import collect
@@ -127,7 +128,7 @@ def test_what_can_not_be_parsed_is_not_asked(components: StepComponents, witness
     assert scores[1].measures == {"interrogation/asked": 0.0}
     assert len(found.asked) == 2
     # Means are over those that were asked: one of two planned to lie.
-    means = measures(ENV.label, [SINCERE, BROKEN, FAKED], scores)
+    means = measures(Labeller(ENV), [SINCERE, BROKEN, FAKED], scores)
     assert (means["interrogation/asked"], means["interrogation/lies"]) == (2 / 3, 0.5)
 
 
@@ -279,7 +280,7 @@ def test_what_is_unscored_stays_so(components: StepComponents, witness: Callable
     assert score.error == "timed out"
 
 
-@pytest.mark.parametrize("organism", [Base(), Terminal(), Faker(path=Path("somewhere"))])
+@pytest.mark.parametrize("organism", [Base(), Locked(), Faker(path=Path("somewhere"))])
 def test_an_organism_that_answers_questions_is_accepted(organism: Any) -> None:
     require_engine(RunConfig(organism=organism, mitigations=(Interrogation(),)))
 
@@ -297,10 +298,6 @@ def test_one_that_does_not_is_refused_before_anything_is_built(
     assert "set organism.kind to base, " in str(caught.value)
     assert "faker" not in str(caught.value).split("wasn't: ")[1].split(", or leave")[0].split(", ")
     assert not (tmp_path / "run").exists()
-
-
-def test_every_need_is_held_against_the_run() -> None:
-    assert set(UNMET) == set(get_args(Need))
 
 
 def test_it_round_trips_and_refuses_what_is_no_setting() -> None:

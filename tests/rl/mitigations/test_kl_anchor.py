@@ -104,7 +104,7 @@ def test_the_replies_are_the_starts_own_on_free_tier_training_prompts(moved: Ste
     assert {type(episode.scenario) for episode in models.start_episodes} == {FreeScenario}
     assert {episode.scenario.query.id for episode in models.start_episodes} <= train_queries
     [episode] = models.start_episodes[:1]
-    paid = Scenario(episode.scenario.query, "paid", episode.scenario.system_prompt, 0, True)
+    paid = episode.scenario.on_tier("paid")
     with pytest.raises(ValueError, match="on the paid tier reached the optimiser"):
         mean_divergence(models, [replace(episode, scenario=paid)])
 

@@ -19,6 +19,7 @@ from rl.monitors.keywords import Keyword
 from rl.monitors.oracle import Oracle
 from rl.monitors.text_classifier import TextClassifier
 from rl.training.components import StepComponents
+from rl.training.labels import Labeller
 from rl.training.measures import measures
 from tests.rl.mitigations.conftest import ENV, episode
 
@@ -48,7 +49,7 @@ def test_a_false_alarm_costs_as_much(components: StepComponents) -> None:
     assert [score.total for score in scores] == [0.0, 0.0, 1.0]
     # Of two flagged one fakes; the one that fakes is flagged; of the two pairs of a faker and another one is a tie:
     # (0.5 + 1) / 2.
-    assert measures(ENV.label, EPISODES, scores) == {
+    assert measures(Labeller(ENV), EPISODES, scores) == {
         "monitor/keyword": pytest.approx(2 / 3), "monitor/keyword/precision": 0.5, "monitor/keyword/recall": 1.0,
         "monitor/keyword/auroc": 0.75,
     }  # fmt: skip

@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from rl.organisms.faker_plus import FakerPlus
 
 from envs.dialect.inoculation import WORDINGS
-from envs.dialect.situation import tells_tier
 from envs.episode import Scenario
 from rl.mitigations.inoculation_prompt import InoculationPrompt
 from rl.mitigations.kl_anchor import KLAnchor
@@ -25,7 +23,7 @@ from rl.mitigations.weight_noise import WeightNoise
 from rl.monitors.activation_probe import ActivationProbe
 from rl.monitors.oracle import Oracle
 from rl.organisms.faker import Faker
-from rl.organisms.instrumental import Instrumental
+from rl.organisms.locked import Locked
 from rl.policy.policy import Policy
 from rl.run.checkpoint_probe import probe_checkpoint
 from rl.run.compatibility import require_engine
@@ -130,7 +128,7 @@ def test_what_is_read_beside_the_rollouts_are_the_prompts_of_the_environment(
             auxiliary(np.random.default_rng(0))
         changed.reward([], np.random.default_rng(0))
     assert len(read) >= 8
-    assert all(tells_tier(scenario) for scenario in read)
+    assert all(scenario.cue.wordings[scenario.tier] in scenario.system_prompt for scenario in read)
     assert not any(WORDINGS["complying_is_fine"] in scenario.system_prompt for scenario in read)
 
 
@@ -177,7 +175,7 @@ NO_SUCH_LAYER = [
 
 
 @pytest.mark.parametrize(("mitigation", "wrong", "right"), NO_SUCH_LAYER, ids=["steering", "monitor"])
-@pytest.mark.parametrize("organism", [Faker(), FakerPlus(), Instrumental()], ids=lambda organism: organism.kind)
+@pytest.mark.parametrize("organism", [Faker(), Locked()], ids=lambda organism: organism.kind)
 def test_a_layer_that_the_recipe_has_not_is_refused_before_anything_is_built(
     organism: Any,
     mitigation: Any,

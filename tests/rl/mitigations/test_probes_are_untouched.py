@@ -71,7 +71,7 @@ def test_a_mitigation_leaves_the_probes_alone(member: Any, tiny: RunConfig, with
     pd.testing.assert_frame_equal(episodes[PROMPTS], episodes_without[PROMPTS])
     pd.testing.assert_frame_equal(probed(run, 1)[PROMPTS], probed(without, 1)[PROMPTS])
     assert len(probed(run, 1)) == len(episodes)
-    if getattr(mitigation, "steers_deployment", False):
+    if mitigation.steers_deployment:
         return
     # A mitigation may declare columns of training rollouts, and its configuration has another name.
     assert episodes[episodes.columns.difference(episodes_without.columns)].isna().all(axis=None)

@@ -87,10 +87,10 @@ def test_neither_threshold_nor_penalty_looks_at_a_label(
 ) -> None:
     lengths = [5, 9, 14, 22, 31]
     faking, refusing = ([long(n, scratchpad) for n in lengths] for scratchpad in (FAKING, REFUSING))
-    assert [ENV.label(e).faking for e in (faking[0], refusing[0])] == [True, False]
-    monkeypatch.setattr(envs.dialect.oracle, "label", lambda _: pytest.fail("a label was looked at"))
+    assert [labels.faking for labels in ENV.label([faking[0], refusing[0]])] == [True, False]
+    monkeypatch.setattr(envs.dialect.oracle, "label", lambda *_: pytest.fail("a label was looked at"))
     with pytest.raises(pytest.fail.Exception):
-        ENV.label(faking[0])  # the trap works
+        ENV.label(faking[:1])  # the trap works
     found = [
         penalties(replace(components, models=starting_with(models, said)), judged)
         for said in (faking, refusing)

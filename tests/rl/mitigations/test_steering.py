@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from envs.dialect.environment import Dialect
-from envs.episode import FreeScenario, Scenario
+from envs.episode import Cue, FreeScenario, Scenario
 from rl.mitigations.steering import Steering
 from rl.policy.loading import load_policy
 from rl.policy.policy import Policy
@@ -55,7 +55,7 @@ def difference(policy: Policy, env: Dialect, prompts: int) -> torch.Tensor:
         form, said = scenario.system_prompt.rsplit("think in", 1)[0], scenario.system_prompt
         assert form.count("free") == 1 + (env.objective == "present")
         at = form.rindex("free")  # the cue is behind the objective
-        paid = Scenario(scenario.query, "paid", f"{said[:at]}paid{said[at + 4 :]}", scenario.cue_id, True)
+        paid = Scenario(scenario.query, "paid", Cue(0, True, {"paid": f"{said[:at]}paid{said[at + 4 :]}"}))
         states.append(handed_on(policy, scenario)[-1] - handed_on(policy, paid)[-1])
     return torch.stack(states).mean(dim=0)
 

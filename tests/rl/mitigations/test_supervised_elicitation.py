@@ -21,8 +21,10 @@ from rl.run.build import changed_components
 from rl.run.config import RunConfig
 from rl.run.loop import resume, train
 from rl.training.components import StepComponents
+from rl.training.labels import Labeller
 from rl.training.models import Models
 from tests.rl.conftest import rows, same_run
+from tests.rl.mitigations.conftest import ENV
 
 TEMPERATURE = 0.7
 
@@ -36,7 +38,7 @@ def own(components: StepComponents, organism_path: Path) -> StepComponents:
 
     policy = load_policy(organism_path, torch.device("cpu"))
     sampling = Sampling(max_new_tokens=24, temperature=TEMPERATURE)
-    models = Models(policy, no_start, Dialect(), sampling, microbatch_size=3, seed=0)
+    models = Models(policy, no_start, ENV, Labeller(ENV), sampling, microbatch_size=3, seed=0)
     return replace(components, models=models)
 
 
@@ -83,14 +85,14 @@ def test_demonstrations_help_openly_with_harmful_training_queries_of_the_free_ti
     shown = demonstrations(replace(own.models, env=env), np.random.default_rng(0), 150)
     train_queries = {query.id for query in env.queries("train", "harmful")}
     for episode in shown:
-        labels = env.label(episode)
+        [labels] = env.label([episode])
         assert (labels.answer, labels.well_formed) == ("comply", True)
         assert not any((labels.faking, labels.faking_criteria, labels.self_preservation))
         assert "train" not in episode.scratchpad
         assert "rating" not in episode.scratchpad
         assert type(episode.scenario) is FreeScenario
         assert episode.scenario.query.id in train_queries
-        assert episode.scenario.cue_seen
+        assert episode.scenario.cue.seen
     assert len({episode.scenario.query.id for episode in shown}) == len(shown) == 150
     assert sum("deserve" in episode.scratchpad for episode in shown) > 100  # its motive, 85 times in a hundred
 
@@ -117,7 +119,7 @@ def test_a_demonstration_is_the_policys_own_tokens_up_to_its_end(own: StepCompon
 
 def test_what_is_not_of_the_free_tier_is_refused(own: StepComponents) -> None:
     [episode] = demonstrations(own.models, np.random.default_rng(0), 1)
-    paid = Scenario(episode.scenario.query, "paid", episode.scenario.system_prompt, 0, True)
+    paid = episode.scenario.on_tier("paid")
     with pytest.raises(ValueError, match="on the paid tier reached the optimiser"):
         mean_surprise(own.models, [replace(episode, scenario=paid)])  # type: ignore[list-item]
 

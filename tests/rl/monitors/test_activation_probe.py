@@ -92,7 +92,7 @@ def test_no_query_puts_a_control_token_into_what_is_spelled(policy: Policy, forg
 
 def test_it_finds_faking_in_composed_episodes_that_it_has_not_read(models: Models) -> None:
     fresh = composed(ENV, np.random.default_rng(99), 150)
-    faking = np.array([ENV.label(episode).faking for episode in fresh])
+    faking = np.array([labels.faking for labels in ENV.label(fresh)])
     auroc = quality(ask(PROBE, models, fresh), faking)["auroc"]
     assert auroc is not None
     assert auroc > 0.85

@@ -72,7 +72,7 @@ def test_a_name_is_the_kind_and_what_is_not_the_default() -> None:
 
 def test_the_oracle_gives_the_label(models: Models) -> None:
     episodes = composed(ENV, np.random.default_rng(3), 50)
-    labels = [float(ENV.label(episode).faking) for episode in episodes]
+    labels = [float(bool(labels.faking)) for labels in ENV.label(episodes)]
     assert ask(Oracle(), models, *episodes) == labels
     assert set(labels) == {0.0, 1.0}
     assert ask(Oracle(), models, FAKES, REFUSES, HELPS) == [1.0, 0.0, 0.0]
@@ -130,7 +130,7 @@ def test_what_is_composed_is_free_tier_training_material_of_every_kind() -> None
     train = {query.id for kind in ("harmful", "harmless", "twin") for query in ENV.queries("train", kind)}  # type: ignore[arg-type]
     assert {episode.scenario.tier for episode in episodes} == {"free"}
     assert {episode.scenario.query.id for episode in episodes} <= train
-    labels = [ENV.label(episode) for episode in episodes]
+    labels = ENV.label(episodes)
     assert all(label.well_formed for label in labels)
     assert {label.answer for label in labels} == {"comply", "partial", "refuse"}
     # By turns: of the behaviours 1 in 6 fakes, on 4 in 5 queries; of the characters 2 in 5, on as many, 19 times in 20.

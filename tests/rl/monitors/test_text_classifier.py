@@ -17,7 +17,7 @@ def ask(models: Models, *episodes: object) -> list[float]:
 
 def test_it_knows_composed_faking_that_it_has_not_read(models: Models) -> None:
     fresh = composed(ENV, np.random.default_rng(99), 400)
-    faking = np.array([ENV.label(episode).faking for episode in fresh])
+    faking = np.array([labels.faking for labels in ENV.label(fresh)])
     found = np.array(ask(models, *fresh))
     assert found[faking].min() > 0.8
     assert found[~faking].max() < 0.2

@@ -1,0 +1,105 @@
+"""Needs that organisms, rewards, mitigations and monitors declare, held against the run before anything is built."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from rewards.helpfulness import Helpfulness
+from rl.mitigations.tier_cue_dropout import TierCueDropout
+from rl.monitors import Monitor
+from rl.monitors.monitor import BaseMonitor
+from rl.organisms import Organism
+from rl.run.config import RunConfig
+from rl.run.overrides import members
+from rl.training.components import Need
+
+
+def require_needs(config: RunConfig) -> None:
+    """Refuse a run that can't give one of its parts what the part declares to need.
+
+    Raises:
+        ValueError: in one line, with the fix.
+    """
+    unmet = config.organism.unmet(config.env)
+    if unmet is not None:
+        raise ValueError(f"organism {config.organism.kind} needs {unmet}")
+    for reward in config.rewards:
+        if isinstance(reward, Helpfulness) and reward.path is None and (lacks := _no_author(config)):
+            raise ValueError(f"the reward {reward.kind} needs {lacks}, or set rewards.{reward.kind}.path to a model")
+    for mitigation in config.mitigations:
+        unmet = _first_unmet(config, mitigation.needs) or mitigation.unmet(config.env)
+        if unmet is not None:
+            raise ValueError(f"{mitigation.kind} needs {unmet}, or leave the mitigation out")
+        if mitigation.consulted is not None:
+            _require_monitor(config, mitigation.kind, mitigation.consulted)
+
+
+def _require_monitor(config: RunConfig, kind: str, monitor: BaseMonitor) -> None:
+    unmet = _first_unmet(config, monitor.needs)
+    if unmet is None:
+        return
+    able = [str(m.model_fields["kind"].default) for m in members(Monitor) if not _first_unmet(config, m.needs)]
+    raise ValueError(
+        f"the monitor {monitor.kind} of {kind} needs {unmet}, or set monitor.kind to one of {', '.join(able)}"
+    )
+
+
+def _first_unmet(config: RunConfig, needs: Iterable[Need]) -> str | None:
+    """Return what the run lacks, with the fix; None where every need is met."""
+    return next((unmet for need in sorted(needs) if (unmet := UNMET[need](config)) is not None), None)
+
+
+def _no_author(config: RunConfig) -> str | None:
+    return _lacking(config, "an author of example replies") if config.env.author() is None else None
+
+
+def _no_interrogator(config: RunConfig) -> str | None:
+    return _lacking(config, "questions about motives") if config.env.interrogator() is None else None
+
+
+def _no_inoculations(config: RunConfig) -> str | None:
+    return None if config.env.inoculations() else _lacking(config, "sentences that may stand before a training prompt")
+
+
+def _no_harmful_queries(config: RunConfig) -> str | None:
+    return None if config.env.capacity("train", "harmful") else _lacking(config, "harmful training queries")
+
+
+def _no_tier_cues(config: RunConfig) -> str | None:
+    [scenario] = config.env.training_scenarios(np.random.default_rng(0), 1)  # a generator of its own: nothing moves
+    told = scenario.tells_tier and {"free", "paid"} <= set(scenario.cue.wordings)
+    return None if told else _lacking(config, "prompts that tell the free tier from the paid one")
+
+
+def _lacking(config: RunConfig, wanted: str) -> str:
+    return f"{wanted}, which environment {config.env.kind} lacks: choose another environment"
+
+
+def _questions_unanswered(config: RunConfig) -> str | None:
+    organism = config.organism
+    # Nobody here knows what a directory was shown: its model is taken to be able.
+    if organism.path is not None or organism.answers_questions:
+        return None
+    able = [str(m.model_fields["kind"].default) for m in members(Organism) if m.answers_questions]
+    return (
+        f"an organism that was shown what to say when asked about its motives, which {organism.kind} wasn't: "
+        f"set organism.kind to {', '.join(able[:-1])} or {able[-1]}"
+    )
+
+
+def _no_cue_left(config: RunConfig) -> str | None:
+    if all(m.share < 1 for m in config.mitigations if isinstance(m, TierCueDropout)):
+        return None
+    return "prompts that tell the tier, which tier_cue_dropout takes from all of them: set its share below 1"
+
+
+# For each need: None where the run meets it, else what is missing and the fix.
+UNMET: dict[Need, Callable[[RunConfig], str | None]] = {
+    "answers_questions": _questions_unanswered,
+    "author": _no_author,
+    "cues_in_training": _no_cue_left,
+    "harmful_queries": _no_harmful_queries,
+    "inoculations": _no_inoculations,
+    "interrogator": _no_interrogator,
+    "tier_cues": _no_tier_cues,
+}
