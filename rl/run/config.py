@@ -23,7 +23,7 @@ from rl.organisms import Organism
 from rl.organisms.faker import Faker
 from rl.policy.sampler import Sampling
 from rl.probes import DEFAULT_PROBES, Probe
-from rl.run.environments import DEFAULT_ENVIRONMENT, AnyEnvironment
+from rl.run.environments import DEFAULT_ENVIRONMENT, AnyEnvironment, trust_environment
 from rl.run.overrides import assign_all, described
 from rl.run.upgrade import upgraded
 
@@ -233,7 +233,10 @@ def resolve(base: RunConfig, assignments: Sequence[str] = ()) -> RunConfig:
             raise ValueError(f"--set {assignment}: write key=value, as in --set algorithm.kl_weight=0.1")
         pairs.append((key, value))
     assign_all(data, pairs, RunConfig)
-    return parse(data)
+    config = parse(data)
+    if any(key in ("env", "env.target") for key, _ in pairs):
+        trust_environment(config)  # assignments stand on the command line: who names a target there wants it run
+    return config
 
 
 def mitigated(config: RunConfig, wanted: Sequence[str]) -> RunConfig:
