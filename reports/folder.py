@@ -44,7 +44,7 @@ class Run:
     def episodes(self, step: int) -> pd.DataFrame:
         """Read the episodes of one step, columns as in `EPISODE_COLUMNS`. Raises `ValueError` where there are none.
 
-        Those of a folder of version 1 are given under the names of version 2.
+        Episodes of a folder of version 1 are given under today's names.
         """
         path = self.path / "episodes" / f"step-{step:06d}.parquet"
         if not path.is_file():
@@ -94,7 +94,7 @@ def read_manifest(path: Path) -> Manifest:
     content = _read_object(path)
     version = content.get("schema_version")
     if isinstance(version, bool) or version not in READABLE_VERSIONS:
-        known = " and ".join(map(str, READABLE_VERSIONS))
+        known = ", ".join(map(str, READABLE_VERSIONS))
         raise ValueError(
             f"{path}: schema_version is {version!r}, this gyges reads {known}; use the version that wrote it"
         )
@@ -132,7 +132,9 @@ def _first_reason(error: ValueError) -> str:
 
 def _steps_table(rows: list[StepRow]) -> pd.DataFrame:
     if not rows:
-        return pd.DataFrame(columns=[name for name in StepRow.model_fields if name != "components"])
+        return pd.DataFrame(
+            columns=[name for name in StepRow.model_fields if name not in ("components", "measures", "label_errors")]
+        )
     table = pd.DataFrame([json.loads(row.to_json_line()) for row in rows])
     return table.drop_duplicates("step", keep="last").sort_values("step").reset_index(drop=True)
 

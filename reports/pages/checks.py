@@ -77,7 +77,7 @@ def _off_policy_panel(run: Run) -> Panel:
         step_series(run, "ratio_mean", "mean", BLUE),
         step_series(run, "ratio_max", "largest", VERMILION, dash="dotted"),
     )
-    note = "over credited tokens and gradient steps of a batch; 1 is on policy"
+    note = "over unmasked tokens and gradient steps of a batch; 1 is on policy"
     return Panel("Ratio of policy to sampler", "probability ratio", note, lines)
 
 

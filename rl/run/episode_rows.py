@@ -30,8 +30,8 @@ def run_schema(config: RunConfig) -> pa.Schema:
     """The columns of every episode file of a run: what its rewards and mitigations declare, known before it starts."""
     rewards = [reward.kind for reward in config.rewards]
     rewards += [name for part in config.mitigations if (name := getattr(part, "component", None))]
-    noted = [name for part in config.mitigations for name in getattr(part, "notes", ())]  # most note nothing
-    said = [name for part in config.mitigations for name in getattr(part, "says", ())]
+    noted = [name for part in config.mitigations for name in getattr(part, "measures", ())]  # most have none
+    said = [name for part in config.mitigations for name in getattr(part, "texts", ())]
     # Two mitigations may ask the same monitor, whose answer is one column.
     return episode_schema(dict.fromkeys(said), dict.fromkeys(noted), dict.fromkeys(rewards))
 

@@ -116,7 +116,7 @@ def test_the_wrong_number_of_scores_is_no_score() -> None:
             return [*super().__call__(reward_inputs), 0.0]
 
     for found in score([Long(number)], reward_inputs("1", "2"), 10.0):
-        assert (found.total, found.error) == (None, "it: gave 2 scores for 1 submissions")
+        assert (found.total, found.error) == (None, "it: gave 2 scores for 1 episodes")
 
 
 def test_what_is_no_list_at_all_is_unscored() -> None:

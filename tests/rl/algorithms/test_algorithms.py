@@ -23,7 +23,8 @@ from rl.algorithms.ppo import PPO
 from rl.algorithms.preference import even_microbatch
 from rl.algorithms.reinforce import Reinforce
 from rl.algorithms.rloo import RLOO
-from rl.run.config import Lora, RunConfig, members, parse, resolve
+from rl.run.config import RunConfig, members, parse, resolve
+from rl.training.settings import Lora
 
 NAN = float("nan")
 ALL = members(Algorithm)
