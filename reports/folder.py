@@ -6,14 +6,16 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
+import pyarrow.parquet as pq
 from pydantic import BaseModel, ValidationError
 
 from reports.episodes_version_1 import from_version_1
-from reports.records import READABLE_VERSIONS, Manifest, ProbeRow, StepRow
+from reports.records import EPISODE_COLUMNS, READABLE_VERSIONS, SOURCE_SUFFIX, Manifest, ProbeRow, StepRow
 
 Row = TypeVar("Row", bound=BaseModel)
 
@@ -40,6 +42,24 @@ class Run:
         """The steps whose episodes were kept, ascending."""
         names = (path.name for path in (self.path / "episodes").glob("step-*.parquet"))
         return sorted(int(match[1]) for name in names if (match := re.fullmatch(r"step-(\d+)\.parquet", name)))
+
+    @cached_property
+    def label_sources(self) -> dict[str, tuple[str, ...]]:
+        """The instruments of each label, by its column, among the episodes that were kept last.
+
+        A label that nobody made has no entry. Empty for a folder of version 1 and for one without episodes.
+        """
+        steps = self.episode_steps()
+        if not steps:
+            return {}
+        path = self.path / "episodes" / f"step-{steps[-1]:06d}.parquet"
+        columns = [name for name in EPISODE_COLUMNS if name.endswith(SOURCE_SUFFIX)]
+        try:
+            found = pd.read_parquet(path, columns=[name for name in columns if name in pq.read_schema(path).names])
+        except (OSError, ValueError):
+            return {}  # reading the episodes says what is wrong with the file
+        named = {name.removesuffix(SOURCE_SUFFIX): tuple(sorted(found[name].dropna().unique())) for name in found}
+        return {label: sources for label, sources in named.items() if sources}
 
     def episodes(self, step: int) -> pd.DataFrame:
         """Read the episodes of one step, columns as in `EPISODE_COLUMNS`. Raises `ValueError` where there are none.

@@ -66,6 +66,7 @@ SAID_PREFIX: Final = "said/"
 REWARD_PREFIX: Final = "reward/"
 MEASURE_PREFIX: Final = "measure/"
 LABEL_ERROR_PREFIX: Final = "label_error_rate/"
+SOURCE_SUFFIX: Final = "_source"
 SPREAD_SUFFIX: Final = "_std"
 
 
