@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from envs.context_window import require_window
 from envs.episode import Episode, Scenario
 from rl.errors import RunStopped
-from rl.policy.context_window import require_window
 from rl.policy.cpu import speed
 from rl.policy.policy import Policy
 from rl.policy.running_rows import begin

@@ -17,6 +17,7 @@ from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
+from envs.context_window import require_window
 from envs.episode import Episode, FreeScenario, require_free
 from reports.records import StepRow
 from rl.algorithms.grpo import GRPO
@@ -24,7 +25,6 @@ from rl.algorithms.policy_gradient import PolicyGradient
 from rl.algorithms.preference import even_microbatch
 from rl.algorithms.rloo import RLOO
 from rl.errors import NotFinite
-from rl.policy.context_window import require_window
 from rl.policy.sampler import read_episode
 from rl.streams import Stage, stream
 from rl.training.components import StepComponents
