@@ -125,7 +125,7 @@ def variants() -> Iterator[RunConfig]:
         for outer, name in product(models_in(Mitigation), ("monitor",)):
             if name in outer.model_fields and model in models_in(outer.model_fields[name].annotation):
                 yield RunConfig.model_validate({"mitigations": [{"kind": kind_of(outer), name: {"kind": kind}}]})
-    paths = {"env": {"query_file": "a"}, "rewards": [{"kind": "helpfulness", "path": "b"}]}
+    paths = {"env": {"kind": "dialect", "query_file": "a"}, "rewards": [{"kind": "helpfulness", "path": "b"}]}
     yield RunConfig.model_validate({**paths, "organism": {"kind": "faker", "path": "c"}})
     for switch in ({"lora": {}}, {"vllm": {}}, {"algorithm": {"moving_reference": {}, "kind": "grpo"}}):
         yield RunConfig.model_validate(switch)
