@@ -151,11 +151,8 @@ def test_every_member_of_every_union_passed_through_json() -> None:
 
     passed = {model for config in variants() for model in within(config)}
     left = {model.__name__ for model in MODELS if model not in passed}
-    assert left <= {
-        "Character",
-        "Rates",
-        "Custom",
-    }  # which runs code, and of a scripted policy that is given another character: below
+    # An environment that runs code; and a scripted policy that is given another character: below.
+    assert left <= {"Character", "Rates", "Custom"}
 
 
 def test_a_character_is_the_same_after_json() -> None:
