@@ -84,9 +84,25 @@ class RemovedKind:
             raise ValueError(f"{place}.kind {self.old} is gone: {self.instead}")
 
 
-Change = RenamedKey | RenamedKind | RemovedKind | Dropped
+@dataclass(frozen=True)
+class AddedKind:
+    """A component that has alternatives now, and so must say its kind, which was the only one."""
+
+    where: str
+    kind: str
+
+    def apply(self, data: dict[str, Any], component: dict[str, Any], place: str) -> str | None:
+        """Add the kind in place; returns the change, or None where the component says its kind."""
+        if "kind" in component:
+            return None
+        component["kind"] = self.kind
+        return f"{place}.kind is now needed: {self.kind}"
+
+
+Change = RenamedKey | RenamedKind | RemovedKind | AddedKind | Dropped
 
 TABLE: tuple[Change, ...] = (
+    AddedKind("env", "dialect"),
     RenamedKey("algorithm", "trace", "gae_lambda"),
     RenamedKey("algorithm", "discount", "gamma"),
     RenamedKind("mitigations", "credit_mask", "loss_mask"),
