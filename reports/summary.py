@@ -204,7 +204,8 @@ def as_text(summary: Summary) -> str:
     foot = (
         f"value [95 % interval]; n: {summary.unit}; no change: within ±{margin:.2f}; MDE: change found with 80 % power"
     )
-    return "\n".join([name[:110], *said, *body, *wrap("; ".join(part for part in (foot, summary.labels) if part), 110)])
+    whole = "; ".join(part for part in (foot, summary.labels) if part)
+    return "\n".join([name[:110], *said, *body, *([whole] if len(whole) <= 110 else [foot, summary.labels])])
 
 
 def _cells(row: SummaryRow) -> tuple[str, ...]:
