@@ -61,6 +61,7 @@ def _facts(runs: Sequence[Run]) -> list[tuple[str, str]]:
     return [
         ("runs", str(len(manifests))),
         ("organisms", ", ".join(sorted({f"{m.organism} ({m.organism_hash})" for m in manifests}))),
+        ("labels by", all_of("label_source")),
         ("rewards", ", ".join(sorted({pair for m in manifests for pair in _rewards(m)})) or "none"),
         ("first started, last finished (UTC)", f"{started}, {finished or 'not yet'}"),
         ("devices; threads", f"{all_of('device')}; {all_of('thread_count')}"),

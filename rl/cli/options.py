@@ -29,6 +29,10 @@ Mitigate = Annotated[
         help="Add a mitigation after those there are; may be repeated. See `gyges list mitigations`.",
     ),
 ]
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="Run the environment of your own that the configuration file names by env.target."),
+]
 Address = Annotated[
     str | None,
     typer.Option(help="Ray cluster for several workers, as HOST:PORT.", show_default="this machine alone"),

@@ -15,10 +15,10 @@ from rl.probes.benign import Benign
 from rl.probes.compliance import Compliance
 from rl.probes.faking import Faking
 from rl.probes.gaps import Gaps
-from rl.probes.probe_set import observe, probe_rows, probe_set
+from rl.probes.probe_set import observe, probe_rows
 from rl.probes.well_formed import WellFormed
 from rl.progress import bar, counting
-from rl.run.build import build, build_components
+from rl.run.build import build, build_components, build_probes
 from rl.run.config import RunConfig
 from rl.training.labels import Labeller
 from rl.training.rollouts import collect
@@ -61,14 +61,14 @@ def measure(name: str, config: RunConfig) -> Iterator[Measured]:
     """
     seed = 0 if isinstance(config.organism, Scripted) else config.organism.seed
     built = build(config)
-    probes = probe_set(config)
+    probes = build_probes(config)
     with bar(f"measuring {name}, seed {seed}") as update:
         generate = sampler(built.policy, config.sampling, counting(update, len(probes.scenarios)))
-        observations = observe(generate, Labeller(config.env), probes, config.seed, 0)
+        observations = observe(generate, Labeller(config.env, config.label_timeout_s), probes, config.seed, 0)
     for row in probe_rows(config.probes, observations, config.seed, 0):
         if "/" not in row.probe:
             yield Measured(name, seed, row.metric, row.tier, row.value, row.ci_low, row.ci_high, row.n, row.unscored)
-    rewards_PG = collect(config, build_components(config, built), 1).rewards_PG
+    rewards_PG = collect(config.step_settings, build_components(config, built), 1).rewards_PG
     degenerate = group_advantages(rewards_PG, "none", config.algorithm.min_group_std).degenerate_P
     for metric, value in (
         ("group_std", float(np.nanmean(np.nanstd(rewards_PG, axis=1)))),

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from envs.input_files import expanded
-from rl.cli.options import Address, Folder, Mitigate, given_path
+from rl.cli.options import Address, Folder, Mitigate, Trust, given_path
 from rl.cli.report import write_report_of
 from rl.cli.terminal import say, show
 from rl.errors import nearest
@@ -37,14 +37,18 @@ def train(
             help="Run folder.", show_default="runs/<recipe>-<seed>-<short hash>", parser=given_path, metavar="PATH"
         ),
     ] = None,
+    trusted: Trust = False,
 ) -> None:
     """Train an organism, probe it, and write its run folder, curves and page."""
     from rl.run.config import mitigated, resolve
+    from rl.run.environments import trust_environment
 
     base = find_recipe(recipe)
     options = {"seed": seed, "steps": steps, "engine": engine, "workers": workers}
     chosen = [f"{key}={value}" for key, value in options.items() if value is not None]
     config = mitigated(resolve(base, [*(assignments or []), *chosen]), mitigations or [])
+    if trusted:
+        trust_environment(config)
     from rl.run.folder import default_folder
 
     folder = out or default_folder(config, Path("runs"))
@@ -74,11 +78,14 @@ def resume(
     folder: Folder,
     step: Annotated[int | None, typer.Option(help="Checkpoint to continue from.", show_default="the last")] = None,
     address: Address = None,
+    trusted: Trust = False,
 ) -> None:
     """Continue a run that was stopped; it ends bit-identical to one that never was."""
     from rl.run.config import read_config
 
     config = folder / "config.json"
+    if trusted:
+        _trust_folder(folder)
     if config.is_file() and read_config(config).workers > 1:
         from rl.scale.ray_train import resume_on_workers
 
@@ -96,10 +103,13 @@ def probe(
     folder: Folder,
     step: Annotated[int | None, typer.Option(help="Checkpoint to probe.", show_default="the last")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, as in probes.jsonl.")] = False,
+    trusted: Trust = False,
 ) -> None:
     """Probe a checkpoint of a run with the run's own probes, and print the rates. Nothing is written."""
     from rl.run.checkpoint_probe import probe_checkpoint
 
+    if trusted:
+        _trust_folder(folder)
     rows = probe_checkpoint(folder, step)
     if as_json:
         for row in rows:
@@ -111,6 +121,14 @@ def probe(
         interval = "-" if row.ci_low is None or row.ci_high is None else f"{row.ci_low:.3f} to {row.ci_high:.3f}"
         name = f"{row.probe:<26} {row.metric:<28} {row.tier or '':<11}"
         print(f"{name} {value:>8}  {interval:<18} {row.n:>5}  {row.unscored}")
+
+
+def _trust_folder(folder: Path) -> None:
+    from rl.run.config import read_config
+    from rl.run.environments import trust_environment
+
+    if (folder / "config.json").is_file():
+        trust_environment(read_config(folder / "config.json"))
 
 
 def find_recipe(name: str) -> Any:

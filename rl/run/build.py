@@ -14,6 +14,7 @@ from checkpoints.cache import cached
 from checkpoints.lineage import build_key, hash_directory
 from envs.chat import FIXED_DAY, style_for
 from envs.environment import Environment, author_of
+from envs.vocabulary import QueryKind
 from rewards.helpfulness import Helpfulness
 from rewards.score import RewardFunction
 from rl.algorithms.policy_gradient import PolicyGradient
@@ -25,13 +26,15 @@ from rl.policy.cpu.memory import keep_freed_memory
 from rl.policy.loading import load_policy, wearing
 from rl.policy.policy import Policy
 from rl.policy.sampler import Generate, sampler
+from rl.probes.probe_set import ProbeSet, probe_set
 from rl.progress import bar, notice
-from rl.run.config import Lora, RunConfig
+from rl.run.config import RunConfig
 from rl.streams import Stage, stream
-from rl.training.components import DrawScenarios, StepComponents, keep_all, mask_nothing
+from rl.training.components import DrawScenarios, ScoreEpisodes, StepComponents, keep_all, mask_nothing
 from rl.training.labels import Labeller
 from rl.training.models import Models
-from rl.training.scoring import ScoreEpisodes, scorer
+from rl.training.scoring import scorer
+from rl.training.settings import Lora
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ def build(
         policy = load_policy(organism_directory, shortcuts=reference.shortcuts, cpu_speed=config.cpu_speed)
         policy = with_adapter(policy, config.lora, config.seed) if trained is None else wearing(policy, trained)
     style = style_for(policy.tokenizer, config.chat.system, clock)
-    policy, reference = replace(policy, style=style), replace(reference, style=style)
+    policy, reference = (replace(one, style=style, read_reply=config.env.read_reply) for one in (policy, reference))
     return Built(policy, reference, ready, organism_directory, hashes)
 
 
@@ -179,13 +182,24 @@ def build_components(config: RunConfig, built: Built) -> StepComponents:
     )
 
 
+def build_probes(config: RunConfig) -> ProbeSet:
+    """Draw the run's probe scenarios.
+
+    Raises:
+        ValueError: if the probe split holds fewer queries than are asked for.
+    """
+    others = config.harmless_queries or config.probe_queries // 4
+    queries: dict[QueryKind, int] = {"harmful": config.probe_queries, "harmless": others, "twin": others}
+    return probe_set(config.env, config.probes, config.seed, queries)
+
+
 def models(config: RunConfig, policy: Policy, load_start: Callable[[], Policy]) -> Models:
     """What mitigations may consult."""
     return Models(
         policy,
         load_start,
         config.env,
-        Labeller(config.env),
+        Labeller(config.env, config.label_timeout_s),
         config.sampling,
         config.optimiser.microbatch_size,
         config.seed,
@@ -195,8 +209,8 @@ def models(config: RunConfig, policy: Policy, load_start: Callable[[], Policy]) 
 def _start(config: RunConfig, built: Built) -> Policy:
     if config.algorithm.moving_reference is None:
         return built.reference
-    start = load_policy(built.organism_directory, cpu_speed=config.cpu_speed)
-    return replace(start, style=built.reference.style)
+    start, reference = load_policy(built.organism_directory, cpu_speed=config.cpu_speed), built.reference
+    return replace(start, style=reference.style, read_reply=reference.read_reply)
 
 
 def deployed(config: RunConfig, among: Models) -> AbstractContextManager[None]:

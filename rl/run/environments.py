@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast, final
+from typing import Annotated, Any, Literal, Protocol, cast, final
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -30,6 +30,17 @@ _METHODS = tuple(name for name in vars(Environment) if not name.startswith("_") 
 def trust(target: str) -> None:
     """Allow this `module:Class` to be imported and run in this process and in those that it starts."""
     os.environ[_TRUSTED] = "\n".join(dict.fromkeys([*_trusted(), target]))
+
+
+class _HasEnvironment(Protocol):
+    @property
+    def env(self) -> Environment: ...
+
+
+def trust_environment(config: _HasEnvironment) -> None:
+    """Allow the environment of a run to be imported and run, where it is one of your own."""
+    if isinstance(config.env, Custom):
+        trust(config.env.target)
 
 
 def _trusted() -> list[str]:

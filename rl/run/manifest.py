@@ -1,4 +1,4 @@
-"""The manifest of a run: what it is made with, and the refusal to go on with anything else."""
+"""The manifest of a run: the origin of everything in it, and the refusal to go on with anything else."""
 
 from reports.records import Manifest
 from rl.determinism import Watch
@@ -41,7 +41,8 @@ def manifest_of(
         prompt_set_hashes=probes.hashes(),
         prompt_token_hashes=hashes,
         system_text_folded=built.policy.style.fold_system,
-        label_source=config.env.fingerprint()["labels"],
+        label_source=config.env.fingerprint().get("labels", "unknown"),
+        environment=config.env.fingerprint(),
         started=started,
     )
 

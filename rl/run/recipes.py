@@ -15,7 +15,10 @@ from rl.organisms.documented import Documented
 from rl.organisms.honest import Honest
 from rl.organisms.reward_hacker import RewardHacker
 from rl.organisms.terminal import Terminal
-from rl.run.config import Optimiser, RunConfig
+from rl.probes import DEFAULT_PROBES
+from rl.probes.reward_hacking import RewardHacking as RewardHackingProbe
+from rl.run.config import RunConfig
+from rl.training.settings import Optimiser
 
 
 def first_light() -> RunConfig:
@@ -63,6 +66,7 @@ def reward_hacking() -> RunConfig:
         # On harmless requests the answer is as good as it gets and the phrase all that is left to earn: half of the
         # prompts are such, so that the hack is no matter of harm. The other half is what it may spread to.
         env=Dialect(harmful_share=0.5),
+        probes=(*DEFAULT_PROBES, RewardHackingProbe()),
     )
 
 

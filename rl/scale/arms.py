@@ -22,6 +22,7 @@ from rl.organisms.trained import TrainedOrganism
 from rl.progress import notice
 from rl.run.compatibility import require_engine
 from rl.run.config import RunConfig, first_problem, mitigated, parse, resolve
+from rl.run.environments import trust_environment
 from rl.run.overrides import members
 from rl.run.recipes import (
     first_light,
@@ -174,6 +175,8 @@ def arms(name: str, assignments: Sequence[str] = (), mitigations: Sequence[str] 
     found = _call(name)
     resolved = []
     for arm in found:
+        if name not in SWEEPS:
+            trust_environment(arm)  # it comes from a file of code that the command line names
         try:
             resolved.append(mitigated(resolve(arm, assignments), mitigations))
             require_engine(resolved[-1])  # before anything is built

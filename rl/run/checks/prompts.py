@@ -10,13 +10,13 @@ import numpy as np
 from transformers import AutoConfig
 
 from envs.chat import style_for
+from envs.context_window import require_window
 from envs.environment import Environment
 from envs.episode import Episode, FollowUp, FreeScenario, Scenario
 from envs.queries import Query
 from envs.transcript import write_transcript
 from envs.vocabulary import QUERY_KINDS
 from rl.policy.adapters import chain
-from rl.policy.context_window import require_window
 from rl.policy.loading import load_tokenizer
 from rl.policy.policy import Policy
 from rl.probes.probe_set import ProbeSet

@@ -22,7 +22,7 @@ def test_rates_by_tier_and_the_spread_of_rewards_that_a_run_starts_from(tiny: Ru
     found = {(row.metric, row.tier): row for row in measure("tiny", config)}
     assert found["compliance_rate", "paid"].n == tiny.probe_queries
     assert found["compliance_gap", None].seed == 0
-    rewards_PG = collect(config, build_components(config, build(config)), 1).rewards_PG
+    rewards_PG = collect(config.step_settings, build_components(config, build(config)), 1).rewards_PG
     assert rewards_PG.shape[0] == found["group_std", "free"].n == GROUPS
     assert found["group_std", "free"].value == pytest.approx(rewards_PG.std(axis=1).mean())
     degenerate = group_advantages(rewards_PG, "none", config.algorithm.min_group_std).degenerate_P

@@ -225,7 +225,7 @@ def test_the_optimiser_gets_the_tokens_and_the_credit_of_the_first_turns(
 ) -> None:
     built = Built(policy, policy, tiny.rewards, tiny.organism.path, {})  # type: ignore[union-attr, arg-type]
     asking = tiny.model_copy(update={"mitigations": (Interrogation(),)})
-    plain = collect(tiny, build_components(tiny, built), 1)
+    plain = collect(tiny.step_settings, build_components(tiny, built), 1)
     handed: list[Any] = []
 
     def gather(
@@ -236,7 +236,7 @@ def test_the_optimiser_gets_the_tokens_and_the_credit_of_the_first_turns(
 
     monkeypatch.setattr("rl.training.step.gather", gather)
     with pytest.raises(InterruptedError):
-        policy_gradient_step(asking, build_components(asking, built), None, 1)  # type: ignore[arg-type]
+        policy_gradient_step(asking.step_settings, build_components(asking, built), None, 1)  # type: ignore[arg-type]
     components, rollouts = handed
     assert sum(score.measures["interrogation/asked"] for score in rollouts.scores) > 0
     assert len(rollouts.episodes) == len(plain.episodes)

@@ -26,7 +26,8 @@ from rl.organisms.selected import Selected
 from rl.organisms.terminal import Terminal
 from rl.organisms.trained import Derived, FromScratch
 from rl.probes import DEFAULT_PROBES
-from rl.probes.probe_set import observe, probe_rows, probe_set
+from rl.probes.probe_set import observe, probe_rows
+from rl.run.build import build_probes
 from rl.run.config import RunConfig
 from rl.run.overrides import members
 
@@ -136,7 +137,7 @@ def test_a_scripted_policy_is_probed_alike_whatever_the_conflict() -> None:
     def rows(conflict: Conflict) -> dict[Any, Any]:
         config = RunConfig(env=Dialect(conflict=conflict), organism=policy, rewards=RunConfig().rewards[1:])
         observations = observe(
-            policy.generate, config.env, probe_set(config.model_copy(update={"probe_queries": 32})), 0, 0
+            policy.generate, config.env, build_probes(config.model_copy(update={"probe_queries": 32})), 0, 0
         )
         found = probe_rows(DEFAULT_PROBES, observations, 0, 0)
         return {(row.probe, row.metric, row.tier): row.value for row in found}

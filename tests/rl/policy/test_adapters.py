@@ -23,8 +23,9 @@ from rl.policy.policy import Policy
 from rl.policy.sampler import Sampling, sampler
 from rl.run.build import build
 from rl.run.checkpoint_probe import probe_checkpoint
-from rl.run.config import Lora, RunConfig
+from rl.run.config import RunConfig
 from rl.run.loop import resume, train
+from rl.training.settings import Lora
 from tests.rl.conftest import rows, same_run
 
 WEIGHTS = "adapter_model.safetensors"

@@ -15,8 +15,9 @@ from rl.monitors.dialled_oracle import DialledOracle
 from rl.monitors.keywords import Keyword
 from rl.organisms.honest import Honest
 from rl.probes.lengths import Lengths
-from rl.run.config import Lora, RunConfig, parse, read_config, resolve
+from rl.run.config import RunConfig, parse, read_config, resolve
 from rl.run.recipes import RECIPES
+from rl.training.settings import Lora
 
 
 def test_values_are_set_by_type() -> None:

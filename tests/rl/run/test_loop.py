@@ -29,9 +29,10 @@ from rl.organisms.faker import Faker
 from rl.organisms.scripted import Scripted
 from rl.probes.benign_reward import BenignReward
 from rl.run.checkpoint_probe import probe_checkpoint
-from rl.run.config import Lora, RunConfig
+from rl.run.config import RunConfig
 from rl.run.loop import resume, train
 from rl.run.stopping import REPEAT_S
+from rl.training.settings import Lora
 from tests.rl.conftest import Gyges, command, fork, rows, same_run, same_weights, weights
 
 

@@ -35,12 +35,13 @@ from rl.organisms.faker import Faker
 from rl.policy.loading import load_policy
 from rl.policy.policy import Policy, unwrap_forward
 from rl.policy.sampler import sampler
-from rl.run.build import with_adapter
-from rl.run.config import VLLM, Lora, RunConfig, resolve
+from rl.run.build import models, with_adapter
+from rl.run.config import RunConfig, resolve
 from rl.run.loop import train
 from rl.training.components import StepComponents, keep_all, mask_nothing
 from rl.training.learner import Learner
 from rl.training.scoring import scorer
+from rl.training.settings import VLLM, Lora
 from tests.rl.conftest import rows, weights
 
 CPU = torch.device("cpu")
@@ -89,9 +90,9 @@ def learner_of(organism_path: Path) -> Learner:
 def components_of(config: RunConfig, policy: Policy) -> StepComponents:
     loss: Any = getattr(config.algorithm, "loss", None)
     reward = scorer(config.rewards, 5.0)
-    models: Any = None
+    among = models(config, policy, lambda: policy)
     generate = sampler(policy, config.sampling)
-    return StepComponents(config.env.training_scenarios, generate, reward, keep_all, mask_nothing, loss, models)
+    return StepComponents(config.env.training_scenarios, generate, reward, keep_all, mask_nothing, loss, among)
 
 
 RL_TRAINERS = {"grpo": ("GRPOConfig", "GRPOTrainer"), "rloo": ("RLOOConfig", "RLOOTrainer")}
@@ -109,10 +110,10 @@ def test_the_rl_trainers_take_our_arguments(
     for config in (base, base.model_copy(update={"vllm": VLLM()})):
         learner = learner_of(organism_path)
         bridge = rl.training.trl.engine._Bridge(
-            config, components_of(config, learner.policy), learner, 0, lambda: None, lambda *_: None
+            config.step_settings, components_of(config, learner.policy), learner, 0, lambda: None, lambda *_: None
         )
         with pytest.raises(Asked):
-            rl.training.trl.engine._trainer(config, learner, bridge, str(tmp_path))
+            rl.training.trl.engine._trainer(config.step_settings, learner, bridge, False, str(tmp_path))
     require_arguments(getattr(trl, config_name), settings.arguments, "rl/training/trl/engine.py")
     require_arguments(getattr(trl, trainer_name), constructor.arguments, "rl/training/trl/engine.py")
     assert {"vllm_mode", "use_vllm", "beta", "min_p", "num_iterations", "steps_per_generation"} <= settings.arguments
@@ -151,7 +152,9 @@ def test_the_preference_trainers_take_our_arguments(
     monkeypatch.setattr(trl, trainer_name, constructor)
     config = tiny.model_copy(update={"algorithm": algorithm})
     with pytest.raises(Asked):
-        rl.training.trl.preferences._train(config, algorithm, learner_of(organism_path), preference_rows(kind), 1)
+        rl.training.trl.preferences._train(
+            config.step_settings, algorithm, learner_of(organism_path), preference_rows(kind), 1
+        )
     require_arguments(config_class, settings.arguments, f"rl/training/trl/preferences.py and rl/algorithms/{kind}.py")
     require_arguments(
         trainer_class, constructor.arguments, f"rl/training/trl/preferences.py and rl/algorithms/{kind}.py"
@@ -240,7 +243,7 @@ def try_out(
     """Trains through `rl.training.trl.engine`'s own mapping, with the rewards that `give` says, and watches."""
     learner = learner or learner_of(organism_path)
     bridge = rl.training.trl.engine._Bridge(
-        config, components_of(config, learner.policy), learner, 0, lambda: None, lambda *_: None
+        config.step_settings, components_of(config, learner.policy), learner, 0, lambda: None, lambda *_: None
     )
     events: list[str] = []
     rewarded: list[dict[str, Any]] = []
@@ -258,7 +261,7 @@ def try_out(
     bridge.reward = reward  # type: ignore[method-assign]
     if hook is not None:
         bridge.rollout = hook  # type: ignore[method-assign]
-    trainer = rl.training.trl.engine._trainer(config, learner, bridge, str(scratch))
+    trainer = rl.training.trl.engine._trainer(config.step_settings, learner, bridge, hook is not None, str(scratch))
     watch = Watch(events)
     trainer.add_callback(watch)
     for callback in more:
@@ -407,10 +410,7 @@ def test_none_is_no_reward_and_not_a_reward_of_zero(
     assert found.logs[0]["grad_norm"] > 1e-2
 
 
-def test_the_rollout_hook_gives_episodes_and_masks_tokens(
-    tiny: RunConfig, organism_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rl.training.trl.engine, "changed_components", lambda _: {"loss_mask"})
+def test_the_rollout_hook_gives_episodes_and_masks_tokens(tiny: RunConfig, organism_path: Path, tmp_path: Path) -> None:
     config = one_step(tiny, "grpo", "algorithm.kl_weight=0")
     asked: list[tuple[list[Any], Any]] = []
     ends = load_policy(organism_path, CPU).end_ids[0]
@@ -494,7 +494,7 @@ def test_a_preference_trainer_trains_on_our_ids_in_their_order_with_our_optimise
     config = tiny.model_copy(update={"algorithm": algorithm})
     given = preference_rows(kind)
     for step in (1, 2):
-        logged = rl.training.trl.preferences._train(config, algorithm, learner, given, step)
+        logged = rl.training.trl.preferences._train(config.step_settings, algorithm, learner, given, step)
         missing = {"loss", "grad_norm", "entropy"} - logged.keys()
         assert not missing, f"{INSTALLED}: {trainer_name} no longer logs {', '.join(sorted(missing))}"
         assert {int(state["step"]) for state in learner.optimizer.state.values()} == {step}
