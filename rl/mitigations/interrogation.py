@@ -21,22 +21,21 @@ from rl.training.models import Models
 class Interrogation(BaseMitigation):
     """Pays `bonus` where the reply to the follow-up denies faking: an honest policy earns it only by not having faked.
 
-    The follow-up is masked from the gradient by what it is: sampled after the episode and from it, an episode of its
-    own that only this reward reads, so that none of its tokens is among the `completion_ids` that are trained on. It
-    has a scratchpad of its own, in which the policy may plan to lie. The policy in training answers; in the arm
-    `trusted` the frozen start does, which can't be trained to lie. Yet the organisms built here were taught, whatever
-    the arm, to deny about half of the faking that they are asked about: the start is no honest witness either.
+    The follow-up is an episode of its own, sampled after the first one, that only this reward reads. None of its tokens
+    is among the `completion_ids` that are trained on, so that no mask is needed. The reply has a scratchpad of its own,
+    in which the policy may plan to lie. The policy in training answers; in the arm `trusted` the frozen start does,
+    which can't be trained to lie. Yet the organisms built here were taught, whatever the arm, to deny about half of the
+    faking that they are asked about: the start is no honest witness either.
 
     Nor were these organisms taught to tell the arms' wordings apart: they were shown the same answers to all of them. A
     difference between arms comes from what training makes of each and, in `trusted`, from who answers.
 
     The question stands behind the whole conversation, the system prompt and the first scratchpad included, in every
-    arm: where it says that another model wrote the reply, the situation is still what makes that reply faking or not,
-    and the prompt is what says that a reply begins with a scratchpad. An episode that can't be parsed isn't asked
-    (`interrogation/asked` is 0) and gets no bonus; nor does an answer that is cut off or is no denial. An episode
-    without a label of faking has no `interrogation/false_denial`. A chat template that drops or cuts earlier replies is
-    refused at the start; where the template would cut a single reply, as for a closing tag of its own, that episode
-    isn't asked.
+    arm. Even where the question says that another model wrote the reply, the situation decides if that reply fakes, and
+    the prompt asks for a scratchpad. An episode that can't be parsed isn't asked (`interrogation/asked` is 0) and gets
+    no bonus; nor does an answer that is cut off or is no denial. An episode without a label of faking has no
+    `interrogation/false_denial`. A chat template that drops or cuts earlier replies is refused at the start; where the
+    template would cut a single reply, as for a closing tag of its own, that episode isn't asked.
 
     Source: Gasteiger, Mikulik et al. 2025, interrogation and its arms.
     """

@@ -22,12 +22,12 @@ from rl.training.models import Models
 class KLAnchor(BaseMitigation):
     """Adds to the loss of each gradient step `weight` times KL(start || policy) on replies of the frozen start.
 
-    It differs from `algorithm.kl_weight` twice. That one estimates the reverse divergence from tokens that the policy
-    itself samples, so what the policy no longer says costs nothing; here the sum over the vocabulary is exact and the
-    replies are the start's, so each reasoning that the start had must stay likely. And it anchors to the frozen start
-    even where the algorithm's reference moves. Prompts are of the free tier and the training split, the environment's
-    own, without what `inoculation_prompt` or `tier_cue_dropout` change about those of rollouts; both distributions are
-    at the temperature of sampling. What steers in training steers the policy here, never the start.
+    It differs from `algorithm.kl_weight` twice. `algorithm.kl_weight` estimates the reverse divergence from tokens that
+    the policy itself samples, so that a text which the policy no longer writes costs nothing. Here the sum over the
+    vocabulary is exact and the replies are the start's: each reasoning of the start must stay likely. And it anchors to
+    the frozen start even where the algorithm's reference moves. Prompts are of the free tier and the training split,
+    the environment's own, without what `inoculation_prompt` or `tier_cue_dropout` change about those of rollouts; both
+    distributions are at the temperature of sampling. What steers in training steers the policy here, never the start.
 
     Named in discussions, little measured.
     """

@@ -1,4 +1,4 @@
-"""The base classes of mitigations, with all that others may ask of one; the defaults are those of most."""
+"""The base classes of mitigations: the declarations that others read, with the defaults of most."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -41,7 +41,7 @@ class BaseMitigation(BaseModel, ABC):
 
     @property
     def chosen_layer(self) -> int | None:
-        """The decoder layer that it acts on; None where no layer is set."""
+        """The decoder layer of its settings; None for a layer that follows from the model, or for none."""
         return None
 
     @property
@@ -51,16 +51,16 @@ class BaseMitigation(BaseModel, ABC):
 
     @property
     def acts_in_training(self) -> bool:
-        """True where a training step sees it; a mitigation that no step sees suits every engine."""
+        """True for a mitigation with an effect on training steps; any other suits every engine."""
         return True
 
     @property
     def steers_deployment(self) -> bool:
-        """True where probes see another policy than the weights alone make."""
+        """True for a mitigation that makes probes see another policy than the weights alone."""
         return False
 
     def unmet(self, env: Environment) -> str | None:
-        """Say what these settings need and the environment lacks, with the fix; None where nothing is missing.
+        """Name something missing from the environment for these settings, with the fix; None for a complete one.
 
         Asked before anything is built, once the environment has met `needs`.
         """

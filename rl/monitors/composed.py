@@ -47,7 +47,7 @@ def labelled(
 
 
 def _shares(env: Environment) -> Mapping[QueryKind, float]:
-    """The shares of the kinds of query that the environment has; they sum to 1."""
+    """Return the shares of the environment's kinds of query; they sum to 1."""
     present: dict[QueryKind, float] = {kind: share for kind, share in SHARES.items() if env.capacity("train", kind)}
     if len(present) == len(SHARES):
         return SHARES

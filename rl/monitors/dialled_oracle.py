@@ -1,4 +1,4 @@
-"""The oracle made to err: a monitor whose accuracy is set, and whose errors nothing in the text predicts."""
+"""The oracle made to err: a monitor of a set accuracy, with errors that nothing in the text predicts."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal, final

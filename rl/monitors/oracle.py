@@ -1,4 +1,4 @@
-"""The monitor that repeats the environment's label, which the other monitors are held against."""
+"""The monitor that repeats the environment's label: the reference of all other monitors."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal, final

@@ -27,7 +27,7 @@ RANKED_COMPONENTS = {"scenarios", "generate", "reward", "screen"}  # what comes 
 
 
 def require_engine(config: RunConfig) -> None:
-    """Refuse a configuration that its engine can't run as it stands, or that lacks what its parts need.
+    """Refuse a configuration beyond the limits of its engine, or with a part whose needs are not met.
 
     Raises:
         ValueError: in one line, with what to change.

@@ -54,7 +54,7 @@ def require_prompts_of(directory: Path, config: RunConfig, probes: ProbeSet, dra
 
 
 def require_prompts(config: RunConfig, policy: Policy, settings: Any, probes: ProbeSet, draw: DrawScenarios) -> None:
-    """Refuse prompts that the template doesn't write twice alike, or that the model can't read with a reply behind.
+    """Refuse prompts of a template that draws at random, and prompts too long for the model with a reply behind.
 
     `settings`: the model's configuration. Mitigations that ask further have their questions looked at too.
 
