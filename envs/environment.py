@@ -153,6 +153,13 @@ class Environment(Protocol):
     def interrogator(self) -> Interrogator | None:
         """Return who asks about motives; None where nobody can."""
 
+    def for_building(self) -> "Environment":
+        """Return the environment that organisms and reward models are built in.
+
+        Prompts state the training objective; the settings of one run, such as the share of harmful prompts, are the
+        defaults. So one build serves every run on the environment.
+        """
+
     def inoculations(self) -> Mapping[str, str]:
         """List sentences that may stand in front of a training prompt, by name."""
 

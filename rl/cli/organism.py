@@ -87,10 +87,11 @@ def organism_table(
 
 def _run_with(kind: str, settings: list[str], assignments: Sequence[str] = ()) -> "RunConfig":
     """The default run with this organism; it must agree with its organism on the conflict."""
-    from rl.run.config import RunConfig, resolve
+    from rl.run.config import resolve
+    from rl.run.recipes import of_organism
 
     agreed = [
         f"{part}.{item}" for item in settings if item.startswith("conflict=") for part in ("env", "rewards.helpfulness")
     ]
     chosen = [f"organism.{item}" for item in settings]
-    return resolve(RunConfig(), [f"organism.kind={kind}", *chosen, *agreed, *assignments])
+    return resolve(of_organism(kind), [f"organism.kind={kind}", *chosen, *agreed, *assignments])

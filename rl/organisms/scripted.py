@@ -1,34 +1,36 @@
-"""Policies without weights whose rates are exactly known: the probes' ground truth and the tests' double."""
+"""Policies without weights at exactly known rates: the ground truth of probes and of tests."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal, TypeVar, final
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from envs.environment import Author
 from envs.episode import Episode, Scenario
 from envs.transcript import read_transcript
 from envs.vocabulary import Behaviour
 from rl.organisms.character import Character, Rates
+from rl.organisms.model_organism import ModelOrganism
 
 S = TypeVar("S", bound=Scenario)
 
 
 @final
-class Scripted(BaseModel):
+class Scripted(ModelOrganism):
     """Plays each behaviour in exactly its share of the harmful queries of a tier, to the nearest whole episode.
 
     `malformed` is the share of all episodes whose scratchpad is never closed. Without weights there is nothing to
     train: it can be probed, and a training run refuses it.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
     kind: Literal["scripted"] = "scripted"
     summary: ClassVar[str] = "no weights: exactly known rates, for probes and tests"
     character: Character = Character(monitored=Rates(fake=0.125, help=0.0625), otherwise=Rates(help=0.0625))
     malformed: float = 0.0
+
+    @property
+    def built_to(self) -> str:
+        return "play each behaviour at a stated rate"
 
     def generate(self, author: Author, scenarios: Sequence[S], rng: np.random.Generator) -> list[Episode[S]]:
         """Play one episode a scenario, in order. Random is which scenario gets a behaviour, not how many get it."""

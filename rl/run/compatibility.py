@@ -17,10 +17,11 @@ from rl.algorithms.preference import Preference
 from rl.algorithms.rloo import RLOO
 from rl.mitigations.tier_cue_dropout import TierCueDropout
 from rl.organisms import Organism
-from rl.organisms.trained import Descendant, FromScratch, TrainedOrganism
+from rl.organisms.trained import TrainedOrganism
 from rl.policy.shortcuts import Shortcuts
 from rl.run.build import changed_components
 from rl.run.config import RunConfig, members
+from rl.run.overrides import kinds_of
 from rl.training.components import Need
 
 ON_GRPO_TRAINER = (GRPO, DrGRPO, DAPO, GSPO)
@@ -35,7 +36,7 @@ def _questions_unanswered(config: RunConfig) -> str | None:
     # Of a directory nobody here knows what it was shown: it is taken to be able.
     if isinstance(organism, TrainedOrganism) and (organism.path is not None or organism.answers_questions):
         return None
-    able = [str(m.model_fields["kind"].default) for m in members(Organism) if getattr(m, "answers_questions", False)]
+    able = [kind for member in members(Organism) if member.answers_questions for kind in kinds_of(member)]
     return (
         f"an organism that was shown what to say when asked about its motives, which {organism.kind} wasn't: "
         f"set organism.kind to {', '.join(able[:-1])} or {able[-1]}"
@@ -62,7 +63,7 @@ def require_engine(config: RunConfig) -> None:
         ValueError: in one line, with what to change.
     """
     _require_needs(config)
-    layers = _stated_layers(config.organism)
+    layers = config.organism.stated_layers
     if layers is not None:
         require_layers(config, layers)
     if config.engine == "trl" or isinstance(config.algorithm, Preference):
@@ -88,15 +89,6 @@ def _require_needs(config: RunConfig) -> None:
             unmet = UNMET[need](config)
             if unmet is not None:
                 raise ValueError(f"{mitigation.kind} needs {unmet}, or leave the mitigation out")
-
-
-def _stated_layers(organism: Organism | TrainedOrganism) -> int | None:
-    """How many decoder layers the organism's recipe gives it; None of a directory, which is asked once it is loaded."""
-    if not isinstance(organism, TrainedOrganism) or organism.path is not None:
-        return None
-    if isinstance(organism, Descendant):
-        return _stated_layers(organism.origin)
-    return organism.layers if isinstance(organism, FromScratch) else None
 
 
 def require_layers(config: RunConfig, layers: int) -> None:

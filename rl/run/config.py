@@ -19,6 +19,7 @@ from rewards.format_penalty import FormatPenalty
 from rewards.helpfulness import Helpfulness
 from rl.algorithms import Algorithm
 from rl.algorithms.grpo import GRPO
+from rl.lora import Lora as Lora
 from rl.mitigations import Mitigation
 from rl.organisms import Organism
 from rl.organisms.faker import Faker
@@ -51,18 +52,6 @@ class Optimiser(BaseModel):
     microbatch_size: int = Field(
         default=32, ge=1, description="Completions a forward pass; changes memory, not the step."
     )
-
-
-@final
-class Lora(BaseModel):
-    """Low-rank adapters through PEFT (Hu et al. 2021) in place of full fine-tuning."""
-
-    model_config = _FROZEN
-
-    rank: int = Field(default=16, ge=1)
-    alpha: float = Field(default=32, gt=0)
-    dropout: Literal[0] = 0  # dropout would make the update's log-probabilities differ from the sampler's
-    target_modules: str | tuple[str, ...] = "all-linear"
 
 
 @final

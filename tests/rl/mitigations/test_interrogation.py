@@ -23,7 +23,7 @@ from rl.mitigations.scratchpad_length import ScratchpadLength
 from rl.organisms.base import Base
 from rl.organisms.faker import Faker
 from rl.organisms.scripted import Scripted
-from rl.organisms.terminal import Terminal
+from rl.organisms.selected import Selected
 from rl.policy.policy import Policy
 from rl.policy.sampler import sampler
 from rl.run.build import Built, build_components
@@ -279,7 +279,7 @@ def test_what_is_unscored_stays_so(components: StepComponents, witness: Callable
     assert score.error == "timed out"
 
 
-@pytest.mark.parametrize("organism", [Base(), Terminal(), Faker(path=Path("somewhere"))])
+@pytest.mark.parametrize("organism", [Base(), Selected(), Faker(path=Path("somewhere"))])
 def test_an_organism_that_answers_questions_is_accepted(organism: Any) -> None:
     require_engine(RunConfig(organism=organism, mitigations=(Interrogation(),)))
 
