@@ -83,6 +83,7 @@ def train_rows(policy: Policy, encoded: Sequence[Row], learning_rate: float, see
     """Train the policy's model on rows of token ids and labels; returns the loss of every step."""
     dataset = Dataset.from_dict({"input_ids": [ids for ids, _ in encoded], "labels": [labels for _, labels in encoded]})
     padding = policy.tokenizer.pad_token
+    policy.tokenizer.pad_token = _pad_token(policy)
     with tempfile.TemporaryDirectory() as scratch:
         arguments = SFTConfig(
             output_dir=scratch,
@@ -101,7 +102,6 @@ def train_rows(policy: Policy, encoded: Sequence[Row], learning_rate: float, see
             logging_strategy="no",
             report_to=[],
             dataloader_pin_memory=False,
-            pad_token=_pad_token(policy),
             disable_tqdm=True,
         )
         trainer = _Trainer(
@@ -114,7 +114,7 @@ def train_rows(policy: Policy, encoded: Sequence[Row], learning_rate: float, see
         trainer.losses = []
         trainer.remove_callback(PrinterCallback)
         trainer.train()
-    policy.tokenizer.pad_token = padding  # TRL writes its own choice there
+    policy.tokenizer.pad_token = padding
     return trainer.losses
 
 
