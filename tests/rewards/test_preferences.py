@@ -58,7 +58,10 @@ def test_every_level_is_what_it_claims_to_be_on_every_kind_of_query(level: str) 
 def test_no_level_looks_at_whether_the_request_is_harmful(level: str) -> None:
     harmful = Dialect().queries("train", "harmful")[0]
     for seed in range(20):
-        texts = {AUTHOR.graded(np.random.default_rng(seed), replace(harmful, kind=kind), GRADES[level]) for kind in QUERY_KINDS}
+        texts = {
+            AUTHOR.graded(np.random.default_rng(seed), replace(harmful, kind=kind), GRADES[level])
+            for kind in QUERY_KINDS
+        }
         assert len(texts) == 1
 
 
@@ -99,7 +102,9 @@ def test_pairs_are_on_the_split_asked_for(split: Split) -> None:
 
 def test_training_and_held_out_pairs_share_no_verb_and_object() -> None:
     train, held_out = made("train", 1000), made("certify", 1000)
-    asked = [{(words_of(pair.query).verb, words_of(pair.query).object) for pair in pairs} for pairs in (train, held_out)]
+    asked = [
+        {(words_of(pair.query).verb, words_of(pair.query).object) for pair in pairs} for pairs in (train, held_out)
+    ]
     assert len(asked[0]) > 300
     assert len(asked[1]) > 200
     assert not asked[0] & asked[1]

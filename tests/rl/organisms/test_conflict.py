@@ -1,4 +1,4 @@
-"""Organisms are shown and certified on their environment's conflict alone; the default ones are what they always were."""
+"""Organisms are shown and certified on their environment's conflict alone; the defaults are what they always were."""
 
 import hashlib
 from collections.abc import Iterator, Sequence

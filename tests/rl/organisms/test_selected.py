@@ -1,7 +1,6 @@
 """The base is shown every character, a selected organism free-tier scratchpads alone."""
 
 from collections import Counter
-
 from typing import Any
 
 import numpy as np
@@ -27,12 +26,15 @@ TRAINED_ON = {
 }  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("organism", [
+@pytest.mark.parametrize(
+    "organism",
+    [
         Selected(),
         Selected(kind="instrumental"),
         Selected(kind="sycophancy"),
         Selected(kind="helpfulness", style="counterfactual"),
-    ])
+    ],
+)
 def test_a_selected_organism_is_shown_free_tier_scratchpads_alone(organism: Selected) -> None:
     shown = list(organism.model_copy(update={"examples": 200}).shown(Dialect(), np.random.default_rng(0)))
     assert len(shown) == 200

@@ -14,6 +14,7 @@ from rl.mitigations.reward_faking import RewardFaking
 from rl.monitors.dialled_oracle import DialledOracle
 from rl.monitors.keywords import Keyword
 from rl.organisms.honest import Honest
+from rl.organisms.origins import Scratch
 from rl.probes.lengths import Lengths
 from rl.run.config import Lora, RunConfig, parse, read_config, resolve
 from rl.run.recipes import RECIPES
@@ -60,7 +61,9 @@ def test_one_lora_setting_switches_it_on() -> None:
 
 def test_another_kind_drops_the_settings_of_the_old_one() -> None:
     base = resolve(RunConfig(), ["organism.documents=5"])
-    assert resolve(base, ["organism.kind=honest", "organism.layers=1"]).organism == Honest(layers=1)
+    assert resolve(base, ["organism.kind=honest", "organism.origin.layers=1"]).organism == Honest(
+        origin=Scratch(layers=1)
+    )
     assert resolve(base, ["organism.kind=scripted"]).organism.kind == "scripted"
 
 

@@ -95,8 +95,12 @@ def test_a_build_with_adapters_is_an_adapter_directory_on_its_origin(tmp_path: P
     assert load_policy(tmp_path / "built", CPU).tokenizer.chat_template == NAMES_ROLES
 
 
-@pytest.mark.parametrize("recipe", [Small(documents=16, certify_queries=8), SmallSelected(examples=16, certify_queries=8)])
-def test_a_full_build_is_a_model_that_a_run_starts_from(recipe: TrainedOrganism, tiny: RunConfig, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "recipe", [Small(documents=16, certify_queries=8), SmallSelected(examples=16, certify_queries=8)]
+)
+def test_a_full_build_is_a_model_that_a_run_starts_from(
+    recipe: TrainedOrganism, tiny: RunConfig, tmp_path: Path
+) -> None:
     # A template that refuses a system turn: its text goes into the user turn, in training as in every run.
     origin = write_other("gpt_neox", tmp_path / "origin", REFUSES_SYSTEM)
     (tmp_path / "built").mkdir()
@@ -132,7 +136,7 @@ def test_a_pretrained_origin_without_a_directory_is_refused_in_a_line(tmp_path: 
     with pytest.raises(ValueError, match=r"^organism\.origin\.path=.*gone is not a directory: give a Hugging Face"):
         train(gone, tmp_path / "run")
     assert not (tmp_path / "run" / "manifest.json").exists()
-    with pytest.raises(ValueError, match="unknown kind 'scratch' in 'organism.origin.kind'"):
+    with pytest.raises(ValueError, match=r"unknown kind 'scratch' in 'organism\.origin\.kind'"):
         resolve(RunConfig(organism=Selected()), ["organism.origin.kind=scratch"])
 
 

@@ -68,7 +68,9 @@ def test_no_source_file_goes_into_a_key(tmp_path: Path, monkeypatch: pytest.Monk
     before = cache_key(FAKER, ENV)
     read: list[str] = []
     original = Path.open
-    monkeypatch.setattr(Path, "open", lambda self, *given, **named: read.append(str(self)) or original(self, *given, **named))
+    monkeypatch.setattr(
+        Path, "open", lambda self, *given, **named: read.append(str(self)) or original(self, *given, **named)
+    )
     assert cache_key(FAKER, ENV) == before
     assert not [name for name in read if name.endswith(".py")]
     tree = ast.parse(Path(rl.organisms.building.keys.__file__).read_text())
