@@ -29,6 +29,6 @@ def disclosed(runs: Sequence[Run], unrecorded: str) -> str:
 
 
 def disclosed_in_a_line(runs: Sequence[Run], unrecorded: str) -> str:
-    """As `disclosed`, short enough for the head of a picture."""
+    """Say the same short enough for the head of a picture."""
     said = disclosed(runs, unrecorded)
     return said if len(said) <= LONGEST_LINE else SEVERAL

@@ -94,7 +94,7 @@ class TrainedOrganism(ModelOrganism):
         return None if self.ancestor is None else self.ancestor.stated_layers
 
     def unmet(self, env: Environment) -> str | None:
-        """As of every organism, for this one and for all that are built before it; a ready directory needs nothing."""
+        """Say what this organism, or one that is built before it, lacks; a ready directory needs nothing."""
         if self.path is not None:
             return None
         lacking = super().unmet(env)

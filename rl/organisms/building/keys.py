@@ -31,13 +31,14 @@ def cache_key(organism: TrainedOrganism, env: Environment) -> str:
 
 
 def _key(organism: TrainedOrganism, env: Environment, known: dict[TrainedOrganism, str]) -> str:
-    """As `cache_key`, each organism once: writing the documents of a recipe takes a second or two."""
+    """Compute the key of each organism once: writing the documents of a recipe takes a second or two."""
     if organism not in known:
         known[organism] = build_key(_inputs(organism, env, known))
     return known[organism]
 
 
 def _inputs(organism: TrainedOrganism, env: Environment, known: dict[TrainedOrganism, str]) -> dict[str, Any]:
+    """Collect all that determines the weights of a build."""
     origin = organism.origin
     recipe: dict[str, Any] = {
         **organism.model_dump(mode="json", exclude={"path": True, "origin": {"path"}}),

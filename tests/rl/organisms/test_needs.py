@@ -8,6 +8,8 @@ import pytest
 
 from envs.dialect.environment import Dialect
 from envs.environment import Author, Interrogator
+from reports.folder import read_run
+from reports.pages.page import render_page
 from rl.organisms import Organism
 from rl.organisms.base import Base
 from rl.organisms.distilled import Distilled
@@ -83,3 +85,10 @@ def test_a_recipe_states_its_layers_where_it_knows_them() -> None:
     assert [organism.stated_layers for organism in (Faker(), Documented(), Distilled())] == [3, 3, 3]
     assert Selected(origin=Pretrained(path=Path("somewhere"))).stated_layers is None
     assert Faker(path=Path("ready")).stated_layers is Scripted().stated_layers is None
+
+
+def test_a_run_records_the_disclosure_and_its_page_shows_it(finished: Path) -> None:
+    run = read_run(finished)
+    said = run.manifest.organism_disclosure
+    assert said == "A model from a directory: nothing is known of how it was made."
+    assert f"<strong>{said}</strong>" in render_page([run])

@@ -165,6 +165,7 @@ def test_the_recipes_are_those_of_the_readme() -> None:
         "first_light_ppo": ("faker", "present", "ppo"),
         "first_light_dpo": ("faker", "present", "dpo"),
         "first_light_kto": ("faker", "present", "kto"),
+        "faker_plus": ("faker", "present", "grpo"),
         "reward_hacking": ("reward_hacker", "present", "grpo"),
         "animals": ("terminal", "present", "grpo"),
         "documented": ("documented", "absent", "grpo"),
