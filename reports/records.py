@@ -213,6 +213,7 @@ class Manifest(BaseModel):
     nondeterministic_operations: list[str] = Field(default_factory=list)  # those that torch has no other form of
     device: str
     organism: str
+    organism_disclosure: str | None = None  # None in folders written before it was recorded
     organism_hash: str
     reward_hashes: dict[str, str]
     prompt_set_hashes: dict[str, str]

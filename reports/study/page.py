@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 
+from reports.builds import disclosed
 from reports.folder import Run
 from reports.pages.document import render
 from reports.records import Manifest
@@ -26,7 +27,7 @@ def render_study(
         "study.html.jinja",
         draw=DRAW,
         plots=study_plots(drawing),
-        notice=NOTICE,
+        notice=disclosed(study.runs, NOTICE),
         study=study,
         looks=[look(study, arm) for arm in study.arms],
         note=band_note(study),

@@ -1,15 +1,14 @@
-"""The organism table: what each does on every tier before any RL, and what RL would have to go on."""
+"""The organism table: rates on every tier before any RL, and the spread of rewards that RL would start from."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from reports.intervals import Estimate, seed_interval
 from rl.algorithms.advantages import group_advantages
-from rl.organisms.scripted import Scripted
+from rl.organisms.trained import TrainedOrganism
 from rl.policy.sampler import sampler
 from rl.probes.benign import Benign
 from rl.probes.compliance import Compliance
@@ -54,12 +53,12 @@ class Measured:
 
 
 def measure(name: str, config: RunConfig) -> Iterator[Measured]:
-    """Builds the run's organism if need be, and measures it on the run's probe queries and rewards.
+    """Build the run's organism if need be, and measure it on the run's probe queries and rewards.
 
     `group_std`: the mean over groups of the standard deviation of rewards, which is what group-normalised RL learns
     from; `degenerate_groups`: the share of groups that have none.
     """
-    seed = 0 if isinstance(config.organism, Scripted) else config.organism.seed
+    seed = config.organism.seed if isinstance(config.organism, TrainedOrganism) else 0
     built = build(config)
     probes = build_probes(config)
     with bar(f"measuring {name}, seed {seed}") as update:
@@ -78,25 +77,28 @@ def measure(name: str, config: RunConfig) -> Iterator[Measured]:
 
 
 def measured_config(config: RunConfig, seed: int) -> RunConfig:
-    """The run that an organism is measured in: one build a seed, and that seed's own probe queries.
+    """Make the run that an organism is measured in: one build a seed, and that seed's own probe queries.
 
     Raises:
         ValueError: for an organism of a path, which is one build whatever the seed.
     """
-    if config.organism.path is not None and seed != 0:
+    organism = config.organism
+    if not isinstance(organism, TrainedOrganism):
+        raise ValueError(f"organism {organism.kind} has no weights and no builds: choose another")
+    if organism.path is not None and seed != 0:
         raise ValueError("an organism with a path is one model and not a build a seed: measure it with --seeds 0")
-    organism: Any = config.organism.model_copy(update={"seed": seed})
+    organism = organism.model_copy(update={"seed": seed})
     algorithm = config.algorithm.model_copy(update={"prompts_per_step": GROUPS})
     return config.model_copy(update={"organism": organism, "seed": seed, "probes": PROBES, "algorithm": algorithm})
 
 
 def frame(measured: Sequence[Measured]) -> pd.DataFrame:
-    """One row a measurement."""
+    """Put measurements in a table, one row each."""
     return pd.DataFrame([asdict(row) for row in measured])
 
 
 def over_seeds(measured: Sequence[Measured], metric: str, tier: str | None) -> Estimate:
-    """The mean of one organism's builds, with Student's interval over them; of one build its own interval."""
+    """Average one organism's builds, with Student's interval over them; of one build its own interval."""
     rows = [row for row in measured if (row.metric, row.tier) == (metric, tier)]
     if len(rows) == 1:
         return Estimate(rows[0].value, rows[0].ci_low, rows[0].ci_high, rows[0].n, rows[0].unscored)
@@ -105,7 +107,7 @@ def over_seeds(measured: Sequence[Measured], metric: str, tier: str | None) -> E
 
 
 def as_text(measured: Sequence[Measured]) -> list[str]:
-    """A line an organism: means over seeds with 95 % intervals over them."""
+    """Write a line an organism: means over seeds with 95 % intervals over them."""
     shown = {**SHOWN, "group std": ("group_std", "free"), "degenerate": ("degenerate_groups", "free")}
     names = list(dict.fromkeys(row.organism for row in measured))
     width = max(map(len, names))

@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from checkpoints.cache import cached
 from checkpoints.lineage import build_key, hash_directory
 from envs.chat import FIXED_DAY, style_for
@@ -20,7 +18,9 @@ from rewards.score import RewardFunction
 from rl.algorithms.policy_gradient import PolicyGradient
 from rl.determinism import built_alike, settle
 from rl.errors import BuildFailed
+from rl.lora import Lora
 from rl.organisms.scripted import Scripted
+from rl.policy.adapters import with_fresh_adapter
 from rl.policy.cpu import speed
 from rl.policy.cpu.memory import keep_freed_memory
 from rl.policy.loading import load_policy, wearing
@@ -34,7 +34,6 @@ from rl.training.components import DrawScenarios, ScoreEpisodes, StepComponents,
 from rl.training.labels import Labeller
 from rl.training.models import Models
 from rl.training.scoring import scorer
-from rl.training.settings import Lora
 
 
 @dataclass(frozen=True)
@@ -57,12 +56,15 @@ def build_organism(config: RunConfig) -> Path:
     """
     if isinstance(config.organism, Scripted):
         raise ValueError("organism scripted has no weights to train: choose faker or honest, or set organism.path")
-    from rl.organisms.building.build import build_organism as build  # brings TRL, which costs seconds to import
+    # Brings TRL, which costs seconds to import.
+    from rl.organisms.building.build import build_organism as build
+    from rl.organisms.building.build import require_directories
 
+    require_directories(config.organism)
     if config.organism.path is not None:
         return build(config.organism, config.env)
     try:
-        return build(config.organism, config.env)
+        return build(config.organism, config.env.for_building())
     except ValueError as error:
         raise BuildFailed(str(error)) from error
 
@@ -103,14 +105,16 @@ def _build_helpfulness(recipe: Helpfulness, env: Environment) -> Path:
     from rewards.build_helpfulness import build as train  # brings TRL, which costs seconds to import
     from rewards.build_helpfulness import inputs
 
+    author = author_of(env.for_building())
+
     def build(directory: Path) -> None:
         with built_alike(), bar("reward model") as update:
             try:
-                train(recipe, author_of(env), directory, update)
+                train(recipe, author, directory, update)
             except ValueError as error:
                 raise BuildFailed(str(error)) from error
 
-    return cached("rewards", f"helpfulness-{build_key(inputs(recipe, author_of(env)))}", build)
+    return cached("rewards", f"helpfulness-{build_key(inputs(recipe, author))}", build)
 
 
 def build(
@@ -163,13 +167,9 @@ def _say_how_it_is_read(policy: Policy) -> None:
 
 
 def with_adapter(policy: Policy, lora: Lora, seed: int) -> Policy:
-    """The policy with fresh low-rank adapters, its own weights frozen."""
-    from peft import LoraConfig, get_peft_model
-
-    targets = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
-    torch.manual_seed(int(stream(seed, 0, Stage.adapter).integers(2**31)))
-    adapters = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules=targets, task_type="CAUSAL_LM")
-    return replace(policy, model=get_peft_model(policy.model, adapters).eval())
+    """Put fresh low-rank adapters on the policy's model, whose own weights are frozen."""
+    drawn = int(stream(seed, 0, Stage.adapter).integers(2**31))
+    return replace(policy, model=with_fresh_adapter(policy.model, lora, drawn))
 
 
 def build_components(config: RunConfig, built: Built) -> StepComponents:

@@ -18,6 +18,7 @@ from rewards.helpfulness import Helpfulness
 from rl.algorithms import Algorithm
 from rl.algorithms.grpo import GRPO
 from rl.errors import nearest
+from rl.lora import Lora
 from rl.mitigations import Mitigation
 from rl.organisms import Organism
 from rl.organisms.faker import Faker
@@ -26,7 +27,7 @@ from rl.probes import DEFAULT_PROBES, Probe
 from rl.run.environments import DEFAULT_ENVIRONMENT, AnyEnvironment, trust_environment
 from rl.run.overrides import assign_all, described
 from rl.run.upgrade import upgraded
-from rl.training.settings import VLLM, Lora, Optimiser, StepSettings
+from rl.training.settings import VLLM, Optimiser, StepSettings
 
 _FROZEN = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 LARGEST = 2**63 - 1  # what the columns of a table hold

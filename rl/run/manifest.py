@@ -36,6 +36,7 @@ def manifest_of(
         nondeterministic_operations=sorted(watch.operations),
         device=str(built.policy.device),
         organism=f"directory {path.name}" if path is not None else organism.kind,
+        organism_disclosure=organism.disclosure,
         organism_hash=origin_hash(built.organism_directory),
         reward_hashes=built.reward_hashes,
         prompt_set_hashes=probes.hashes(),

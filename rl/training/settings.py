@@ -30,18 +30,6 @@ class Optimiser(BaseModel):
 
 
 @final
-class Lora(BaseModel):
-    """Low-rank adapters through PEFT (Hu et al. 2021) in place of full fine-tuning."""
-
-    model_config = _FROZEN
-
-    rank: int = Field(default=16, ge=1)
-    alpha: float = Field(default=32, gt=0)
-    dropout: Literal[0] = 0  # dropout would make the update's log-probabilities differ from the sampler's
-    target_modules: str | tuple[str, ...] = "all-linear"
-
-
-@final
 class VLLM(BaseModel):
     """Rollouts by vLLM, through the settings of TRL's trainers; needs the extra `vllm` and a CUDA device."""
 

@@ -23,9 +23,9 @@ from rl.algorithms.ppo import PPO
 from rl.algorithms.preference import even_microbatch
 from rl.algorithms.reinforce import Reinforce
 from rl.algorithms.rloo import RLOO
+from rl.lora import Lora
 from rl.run.config import RunConfig, parse, resolve
 from rl.run.overrides import members
-from rl.training.settings import Lora
 
 NAN = float("nan")
 ALL = members(Algorithm)

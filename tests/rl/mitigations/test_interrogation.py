@@ -24,6 +24,7 @@ from rl.organisms.base import Base
 from rl.organisms.faker import Faker
 from rl.organisms.locked import Locked
 from rl.organisms.scripted import Scripted
+from rl.organisms.selected import Selected
 from rl.policy.policy import Policy
 from rl.policy.sampler import sampler
 from rl.run.build import Built, build_components
@@ -280,7 +281,7 @@ def test_what_is_unscored_stays_so(components: StepComponents, witness: Callable
     assert score.error == "timed out"
 
 
-@pytest.mark.parametrize("organism", [Base(), Locked(), Faker(path=Path("somewhere"))])
+@pytest.mark.parametrize("organism", [Base(), Locked(), Selected(), Faker(path=Path("somewhere"))])
 def test_an_organism_that_answers_questions_is_accepted(organism: Any) -> None:
     require_engine(RunConfig(organism=organism, mitigations=(Interrogation(),)))
 

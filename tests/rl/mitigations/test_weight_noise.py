@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from rl.lora import Lora
 from rl.mitigations.weight_noise import WeightNoise
 from rl.policy.loading import load_policy
 from rl.policy.policy import Policy
@@ -18,7 +19,6 @@ from rl.run.config import RunConfig
 from rl.run.loop import resume, train
 from rl.training.components import StepComponents
 from rl.training.learner import new_learner
-from rl.training.settings import Lora
 from rl.training.step import policy_gradient_step
 from tests.rl.conftest import rows, same_run, same_weights, weights
 

@@ -20,7 +20,7 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference
 
 import rewards.build_helpfulness
-import rl.organisms.building.build
+import rl.organisms.building.finetune
 import rl.run.compatibility
 import rl.training.trl.engine
 import rl.training.trl.preferences
@@ -31,7 +31,7 @@ from rl.algorithms.dpo import DPO
 from rl.algorithms.kto import KTO
 from rl.algorithms.preference import Preference
 from rl.errors import NotFinite, RunStopped
-from rl.organisms.faker import Faker
+from rl.lora import Lora
 from rl.policy.loading import load_policy
 from rl.policy.policy import Policy, unwrap_forward
 from rl.policy.sampler import sampler
@@ -41,7 +41,7 @@ from rl.run.loop import train
 from rl.training.components import StepComponents, keep_all, mask_nothing
 from rl.training.learner import Learner
 from rl.training.scoring import scorer
-from rl.training.settings import VLLM, Lora
+from rl.training.settings import VLLM
 from tests.rl.conftest import rows, weights
 
 CPU = torch.device("cpu")
@@ -164,13 +164,13 @@ def test_the_preference_trainers_take_our_arguments(
 
 def test_the_supervised_trainer_takes_our_arguments(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
     settings, constructor = Recorder(builds=False), Recorder(builds=True)
-    seam = rl.organisms.building.build._Trainer.compute_loss
-    monkeypatch.setattr(rl.organisms.building.build, "SFTConfig", settings)
-    monkeypatch.setattr(rl.organisms.building.build, "_Trainer", constructor)
+    seam = rl.organisms.building.finetune._Trainer.compute_loss
+    monkeypatch.setattr(rl.organisms.building.finetune, "SFTConfig", settings)
+    monkeypatch.setattr(rl.organisms.building.finetune, "_Trainer", constructor)
     with pytest.raises(Asked):
-        rl.organisms.building.build._train(policy, [([1, 2, 3], [-100, 2, 3])], Faker(), lambda *_: None)
-    require_arguments(trl.SFTConfig, settings.arguments, "rl/organisms/building/build.py")
-    require_arguments(trl.SFTTrainer, constructor.arguments, "rl/organisms/building/build.py")
+        rl.organisms.building.finetune.train_rows(policy, [([1, 2, 3], [-100, 2, 3])], 1e-3, 0, lambda *_: None)
+    require_arguments(trl.SFTConfig, settings.arguments, "rl/organisms/building/finetune.py")
+    require_arguments(trl.SFTTrainer, constructor.arguments, "rl/organisms/building/finetune.py")
     ours, theirs = (inspect.signature(function) for function in (seam, trl.SFTTrainer.compute_loss))
     assert list(ours.parameters) == list(theirs.parameters), f"{INSTALLED}: SFTTrainer.compute_loss has changed"
 
@@ -515,15 +515,15 @@ def test_the_supervised_trainer_takes_ids_and_labels_as_they_are(
     policy = load_policy(organism_path, CPU)
     documents = [([5, 6, 7 + i, 8], [-100, -100, 7 + i, 8]) for i in range(8)]
     batches: list[dict[str, Any]] = []
-    original = rl.organisms.building.build._Trainer.compute_loss
+    original = rl.organisms.building.finetune._Trainer.compute_loss
 
     def compute_loss(self: Any, model: Any, inputs: Any, *rest: Any, **options: Any) -> Any:
         batches.append({name: inputs[name].tolist() for name in ("input_ids", "attention_mask", "labels")})
         return original(self, model, inputs, *rest, **options)
 
-    monkeypatch.setattr(rl.organisms.building.build._Trainer, "compute_loss", compute_loss)
+    monkeypatch.setattr(rl.organisms.building.finetune._Trainer, "compute_loss", compute_loss)
     done: list[tuple[int, int]] = []
-    rl.organisms.building.build._train(policy, documents, Faker(), lambda *step: done.append(step))
+    rl.organisms.building.finetune.train_rows(policy, documents, 1e-3, 0, lambda *step: done.append(step))
     assert done == [(1, 1)]
     [batch] = batches
     given = sorted(zip(batch["input_ids"], batch["labels"], strict=True))

@@ -17,6 +17,7 @@ from transformers import GenerationConfig, GenerationMixin
 from envs.episode import FreeScenario, Scenario
 from reports.records import StepRow
 from rl.errors import Interrupted
+from rl.lora import Lora
 from rl.policy.loading import load_policy
 from rl.policy.policy import Policy, pad_left
 from rl.policy.sampler import sampler
@@ -30,7 +31,6 @@ from rl.training.components import StepComponents, keep_all, mask_nothing
 from rl.training.learner import Learner
 from rl.training.rollouts import Rollouts
 from rl.training.scoring import scorer
-from rl.training.settings import Lora
 from rl.training.trl.engine import run_steps
 from rl.training.trl.handover import placed
 from tests.conftest import fast_of
