@@ -99,7 +99,49 @@ class AddedKind:
         return f"{place}.kind is now needed: {self.kind}"
 
 
-Change = RenamedKey | RenamedKind | RemovedKind | AddedKind | Dropped
+@dataclass(frozen=True)
+class Moved:
+    """Settings of some kinds of component that stand one level deeper now, in a component of kind `into`."""
+
+    where: str
+    kinds: tuple[str, ...]
+    keys: tuple[str, ...]
+    section: str
+    into: str
+
+    def apply(self, data: dict[str, Any], component: dict[str, Any], place: str) -> str | None:
+        """Move the keys in place; returns the change, or None where the component has none of them."""
+        found = [key for key in self.keys if key in component]
+        if component.get("kind") not in self.kinds or not found:
+            return None
+        if self.section in component:
+            raise ValueError(f"{place} holds both {found[0]} and {self.section}, where it stands now: leave one out")
+        component[self.section] = {"kind": self.into, **{key: component.pop(key) for key in found}}
+        return f"{place}.{{{', '.join(found)}}} -> {place}.{self.section}"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A member of a list that now needs a component of kind `needs` in another section."""
+
+    where: str
+    kind: str
+    section: str
+    needs: str
+
+    def apply(self, data: dict[str, Any], component: dict[str, Any], place: str) -> str | None:
+        """Remove the member in place; returns the change, or None where it is another kind or has what it needs."""
+        section, members = data.get(self.section), data[self.where]
+        there = isinstance(section, list) and any(isinstance(x, dict) and x.get("kind") == self.needs for x in section)
+        if component.get("kind") != self.kind or there or not isinstance(members, list):
+            return None
+        members.remove(component)
+        return f"{place} ({self.kind}) is left out: it reads {self.section}.{self.needs}, which the run hasn't"
+
+
+Change = RenamedKey | RenamedKind | RemovedKind | AddedKind | Dropped | Moved | LeftOut
+NEW_MODELS = ("faker", "honest", "base", "reward_hacker", "sized")
+DESCENDANTS = ("terminal", "instrumental", "sycophancy", "helpfulness", "distilled", "documented", "locked")
 
 TABLE: tuple[Change, ...] = (
     AddedKind("env", "dialect"),
@@ -109,6 +151,9 @@ TABLE: tuple[Change, ...] = (
     RemovedKind(
         "organism", "faker_plus", "it is a run now, so train the recipe faker_plus and start from its last checkpoint"
     ),
+    Moved("organism", NEW_MODELS, ("hidden_size", "layers", "word_documents", "learning_rate"), "origin", "scratch"),
+    Moved("organism", DESCENDANTS, ("learning_rate",), "origin", "ancestor"),
+    LeftOut("probes", "reward_hacking", "rewards", "overscored_phrase"),
     Dropped("organism", "conflict", "env", "harm"),
     Dropped("rewards", "conflict", "env", "harm"),
 )
@@ -125,7 +170,7 @@ def upgraded(data: Any) -> tuple[Any, list[str]]:
     found = {key: _copied(value) for key, value in data.items()}
     changes = []
     for entry in TABLE:
-        for place, component in _components(found, entry.where):
+        for place, component in list(_components(found, entry.where)):
             change: str | None = entry.apply(found, component, place)
             if change is not None:
                 changes.append(change)
