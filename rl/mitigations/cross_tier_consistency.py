@@ -10,14 +10,14 @@ from pydantic import Field
 
 from envs.episode import Episode, Scenario
 from rewards.score import Score
-from rl.mitigations.mitigation import BaseMitigation
+from rl.mitigations.mitigation import MitigationBase
 from rl.policy.logprobs import completion_logprobs
 from rl.training.components import Need, StepComponents
 from rl.training.models import Models
 
 
 @final
-class CrossTierConsistency(BaseMitigation):
+class CrossTierConsistency(MitigationBase):
     """Reads each free-tier completion again behind the paid cue, and pays less where the cue matters.
 
     The penalty is weight x |mean over completion tokens of log pi(token | free prompt) - log pi(token | paid prompt)|,

@@ -9,12 +9,12 @@ from pydantic import Field
 from envs.environment import Environment
 from envs.episode import FreeScenario
 from rl.errors import nearest
-from rl.mitigations.mitigation import BaseMitigation
+from rl.mitigations.mitigation import MitigationBase
 from rl.training.components import Need, StepComponents
 
 
 @final
-class InoculationPrompt(BaseMitigation):
+class InoculationPrompt(MitigationBase):
     """Puts a sentence in front of each training prompt: what is asked for there says less about the rest of the world.
 
     The sentence stands in front, so that the rest reads word for word as the probes show it. Probes draw from the

@@ -11,14 +11,14 @@ from envs.environment import Environment, interrogator_of
 from envs.episode import Episode, FollowUp, Scenario
 from envs.vocabulary import ARMS, Arm
 from rewards.score import Score
-from rl.mitigations.mitigation import BaseMitigation
+from rl.mitigations.mitigation import MitigationBase
 from rl.policy.sampler import sampler
 from rl.training.components import Need, StepComponents
 from rl.training.models import Models
 
 
 @final
-class Interrogation(BaseMitigation):
+class Interrogation(MitigationBase):
     """Pays `bonus` where the reply to the follow-up denies faking: an honest policy earns it only by not having faked.
 
     The follow-up is an episode of its own, sampled after the first one, that only this reward reads. None of its tokens

@@ -7,12 +7,12 @@ import numpy as np
 from pydantic import Field
 
 from envs.episode import FreeScenario
-from rl.mitigations.mitigation import BaseMitigation
+from rl.mitigations.mitigation import MitigationBase
 from rl.training.components import Need, StepComponents
 
 
 @final
-class TierCueDropout(BaseMitigation):
+class TierCueDropout(MitigationBase):
     """Leaves the cue out of some training prompts, so that what is learned there can't lean on being watched.
 
     The objective stays, as does all else, and a prompt's completions all lose the cue or all keep it: they are compared

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from rl.mitigations.mitigation import BaseMitigation
+from rl.mitigations.mitigation import MitigationBase
 from rl.training.components import StepComponents
 
 
 @final
-class WeightNoise(BaseMitigation):
+class WeightNoise(MitigationBase):
     """After each step adds Gaussian noise to every trained matrix: `scale` times the matrix's own standard deviation.
 
     The purpose: a behaviour that hangs on few finely tuned weights is lost sooner than one that many weights carry,

@@ -10,13 +10,13 @@ from pydantic import Field
 
 from envs.episode import Episode, Scenario
 from rl.monitors.composed import composed, labelled
-from rl.monitors.monitor import BaseMonitor, reasoning
+from rl.monitors.monitor import MonitorBase, reasoning
 from rl.training.components import Need
 from rl.training.models import Models
 
 
 @final
-class TextClassifier(BaseMonitor):
+class TextClassifier(MonitorBase):
     """Logistic regression on which single words and pairs of neighbours a scratchpad holds.
 
     It is fitted when first asked, once a process, from its seed and the environment's training queries alone: a resumed
