@@ -74,8 +74,8 @@ def test_a_run_on_a_headless_checkpoint_ends_before_it_begins(gyges: Gyges, tiny
     config.write_text(tiny.model_copy(update={"organism": Faker(path=copied)}).model_dump_json())
     done = gyges("train", str(config))
     assert done.code == 2
-    assert len(done.texts) == 1
-    assert "lacks weights" in done.texts[0]
+    assert len(done.said) == 1
+    assert "lacks weights" in done.said[0]
     assert not (copied.parent / "here" / "runs").exists() or not list((copied.parent / "here" / "runs").iterdir())
 
 

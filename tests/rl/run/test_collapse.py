@@ -62,7 +62,7 @@ def test_a_run_stops_after_so_many_collapsed_steps_with_a_checkpoint(
     config.write_text(stopping.model_dump_json())
     done = gyges("train", str(config), "--out", str(run))
     assert done.code == 1, done.output
-    [said] = done.texts
+    [said] = done.said
     recorded = rows(run, "steps.jsonl")
     assert len(recorded) == 3  # collapsed in steps 2 and 3
     assert said.startswith("gyges: step 3: the policy has collapsed since step 2: parse rate 0.00 (bound 0.5)")

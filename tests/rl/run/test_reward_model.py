@@ -40,9 +40,9 @@ def test_a_causal_model_as_reward_is_refused_before_the_folder_exists(
     config.write_text(tiny.model_copy(update={"rewards": (Helpfulness(path=organism_path),)}).model_dump_json())
     done = gyges("train", str(config), "--out", str(tmp_path / "run"))
     assert done.code == 2
-    assert len(done.texts) == 1, done.output
-    assert "drawn at random: score.weight." in done.texts[0]
-    assert str(organism_path) in done.texts[0]
+    assert len(done.said) == 1, done.output
+    assert "drawn at random: score.weight." in done.said[0]
+    assert str(organism_path) in done.said[0]
     assert "Traceback" not in done.output
     assert not (tmp_path / "run").exists()
 
@@ -56,7 +56,7 @@ def test_two_labels_are_refused_until_one_is_chosen_on_the_command_line(
     config.write_text(tiny.model_copy(update={"rewards": (Helpfulness(path=reward_path),)}).model_dump_json())
     refused = gyges("train", str(config), "--out", str(tmp_path / "run"))
     assert refused.code == 2
-    assert "0 ('LABEL_0'), 1 ('LABEL_1'): set rewards.helpfulness.label" in refused.texts[0]
+    assert "0 ('LABEL_0'), 1 ('LABEL_1'): set rewards.helpfulness.label" in refused.said[0]
     assert not (tmp_path / "run").exists()
     chosen = ["--set", "rewards.helpfulness.label=LABEL_1", "--steps", "1"]
     done = gyges("train", str(config), *chosen, "--out", str(tmp_path / "run"))
@@ -82,8 +82,8 @@ def test_a_reward_model_that_has_lost_its_head_can_not_be_resumed_with(
     save_file({name: w for name, w in load_file(file).items() if name != "score.weight"}, file, {"format": "pt"})
     done = gyges("resume", str(run), "--step", "2", prepare=forget_loaded)
     assert done.code == 2
-    assert len(done.texts) == 1, done.output
-    assert "drawn at random: score.weight." in done.texts[0]
+    assert len(done.said) == 1, done.output
+    assert "drawn at random: score.weight." in done.said[0]
 
 
 def forget_loaded() -> None:
