@@ -100,7 +100,7 @@ def _minibatches(settings: StepSettings, algorithm: PolicyGradient, n: int, step
 def _rows_that_teach(
     algorithm: PolicyGradient, components: StepComponents, experience: Experience, rows: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Select the rows that the gradient depends on: without a critic or a KL penalty in the loss, rows with an advantage.
+    """Select the rows that the gradient depends on: without critic and KL penalty in the loss, rows with an advantage.
 
     Exact: other rows add zeros, unless a mitigation has put another loss in the algorithm's place. Where no row has an
     advantage one is kept, so that the optimiser sees zeros and not nothing.

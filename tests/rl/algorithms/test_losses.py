@@ -278,7 +278,7 @@ def test_what_lies_in_masked_positions_can_not_leak(garbage: float, where: str, 
 
 @pytest.mark.parametrize("garbage", GARBAGE)
 @pytest.mark.parametrize("level", LEVELS)
-def test_what_a_masked_token_is_gains_can_not_leak(garbage: float, level: RatioLevel) -> None:
+def test_the_advantage_of_a_masked_token_can_not_leak(garbage: float, level: RatioLevel) -> None:
 
     def run(gains: float) -> Tensor:
         logprobs = torch.tensor([[-1.0, -2.0, 0.0]], requires_grad=True)
