@@ -58,7 +58,10 @@ class Run:
             found = pd.read_parquet(path, columns=[name for name in columns if name in pq.read_schema(path).names])
         except (OSError, ValueError):
             return {}  # reading the episodes says what is wrong with the file
-        named = {name.removesuffix(SOURCE_SUFFIX): tuple(sorted(found[name].dropna().unique())) for name in found}
+        named = {
+            name.removesuffix(SOURCE_SUFFIX): tuple(sorted(found[name].dropna().unique()))
+            for name in map(str, found.columns)
+        }
         return {label: sources for label, sources in named.items() if sources}
 
     def episodes(self, step: int) -> pd.DataFrame:

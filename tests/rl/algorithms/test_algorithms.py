@@ -241,8 +241,8 @@ def test_ppo_whitens_over_what_is_scored() -> None:
     np.testing.assert_allclose(found.returns_NT[0], [0.475, 1.8])
 
 
-def test_ppo_gives_tokens_without_credit_nothing() -> None:
-    # gamma 1, lambda 1, values 0: the reward of 2 is the advantage of each token in the loss, on the last of them at first.
+def test_ppo_gives_masked_tokens_nothing() -> None:
+    # gamma 1, lambda 1, values 0: each token in the loss gets the reward of 2, which stands on the last.
     ppo = PPO(whiten=False, gae_lambda=1.0, group_size=1)
     loss_mask_NT = np.array([[True, False, True, False]])
     found = ppo.token_advantages(np.array([[2.0]]), None, np.zeros((1, 4)), loss_mask_NT)
