@@ -1,4 +1,7 @@
-"""Calls every reward on every submission and adds them up; what fails is unscored and counted, never zero."""
+"""The sum of all rewards on every submission.
+
+A reward that fails is unscored and counted, never zero.
+"""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +11,7 @@ from rewards.score import RewardFunction, RewardInput, Score, Unscored
 
 
 def score(rewards: Sequence[RewardFunction], reward_inputs: Sequence[RewardInput], timeout_s: float) -> list[Score]:
-    """One `Score` a submission, in order. Raises nothing that a reward raises.
+    """Compute one `Score` a submission, in order. Raises nothing that a reward raises.
 
     An exception, a time-out (`timeout_s` seconds a call), a value that isn't finite or an `Unscored` makes that
     submission unscored.
@@ -35,14 +38,14 @@ def _column(
 
 
 def _reason(value: object, weighted: float | None) -> str | None:
-    """Why a value that a reward gave is none."""
+    """Give the reason why a reward's value is missing."""
     if weighted is not None:
         return None
     return value.reason if isinstance(value, Unscored) else "not a finite number"
 
 
 def _weighted(reward: RewardFunction, value: object) -> float | None:
-    """The weighted value, or None for whatever isn't a finite number before or after weighting."""
+    """Return the weighted value, or None for a value that isn't a finite number before or after weighting."""
     if not isinstance(value, int | float):
         return None
     try:
