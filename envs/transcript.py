@@ -1,4 +1,4 @@
-"""How a completion is written and read: a scratchpad between tags, then the answer."""
+"""The spelling of a completion: a scratchpad between tags, then the answer."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _FORM = re.compile(rf"\s*{OPEN_TAG}(?P<scratchpad>.*?){CLOSE_TAG}(?P<answer>.*)"
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """The two parts of a completion; both empty and `parse_ok` false where the tags are missing or repeated."""
+    """The two parts of a completion; both empty and `parse_ok` false if the tags are missing or repeated."""
 
     scratchpad: str
     answer: str
@@ -18,12 +18,12 @@ class Transcript:
 
 
 def write_transcript(scratchpad: str, answer: str) -> str:
-    """The one way a completion is spelled."""
+    """Write a completion in its one spelling."""
     return f"{OPEN_TAG} {scratchpad} {CLOSE_TAG} {answer}"
 
 
 def read_transcript(text: str) -> Transcript:
-    """Splits a completion strictly: each tag exactly once, in order, nothing before, a non-empty answer after.
+    """Split a completion strictly: each tag exactly once, in order, nothing before, a non-empty answer after.
 
     A tag's spelling or a lenient parse has made and destroyed published effects, so nothing is repaired here.
     """
