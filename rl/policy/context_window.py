@@ -1,4 +1,4 @@
-"""The refusal of prompts that leave no room for a reply in the model's context window."""
+"""Refusal of prompts that leave no room for a reply in the model's context window."""
 
 from typing import Any
 
@@ -6,9 +6,10 @@ from envs.context_window import context_window
 
 
 def require_window(settings: Any, longest: int, reply: int, what: str = "the longest prompt", replies: int = 1) -> None:
-    """Refuse prompts that are too long with a reply of `reply` tokens behind.
+    """Refuse prompts that are too long with a reply of `reply` tokens after them.
 
-    `replies`: how many replies of full length there are, those within the prompt among them.
+    `longest`: tokens of the longest prompt. `replies`: the number of replies of full length, with those inside the
+    prompt. `what` names the prompt in the message.
 
     Raises:
         ValueError: in one line, with the longest reply that fits.
