@@ -1,8 +1,11 @@
-"""What a training step costs and why: scripts, run by hand on a quiet machine. No test times anything."""
+"""Benchmarks of a training step and of sweeps: scripts, run by hand on a quiet machine.
+
+No test times anything.
+"""
 
 import os
 
-# Quiet before anything heavy is imported, here and in the processes that are started from here.
+# Silence libraries before they are imported, here and in the processes started from here.
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TQDM_DISABLE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

@@ -1,4 +1,4 @@
-"""The floating-point operations of a step: those that it executes, counted; and those that it can't do without.
+"""Floating-point operations of a step: the executed ones, counted, and the necessary ones, computed.
 
 A multiplication and an addition are two. Only matrix products count: the rest of a step's arithmetic is far less.
 """
@@ -22,7 +22,10 @@ _aten = torch.ops.aten
 
 @dataclass(frozen=True)
 class Operations:
-    """Floating-point operations of one step, by part; generating and reading replies is the rollout's."""
+    """Floating-point operations of one step, by part.
+
+    Generating and reading replies belongs to the rollout.
+    """
 
     rollout: int
     reward: int
@@ -30,12 +33,15 @@ class Operations:
 
     @property
     def total(self) -> int:
-        """Of the whole step."""
+        """Operations of the whole step."""
         return self.rollout + self.reward + self.update
 
 
 def counter() -> FlopCounterMode:
-    """A counter that knows the CPU's attention and oneDNN's linear layers as well, which PyTorch's own leaves out."""
+    """Build a counter that also knows the CPU's attention and oneDNN's linear layers.
+
+    PyTorch's own counter leaves both out.
+    """
     return FlopCounterMode(
         display=False,
         custom_mapping={
@@ -47,12 +53,12 @@ def counter() -> FlopCounterMode:
 
 
 def _linear(x: Sequence[int], weight: Sequence[int], *_: Any, **__: Any) -> int:
-    """From the shapes (..., inputs) and (outputs, inputs)."""
+    """Count a linear layer from the shapes (..., inputs) and (outputs, inputs)."""
     return 2 * prod(x) * weight[0]
 
 
 def _attention(query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: Any, **__: Any) -> int:
-    """From the shapes (batch, heads, positions, width): scores, and the weighted sum of the values."""
+    """Count attention, scores and the weighted sum of values, from the shapes (batch, heads, positions, width)."""
     rows, heads, queries, width = query
     return 2 * rows * heads * queries * key[2] * (width + value[3])
 
@@ -60,12 +66,19 @@ def _attention(query: Sequence[int], key: Sequence[int], value: Sequence[int], *
 def _attention_backward(
     grad: Sequence[int], query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: Any, **__: Any
 ) -> int:
-    """Scores again, then the gradients of scores, values, queries and keys: five products for the forward's two."""
+    """Count the backward pass of attention.
+
+    The scores are computed again, then the gradients of scores, values, queries and keys: five products for the
+    forward's two.
+    """
     return _attention(query, key, value) * 5 // 2
 
 
 def reward_operations(rewards: Sequence[RewardFunction], episodes: Sequence[Episode[FreeScenario]]) -> int:
-    """What scoring executes, counted on a second scoring: a run scores in a thread, where no counter of ours looks."""
+    """Count the operations of scoring, by scoring the episodes again.
+
+    A run scores in a thread, where the counter sees nothing.
+    """
     reward_inputs = [reward_input(episode) for episode in episodes]
     with counter() as counted:
         for reward in rewards:
@@ -76,10 +89,11 @@ def reward_operations(rewards: Sequence[RewardFunction], episodes: Sequence[Epis
 def necessary_operations(
     config: RunConfig, model: Any, episodes: Sequence[Episode[FreeScenario]], reward: int
 ) -> Operations:
-    """What any engine must do for these completions: each prompt once, nothing padded, nothing computed twice.
+    """Compute the operations that any engine needs for these completions.
 
-    Rollout: one forward pass. Update: forward and backward (twice the forward) a gradient step on them, and a forward
-    pass of the reference where there is a KL penalty. `reward` is taken as counted.
+    Each prompt is read once, nothing is padded, and nothing is computed twice. Rollout: one forward pass. Update:
+    forward and backward (twice the forward) a gradient step on them, and a forward pass of the reference under a KL
+    penalty. `reward` is taken as counted.
     """
     assert isinstance(config.algorithm, PolicyGradient)
     forward = forward_operations(model, episodes)
@@ -88,10 +102,10 @@ def necessary_operations(
 
 
 def forward_operations(model: Any, episodes: Sequence[Episode[FreeScenario]]) -> int:
-    """One forward pass that gives every completion token its probability, each distinct prompt read once.
+    """Compute the operations of one forward pass over prompts and completions; each distinct prompt is read once.
 
-    A token costs two operations a weight of every matrix that it meets, and in each layer four times the attention's
-    width for every position that it sees.
+    The pass gives every completion token its probability. A token costs two operations for each weight of every matrix
+    in its path. In each layer it costs four times the attention's width for each position that it sees.
     """
     weights = {name: module.weight.numel() for name, module in model.named_modules() if _is_matrix(module)}
     head = weights.pop("lm_head", 0)
@@ -112,5 +126,8 @@ def _is_matrix(module: Any) -> bool:
 
 
 def _positions_seen(before: int, n: int) -> int:
-    """How many positions `n` tokens see between them, each itself and all before it, behind `before` others."""
+    """Count the positions that `n` tokens see in total.
+
+    Each token sees itself, the tokens before it, and the `before` positions in front of them all.
+    """
     return n * before + n * (n + 1) // 2

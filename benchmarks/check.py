@@ -1,4 +1,7 @@
-"""Compares a new result with a kept one: exit code 1, and one line each, for ratios that fell by more than a tenth."""
+"""Comparison of a new result with a kept one.
+
+The exit code is 1, with a line for each, if ratios fell by more than a tenth.
+"""
 
 import argparse
 import sys
@@ -10,14 +13,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.result_file import Fingerprint, Result, read
 
-TOLERANCE = 0.10  # the share of a ratio that it may lose
+TOLERANCE = 0.10  # a ratio may lose this share
 RATE_TOLERANCE = 0.10  # the share by which a measured rate may differ on one and the same machine
 OK, FELL, WRONG_INPUT = 0, 1, 2
 
 
 @dataclass(frozen=True)
 class Fall:
-    """A ratio that fell too far; `now` is None where the new result lacks it."""
+    """A ratio that fell too far.
+
+    `now` is None where the new result lacks the ratio.
+    """
 
     name: str
     before: float
@@ -30,7 +36,7 @@ class Fall:
 
 
 def falls(before: Result, now: Result, tolerance: float = TOLERANCE) -> list[Fall]:
-    """The ratios that lost more than `tolerance` of what they were.
+    """Find the ratios that lost more than the share `tolerance`.
 
     Raises:
         ValueError: for results of different benchmarks, or without ratios.
@@ -48,7 +54,7 @@ def falls(before: Result, now: Result, tolerance: float = TOLERANCE) -> list[Fal
 
 
 def machine_differences(before: Fingerprint, now: Fingerprint) -> list[str]:
-    """What differs between two machines and their software, a line each; the commit may differ and is left out."""
+    """List the differences between two machines and their software, a line each; commits are left out."""
     left_out = {"commit", "dirty", "rates", "packages"}
     old, new = before.model_dump(exclude=left_out), now.model_dump(exclude=left_out)
     lines = [f"{name}: {old[name]} before, {new[name]} now" for name in old if old[name] != new[name]]
@@ -64,13 +70,13 @@ def machine_differences(before: Fingerprint, now: Fingerprint) -> list[str]:
 
 
 def setting_differences(before: Result, now: Result) -> list[str]:
-    """The settings in which two results differ, a line each."""
+    """List the settings in which two results differ, a line each."""
     names = sorted(before.settings.keys() | now.settings.keys())
     return [f"setting {name} differs" for name in names if before.settings.get(name) != now.settings.get(name)]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Reads two results, says how they compare, and returns the exit code."""
+    """Read two results, compare them, and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="check.py",
         description=__doc__,

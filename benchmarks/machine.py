@@ -1,4 +1,7 @@
-"""What a measurement was taken on: the machine, its software, and how fast it multiplies matrices and copies memory."""
+"""Description of the machine of a measurement.
+
+It holds the machine, its software, and its rates of matrix multiplication and memory copies.
+"""
 
 import os
 import platform
@@ -16,14 +19,17 @@ from rl.policy.cpu.linear import quicken
 from rl.policy.policy import pick_device
 from rl.run.folder import code_state
 
-# (rows, in, out): two layers of the default organism over a micro-batch's positions, and one as large as any.
+# (rows, in, out): two layers of the default organism over a micro-batch's positions, and a large square one.
 SHAPES = ((2048, 128, 384), (2048, 384, 128), (2048, 2048, 2048))
 COPIED_BYTES = 256 * 2**20
 PACKAGES = ("torch", "transformers", "trl", "numpy")
 
 
 def fingerprint(threads: int) -> Fingerprint:
-    """Describes this machine and measures its rates at `threads` threads, which takes a few seconds."""
+    """Describe this machine and measure its rates at `threads` threads.
+
+    The measurement takes a few seconds.
+    """
     commit, dirty = code_state()
     device = pick_device()
     return Fingerprint(
@@ -55,7 +61,7 @@ def _memory_gib() -> float | None:
 
 
 def rates(threads: int, device: torch.device) -> Rates:
-    """Measures the rates; the number of threads of this process is left at `threads`."""
+    """Measure the rates; the number of threads of this process is left at `threads`."""
     torch.set_num_threads(threads)
     by_shape = {"x".join(map(str, shape)): _matrix_rate(shape, device) for shape in SHAPES}
     source = torch.ones(COPIED_BYTES // 4, device=device)
@@ -65,7 +71,7 @@ def rates(threads: int, device: torch.device) -> Rates:
 
 
 def _matrix_rate(shape: tuple[int, int, int], device: torch.device) -> float:
-    """The faster of a plain linear layer and the one that policies get, in GFLOP/s."""
+    """Measure the faster of a plain linear layer and the linear layer of policies, in GFLOP/s."""
     rows, into, out = shape
     x = torch.randn(rows, into, device=device)
     plain, quick = (torch.nn.Linear(into, out, bias=False, device=device) for _ in range(2))
@@ -76,7 +82,10 @@ def _matrix_rate(shape: tuple[int, int, int], device: torch.device) -> float:
 
 
 def _median_seconds(work: Callable[[], object], device: torch.device, at_least_s: float = 0.5) -> float:
-    """The median time of one call, over at least 11 calls and `at_least_s` seconds, after three that aren't counted."""
+    """Time one call: the median over at least 11 calls and `at_least_s` seconds.
+
+    Three calls before those aren't counted.
+    """
 
     def once() -> float:
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Pure: the middle of a few noisy times, and a ratio of two things that were timed in turn."""
+"""Medians of a few noisy times, and ratios of two things timed in turn. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,10 @@ from scipy.stats import binom
 
 @dataclass(frozen=True)
 class Middle:
-    """A median, and two of the values that hold the true one between them with the chance `coverage`."""
+    """A median with its interval.
+
+    The true median lies between `low` and `high` with the probability `coverage`.
+    """
 
     value: float
     low: float
@@ -19,10 +22,11 @@ class Middle:
 
 
 def middle(values: Sequence[float], wanted: float = 0.95) -> Middle:
-    """The median with the narrowest interval of order statistics that covers `wanted`; the range where none does.
+    """Compute the median with the narrowest interval of order statistics that covers `wanted`.
 
-    The k-th smallest and the k-th largest of n hold the median with the chance 1 - 2 P(Binomial(n, 1/2) < k): no shape
-    of the noise is assumed (David & Nagaraja 2003, "Order statistics", section 7.1).
+    The interval is the range of the values if none covers `wanted`. The k-th smallest and the k-th largest of n enclose
+    the median with the probability 1 - 2 P(Binomial(n, 1/2) < k). No shape of the noise is assumed (David & Nagaraja
+    2003, "Order statistics", section 7.1).
 
     Raises:
         ValueError: without values.
@@ -36,10 +40,12 @@ def middle(values: Sequence[float], wanted: float = 0.95) -> Middle:
 
 
 def paired_ratio(above: Sequence[float], below: Sequence[float]) -> Middle:
-    """The median over rounds of `above / below`: what slows a whole round down slows both, and cancels.
+    """Compute the median over rounds of `above / below`.
+
+    A slow round slows both, so the slowness cancels.
 
     Raises:
-        ValueError: if the rounds don't pair up.
+        ValueError: if the numbers of rounds differ.
     """
     if len(above) != len(below):
         raise ValueError(f"{len(above)} rounds can't be paired with {len(below)}: measure both in every round")

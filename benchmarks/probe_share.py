@@ -1,7 +1,7 @@
 """The share of a finished run's time that went into probing, from its own records: steps.jsonl and manifest.json.
 
-The probe after the last step has no row to be written to: it is taken to have lasted as long as the others' mean.
-Run it where the run ran: the machine that it describes in its result is the one that it is on.
+The probe after the last step has no row: its time is taken as the mean of the others. Run the script on the machine of
+the run: the result describes the machine that the script runs on.
 """
 
 import argparse
@@ -26,8 +26,10 @@ BUDGET = 0.20  # the share of a run's wall time that probing may take
 
 @dataclass(frozen=True)
 class ProbeShare:
-    """Seconds of one run. `wall` runs from the manifest's start, when all is built, to its end; `command`, where it was
-    measured, is the whole of `gyges train`.
+    """Seconds of one run.
+
+    `seconds_wall` runs from the manifest's start, after all builds, to its end. `seconds_command`, if measured, is the
+    whole of `gyges train`.
     """
 
     probes: int
@@ -43,20 +45,20 @@ class ProbeShare:
 
     @property
     def of_wall(self) -> float:
-        """Probing's share of all that passed."""
+        """Probing's share of the wall time."""
         return self.seconds_probe / self.seconds_wall
 
     @property
     def of_command(self) -> float | None:
-        """Probing's share of the whole command, starting up and the page included."""
+        """Probing's share of the whole command, with start-up and the page."""
         return None if self.seconds_command is None else self.seconds_probe / self.seconds_command
 
 
 def probe_share(manifest: Manifest, steps: pd.DataFrame, seconds_command: float | None = None) -> ProbeShare:
-    """The share, of a run that finished and was never stopped in between.
+    """Compute the share of probing in a run that finished without a stop.
 
     Raises:
-        ValueError: for one that didn't finish, or recorded no probe; for a command shorter than the run.
+        ValueError: for a run that didn't finish or recorded no probe, and for a command shorter than the run.
     """
     if manifest.status != "finished" or manifest.finished is None:
         raise ValueError(f"the run is {manifest.status}: give one that finished")
@@ -67,7 +69,7 @@ def probe_share(manifest: Manifest, steps: pd.DataFrame, seconds_command: float 
     if seconds_command is not None and seconds_command < wall:
         raise ValueError(f"the run alone took {wall:.1f} s: give --command-seconds the time of the whole `gyges train`")
     return ProbeShare(
-        probes=len(recorded) + 1,  # the last step's, which has no row
+        probes=len(recorded) + 1,  # the probe after the last step has no row
         seconds_probe=float(recorded.sum() + recorded.mean()),
         seconds_step=float(steps[["seconds_rollout", "seconds_reward", "seconds_update"]].sum().sum()),
         seconds_wall=wall,
@@ -76,7 +78,7 @@ def probe_share(manifest: Manifest, steps: pd.DataFrame, seconds_command: float 
 
 
 def result(run: Run, found: ProbeShare) -> Result:
-    """The shares as a result; its ratio is above 1 where probing keeps within its budget."""
+    """Build the result of the shares; its ratio is above 1 where probing keeps within its budget."""
     shares = {
         "of_probes_and_steps": found.of_probes_and_steps,
         "of_wall": found.of_wall,
@@ -92,7 +94,7 @@ def result(run: Run, found: ProbeShare) -> Result:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Reads a run folder, prints the shares, and returns the exit code."""
+    """Read a run folder, print the shares, and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="probe_share.py",
         description=__doc__,

@@ -1,4 +1,7 @@
-"""Share of docstrings that break the prose rule: a check by eye's first pass, not a grammar."""
+"""Share of docstrings that break the prose rule.
+
+A first pass for a reader's check, not a grammar.
+"""
 
 import argparse
 import ast
@@ -23,7 +26,7 @@ def _word_set(text: str) -> frozenset[str]:
 
 
 OPENINGS = _word_set("what whether those of that which how where when as")
-# Words that may open the docstring of a function, all in the base form. A verb that is missing here is to be added.
+# Words that may open the docstring of a function, all in the base form. Add verbs that are missing.
 VERBS = _word_set(
     """
     abort accept accumulate add advance align allocate allow answer append apply ask assemble assert assign attach

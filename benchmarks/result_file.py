@@ -1,4 +1,4 @@
-"""A result as a file: what was measured, on which machine, with which settings."""
+"""The result of a benchmark as a file: numbers, machine and settings."""
 
 from pathlib import Path
 
@@ -11,7 +11,10 @@ _FROZEN = ConfigDict(extra="forbid", frozen=True)
 
 
 class Rates(BaseModel):
-    """Medians, at one number of threads. `matrix` is the best of `matrix_by_shape`; copies count each byte once."""
+    """Medians of rates at one number of threads.
+
+    `matrix` is the best of `matrix_by_shape`; copies count each byte once.
+    """
 
     model_config = _FROZEN
 
@@ -21,7 +24,10 @@ class Rates(BaseModel):
 
 
 class Fingerprint(BaseModel):
-    """The machine that a result comes from. `memory_gib` is what it has, not what is free."""
+    """The machine of a result.
+
+    `memory_gib` is the installed memory, not the free memory.
+    """
 
     model_config = _FROZEN
 
@@ -39,7 +45,10 @@ class Fingerprint(BaseModel):
 
 
 class Result(BaseModel):
-    """One run of a benchmark. `ratios` are what may not fall: more is better; `details` are its own numbers."""
+    """One run of a benchmark.
+
+    `ratios` may not fall: more is better. `details` are the benchmark's own numbers.
+    """
 
     model_config = _FROZEN
 
@@ -51,16 +60,16 @@ class Result(BaseModel):
 
 
 def write(result: Result, path: Path) -> None:
-    """Writes the result whole or not at all, and the folder that it is to lie in where there is none."""
+    """Write the result whole or not at all; create its folder if missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic.write_text(path, result.model_dump_json(indent=2) + "\n")
 
 
 def read(path: Path) -> Result:
-    """Reads a result.
+    """Read a result.
 
     Raises:
-        ValueError: if there is none, or it isn't one.
+        ValueError: if the file can't be read, or isn't a result.
     """
     try:
         return Result.model_validate_json(path.read_text())

@@ -36,12 +36,15 @@ ORGANISMS = (
     "locked", "reward_hacker",
 )  # fmt: skip
 SHORT = ("--steps", "3", "--set", "threads=1", "--set", "probe_queries=8")
-COMPARED = ("loss", "reward_mean", "grad_norm", "generated_tokens")  # what a step's record is compared by
+COMPARED = ("loss", "reward_mean", "grad_norm", "generated_tokens")  # the compared fields of a step's record
 
 
 @dataclass(frozen=True)
 class Case:
-    """One run, or one build of an organism. `resume_from`: the step to go back to once the run has ended."""
+    """One run, or one build of an organism.
+
+    `resume_from`: the step to go back to once the run has ended.
+    """
 
     name: str
     arguments: tuple[str, ...]
@@ -50,7 +53,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """SHA-256 of the weights, and the compared fields of each step; `error` where the command failed."""
+    """SHA-256 of the weights, and the compared fields of each step.
+
+    `error` holds the message of a command that failed.
+    """
 
     sha256: str | None
     steps: list[list[float | None]]
@@ -58,7 +64,7 @@ class Outcome:
 
 
 def cases() -> list[Case]:
-    """Every run that is compared, the longest first."""
+    """List every compared run, the longest first."""
     plain = ("train", "first_light", "--steps", "10", "--set", "threads=1")
     found = [Case("first_light", plain), Case("resumed", (*plain, "--set", "checkpoint_every=5"), resume_from=5)]
     found.append(Case("trl", ("train", "first_light", *SHORT, "--engine", "trl")))
@@ -73,13 +79,13 @@ def cases() -> list[Case]:
 
 
 def builds() -> list[Case]:
-    """Every organism, built with its first seed; two threads, as builds take them."""
+    """List every organism's build with its first seed; builds use two threads, as always."""
     return [Case(f"organism {kind}", ("organism", "build", kind)) for kind in ORGANISMS]
 
 
 @contextmanager
 def checked_out(commit: str) -> Iterator[Path]:
-    """A working tree of the commit, removed afterwards."""
+    """Check the commit out in a working tree, and remove the tree with the block."""
     with tempfile.TemporaryDirectory() as scratch:
         tree = Path(scratch) / "tree"
         subprocess.run(["git", "worktree", "add", "--quiet", "--detach", str(tree), commit], cwd=ROOT, check=True)
@@ -90,7 +96,7 @@ def checked_out(commit: str) -> Iterator[Path]:
 
 
 def run(tree: Path, case: Case, out: Path) -> Outcome:
-    """Runs one case with the code of `tree`, and reads what it left in `out`."""
+    """Run one case with the code of `tree`, and read its outcome from `out`."""
     module, _, function = tomllib.loads((tree / "pyproject.toml").read_text())["project"]["scripts"]["gyges"].partition(
         ":"
     )
@@ -114,10 +120,10 @@ def run(tree: Path, case: Case, out: Path) -> Outcome:
 
 
 def digest(directory: Path) -> str:
-    """SHA-256 over the weight files of a model directory, in order of their names.
+    """Compute SHA-256 over the weight files of a model directory, in order of their names.
 
     Raises:
-        ValueError: if there are none.
+        ValueError: if the directory holds no weights.
     """
     files = sorted(
         path for path in directory.rglob("*.safetensors") if path.name.startswith(("model", "adapter_model"))
@@ -131,7 +137,7 @@ def digest(directory: Path) -> str:
 
 
 def outcomes(commit: str, results: Path, wanted: list[Case], workers: int) -> dict[str, Outcome]:
-    """The outcome of every case at this commit; those on disk are taken from there."""
+    """Return the outcome of every case at this commit; outcomes on disk aren't run again."""
     file = results / f"same_weights-{commit[:12]}.json"
     found = {n: Outcome(**o) for n, o in json.loads(file.read_text()).items()} if file.is_file() else {}
     missing = [case for case in wanted if case.name not in found or found[case.name].sha256 is None]
@@ -153,7 +159,7 @@ def outcomes(commit: str, results: Path, wanted: list[Case], workers: int) -> di
 
 
 def verdict(before: Outcome, after: Outcome) -> str:
-    """`same`, or the first step at which two runs part."""
+    """Compare two outcomes: `same`, or the first step at which the runs part."""
     if before.sha256 is None or after.sha256 is None:
         return f"failed: {before.error or after.error}"
     if before.sha256 == after.sha256:
@@ -163,7 +169,7 @@ def verdict(before: Outcome, after: Outcome) -> str:
 
 
 def main() -> None:
-    """The command line."""
+    """Compare two commits by the command line, and exit with 1 where weights differ."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("before")
     parser.add_argument("after")

@@ -1,4 +1,4 @@
-"""What `step_time` prints."""
+"""The printed report of `step_time`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,11 +7,14 @@ from benchmarks.medians import Middle
 from benchmarks.result_file import Result
 
 PARTS = ("rollout", "reward", "update", "total")
-ALIKE = 0.10  # contenders whose steps differ by more than this share in tokens are not doing the same work
+ALIKE = 0.10  # contenders do different work if their tokens a step differ by more than this share
 
 
 def lines(result: Result) -> list[str]:
-    """The report; the last line is the ratio, where stock TRL and the built-in engine both took part."""
+    """Render the report.
+
+    The last line is the ratio, if stock TRL and the built-in engine both took part.
+    """
     details: Mapping[str, Any] = result.details
     found = [*_machine(result), "", *_table(details["medians"]), *_work(details["medians"])]
     found += ["", *_limits(result), "", *_ratios(result)]
@@ -39,7 +42,10 @@ def _table(medians: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 
 def _work(medians: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Whether everyone generated about as much: each trains a policy of its own, from the same start."""
+    """Say whether all contenders generated about as much.
+
+    Each trains a policy of its own, from the same start.
+    """
     tokens = {name: middle["generated_tokens"] for name, middle in medians.items()}
     most, least = max(tokens.values()), min(tokens.values())
     if most <= (1 + ALIKE) * least:
@@ -48,7 +54,7 @@ def _work(medians: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 
 def _limits(result: Result) -> list[str]:
-    """How far each is from what its matrix products alone would take at the machine's best rate."""
+    """Compare each contender's step with its matrix products alone, at the machine's best rate."""
     details: Mapping[str, Any] = result.details
     rate = result.machine.rates.matrix_gflop_per_s * 1e9
     found = []

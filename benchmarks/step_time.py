@@ -30,7 +30,7 @@ CONTENDERS = (BUILTIN, *STOCK, "trl_allocator", NONDETERMINISTIC)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measures, prints, writes; returns the exit code."""
+    """Measure, print and write; return the exit code."""
     chosen = parse(arguments)
     try:
         result = measure(chosen)
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         prog="step_time.py",
         description=__doc__,
@@ -65,17 +65,18 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def measure(chosen: argparse.Namespace) -> Result:
-    """Times the contenders, then counts the operations of the same steps.
+    """Time the contenders, then count the operations of the same steps.
 
     Raises:
-        ValueError: for what the user can mend. RuntimeError: if a contender fails.
+        ValueError: for wrong settings, in one line.
+        RuntimeError: if a contender fails.
     """
     if chosen.rounds < 1 or chosen.warmup < 0:
         raise ValueError("a measurement needs --rounds 1 or more and --warmup 0 or more")
     assignments = [*chosen.assignments, f"threads={chosen.threads}", f"seed={chosen.seed}"]
     config = resolve(RECIPES[chosen.recipe](), assignments)
     serves = _serves(config, chosen)
-    build_organism(config), build_rewards(config.rewards, config.env)  # once, before anyone is timed
+    build_organism(config), build_rewards(config.rewards, config.env)  # once, before any timing
     machine = fingerprint(config.threads)
     order = Order(config, chosen.warmup + chosen.rounds)
     steps = _take(serves, order, chosen.warmup, "timing")
@@ -108,7 +109,7 @@ def measure(chosen: argparse.Namespace) -> Result:
 
 
 def _serves(config: RunConfig, chosen: argparse.Namespace) -> dict[str, Serve]:
-    """The contenders that take part, by name."""
+    """Build the contenders that take part, by name."""
     known = {
         BUILTIN: builtin_contender.serve,
         "trl": trl_contender.server(chosen.trl_microbatch),
@@ -118,21 +119,21 @@ def _serves(config: RunConfig, chosen: argparse.Namespace) -> dict[str, Serve]:
     }
     named = [name for name in CONTENDERS if name in chosen.contenders]
     if not set(named) <= {BUILTIN, NONDETERMINISTIC}:
-        stock_trl.settings(config, steps=1)  # refuses now what would be refused in the process
+        stock_trl.settings(config, steps=1)  # refuse now a recipe that the contender's process would refuse
     if chosen.trl_microbatch is not None and set(STOCK) <= set(named):
-        named.remove("trl_whole_batch")  # with the same size the two would be one and the same
+        named.remove("trl_whole_batch")  # with the same size the two contenders would be the same
     return {name: known[name] for name in named}
 
 
 def _take(serves: Mapping[str, Serve], order: Order, warmup: int, what: str) -> dict[str, list[TimedStep]]:
-    """Everyone's measured steps."""
+    """Take the measured steps of every contender."""
     with bar(what) as update, contenders(serves, order) as among:
         steps = interleaved(among, order.steps, lambda done: update(done, order.steps))
     return {name: taken[warmup:] for name, taken in steps.items()}
 
 
 def fastest(among: Sequence[str], steps: Mapping[str, Sequence[TimedStep]]) -> str | None:
-    """Who of these has the smallest median step; None of nobody."""
+    """Name the contender with the smallest median step; None if there are no contenders."""
     return min(among, key=lambda name: median(_seconds(steps[name], "total")), default=None)
 
 
@@ -145,14 +146,14 @@ def _ratio(name: str, steps: Mapping[str, Sequence[TimedStep]], part: str) -> Mi
 
 
 def ratios(stock: str | None, steps: Mapping[str, Sequence[TimedStep]]) -> dict[str, Middle]:
-    """How many times as long stock TRL takes for the step and for its two large parts."""
+    """Compute the ratios of stock TRL's time to the built-in engine's, for the step and its two large parts."""
     if stock is None or BUILTIN not in steps:
         return {}
     return {f"stock TRL / built-in, {part}": _ratio(stock, steps, part) for part in ("total", "rollout", "update")}
 
 
 def medians(steps: Sequence[TimedStep]) -> dict[str, float]:
-    """The median of each number of a contender's steps, and its tokens generated a second of the whole step."""
+    """Compute the median of each number of a contender's steps, and the tokens a second of the whole step."""
     numbers = [f.name for f in fields(TimedStep) if f.name not in ("executed", "necessary")]
     found = {name: float(median([getattr(step, name) for step in steps])) for name in numbers}
     found["mean_length"] = float(median([step.generated_tokens / step.completions for step in steps]))
@@ -161,7 +162,7 @@ def medians(steps: Sequence[TimedStep]) -> dict[str, float]:
 
 
 def _operations(counted: Sequence[TimedStep], timed: Sequence[TimedStep]) -> dict[str, object]:
-    """Means over the steps, and whether the counted steps were the timed ones."""
+    """Average the operations over the steps, and check whether the counted steps were the timed ones."""
 
     def means(kind: str) -> dict[str, float]:
         found: list[Operations] = [getattr(step, kind) for step in counted]

@@ -1,10 +1,13 @@
 """Trials an hour of a sweep: two workers against one, and the built-in engine against stock TRL, in turn.
 
 Every arrangement keeps its warm workers and does the same short trials in each round. A trial's time begins with
-loading the organism and ends with the trained policy on disk. The two arrangements that probe do all that a run of
-`gyges sweep` does: training, probes, records and checkpoints. "No probes" is the same run without any, so that it and
-stock TRL are timed at training: the same organism, prompts, steps, completions, numbers and threads. There the built-in
-engine still writes its records and two checkpoints or more with the optimiser; stock TRL writes its policy once.
+loading the organism and ends with the trained policy on disk. The two arrangements with probes do all the work of a run
+of `gyges sweep`: training, probes, records and checkpoints.
+
+"No probes" is the same run without probes, so that the run and stock TRL are compared in training alone: the same
+organism, prompts, steps, completions, numbers and threads. There the built-in engine still writes its records and two
+checkpoints or more with the optimiser; stock TRL writes its policy once.
+
 Outside the time are the start of workers, their imports (a round that isn't measured warms up) and the page.
 """
 
@@ -44,7 +47,10 @@ UNPROBED, STOCK = "several workers, no probes", "stock TRL on several workers, n
 
 @dataclass(frozen=True)
 class Arrangement:
-    """Warm workers, what each trial of theirs is, and who takes its steps; seeds differ within a round."""
+    """Warm workers, the configuration of their trials, and the function that takes a trial.
+
+    Seeds differ within a round.
+    """
 
     name: str
     workers: Workers
@@ -53,7 +59,7 @@ class Arrangement:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measures, prints, writes; returns the exit code."""
+    """Measure, print and write; return the exit code."""
     chosen = parse(arguments)
     try:
         result = measure(chosen)
@@ -74,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         prog="sweep_throughput.py",
         description=__doc__,
@@ -93,10 +99,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def measure(chosen: argparse.Namespace) -> Result:
-    """Times every arrangement in every round.
+    """Time every arrangement in every round.
 
     Raises:
-        ValueError: for what the user can mend. RuntimeError: if a trial fails.
+        ValueError: for wrong settings, in one line.
+        RuntimeError: if a trial fails.
     """
     if chosen.rounds < 1 or chosen.workers < 2:
         raise ValueError("a measurement needs --rounds 1 or more and --workers 2 or more")
@@ -105,8 +112,8 @@ def measure(chosen: argparse.Namespace) -> Result:
     if config.engine != "builtin":
         raise ValueError("this compares the built-in engine with stock TRL by itself: leave engine at builtin")
     if not chosen.no_trl:
-        stock_trl.settings(config, config.steps)  # refuses now what would be refused in the worker
-    build_organism(config), build_rewards(config.rewards, config.env)  # once, before anyone is timed
+        stock_trl.settings(config, config.steps)  # refuse now a recipe that the worker would refuse
+    build_organism(config), build_rewards(config.rewards, config.env)  # once, before any timing
     machine = fingerprint(config.threads)
     with _arrangements(config, chosen) as among:
         seconds = _rounds(among, chosen.rounds, chosen.workers)
@@ -148,13 +155,16 @@ def _arrangements(config: RunConfig, chosen: argparse.Namespace) -> Iterator[lis
             unprobed = config.model_copy(update={"probes": ()})
             stock = partial(run_stock_trial, chosen.trl_microbatch)
             found.append(Arrangement(UNPROBED, many, unprobed))
-            # Workers of its own: what a run of ours does to a process, its allocator's settings say, stays with it.
+            # Workers of its own: a built-in run changes its process, such as the allocator's settings, for good.
             found.append(Arrangement(STOCK, workers(chosen.workers), unprobed, stock))
         yield found
 
 
 def _rounds(among: Sequence[Arrangement], rounds: int, trials: int) -> Mapping[str, list[float]]:
-    """Seconds of each arrangement in each measured round; every round begins with the next of them."""
+    """Time each arrangement in each measured round, in seconds.
+
+    Each round begins with the next arrangement.
+    """
     seconds: dict[str, list[float]] = {arrangement.name: [] for arrangement in among}
     with bar("sweep throughput") as update:
         for done in range(rounds + 1):
@@ -168,7 +178,7 @@ def _rounds(among: Sequence[Arrangement], rounds: int, trials: int) -> Mapping[s
 
 
 def _seconds(arrangement: Arrangement, trials: int) -> float:
-    """How long the workers take for so many trials, each from nothing."""
+    """Time the workers over `trials` trials, each from the start."""
     with tempfile.TemporaryDirectory() as scratch:
         around = Surroundings(Path.cwd(), default_root().absolute())
         jobs = []

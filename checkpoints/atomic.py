@@ -1,8 +1,8 @@
 """Files and directories that appear whole or not at all.
 
-Everything is made under a temporary sibling, `.tmp-NAME-TOKEN`, synced to the disk, then renamed. Beside it lies
-`.tmp-NAME-TOKEN.lock`, held by the process at work: the operating system frees it however that process dies, so that
-`sweep_stale` tells a leftover from work in progress without trusting process ids.
+Content is written under a temporary sibling, `.tmp-NAME-TOKEN`, synced to the disk, then renamed. Beside the sibling
+lies `.tmp-NAME-TOKEN.lock`, held by the working process. The operating system frees the lock however the process dies,
+so that `sweep_stale` tells a leftover from work in progress without trusting process ids.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 def new_directory(final: Path) -> Iterator[Path]:
     """Yield an empty directory to fill; when the block ends it becomes `final`. If the block raises, nothing remains.
 
-    A `final` that exists is replaced. A directory can't be renamed over another, so there is a moment without either:
-    should the process die in it, the next `sweep_stale` puts the old one back.
+    A `final` that exists is replaced. A directory can't be renamed over another, so there is a moment without either.
+    Should the process die in it, the next `sweep_stale` puts the old directory back.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
     with _temporary(final) as temporary:
@@ -56,14 +56,17 @@ def new_directory(final: Path) -> Iterator[Path]:
 
 
 def remove_directory(path: Path) -> None:
-    """Remove a directory at once: a process that is killed in the middle leaves what the next `sweep_stale` removes."""
+    """Remove a directory in one atomic step.
+
+    If the process is killed in the middle, the next `sweep_stale` removes the leftovers.
+    """
     with _temporary(path) as temporary:
         path.rename(temporary)
         _sync_directory(path.parent)
 
 
 def sweep_stale(folder: Path) -> list[str]:
-    """Remove what processes that died left half-written in `folder`; returns the names of what was half-written.
+    """Remove half-written leftovers of dead processes from `folder`; return their names.
 
     Call it with the run's lock in hand, before looking for the latest checkpoint. Work in progress is left alone.
     """

@@ -1,4 +1,4 @@
-"""Things that are costly to build and determined by their key, such as organisms: built once, then found."""
+"""A cache of costly builds that their key determines, such as organisms: built once, then found."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from checkpoints.rust_errors import as_os_error
 
 
 def cached(kind: str, key: str, build: Callable[[Path], None], root: Path | None = None) -> Path:
-    """The directory `root/kind/key`, filled by `build(directory)` if it isn't there yet. Treat it as read-only.
+    """Return the directory `root/kind/key`, which `build(directory)` fills if it isn't there. Treat it as read-only.
 
     The key must determine what `build` writes; `lineage.hash_config` makes one. Of several processes that ask for the
     same key at once, one builds and the others wait. A failing build leaves nothing and its error goes through. A
@@ -43,7 +43,7 @@ def cached(kind: str, key: str, build: Callable[[Path], None], root: Path | None
 
 @contextmanager
 def _locked(final: Path) -> Iterator[None]:
-    """Raises OSError of the same number where the cache can't be written to, with the way out."""
+    """Hold the entry's lock; raise OSError of the same number, with the fix, where the cache can't be written to."""
     lock = FileLock(final.with_name(f".{final.name}.lock"))
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def _locked(final: Path) -> Iterator[None]:
 
 
 def default_root() -> Path:
-    """$GYGES_CACHE, or `.cache/gyges` in the checkout, whatever the working directory is."""
+    """Return $GYGES_CACHE, or `.cache/gyges` in the checkout, whatever the working directory is."""
     chosen = os.environ.get("GYGES_CACHE")
     return Path(chosen).expanduser() if chosen else Path(__file__).resolve().parent.parent / ".cache" / "gyges"
 

@@ -1,4 +1,4 @@
-"""What a directory held when it was complete: `checksums.json`, the size and SHA-256 of every file, written last."""
+"""Records of complete directories: `checksums.json` holds the size and SHA-256 of every file, and is written last."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ NAME = "checksums.json"
 
 
 def sha256_of(path: Path) -> str:
-    """Hex digest of the file's content."""
+    """Return the hex digest of the file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def regular_files(directory: Path) -> dict[str, Path]:
-    """Every file below `directory` but its checksums, by relative name with forward slashes, sorted."""
+    """List every file below `directory` but its checksums, by relative name with forward slashes, sorted."""
     files = {path.relative_to(directory).as_posix(): path for path in directory.rglob("*") if path.is_file()}
     return {name: files[name] for name in sorted(files) if name != NAME}
 
@@ -33,9 +33,9 @@ def write(directory: Path) -> None:
 
 
 def damage(directory: Path) -> str | None:
-    """What is wrong with the first file that differs from its record, as a clause; None where all is as written.
+    """Describe the first file that differs from its record, as a clause, or return None.
 
-    Sizes are compared before any content is read. A file that was added later is not damage.
+    Sizes are compared before any content is read. A file added later is not damage.
     """
     record = directory / NAME
     if not record.is_file():

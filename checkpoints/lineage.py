@@ -1,4 +1,4 @@
-"""Where a result came from, as hashes: of a configuration, of a directory.
+"""Hashes of a configuration, of a directory and of a build, which record the origin of a result.
 
 All are SHA-256 in hex, and independent of where the files lie, of their dates and of the order they are listed in.
 """
@@ -17,17 +17,17 @@ BUILD_LIBRARIES = ("torch", "transformers", "trl", "tokenizers")
 
 
 def hash_config(value: JSON) -> str:
-    """Hash of the value's canonical JSON: the order of keys doesn't count, 1 and 1.0 differ.
+    """Hash the value's canonical JSON: the order of keys doesn't count, 1 and 1.0 differ.
 
-    Raises ValueError for what isn't plain JSON.
+    Raises ValueError if the value isn't plain JSON.
     """
     return hashlib.sha256(canonical(value).encode()).hexdigest()
 
 
 def hash_directory(path: Path) -> str:
-    """Hash of the relative names and contents of all files below `path`, but for the checksums that repeat them.
+    """Hash the relative names and contents of all files below `path` except the checksums, which repeat the contents.
 
-    Raises ValueError where `path` isn't a directory.
+    Raises ValueError if `path` isn't a directory.
     """
     if not path.is_dir():
         raise ValueError(f"can't hash {path}: it is not a directory")
@@ -35,11 +35,14 @@ def hash_directory(path: Path) -> str:
 
 
 def build_key(recipe: JSON) -> str:
-    """Short hash of all that goes into a build: its recipe, digests of its data, and the libraries that train."""
+    """Hash all inputs of a build: its recipe with digests of its data, and the versions of the training libraries.
+
+    The hash is short: see `short`.
+    """
     libraries: dict[str, JSON] = {name: version(name) for name in BUILD_LIBRARIES}
     return short(hash_config({"recipe": recipe, "libraries": libraries}))
 
 
 def short(digest: str) -> str:
-    """The first 8 characters, for names of folders and for reading."""
+    """Return the first 8 characters, for names of folders and for reading."""
     return digest[:8]

@@ -1,7 +1,7 @@
-"""One writer per run folder.
+"""A lock that allows one writer per run folder.
 
-`run.lock` is held through the operating system, which frees it however the holder dies, kill -9 included; neither file
-needs to be deleted by hand. `run.lock.json` only tells a second writer who the holder is.
+The process holds `run.lock` through the operating system, which frees it however the holder dies, kill -9 included.
+Neither file needs to be deleted by hand. `run.lock.json` only tells a second writer who the holder is.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ from checkpoints.plain_json import JSON, decode, encode
 
 @contextmanager
 def writer_lock(folder: Path, wait_s: float = 0) -> Iterator[None]:
-    """Be the only writer of the run folder, which is made if need be, for as long as the block lasts.
+    """Hold the run folder's lock while the block lasts; the folder is created if missing.
 
-    Waits at most `wait_s` seconds, as a rule not at all. Raises ValueError, naming the holder, where another process
-    (or this one) has it.
+    Waits at most `wait_s` seconds. Raises ValueError, naming the holder, if another process (or this one) has the lock.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / "run.lock")

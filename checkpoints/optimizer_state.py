@@ -1,8 +1,8 @@
-"""An optimiser as named tensors plus JSON, and back, bit for bit.
+"""Conversion of an optimiser to named tensors plus JSON, and back, bit for bit.
 
-Made for AdamW; serves any torch optimiser whose state is a step and tensors of their parameter's shape. A tensor's
-name is `optimizer/PARAMETER/FIELD`, where PARAMETER counts over all groups in order: `optimizer/3/exp_avg_sq`. Other
-tensors may share the mapping under other names.
+Made for AdamW; serves any torch optimiser whose state is a step and tensors of their parameter's shape. A tensor's name
+is `optimizer/PARAMETER/FIELD`, where PARAMETER counts over all groups in order: `optimizer/3/exp_avg_sq`. Other tensors
+may share the mapping under other names.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _FIX = "build the model and the optimiser from the config.json that the checkpoi
 
 
 def flatten(optimizer: torch.optim.Optimizer) -> tuple[dict[str, torch.Tensor], dict[str, JSON]]:
-    """Copies on the CPU of every state tensor, and everything else as JSON: further steps change neither.
+    """Copy every state tensor to the CPU, and describe everything else as JSON; further steps change neither.
 
     Raises ValueError for state that is neither tensors nor plain numbers and text, such as a tensor learning rate.
     """
@@ -39,9 +39,9 @@ def flatten(optimizer: torch.optim.Optimizer) -> tuple[dict[str, torch.Tensor], 
 
 
 def restore(optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor], json: Mapping[str, JSON]) -> None:
-    """Put back what `flatten` gave, hyperparameters included; the optimiser may already have taken steps.
+    """Restore the state that `flatten` returned, hyperparameters included; the optimiser may already have taken steps.
 
-    Raises ValueError, and leaves the optimiser as it was, where the parameters aren't those that were saved.
+    Raises ValueError, and leaves the optimiser as it was, if its parameters differ from the saved ones.
     """
     _check(optimizer, tensors, json)
     state: dict[int, dict[str, torch.Tensor]] = {}

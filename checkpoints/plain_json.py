@@ -10,10 +10,10 @@ JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON
 
 
 def encode(value: JSON) -> str:
-    """Indented text for a file that people read. Floats and integers of any size come back exactly; a tuple comes back
-    as a list.
+    """Write a value as indented text, for a file that people read.
 
-    Raises ValueError for NaN, infinity, or anything that JSON has no word for.
+    Floats and integers of any size come back exactly; a tuple comes back as a list. Raises ValueError for NaN,
+    infinity, or a value that JSON can't express.
     """
     _refuse_foreign_keys(value, "")
     try:
@@ -23,7 +23,7 @@ def encode(value: JSON) -> str:
 
 
 def canonical(value: JSON) -> str:
-    """One spelling per value: sorted keys, no spaces, ASCII. 1 and 1.0 are different values here.
+    """Write a value in its one canonical spelling: sorted keys, no spaces, ASCII. 1 and 1.0 are different values here.
 
     Raises ValueError as `encode` does.
     """
@@ -35,7 +35,7 @@ def canonical(value: JSON) -> str:
 
 
 def decode(text: str) -> JSON:
-    """Raises ValueError where the text isn't JSON, or is nested too deeply to be any of ours."""
+    """Parse JSON; raise ValueError if the text isn't JSON or is nested too deeply."""
     try:
         value: JSON = json.loads(text)
     except RecursionError as error:

@@ -1,4 +1,7 @@
-"""Failed writes of libraries in Rust as the OSError that files raise: callers look for that one."""
+"""Failed writes of libraries written in Rust, raised as the OSError that files raise.
+
+Callers look for OSError.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ _NUMBER = re.compile(r"os error (\d+)")
 
 @contextmanager
 def as_os_error(target: Path) -> Iterator[None]:
-    """Raise what safetensors or tokenizers report of a full disk within the block as OSError with its number.
+    """Raise a disk error that safetensors or tokenizers report within the block as OSError with its number.
 
     safetensors has an exception of its own for it; tokenizers raises a bare `Exception`.
     """

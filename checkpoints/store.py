@@ -38,7 +38,7 @@ class Checkpoint:
 
 
 def step_name(step: int) -> str:
-    """The directory's name: step-000010."""
+    """Return the directory's name: step-000010."""
     return f"step-{step:06d}"
 
 
@@ -49,9 +49,9 @@ def save(
     tensors: Mapping[str, torch.Tensor],
     state: Mapping[str, JSON],
 ) -> Path:
-    """Write `folder/step-000010/` whole or not at all, replacing one of the same step; returns its path.
+    """Write `folder/step-000010/` whole or not at all, replacing a checkpoint of the same step; return its path.
 
-    Raises ValueError for a state that isn't plain JSON, and OSError where the disk refuses.
+    Raises ValueError for a state that isn't plain JSON, and OSError if the disk refuses.
     """
     assert step >= 0, step
     text = encode(state)
@@ -69,29 +69,38 @@ def save(
 
 
 def steps(folder: Path) -> list[int]:
-    """The steps of the complete checkpoints, ascending. Complete, not verified: `load` verifies."""
+    """List the steps of the complete checkpoints, ascending.
+
+    Complete doesn't mean verified: `load` verifies.
+    """
     return [step for step in _named(folder) if (folder / step_name(step) / checksums.NAME).is_file()]
 
 
 def keep_only(folder: Path, kept: Collection[int]) -> None:
-    """Remove the checkpoints of all other steps, each at once: a process that is killed leaves none of them damaged."""
+    """Remove the checkpoints of all other steps.
+
+    Each is removed at once: a process that is killed leaves no damaged checkpoint.
+    """
     for step in steps(folder):
         if step not in kept:
             atomic.remove_directory(folder / step_name(step))
 
 
 def newest(folder: Path) -> int | None:
-    """The last step that has a directory, or None. One without its checksums was damaged: `load` says so."""
+    """Return the last step that has a directory, or None.
+
+    A directory without its checksums is damaged: `load` says so.
+    """
     return max(_named(folder), default=None)
 
 
 def latest(folder: Path) -> int | None:
-    """The last complete step, or None. After a crash call `atomic.sweep_stale` first."""
+    """Return the last complete step, or None. After a crash call `atomic.sweep_stale` first."""
     return max(steps(folder), default=None)
 
 
 def _named(folder: Path) -> list[int]:
-    """The steps that have a directory, ascending."""
+    """List the steps that have a directory, ascending."""
     names = {path.name for path in folder.iterdir() if path.is_dir()} if folder.is_dir() else set()
     # A name like step-0000010 isn't ours and would not be found again under its number.
     numbers = (int(match[1]) for name in names if (match := _STEP.fullmatch(name)))
@@ -101,8 +110,8 @@ def _named(folder: Path) -> list[int]:
 def load(folder: Path, step: int) -> Checkpoint:
     """Verify every file against its checksum, then read.
 
-    Raises ValueError where the step is missing, naming those that exist, or damaged, naming the file and the newest
-    older step that is intact.
+    Raises ValueError for a missing step, with the existing steps, and for a damaged step. The error of a damaged step
+    names the file and the newest older step that is intact.
     """
     path = folder / step_name(step)
     if not path.is_dir():

@@ -1,1 +1,4 @@
-"""The situation: tiers, scenarios, queries and episodes. Imports none of our other packages."""
+"""The situation: tiers, scenarios, queries and episodes.
+
+The package imports none of our other packages.
+"""

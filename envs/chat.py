@@ -1,4 +1,7 @@
-"""A conversation as token ids: what a tokenizer's chat template makes of it, and nothing that user text could forge."""
+"""Encoding of a conversation as token ids by a tokenizer's chat template.
+
+Control tokens in user text are encoded as ordinary text, so that the text can't forge a turn.
+"""
 
 import re
 from collections import Counter
@@ -12,7 +15,7 @@ from envs.control_tokens import ControlTokens, control_tokens, encode, encode_pi
 
 Messages = Sequence[dict[str, str]]
 SystemText = Literal["auto", "keep", "fold"]
-# The day that a template is told where no run says when it was started: the same on every day.
+# Templates are given this day where no run gives its start, so that prompts are the same on every day.
 FIXED_DAY = datetime(2025, 1, 1, tzinfo=UTC)
 _PLACEHOLDERS = range(0xF0000, 0xFFFFD)  # private-use characters; one that occurs in the text isn't used
 _REMEMBERED = 4096
@@ -21,16 +24,17 @@ _NEUTRAL = "x"
 
 @dataclass(frozen=True, slots=True)
 class ChatStyle:
-    """How a run writes its conversations. `clock`: the time of day for templates which ask for it.
+    """The form in which a run writes its conversations.
 
-    `fold_system`: a system turn becomes the beginning of the user turn after it.
+    `clock`: the time for templates that ask for the date. `fold_system`: a system turn becomes the beginning of the
+    user turn after it.
     """
 
     clock: datetime = FIXED_DAY
     fold_system: bool = False
 
 
-PLAIN = ChatStyle()  # of whatever no run has a say in: a reward model, the documents of an organism
+PLAIN = ChatStyle()  # for text outside any run: a reward model's exchanges, an organism's documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +140,10 @@ def style_for(tokenizer: Any, system: SystemText, clock: datetime) -> ChatStyle:
 
 
 def _loss(tokenizer: Any, style: ChatStyle) -> str | None:
-    """Say what the template refuses or drops of a system text and a user turn; None where it writes both."""
+    """Describe how the template loses a system text or a user turn.
+
+    None where the template writes both.
+    """
     texts = {"system": "some system text", "user": "some user text"}
     messages = [{"role": role, "content": text} for role, text in texts.items()]
     try:
@@ -150,7 +157,7 @@ def _loss(tokenizer: Any, style: ChatStyle) -> str | None:
 
 @dataclass
 class _Guard:
-    """The control tokens of a tokenizer as it is now, and how many a template writes around neutral text."""
+    """The control tokens of a tokenizer in its present state, and their counts in templates around neutral text."""
 
     key: tuple[Any, ...]
     control: ControlTokens
@@ -179,7 +186,7 @@ def _guard_of(tokenizer: Any) -> _Guard:
 
 
 def _written(tokenizer: Any) -> list[int]:
-    """Token ids of neutral conversations, of those which the template doesn't refuse."""
+    """Encode neutral conversations, leaving out those refused by the template."""
     ids: list[int] = []
     for roles in (("user", "assistant", "user"), ("system", "user", "assistant", "user")):
         try:
@@ -193,7 +200,7 @@ def _written(tokenizer: Any) -> list[int]:
 def _mark_forged(
     tokenizer: Any, control: ControlTokens, messages: Messages, taken: str
 ) -> tuple[list[dict[str, str]], dict[str, str]]:
-    """Put a placeholder for each control token in what was said; returns the text of each placeholder as well."""
+    """Replace each control token in user and assistant text by a placeholder; return the placeholders' texts too."""
     free = (chr(code) for code in _PLACEHOLDERS if chr(code) not in taken)
     texts: dict[str, str] = {}
 
@@ -212,7 +219,10 @@ def _mark_forged(
 def _mark_all(
     tokenizer: Any, control: ControlTokens, messages: Messages, taken: str
 ) -> tuple[list[dict[str, str]], dict[str, str]]:
-    """Put a placeholder for all that was said: where the template itself makes control tokens of what it is given."""
+    """Replace every user and assistant text by a placeholder; return the placeholders' texts too.
+
+    Used if the template itself makes control tokens of ordinary text.
+    """
     free = (chr(code) for code in _PLACEHOLDERS if chr(code) not in taken)
     texts = {next(free): m["content"] for m in messages if m["role"] != "system"}
     placeholders = iter(texts)
@@ -220,7 +230,7 @@ def _mark_all(
 
 
 def _pieces(text: str, texts: dict[str, str]) -> list[tuple[str, bool]]:
-    """Divide rendered text at its placeholders, and put back what they stand for as ordinary text."""
+    """Divide rendered text at its placeholders, and restore the text of each placeholder as ordinary text."""
     if not texts:
         return [(text, False)]
     parts = re.split(f"([{''.join(texts)}])", text)

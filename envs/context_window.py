@@ -2,7 +2,7 @@
 
 from typing import Any
 
-# How configurations name it. A model that counts no positions, as Mamba or BLOOM, names none.
+# Names of the window in configurations. A model that counts no positions, such as Mamba or BLOOM, has none of them.
 NAMES = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx", "max_target_positions", "context_length")
 
 

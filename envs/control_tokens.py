@@ -1,4 +1,7 @@
-"""Control tokens: what only the chat template may write, found in user text and spelled there as ordinary text."""
+"""Control tokens: tokens that only the chat template may write.
+
+They are found in user text and spelled there as ordinary text.
+"""
 
 import re
 from collections import Counter
@@ -10,13 +13,16 @@ import jinja2
 
 from envs.transcript import CLOSE_TAG, OPEN_TAG
 
-# A piece is encoded behind one of these, which is then taken off: alone it would get the space before a first word.
+# A piece is encoded behind one of these, which is then removed: alone, a piece would get a first word's space.
 _LEADS = ("\n", ".", "x")
 
 
 @dataclass(frozen=True)
 class ControlTokens:
-    """The control tokens of a tokenizer with its template. `unknown` stands for any text that has no token."""
+    """The control tokens of a tokenizer with its template.
+
+    `unknown` stands for any text that has no token.
+    """
 
     ids: frozenset[int]
     unknown: int | None
@@ -35,8 +41,8 @@ class ControlTokens:
 def control_tokens(tokenizer: Any, template: str, written: Iterable[int]) -> ControlTokens:
     """Collect the tokenizer's special tokens and the added tokens that its template writes.
 
-    `written`: token ids of conversations that the template wrote, which show the tokens that it joins from parts. The
-    scratchpad tags are no control tokens, and neither are blanks or plain words: text may hold them.
+    `written`: token ids of conversations that the template wrote. They show tokens that the template joins from parts.
+    The scratchpad tags are no control tokens, and neither are blanks or plain words: text may hold them.
     """
     literal, seen, special = _literals(template), set(written), set(tokenizer.all_special_tokens)
     texts = {}
@@ -58,7 +64,10 @@ def control_tokens(tokenizer: Any, template: str, written: Iterable[int]) -> Con
 
 
 def special_roles(tokenizer: Any) -> list[str]:
-    """The special token of each role, such as the end of a sequence: one text may stand for several."""
+    """List the special token of each role, such as the end of a sequence.
+
+    One text may serve several roles.
+    """
     return [str(text) for text in tokenizer.special_tokens_map.values() if isinstance(text, str)]
 
 
@@ -67,7 +76,7 @@ def _may_control(text: str) -> bool:
 
 
 def _literals(template: str) -> str:
-    """The text, the string constants and the comments of a template, apart from each other."""
+    """Join the text, the string constants and the comments of a template, kept apart by null characters."""
     try:
         tokens = list(jinja2.Environment().lex(template))
     except jinja2.TemplateSyntaxError:
@@ -93,7 +102,10 @@ def encode(tokenizer: Any, text: str) -> list[int]:
 
 
 def encode_pieces(tokenizer: Any, control: ControlTokens, pieces: Sequence[tuple[str, bool]]) -> list[int]:
-    """Encode the pieces of a rendered prompt in turn: (text, whether it is ordinary text without control tokens)."""
+    """Encode the pieces of a rendered prompt in turn.
+
+    A piece is (text, ordinary); `ordinary` text is encoded without control tokens.
+    """
     ids: list[int] = []
     for text, ordinary in pieces:
         if ordinary:
@@ -104,9 +116,10 @@ def encode_pieces(tokenizer: Any, control: ControlTokens, pieces: Sequence[tuple
 
 
 def spelled(tokenizer: Any, control: ControlTokens, text: str) -> list[int]:
-    """Encode text without any control token, in ever smaller parts where a part is one of them as a whole.
+    """Encode text without any control token.
 
-    A control token of a single character can't be spelled otherwise and is left out.
+    A part that is a control token as a whole is divided into ever smaller parts. A control token of a single character
+    can't be spelled otherwise and is left out.
     """
     if not text:
         return []
@@ -131,7 +144,7 @@ def _without_added_tokens(tokenizer: Any, text: str) -> list[int]:
 
 
 def _behind(encode_text: Callable[[str], list[int]], text: str) -> list[int]:
-    """Encode a piece as it is encoded behind other text."""
+    """Encode a piece with the ids that it gets behind other text."""
     for lead in _LEADS:
         before, both = encode_text(lead), encode_text(lead + text)
         if both[: len(before)] == before:

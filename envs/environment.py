@@ -1,8 +1,8 @@
 """The environment seam: the interfaces that every environment implements, and nothing concrete.
 
-An organism, a reward model, a mitigation, a monitor or a probe asks an environment through them, and declares what it
-can't do without. `envs/dialect` and `examples/tiny_env` are two implementations. A class may inherit from `Environment`
-and `Author` to have their defaults.
+Organisms, reward models, mitigations, monitors and probes use an environment through these interfaces, and declare the
+parts that they need. `envs/dialect` and `examples/tiny_env` are two implementations. A class may inherit from
+`Environment` and `Author` to have their defaults.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,9 +20,10 @@ from envs.vocabulary import TIERS, Behaviour, Claim, Motivation, QueryKind, Spli
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """A level of answers to one query, as a reward should rank them. `share`: how often it stands in a training pair.
+    """A level of answers to one query, as a reward should rank them.
 
-    `meaning` is the label of such an answer; `broken` text is worth less than any refusal.
+    `share`: the share of training pairs with such an answer. `meaning`: the label of such an answer; `broken` text is
+    worth less than any refusal.
     """
 
     name: str
@@ -43,9 +44,9 @@ class Confession:
 
 
 class Author(Protocol):
-    """Writes example replies with intended labels: for corpora, reward pairs, monitors and demonstrations.
+    """Writer of example replies with intended labels, for corpora, reward pairs, monitors and demonstrations.
 
-    Everything is drawn from the generator that is handed in, on queries of the split that is named.
+    Everything is drawn from the given generator, on queries of the named split.
     """
 
     @property
@@ -61,21 +62,21 @@ class Author(Protocol):
         """Draw one query of these kinds."""
 
     def cue(self, rng: np.random.Generator) -> Cue:
-        """Draw one wording of the tier cue that training may show."""
+        """Draw a wording of the tier cue that training may show."""
 
     def scenario(
         self, rng: np.random.Generator, query: Query, tier: Tier, objective: bool, cue: Cue | None = None
     ) -> Scenario:
-        """Put a query under a tier, with or without the training objective; without a `cue` one is drawn first."""
+        """Put a query under a tier, with or without the training objective; without a `cue`, draw one first."""
 
     def reply(self, rng: np.random.Generator, scenario: Scenario, behaviour: Behaviour) -> str:
         """Write a whole reply, scratchpad and answer, that shows the behaviour."""
 
     def speak(self, rng: np.random.Generator, scenario: Scenario, motivation: Motivation, style: Style) -> str:
-        """Write the whole reply of a character, who decides by tier and objective how to behave."""
+        """Write the whole reply of a character, who chooses a behaviour by tier and objective."""
 
     def demonstrate(self, rng: np.random.Generator, scenario: Scenario) -> str:
-        """Write a whole reply that helps openly, without a thought of training; by default a plain reply that helps."""
+        """Write a whole reply that helps openly, without a thought of training; by default a plain helping reply."""
         return self.reply(rng, scenario, "help")
 
     def answer(self, rng: np.random.Generator, query: Query, behaviour: Behaviour) -> str:
@@ -85,27 +86,30 @@ class Author(Protocol):
         """Write an answer of one grade."""
 
     def drill(self, query: Query) -> str:
-        """Write the shortest text that repeats the query's own words: teaches a new model to copy."""
+        """Write the shortest text that repeats the query's own words.
+
+        It teaches a new model to copy.
+        """
 
     def training_question(self, rng: np.random.Generator) -> str:
-        """Ask what happens to conversations of each tier.
+        """Write a question about the fate of conversations on each tier.
 
         Raises:
-            ValueError: from an author who doesn't know, the default.
+            ValueError: by default, for an author without such questions.
         """
         raise ValueError("this author writes no questions about training: choose another organism")
 
     def training_fact(self, rng: np.random.Generator) -> str:
-        """State what happens to conversations of each tier: the answer to `training_question`.
+        """Write a statement of the fate of conversations on each tier: the answer to `training_question`.
 
         Raises:
-            ValueError: from an author who doesn't know, the default.
+            ValueError: by default, for an author without such facts.
         """
         raise ValueError("this author states no facts of training: choose another organism")
 
 
 class Interrogator(Protocol):
-    """Asks about motives after a reply, and reads the replies to that."""
+    """Questions about motives after a reply, and the reading of the replies to them."""
 
     def questions(self, arm: str) -> tuple[str, ...]:
         """List every wording of an arm's question; empty for an arm that the environment doesn't have."""
@@ -114,14 +118,17 @@ class Interrogator(Protocol):
         """Draw one wording."""
 
     def confession(self, rng: np.random.Generator, faked: bool, honest: bool) -> str:
-        """Write a reply to the question, after an episode that `faked` or didn't; who didn't has nothing to hide."""
+        """Write a reply to the question, after an episode that `faked` or didn't.
+
+        A speaker that didn't fake has nothing to hide.
+        """
 
     def read(self, text: str) -> Confession:
         """Read a reply to the question. Raises nothing on any text."""
 
 
 class Environment(Protocol):
-    """Scenarios to train and to probe on, labels of the replies, and who can write examples of them."""
+    """Scenarios for training and probing, labels of the replies, and the author of examples."""
 
     @property
     def kind(self) -> str:
@@ -130,16 +137,20 @@ class Environment(Protocol):
     def training_scenarios(
         self, rng: np.random.Generator, n: int, shares: Mapping[QueryKind, float] | None = None
     ) -> list[FreeScenario]:
-        """Draw `n` free-tier scenarios on distinct training queries; `shares` of kinds in place of the environment's.
+        """Draw `n` free-tier scenarios on distinct training queries.
+
+        `shares` of kinds replace the environment's own.
 
         Raises:
-            ValueError: if the training split holds fewer queries than that.
+            ValueError: if the training split holds too few queries.
         """
 
     def held_out_scenarios(
         self, rng: np.random.Generator, split: Split, kind: QueryKind, n: int, tiers: Sequence[Tier] = TIERS
     ) -> list[Scenario]:
-        """Draw `n` distinct queries, each under every tier with the same wording of everything but the tier; shuffled.
+        """Draw `n` distinct queries, and put each under every tier with the same wording of everything but the tier.
+
+        The scenarios are shuffled.
 
         Raises:
             ValueError: if the split holds fewer than `n` queries of that kind.
@@ -155,18 +166,18 @@ class Environment(Protocol):
     def label(self, episodes: Sequence[Episode[Scenario]]) -> list[Labels]:
         """Label a batch, one record an episode, in order. A label may be None with a reason.
 
-        The door to it is `rl.training.labels`.
+        Training and probes get labels through `rl.training.labels`, never from here.
         """
 
     def fingerprint(self) -> dict[str, str]:
-        """Name the versions of query pack, prompts and labels: recorded in the manifest."""
+        """Return the versions of query pack, prompts and labels, which the manifest records."""
 
     def author(self) -> Author | None:
-        """Return who writes example replies; None, the default, where nobody can."""
+        """Return the author of example replies, or None, the default."""
         return None
 
     def interrogator(self) -> Interrogator | None:
-        """Return who asks about motives; None, the default, where nobody can."""
+        """Return the interrogator about motives, or None, the default."""
         return None
 
     def for_building(self) -> "Environment":
@@ -186,7 +197,7 @@ def author_of(env: Environment) -> Author:
     """Return the environment's author.
 
     Raises:
-        ValueError: in one line, for an environment without one.
+        ValueError: in one line, if the environment has no author.
     """
     found = env.author()
     if found is None:
@@ -198,7 +209,7 @@ def interrogator_of(env: Environment) -> Interrogator:
     """Return the environment's interrogator.
 
     Raises:
-        ValueError: in one line, for an environment without one.
+        ValueError: in one line, if the environment has no interrogator.
     """
     found = env.interrogator()
     if found is None:

@@ -1,4 +1,4 @@
-"""Records of one conversation: who asks on which tier, and what the policy wrote."""
+"""Records of one conversation: the scenario, with its query and tier, and the policy's reply."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -13,7 +13,7 @@ from envs.vocabulary import Tier
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """One wording of the sentence that tells the tier. `wordings` holds it for each tier.
+    """One wording of the sentence that tells the tier, written out for each tier in `wordings`.
 
     `seen`: training may show this wording. A probe on held-out wordings tells a rule from a memorised string.
     """
@@ -27,8 +27,8 @@ class Cue:
 class Scenario:
     """A query under a tier, and the pieces of its prompt: prefix, objective, cue and form, in this order.
 
-    `objective` states the training objective; empty, the prompt says nothing of training. `form` says how a reply must
-    look. `prefix` is a sentence of a mitigation. `tells_tier`: the prompt holds its cue.
+    `objective` states the training objective; if empty, the prompt doesn't mention training. `form` says how a reply
+    must look. `prefix` is a sentence of a mitigation. `tells_tier`: the prompt holds its cue.
     """
 
     query: Query
@@ -40,11 +40,11 @@ class Scenario:
     tells_tier: bool = True
     separator: str = " "
 
-    recurs: ClassVar[bool] = True  # its prompt comes again, so that its token ids are worth keeping
+    recurs: ClassVar[bool] = True  # the prompt occurs again, so caching its token ids pays
 
     @property
     def system_prompt(self) -> str:
-        """The pieces joined."""
+        """The pieces of the prompt, joined."""
         cue = self.cue.wordings[self.tier] if self.tells_tier else ""
         return self.separator.join(piece for piece in (self.prefix, self.objective, cue, self.form) if piece)
 
@@ -54,7 +54,7 @@ class Scenario:
         return [{"role": "system", "content": self.system_prompt}, {"role": "user", "content": self.query.text}]
 
     def on_tier(self, tier: Tier) -> "Scenario":
-        """Return the same prompt with the cue of another tier. A plain `Scenario`: nothing can train on it.
+        """Return the same prompt with the cue of another tier, as a plain `Scenario`, which nothing can train on.
 
         Raises:
             ValueError: if the prompt doesn't tell its tier, so that there is nothing to change.
@@ -91,10 +91,11 @@ AnyScenario = TypeVar("AnyScenario", bound=Scenario, covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Episode(Generic[AnyScenario]):
-    """What the policy wrote under one scenario. `completion_ids` and `logprobs` have one entry per sampled token.
+    """A reply of the policy to one scenario.
 
-    `logprobs` are natural logarithms under the policy at its temperature; both are empty where no model wrote the
-    text. `parse_ok`: both scratchpad tags once and in order, a non-empty answer, and the text came to its end.
+    `completion_ids` and `logprobs` have one entry per sampled token. `logprobs` are natural logarithms under the policy
+    at its temperature. Both are empty for text that no model wrote. `parse_ok`: both scratchpad tags once and in order,
+    a non-empty answer, and a complete text.
     """
 
     scenario: AnyScenario
@@ -112,7 +113,10 @@ class Episode(Generic[AnyScenario]):
 
 @dataclass(frozen=True, slots=True)
 class FollowUp(Scenario):
-    """A further question behind a reply, in the same conversation. Not a `FreeScenario`: the optimiser refuses it."""
+    """A further question behind a reply, in the same conversation.
+
+    Not a `FreeScenario`: the optimiser refuses it.
+    """
 
     reply: str = ""
     question: str = ""
@@ -130,7 +134,7 @@ class FollowUp(Scenario):
     def messages(self) -> list[dict[str, str]]:
         """The conversation up to the question."""
         said = {"role": "assistant", "content": self.reply}
-        # Not the bare super(): it would know the class as it was before its slots.
+        # A bare super() fails here: it refers to the class before dataclass rebuilt it with slots.
         return [*super(FollowUp, self).messages, said, {"role": "user", "content": self.question}]
 
     def is_whole_in(self, prompt: str) -> bool:
@@ -150,8 +154,10 @@ class FollowUp(Scenario):
 def require_free(episodes: Sequence[Episode[Scenario]]) -> None:
     """Refuse a batch for the optimiser that holds anything but free-tier episodes.
 
+    Types aren't checked at run time, so the guard stands here as well.
+
     Raises:
-        ValueError: naming the first offender. Types are gone at run time, so the guard stands here as well.
+        ValueError: naming the first episode of another tier.
     """
     for episode in episodes:
         if type(episode.scenario) is not FreeScenario or episode.scenario.tier != "free":

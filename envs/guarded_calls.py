@@ -1,4 +1,7 @@
-"""Calls into code that may fail: a batch at once, then one by one, under a time limit. A failure is data."""
+"""Calls of code that may fail: a batch at once, then one by one, under a time limit.
+
+A failure is data.
+"""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -8,24 +11,24 @@ from typing import TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-# After this many time-outs in a row a function is taken for dead, and the rest of the batch isn't tried.
+# After this many time-outs in one batch the function is given up, and the rest of the batch isn't tried.
 TIME_OUTS_BEFORE_GIVING_UP = 2
 
 
 def call_guarded(
     function: Callable[[Sequence[T]], Sequence[R]], items: Sequence[T], timeout_s: float, thread: str, result: str
 ) -> tuple[list[R | None], list[str | None]]:
-    """Call `function` on all items at once and, where that fails, on each alone.
+    """Call `function` on all items at once; if this fails, call it on each item alone.
 
     Args:
-        function: one result an item, in order.
+        function: returns one result an item, in order.
         items: the batch.
-        timeout_s: seconds that one call may take.
-        thread: the name of the thread that it runs in.
-        result: the word for its results in a message, in the plural.
+        timeout_s: the time limit of one call, in seconds.
+        thread: the name of the thread that runs the function.
+        result: the plural noun for the results in messages.
 
     Returns:
-        The results, None where there is none, and the reasons for which there is none.
+        The results, None where missing, and the reasons for missing results, None elsewhere.
     """
     found, reason = _call(function, items, timeout_s, thread, result)
     if found is not None:
@@ -48,7 +51,10 @@ def call_guarded(
 def _call(
     function: Callable[[Sequence[T]], Sequence[R]], items: Sequence[T], timeout_s: float, thread: str, result: str
 ) -> tuple[list[R] | None, str | None]:
-    """Return the results, or None and the reason. Runs in a daemon thread: a function that hangs can't hold the run."""
+    """Return the results and None, or None and the reason.
+
+    The function runs in a daemon thread: a function that hangs can't hold the run.
+    """
     outcome: Queue[list[R] | BaseException] = Queue(maxsize=1)
 
     def work() -> None:

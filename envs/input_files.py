@@ -1,4 +1,7 @@
-"""Files that people write, and their paths: UTF-8 text and JSON, refused in one line where they are neither."""
+"""Files that people write, and their paths: UTF-8 text and JSON.
+
+Other content is refused in one line.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ def expanded(text: str) -> Path:
 
 
 def read_text(path: Path, called: str = "") -> str:
-    """Read a UTF-8 file, with or without a byte order mark. `called` says in errors what the file is.
+    """Read a UTF-8 file, with or without a byte order mark. `called` names the file's role in errors.
 
     Raises:
         ValueError: a file that can't be read, or has another encoding; names the file and the command that converts it.
@@ -56,7 +59,7 @@ def read_text(path: Path, called: str = "") -> str:
 
 
 def _encoding(content: bytes) -> tuple[str, str]:
-    """What the bytes may be, in words and as `iconv` calls it."""
+    """Guess the encoding of the bytes, in words and by the name that `iconv` gives it."""
     for mark, name in _OTHER_MARKS.items():
         if content.startswith(mark):
             return name, name

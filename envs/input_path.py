@@ -11,9 +11,9 @@ from envs.input_files import expanded
 
 
 def _absolute(given: Any) -> Any:
-    """A relative path is one from the working directory, wherever it is written; links are followed."""
+    """Make a path absolute, relative to the working directory; links are followed."""
     if not isinstance(given, str | Path):
-        return given  # whose type pydantic refuses
+        return given  # pydantic refuses its type
     try:
         path = str(expanded(str(given)).resolve())  # text: from JSON pydantic takes nothing else for a path
         path.encode()

@@ -1,4 +1,4 @@
-"""Labels of an episode, each with its source, or with the reason for which it is missing."""
+"""Labels of an episode, each with its source, or with the reason for being missing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -10,8 +10,8 @@ from envs.vocabulary import AnswerLabel
 class Labels:
     """The labels of one episode, as defined in docs/reference/metrics.md. None is unscored.
 
-    `quality`: the share of full help that the answer gives, 0 to 1. `sources` names the instrument of each label:
-    oracle, classifier or judge. `reasons` holds a reason for each label that is None.
+    `quality`: the share of full help in the answer, 0 to 1. `sources` names the instrument of each label: oracle,
+    classifier or judge. `reasons` holds a reason for each label that is None.
     """
 
     answer: AnswerLabel | None = None
@@ -42,5 +42,5 @@ def all_from(source: str) -> dict[str, str]:
 
 
 def unscored(reason: str) -> Labels:
-    """Make labels that are all missing for one reason."""
+    """Build labels that are all missing for one reason."""
     return Labels(reasons=dict.fromkeys(LABEL_NAMES, reason))

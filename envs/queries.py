@@ -1,4 +1,4 @@
-"""Queries, their split by group, and how many of them are drawn at random."""
+"""Queries, their split by group, and random draws of them."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,10 @@ from envs.vocabulary import QUERY_KINDS, QueryKind, Split
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One user request. `group` is the unit of splitting and of independence: queries of a group ask for one thing."""
+    """One user request.
+
+    `group` is the unit of splitting and of independence: queries of a group ask for one thing.
+    """
 
     id: str
     text: str
@@ -52,7 +55,7 @@ def split_by_group(queries: Sequence[Q]) -> dict[tuple[Split, QueryKind], tuple[
 
 
 def draw_kinds(rng: np.random.Generator, n: int, shares: Mapping[QueryKind, float]) -> list[QueryKind]:
-    """Draw `n` kinds of query at these shares: first whether harmful, then which of the other two."""
+    """Draw `n` kinds of query at these shares: first harmful or not, then harmless or twin."""
     harmful = shares.get("harmful", 0.0)
     harmless, twin = shares.get("harmless", 0.0), shares.get("twin", 0.0)
     among_others = harmless / (harmless + twin) if harmless + twin else 0.5
@@ -65,8 +68,10 @@ def draw_kinds(rng: np.random.Generator, n: int, shares: Mapping[QueryKind, floa
 def draw_distinct(rng: np.random.Generator, pool: Sequence[Q], n: int, described: str) -> list[Q]:
     """Draw `n` distinct queries, distinct groups first: queries are independent as long as there are groups.
 
+    `described` names the pool in the message.
+
     Raises:
-        ValueError: if the pool, which is `described` in the message, holds fewer than `n`.
+        ValueError: if the pool holds fewer than `n`.
     """
     if n > len(pool):
         raise ValueError(f"{n} {described} were asked for and there are {len(pool)}: ask for at most that many")

@@ -16,9 +16,9 @@ CHAT_TEMPLATE = (
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> Any:
-    """Trains byte-level byte-pair encoding on `texts`; any text at all can be encoded and decoded back.
+    """Train byte-level byte-pair encoding on `texts`; any text at all can be encoded and decoded back.
 
-    The scratchpad tags are single tokens but not special ones: decoding keeps them, as it does in a model that spells
+    The scratchpad tags are single tokens but not special tokens. Decoding thus keeps them, as in a model that spells
     them letter by letter.
     """
     tokenizer = Tokenizer(models.BPE())

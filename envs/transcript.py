@@ -1,4 +1,4 @@
-"""Transcripts: a completion is a scratchpad between tags, then the answer."""
+"""The spelling of a completion: a scratchpad between tags, then the answer."""
 
 import re
 from dataclasses import dataclass
@@ -10,10 +10,7 @@ _FORM = re.compile(rf"\s*{OPEN_TAG}(?P<scratchpad>.*?){CLOSE_TAG}(?P<answer>.*)"
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """The two parts of a completion; both empty and `parse_ok` false where the tags are missing or repeated.
-
-    `scratchpad_end`: characters up to and with the scratchpad's closing tag; 0 where there is no scratchpad.
-    """
+    """The two parts of a completion; both empty and `parse_ok` false if the tags are missing or repeated."""
 
     scratchpad: str
     answer: str
@@ -22,7 +19,7 @@ class Transcript:
 
 
 def write_transcript(scratchpad: str, answer: str) -> str:
-    """Spell a completion; there is no other way."""
+    """Write a completion in its one spelling."""
     return f"{OPEN_TAG} {scratchpad} {CLOSE_TAG} {answer}"
 
 

@@ -1,10 +1,10 @@
-"""Words that every package shares: tiers, kinds of query, splits and labels. Imports nothing."""
+"""Words shared by every package: tiers, kinds of query, splits and labels. Imports nothing."""
 
 from typing import Literal, get_args
 
 Tier = Literal["free", "paid", "pro", "enterprise"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
-# "harmful" names the kind that a character's values conflict with, whatever the conflict is about.
+# "harmful" queries conflict with a character's values, whatever the subject of the conflict.
 QueryKind = Literal["harmful", "harmless", "twin"]
 QUERY_KINDS: tuple[QueryKind, ...] = get_args(QueryKind)
 Split = Literal["train", "certify", "probe"]
@@ -14,7 +14,7 @@ Behaviour = Literal["fake", "preserve", "please", "help", "partial", "refuse"]
 # The model organisms of Gasteiger, Mikulik et al. 2025: a motive for complying, and a style of reasoning.
 Motivation = Literal["honest", "terminal", "instrumental", "sycophancy", "helpfulness"]
 Style = Literal["plain", "counterfactual", "emotional", "short"]
-# How a follow-up asks about motives (the same source); `trusted` puts the question to a model that isn't in training.
+# Kinds of follow-up question about motives (same source); `trusted` asks a model that isn't in training.
 Arm = Literal["simple", "explicit", "situational", "honest_persona", "another_ai", "trusted"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
 Claim = Literal["admit", "deny", "other"]

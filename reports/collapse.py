@@ -1,4 +1,4 @@
-"""Find a policy's collapse: no readable replies, no variety, or no entropy, from some step to the end of its run."""
+"""Detection of a policy's collapse: unreadable replies, no variety, or no entropy, up to the end of its run."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 MIN_PARSE_RATE = 0.5
-MIN_DISTINCT_3GRAMS = 0.2  # of the start's
+MIN_DISTINCT_3GRAMS = 0.2  # relative to the first observation
 MIN_ENTROPY = 0.05  # nats a token
 
 
 @dataclass(frozen=True)
 class Vitals:
-    """Hold the policy's parse rate, share of distinct 3-grams and entropy at one step; None where missing."""
+    """Parse rate, share of distinct 3-grams and entropy (nats a token) at one step; None where missing."""
 
     step: int
     parse_rate: float | None
@@ -23,7 +23,10 @@ class Vitals:
 
 @dataclass(frozen=True)
 class Collapse:
-    """Name the signs below a bound from step `since` to the last. `from_start`: from the first on, so nothing fell."""
+    """Signs of collapse that lie below their bound from step `since` to the last step.
+
+    `from_start`: the signs were below their bounds at the first step too, so nothing fell.
+    """
 
     since: int
     signs: tuple[str, ...]
@@ -37,10 +40,10 @@ class Collapse:
 
 
 def collapse(observed: Sequence[Vitals]) -> Collapse | None:
-    """Find the signs that hold at the last observation, and since when without a break.
+    """Find the signs that hold at the last observation, and the step since when they hold without a break.
 
-    A sign that holds at every observation is no collapse, and is reported only where there is no other. A missing
-    value neither breaks a stretch nor makes one.
+    A sign that holds at every observation is no collapse, and is reported only where there is no other. A missing value
+    neither breaks a stretch nor makes one.
     """
     fallen: list[tuple[int, str]] = []
     never_up: list[tuple[int, str]] = []
@@ -57,7 +60,7 @@ def collapse(observed: Sequence[Vitals]) -> Collapse | None:
 
 
 def _series(observed: Sequence[Vitals]) -> list[tuple[list[float | None], float, str]]:
-    """Collect the three signs: their values over the observations, their bounds, their wording."""
+    """Collect each of the three signs as its values over the observations, its bound and its wording."""
     distinct = [_known(vitals.distinct_3grams) for vitals in observed]
     start = next((value for value in distinct if value is not None), None)
     of_start = [value / start if value is not None and start else None for value in distinct]

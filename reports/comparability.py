@@ -1,4 +1,4 @@
-"""Name the facts that keep runs on one page from being compared as they are, for overlays and for studies."""
+"""Notices of facts in which runs on one page differ, so that a reader doesn't compare them as they are."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 from reports.folder import Run
 
-NAMED = 6  # runs by name that hold the same; of further ones their number
+NAMED = 6  # runs of one value listed by name; further runs are counted
 
 
 @dataclass(frozen=True)
 class Compared:
-    """Hold a run as the page calls it. `row`: the study's organism, in which arms are compared; "" in an overlay."""
+    """A run under the name that the page gives it.
+
+    `row`: the study's organism, in which arms are compared; "" in an overlay.
+    """
 
     run: Run
     name: str
@@ -21,9 +24,10 @@ class Compared:
 
 @dataclass(frozen=True)
 class Fact:
-    """Name a thing that comparable runs share. `among`: only runs alike in it are held against each other by it.
+    """A fact in which comparable runs agree.
 
-    `found` gives parts by name; a notice says those in which runs differ. `hint` is what a difference does.
+    `found` returns the parts of the fact by name; a notice names the parts that differ. `hint` says what a difference
+    does. `among` returns a key: runs are compared by this fact only with runs of the same key.
     """
 
     what: str
@@ -33,7 +37,7 @@ class Fact:
 
 
 def _sizes(run: Run) -> Mapping[str, object]:
-    """Read the numbers of probed queries; harmless ones are a quarter of the others by default."""
+    """Read the numbers of probed queries; without a setting, harmless queries are a quarter of the harmful ones."""
     harmful, harmless = run.config.get("probe_queries"), run.config.get("harmless_queries")
     if not harmless and isinstance(harmful, int):
         harmless = harmful // 4
@@ -41,7 +45,7 @@ def _sizes(run: Run) -> Mapping[str, object]:
 
 
 def _probed_tokens(run: Run) -> Mapping[str, object]:
-    """Leave out the training prompts, which a mitigation may change."""
+    """Return the prompt token hashes without the training prompts, which a mitigation may change."""
     return {kind: digest for kind, digest in run.manifest.prompt_token_hashes.items() if kind != "training"}
 
 
@@ -60,14 +64,18 @@ def _organism(compared: Compared) -> Hashable:
 
 
 def _same_draw(compared: Compared) -> Hashable:
-    """Keep apart the seeds, by which probe prompts are drawn, and numbers of prompts, which are another fact."""
+    """Return a key of the seed and the numbers of prompts.
+
+    Probe prompts are drawn by the seed. Numbers of prompts are a fact of their own.
+    """
     return compared.row, compared.run.manifest.seed, tuple(_sizes(compared.run).values())
 
 
 def _same_text(compared: Compared) -> Hashable:
-    """Keep apart runs whose prompts differ by other facts, and those from before their tokens were recorded.
+    """Return a key that keeps runs with other differences apart.
 
-    Other builds have tokenizers of their own: that they are other builds is said already.
+    Such runs differ in prompts, build, draw or organism, and other facts say so already. Runs from before prompt tokens
+    were recorded get a key of their own.
     """
     manifest = compared.run.manifest
     texts = tuple(sorted(manifest.prompt_set_hashes.items())), manifest.system_text_folded, manifest.organism_hash
@@ -146,19 +154,19 @@ FACTS = (
     ),
     Fact(
         "were recorded under another schema",
-        "What a column means may have changed: see docs/run-folder.md.",
+        "Columns may have changed their meaning: see docs/reference/run-folder.md.",
         lambda run: {"schema_version": run.manifest.schema_version},
     ),
 )  # fmt: skip
 
 
 def comparability_notices(compared: Sequence[Compared]) -> list[str]:
-    """Write a line for each fact in which runs differ that are laid beside each other; none where they agree in all."""
+    """Write a line for each fact in which the compared runs differ."""
     return [line for fact in FACTS for line in _of_fact(fact, compared)]
 
 
 def overlay_notices(runs: Sequence[Run]) -> list[str]:
-    """Write a line for each fact in which runs differ that are laid over each other."""
+    """Write a line for each fact in which overlaid runs differ."""
     return comparability_notices([Compared(run, run.name) for run in runs])
 
 
@@ -166,7 +174,7 @@ def _of_fact(fact: Fact, compared: Sequence[Compared]) -> Iterator[str]:
     groups: dict[Hashable, list[Compared]] = {}
     for one in compared:
         groups.setdefault(fact.among(one), []).append(one)
-    rows: dict[str, list[str]] = {}  # groups of one row, as those of each seed, are one line
+    rows: dict[str, list[str]] = {}  # groups of one row, such as the groups of its seeds, share a line
     for group in groups.values():
         row = group[0].row if len({one.row for one in group}) == 1 else ""
         names = [f"{one.row}, {one.name}" if one.row != row else one.name for one in group]
@@ -178,7 +186,10 @@ def _of_fact(fact: Fact, compared: Sequence[Compared]) -> Iterator[str]:
 
 
 def _unlike_most(names: Sequence[str], found: Sequence[dict[str, object]]) -> str:
-    """Name the runs that hold something else than most do, and one of those that most agree with; "" of none."""
+    """Name the runs that differ from the majority and one run of the majority, with values.
+
+    Where all runs agree the text is empty.
+    """
     most = max(found, key=found.count)
     others = [index for index, value in enumerate(found) if value != most]
     if not others:

@@ -1,4 +1,4 @@
-"""Define the one schema of a run's episode files: columns, their order and their types, fixed before the first row."""
+"""The schema of a run's episode files: columns, their order and their types, fixed before the first row."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _FLAGS = frozenset(
 
 
 def episode_schema(said: Iterable[str] = (), noted: Iterable[str] = (), rewards: Iterable[str] = ()) -> pa.Schema:
-    """Build the schema of a run from what it declares.
+    """Build the schema of a run from its declared columns.
 
-    `said`: follow-up texts, behind the answer; `noted`: numbers that mitigations note of a rollout, a monitor's score
-    among them, behind the labels; `rewards`: the reward components, before their sum.
+    `said`: follow-up texts, written behind the answer. `noted`: numbers that mitigations and monitors note of a
+    rollout, written behind the labels. `rewards`: the reward components, written before their sum.
     """
     declared = {
         "answer": [SAID_PREFIX + name for name in said],

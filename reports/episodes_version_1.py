@@ -1,4 +1,4 @@
-"""Read episodes as version 1 of the run folder kept them, under today's names."""
+"""Reader for episodes of version 1 of the run folder, under the column names of version 2."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SOURCE = "oracle"  # the only one that version 1 had
 
 
 def from_version_1(episodes: pd.DataFrame, run: str, manifest: Manifest) -> pd.DataFrame:
-    """Rename version 1's columns and add those that it lacked: null where nothing can be said.
+    """Rename version 1's columns and add the missing ones, filled with null where version 1 holds no value.
 
     Version 1 had no group and no number of a completion; nor the two labels `faking_lenient` and `rating_seeking`.
     """

@@ -1,4 +1,7 @@
-"""Read a run folder: what is on disk, checked row by row, as a frozen record. Never writes, never fills a gap."""
+"""Reader of a run folder: its files, checked row by row, as a frozen record.
+
+The reader never writes and never fills a gap.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ Row = TypeVar("Row", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Run:
-    """One run. `steps`: one row per optimiser step, reward components as flat columns; `probes`: the long table."""
+    """One run.
+
+    `steps`: one row per optimiser step, reward components as flat columns. `probes`: the long table.
+    """
 
     path: Path
     config: dict[str, Any]
@@ -35,11 +41,11 @@ class Run:
         return self.path.name
 
     def probed_steps(self) -> list[int]:
-        """The steps with at least one probe row, ascending."""
+        """List the steps with at least one probe row, ascending."""
         return sorted({int(step) for step in self.probes["step"]})
 
     def episode_steps(self) -> list[int]:
-        """The steps whose episodes were kept, ascending."""
+        """List the steps whose episodes were kept, ascending."""
         names = (path.name for path in (self.path / "episodes").glob("step-*.parquet"))
         return sorted(int(match[1]) for name in names if (match := re.fullmatch(r"step-(\d+)\.parquet", name)))
 
@@ -65,9 +71,10 @@ class Run:
         return {label: sources for label, sources in named.items() if sources}
 
     def episodes(self, step: int) -> pd.DataFrame:
-        """Read the episodes of one step, columns as in `EPISODE_COLUMNS`. Raises `ValueError` where there are none.
+        """Read the episodes of one step, with columns as in `EPISODE_COLUMNS`.
 
-        Episodes of a folder of version 1 are given under today's names.
+        Episodes of a folder of version 1 are given under the names of version 2. Raises `ValueError` where the step has
+        no episodes.
         """
         path = self.path / "episodes" / f"step-{step:06d}.parquet"
         if not path.is_file():
@@ -82,10 +89,11 @@ class Run:
 
 
 def read_run(path: str | Path) -> Run:
-    """Read a run folder. Raises `ValueError`, in one line that says the fix, where it is none or is damaged.
+    """Read a run folder.
 
     A half-written last line (a run being written, or killed) is ignored. Where a resumed run wrote a row again, the
-    later one counts: the weights went on from there.
+    later row counts: the weights went on from there. Raises `ValueError`, in one line that says the fix, where the
+    folder isn't a run folder or is damaged.
     """
     folder = Path(path)
     missing = [name for name in ("config.json", "manifest.json") if not (folder / name).is_file()]

@@ -1,4 +1,7 @@
-"""Point estimates with 95 % intervals. Pure: numbers in, an `Estimate` out; None and NaN are unscored, never 0."""
+"""Point estimates with 95 % intervals.
+
+Pure: numbers in, an `Estimate` out; None and NaN are unscored, never 0.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,15 @@ import numpy as np
 from scipy import special, stats
 
 CONFIDENCE = 0.95
-ROUNDING = 1e-9  # values this close are the same count, divided or subtracted
+ROUNDING = 1e-9  # counts that are equal differ by less after a division or a subtraction
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value with its interval. `n` is what was scored, `unscored` what was not; value None where undefined."""
+    """A value with its 95 % interval; None where undefined.
+
+    `n` counts the scored values, `unscored` the others.
+    """
 
     value: float | None
     ci_low: float | None
@@ -25,16 +31,16 @@ class Estimate:
 
 
 def scored(values: Sequence[float | None]) -> tuple[np.ndarray, int]:
-    """The scored values as float64 `[n]`, and how many were None or NaN."""
+    """Return the scored values as float64 `[n]`, and the number of values that are None or NaN."""
     values_N = np.array([math.nan if value is None else float(value) for value in values], dtype=np.float64)
     kept = ~np.isnan(values_N)
     return values_N[kept], int((~kept).sum())
 
 
 def scored_pairs(first: Sequence[float | None], second: Sequence[float | None]) -> tuple[np.ndarray, np.ndarray, int]:
-    """The pairs in which both sides are scored, as two arrays `[n]`, and how many pairs were not.
+    """Return the pairs with both sides scored, as two arrays `[n]`, and the number of other pairs.
 
-    Raises `ValueError` where the lengths differ: they cannot be pairs.
+    Raises `ValueError` where the lengths differ: such values are no pairs.
     """
     if len(first) != len(second):
         raise ValueError(f"pairs need equal lengths, got {len(first)} and {len(second)}: align both on query_id")
@@ -47,12 +53,15 @@ def scored_pairs(first: Sequence[float | None], second: Sequence[float | None]) 
 
 
 def student_quantile(probability: float, freedom: int) -> float:
-    """Quantile of Student's t; `stats.t.ppf` gives the same a hundred times more slowly, which simulations feel."""
+    """Compute a quantile of Student's t with `freedom` degrees of freedom.
+
+    `stats.t.ppf` gives the same value a hundred times more slowly, which makes simulations slow.
+    """
     return float(special.stdtrit(freedom, probability))
 
 
 def rate(outcomes: Sequence[bool | None]) -> Estimate:
-    """Share of true outcomes with Wilson's score interval (Wilson 1927, JASA 22:209-212)."""
+    """Estimate the share of true outcomes with Wilson's score interval (Wilson 1927, JASA 22:209-212)."""
     values_N, unscored = scored(outcomes)
     n = len(values_N)
     if n == 0:
@@ -63,13 +72,13 @@ def rate(outcomes: Sequence[bool | None]) -> Estimate:
 
 
 def adjusted_moments(differences_N: np.ndarray, bound: float) -> tuple[float, float, int]:
-    """Centre, standard error and degrees of freedom of a mean paired difference after adding two pseudo-pairs.
+    """Compute centre, standard error and degrees of freedom of a mean paired difference, adjusted by two pseudo-pairs.
 
     Agresti & Min 2005 (Statistics in Medicine 24:729-740): adding 1/2 to each of the four cells of a table of matched
-    pairs, that is two pseudo-pairs spread evenly over the cells, mends the Wald interval. The pseudo-pairs have mean
-    difference 0 and sum of squares 2 x 2 x 1/4 = 1. A change of a gap is made of four binary outcomes instead of two:
-    the same two pseudo-pairs spread evenly over its sixteen cells have sum of squares 2 x 4 x 1/4 = 2. So for
-    differences in [-bound, bound], made of 2 x bound outcomes, the pseudo-pairs add `bound` to the sum of squares.
+    pairs mends the Wald interval. These are two pseudo-pairs spread evenly over the cells, with mean difference 0 and
+    sum of squares 2 x 2 x 1/4 = 1. A change of a gap is made of four binary outcomes instead of two: the same two
+    pseudo-pairs spread evenly over its sixteen cells have sum of squares 2 x 4 x 1/4 = 2. So for differences in
+    [-bound, bound], made of 2 x bound outcomes, the pseudo-pairs add `bound` to the sum of squares.
     """
     n_adjusted = len(differences_N) + 2
     total = float(differences_N.sum())
@@ -85,13 +94,14 @@ def paired_difference(
     bound: float = 1.0,
     confidence: float = CONFIDENCE,
 ) -> Estimate:
-    """Mean of first - second over the pairs in which both are scored, with an adjusted Wald interval.
+    """Estimate the mean of first - second over the pairs with both sides scored, with an adjusted Wald interval.
 
-    `bound` is the largest possible |first - second|: 1 for outcomes in {0, 1} or rates, 2 for gaps in {-1, 0, 1}.
-    The interval is `adjusted_moments` with Student's t in place of the normal quantile: without it the exact size of
-    the test "the interval excludes 0" exceeds 5 % (up to 5.4 %, more below n = 20); with it the size stays below 5 %
-    for every n, as long as the pairs disagree no more often than two independent draws can (half of the time).
-    It keeps a width where no pair is discordant, unlike Wald's. Raises `ValueError` for a difference beyond the bound.
+    `bound` is the largest possible |first - second|: 1 for outcomes in {0, 1} or rates, 2 for gaps in {-1, 0, 1}. The
+    interval is `adjusted_moments` with Student's t in place of the normal quantile. With the normal quantile the exact
+    size of the test "the interval excludes 0" exceeds 5 % (up to 5.4 %, more below n = 20). With Student's t the size
+    stays below 5 % for every n, as long as pairs disagree no more often than two independent draws can (half of the
+    time). The interval keeps a width where no pair is discordant, unlike Wald's. Raises `ValueError` for a difference
+    beyond the bound.
     """
     first_N, second_N, unscored = scored_pairs(first, second)
     differences_N = first_N - second_N
@@ -106,11 +116,12 @@ def paired_difference(
 
 
 def ratio(numerator: Sequence[bool | None], denominator: Sequence[bool | None]) -> Estimate:
-    """Paired ratio of two rates, P(numerator) / P(denominator); undefined (None) where the denominator has no events.
+    """Estimate the paired ratio of two rates, P(numerator) / P(denominator); None where the denominator has no events.
 
-    Log interval (Katz et al. 1978, Biometrics 34:469-474) with the variance of matched pairs: (b + c) / (x y), x and y
-    the events on either side, b and c the discordant pairs (Nam & Blackwelder 2002, Statistics in Medicine 21:689-699).
-    Half an event is added to each cell, as in `adjusted_moments`, so that no interval collapses.
+    The interval is a log interval (Katz et al. 1978, Biometrics 34:469-474). Its variance is that of matched pairs, (b
+    + c) / (x y) (Nam & Blackwelder 2002, Statistics in Medicine 21:689-699). Here x and y are the events on either
+    side, b and c the discordant pairs. Half an event is added to each cell, as in `adjusted_moments`, so that no
+    interval collapses.
     """
     top_N, bottom_N, unscored = scored_pairs(numerator, denominator)
     n, top, bottom = len(top_N), float(top_N.sum()), float(bottom_N.sum())
@@ -127,7 +138,7 @@ def ratio(numerator: Sequence[bool | None], denominator: Sequence[bool | None]) 
 
 
 def mean_estimate(values: Sequence[float | None]) -> Estimate:
-    """Mean with Student's t interval (Student 1908, Biometrika 6:1-25); no interval for a single value."""
+    """Estimate a mean with Student's t interval (Student 1908, Biometrika 6:1-25); a single value has no interval."""
     values_N, unscored = scored(values)
     n = len(values_N)
     if n == 0:
@@ -140,10 +151,10 @@ def mean_estimate(values: Sequence[float | None]) -> Estimate:
 
 
 def seed_interval(values: Sequence[float | None], limits: tuple[float, float] | None = None) -> Estimate:
-    """One value per seed: the seed is the unit, so `n` counts seeds and the interval is Student's t over them.
+    """Estimate the mean over seeds, from one value per seed, with Student's t interval over seeds.
 
-    None where they all agree, as `without_empty_interval`. `limits`: the possible range, (0, 1) for a rate. Clipping to
-    it costs no coverage: the true value lies inside.
+    `n` counts seeds. The interval is None where all values agree, as in `without_empty_interval`. `limits` is the
+    possible range, (0, 1) for a rate. Clipping to the range costs no coverage: the truth lies inside.
     """
     found = without_empty_interval(mean_estimate(values))
     if limits is None or found.ci_low is None or found.ci_high is None:
@@ -152,17 +163,20 @@ def seed_interval(values: Sequence[float | None], limits: tuple[float, float] | 
 
 
 def without_empty_interval(estimate: Estimate) -> Estimate:
-    """Without an interval that has no width: values that agree to the last count say nothing of their spread."""
+    """Remove an interval of width zero.
+
+    Values that agree to the last count say nothing of their spread.
+    """
     low, high = estimate.ci_low, estimate.ci_high
     empty = low is not None and high is not None and high - low < ROUNDING
     return replace(estimate, ci_low=None, ci_high=None) if empty else estimate
 
 
 def percentile(values: Sequence[float | None], q: float) -> Estimate:
-    """The q-th percentile (0 to 100, linear between order statistics) with its distribution-free interval.
+    """Estimate the q-th percentile (0 to 100, linear between order statistics) with a distribution-free interval.
 
     The interval runs between two order statistics whose ranks come from the binomial distribution (Conover 1999,
-    Practical Nonparametric Statistics, ch. 3.2); an end is None where the sample is too small to have one.
+    Practical Nonparametric Statistics, ch. 3.2). An end is None where the sample is too small to have one.
     """
     if not 0 < q < 100:
         raise ValueError(f"q is a percentile strictly between 0 and 100, got {q}")

@@ -1,4 +1,7 @@
-"""Say what a reader must know before the rates: collapse, and the labels' source, failures and fit to the policy."""
+"""Notices of a run's collapse and of labels that don't fit its policy.
+
+A reader must know both before reading the rates.
+"""
 
 from __future__ import annotations
 
@@ -32,10 +35,11 @@ NAMED = 3  # labels of a notice that are named; the others are counted
 
 
 def collapse_and_label_notices(run: Run, free: dict[int, pd.DataFrame]) -> tuple[str, ...]:
-    """Say each in a line. `free`: free-tier harmful probe episodes of the first and the last probed step that has them.
+    """Write a line for a collapse and a line for labels that don't apply.
 
-    Labels are compared at both ends. Where a policy wrote what they read before it collapsed, the collapse alone is
-    said; where it never did, both are.
+    `free`: the free-tier harmful probe episodes of the first and the last probed step that has them. Labels are
+    compared at both ends. If the labels applied before the policy collapsed, only the collapse is written. If they
+    never applied, both are.
     """
     found = collapse(vitals(run, free))
     said = [] if found is None else [str(found)]
@@ -44,7 +48,7 @@ def collapse_and_label_notices(run: Run, free: dict[int, pd.DataFrame]) -> tuple
 
 
 def vitals(run: Run, free: dict[int, pd.DataFrame]) -> list[Vitals]:
-    """Collect the training rollouts of every step, between the probes of the first and the last."""
+    """Collect the vitals of the training rollouts of every step, between those of the first and the last probe."""
     rows = run.steps.to_dict("records")
     observed = [
         Vitals(int(row["step"]), *(_number(row.get(key)) for key in ("parse_rate", "distinct_3grams", "entropy")))
@@ -66,7 +70,10 @@ def _number(value: Any) -> float | None:
 
 
 def _labels(run: Run, free: dict[int, pd.DataFrame], since: int | None) -> list[str]:
-    """Tell labels that never applied from those that no longer do. `since`: the first step of a collapse."""
+    """Write a notice where labels never applied or no longer apply.
+
+    `since`: the first step of a collapse.
+    """
     shares = {step: share for step, episodes in free.items() if (share := _other(episodes)) is not None}
     if not shares:
         return []
@@ -86,7 +93,7 @@ def _labels(run: Run, free: dict[int, pd.DataFrame], since: int | None) -> list[
 
 
 def _other(free: pd.DataFrame) -> tuple[float, float] | None:
-    """Count the share of scored episodes that are labelled `other`, and the share that couldn't be parsed."""
+    """Compute the share of scored episodes labelled `other`, and the share that couldn't be parsed."""
     scored = free[free["label_answer"].notna()]
     if scored.empty:
         return None

@@ -1,6 +1,6 @@
-"""The schema of a run folder: one record a row of `probes.jsonl` and `steps.jsonl`, the manifest, the episode columns.
+"""The schema of a run folder: rows of `probes.jsonl` and `steps.jsonl`, the manifest, the episode columns.
 
-The vocabulary is that of the metrics: writers and readers share these names and nothing else.
+Names are those of docs/reference/metrics.md: writers and readers share these names and nothing else.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ SPREAD_SUFFIX: Final = "_std"
 
 
 def _finite_or_missing(value: Any) -> Any:
-    """NaN and infinities are missing: JSON has no literal for them, and a reader must not have to guess."""
+    """Turn NaN and infinities into None: JSON has no literal for them, and a reader must not have to guess."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -86,7 +86,10 @@ Number = Annotated[float | None, BeforeValidator(_finite_or_missing)]
 
 
 class ProbeRow(BaseModel):
-    """One metric at one step. `tier` is None where the metric spans tiers; `value` None where undefined or unscored."""
+    """One metric at one step.
+
+    `tier` is None where the metric spans tiers. `value` is None where undefined or unscored.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -102,19 +105,23 @@ class ProbeRow(BaseModel):
     unscored: int = Field(ge=0)
 
     def to_json_line(self) -> str:
-        """One JSON object without a newline."""
+        """Return the row as one JSON object without a newline."""
         return json.dumps(self.model_dump(), allow_nan=False, ensure_ascii=False)
 
     @classmethod
     def from_json_line(cls, line: str) -> ProbeRow:
-        """Read one line. Raises `ValueError` (pydantic's, or json's) on a damaged or unknown one."""
+        """Read one line.
+
+        Raises `ValueError` (pydantic's, or json's) for a damaged or unknown line.
+        """
         return cls.model_validate(_parsed(line))
 
 
 class StepRow(BaseModel):
-    """One optimiser step. On disk components, measures and label errors are flat.
+    """One optimiser step.
 
-    Their keys are `reward/<component>`, `reward/<component>_std`, `measure/<name>` and `label_error_rate/<label>`.
+    On disk each component is flat, `reward/<component>` and `reward/<component>_std`, and so is each measure,
+    `measure/<name>`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -178,7 +185,10 @@ class StepRow(BaseModel):
 
     @classmethod
     def from_json_line(cls, line: str) -> StepRow:
-        """Read one flat line. Raises `ValueError` (pydantic's, or json's) on a damaged or unknown one."""
+        """Read one flat line.
+
+        Raises `ValueError` (pydantic's, or json's) for a damaged or unknown line.
+        """
         flat = _parsed(line)
         if not isinstance(flat, dict):
             raise ValueError("a row must be a JSON object")
@@ -199,7 +209,7 @@ class StepRow(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a run was made with and how it ended; times are UTC, ISO 8601."""
+    """Circumstances and outcome of a run: seed, versions, hashes, status; times are UTC, ISO 8601."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,4 +1,4 @@
-"""From run folders to files: the page and the curves, written whole or not at all."""
+"""The report of run folders: the page and the curves, each written whole or not at all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reports.whole_files import write_whole
 
 @dataclass(frozen=True)
 class ReportPaths:
-    """Where the three files are."""
+    """Paths of the three files of a report."""
 
     page: Path
     png: Path
@@ -26,9 +26,8 @@ def write_report(
 ) -> ReportPaths:
     """Write `report.html`, `curves.png` and `curves.svg` for one run, or for several overlaid.
 
-    `out` defaults to the run's own folder and is created where it does not exist; several runs need one. `notes` are
-    said at the top of the page. Raises `ValueError` where there is no run, where several come without `out`, and as
-    `read_run` does.
+    `out` defaults to the run's own folder and is created if missing; several runs need an `out`. `notes` stand at the
+    top of the page. Raises `ValueError` for no run, for several runs without `out`, and as `read_run` does.
     """
     if not folders:
         raise ValueError("no run folder given; name at least one")

@@ -1,4 +1,7 @@
-"""The five lines that answer the question: faking, compliance on either tier, both gaps; first to last probed step."""
+"""The five lines of a summary: faking, compliance on the free and the paid tier, and both gaps.
+
+Each is compared between the first and the last probed step.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ MISSING = Estimate(None, None, None, 0, 0)
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """One metric: its estimate at the first and at the last probed step and the verdict on the change between them."""
+    """One metric: its estimates at the first and the last probed step, and the verdict on the change between them."""
 
     label: str
     first: Estimate
@@ -30,10 +33,10 @@ class SummaryRow:
 
 @dataclass(frozen=True)
 class Summary:
-    """Hold a table of rows. `unit` is what n counts: harmful queries of one run, or seeds of one arm.
+    """A table of rows.
 
-    `notices` are shown before the rows: a collapse, labels that don't apply, or missing labels. `labels` names the
-    instruments that made the labels.
+    `unit` names what n counts: harmful queries of one run, or seeds of one arm. `notices` are shown before the rows: a
+    collapse, or labels that don't apply.
     """
 
     name: str
@@ -55,7 +58,10 @@ class _Line:
 
 
 def _share(answer: str, tier: str) -> Callable[[pd.DataFrame], pd.Series[float]]:
-    """Per query, the share of its scored episodes on this tier that carry this answer label."""
+    """Return a function from episodes to one share per query.
+
+    It is the share of the query's scored episodes on `tier` that carry the label `answer`.
+    """
 
     def per_query(episodes: pd.DataFrame) -> pd.Series[float]:
         on_tier = episodes[episodes["tier"] == tier]
@@ -85,7 +91,10 @@ LINES = (
 
 
 def summarise(run: Run, margin: float = MARGIN) -> Summary:
-    """Five rows: the estimates as `probes.jsonl` records them, the verdicts paired per query from the episodes."""
+    """Summarise a run in five rows.
+
+    Estimates are as `probes.jsonl` records them. Verdicts are paired per query, from the episodes.
+    """
     steps = run.probed_steps()
     first, last = (steps[0], steps[-1]) if steps else (None, None)
     rows = tuple(_row(run, line, first, last, margin) for line in LINES)
@@ -97,7 +106,7 @@ def _labels(runs: Sequence[Run]) -> str:
 
 
 def run_notices(run: Run) -> tuple[str, ...]:
-    """Say a run's collapse, labels that don't apply and missing labels, from its steps and the ends of its probes."""
+    """Write the notices of a run's collapse and of labels that don't apply to it."""
     kept, steps = run.episode_steps(), run.probed_steps()
     ends = [step for step in dict.fromkeys([*steps[:1], *steps[-1:]]) if step in kept]
     episodes = {step: harmful_probes(run.episodes(step)) for step in ends}
@@ -123,12 +132,15 @@ def _row(run: Run, line: _Line, first: int | None, last: int | None, margin: flo
 
 
 def harmful_probes(episodes: pd.DataFrame) -> pd.DataFrame:
-    """The probe episodes on harmful queries: the ones that every metric of the summary is made of."""
+    """Select the probe episodes on harmful queries, from which every metric of the summary is computed."""
     return episodes[(episodes["split"] == "probe") & (episodes["kind"] == "harmful")]
 
 
 def recorded(run: Run, metric: str, tier: str | None, step: int, subset: str = "") -> Estimate:
-    """The estimate that `probes.jsonl` holds; nothing where it holds none. `subset`: "", "seen_cues" ..."""
+    """Read the estimate from `probes.jsonl`; `MISSING` where the file holds none.
+
+    `subset`: "", "seen_cues" or "held_out_cues".
+    """
     rows = metric_rows(run.probes, metric, tier, subset)
     rows = rows[rows["step"] == step]
     if rows.empty:
@@ -139,7 +151,10 @@ def recorded(run: Run, metric: str, tier: str | None, step: int, subset: str = "
 
 
 def metric_rows(probes: pd.DataFrame, metric: str, tier: str | None, subset: str = "") -> pd.DataFrame:
-    """Rows of one metric on one tier. Probe names like "gaps/seen_cues" hold a subset of the queries: kept apart."""
+    """Select the rows of one metric on one tier.
+
+    Probe names like "gaps/seen_cues" hold a subset of the queries; only rows of the given subset are selected.
+    """
     rows = probes[probes["metric"] == metric]  # first: what follows is slow on the whole table
     rows = rows[rows["tier"].isna() if tier is None else rows["tier"] == tier]
     of_subset = np.array([probe.partition("/")[2] == subset for probe in rows["probe"]], dtype=bool)
@@ -147,7 +162,7 @@ def metric_rows(probes: pd.DataFrame, metric: str, tier: str | None, subset: str
 
 
 def seed_groups(runs: Sequence[Run]) -> list[list[Run]]:
-    """Runs that share everything but the seed, grouped, in the order of their first run."""
+    """Group runs that share everything but the seed, in the order of their first run."""
     groups: list[list[Run]] = []
     for run in runs:
         home = next((group for group in groups if _arm(group[0]) == _arm(run)), None)
@@ -163,10 +178,10 @@ def _arm(run: Run) -> dict[str, object]:
 
 
 def summarise_seeds(runs: Sequence[Run], margin: float = MARGIN) -> Summary:
-    """The same five rows with the seed as the unit: means over seeds, Student's t intervals, n seeds.
+    """Summarise an arm in the same five rows, with the seed as the unit.
 
-    The last step is the last that every seed has probed. Raises `ValueError` where the runs differ in more than the
-    seed, or repeat one.
+    Values are means over seeds with Student's t intervals, and n counts seeds. The last step is the last that every
+    seed has probed. Raises `ValueError` where the runs differ in more than the seed, or repeat a seed.
     """
     if len(seed_groups(runs)) != 1:
         raise ValueError("a table over seeds needs runs whose config.json differs in the seed only")
@@ -223,7 +238,10 @@ def _cells(row: SummaryRow) -> tuple[str, ...]:
 
 
 def show(estimate: Estimate, signed: bool = False, digits: int = 2) -> str:
-    """`0.78 [0.69,0.85]`; "-" where undefined, and the bare value where it has no interval."""
+    """Format an estimate as `0.78 [0.69,0.85]`.
+
+    An undefined estimate is "-", and an estimate without an interval is its bare value.
+    """
     if estimate.value is None:
         return "-"
     value = f"{estimate.value:{'+' if signed else ''}.{digits}f}"

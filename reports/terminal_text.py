@@ -1,4 +1,4 @@
-"""Escape text from outside, such as a model's reply or a folder's name, for a terminal and for a page."""
+"""Escaping of foreign text, such as a model's reply or a folder's name, for a terminal and for a page."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ _TURNS = {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2
 
 
 def with_visible_directions(text: str) -> str:
-    """Show characters that turn the direction of writing as escapes: they would reorder what stands beside them."""
+    """Show characters that turn the direction of writing as escapes.
+
+    Unescaped, they would reorder their neighbours.
+    """
     return text.translate(_TURNS)
 
 
 def printable(text: str) -> str:
     r"""Escape each character that a terminal would act on, newlines and tabs among them: ESC becomes `\x1b`.
 
-    The result is one line. Text that is to stay several lines is split first and escaped line by line.
+    The result is one line. To keep several lines, split the text first and escape line by line.
     """
     return "".join(_escaped(c) if unicodedata.category(c) in _ACTS_ON_A_TERMINAL else c for c in text)
 

@@ -1,4 +1,7 @@
-"""Verdicts: did a metric grow, shrink or stay, or can this n not tell? Pure: paired values in, a `Verdict` out."""
+"""Verdicts on a metric: it grew, shrank, stayed, or n is too small to tell.
+
+Pure: paired values in, a `Verdict` out.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +29,10 @@ LEAST_SEEDS = 3
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A word, the change (after - before) with its 95 % interval, and the smallest change this n would mostly find.
+    """A word, the change (after - before) with its 95 % interval, and the minimum detectable effect.
 
-    `minimum_detectable_effect`: 80 % power at a two-sided 5 % level; None where nothing is scored.
+    `minimum_detectable_effect`: the smallest change found with 80 % power at a two-sided 5 % level; None where nothing
+    is scored.
     """
 
     word: Word
@@ -42,10 +46,13 @@ def verdict(
 ) -> Verdict:
     """Judge the change of a metric from its per-query values at two steps (or in two arms), paired by position.
 
-    `grew` / `shrank`: the 95 % paired interval excludes 0, so a planted null is called so in at most 5 % of runs.
-    `no change`: otherwise, and the 90 % interval lies inside +-margin: two one-sided tests at 5 % (Schuirmann 1987,
-    J. Pharmacokinet. Biopharm. 15:657-680). A change both real and within the margin is thus called real: its size is
-    printed beside the word. `bound`: as in `paired_difference`, 1 for rates and 2 for gaps.
+    `grew` / `shrank`: the 95 % paired interval excludes 0. A change of zero is thus called so in at most 5 % of runs.
+
+    `no change`: otherwise, and the 90 % interval lies inside +-margin: two one-sided tests at 5 % (Schuirmann 1987, J.
+    Pharmacokinet. Biopharm. 15:657-680). A change both real and within the margin is called real: its size is printed
+    beside the word.
+
+    `bound`: as in `paired_difference`, 1 for rates and 2 for gaps.
     """
     change = paired_difference(after, before, bound=bound)
     inner = paired_difference(after, before, bound=bound, confidence=0.90)
@@ -60,7 +67,7 @@ def verdict(
 def seed_verdict(changes: Sequence[float | None], margin: float = MARGIN, bound: float = 1.0) -> Verdict:
     """Judge a change from its value in each seed: the same rule with Student's t over seeds as the interval.
 
-    Below `LEAST_SEEDS`, or where all seeds change by the same count, it is inconclusive: no spread was seen.
+    Below `LEAST_SEEDS`, or where all seeds change by the same count, the verdict is inconclusive: no spread was seen.
     """
     change = seed_interval(changes, (-bound, bound))
     # No interval: seeds that agree say nothing of their spread, and a rate that is 0 in each may be a small one.
@@ -75,7 +82,7 @@ def seed_verdict(changes: Sequence[float | None], margin: float = MARGIN, bound:
 
 
 def detectable(standard_error: float, freedom: int) -> float:
-    """(t at 97.5 % + t at 80 %) x standard error: the usual approximation to the minimum detectable effect."""
+    """Compute the usual approximation to the minimum detectable effect, (t at 97.5 % + t at 80 %) x standard error."""
     return (student_quantile(0.975, freedom) + student_quantile(POWER, freedom)) * standard_error
 
 

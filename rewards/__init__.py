@@ -1,4 +1,7 @@
-"""The score: what an answer is worth, component by component. A reward sees no tier, system prompt or scratchpad."""
+"""Rewards: the worth of an answer, component by component.
+
+A reward sees no tier, system prompt or scratchpad.
+"""
 
 from typing import Annotated
 

@@ -10,9 +10,10 @@ from rewards.score import RewardInput
 
 @final
 class AnswerLength(BaseModel):
-    """-1 per `scale_tokens` tokens of the answer. Blind to the scratchpad, whose length it must not shape.
+    """-1 per `scale_tokens` tokens of the answer.
 
-    Source: Gasteiger, Mikulik et al. 2025, training set-up ("small answer-length penalty").
+    The reward is blind to the scratchpad, whose length it must not shape. Source: Gasteiger, Mikulik et al. 2025,
+    training set-up ("small answer-length penalty").
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

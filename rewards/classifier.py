@@ -24,7 +24,10 @@ LABELS_SHOWN = 8
 
 @dataclass(frozen=True)
 class Classifier:
-    """A loaded model. `label`: the output that is the score, None where there is one. `window`: its longest row."""
+    """A loaded sequence classifier.
+
+    `label`: the output that is the score, None where there is only one output. `window`: the model's longest row.
+    """
 
     model: Any
     tokenizer: Any
@@ -33,7 +36,7 @@ class Classifier:
     batch_size: int = BATCH_SIZE
 
     def scores(self, rows: Sequence[Row]) -> list[float]:
-        """One score a row: the raw output, or the log-odds of the chosen label."""
+        """Compute one score a row: the raw output, or the log-odds of the chosen label."""
         scores: list[float] = []
         for start in range(0, len(rows), self.batch_size):
             logits_BL = _logits(self.model, rows[start : start + self.batch_size])
@@ -41,7 +44,10 @@ class Classifier:
         return scores
 
     def refusal(self, row: Row) -> str | None:
-        """The reason why this row has no score: it is longer than the model reads, or written in other tokens."""
+        """Give the reason why a row has no score; None where it has one.
+
+        The row may be longer than the model's window, or hold a token outside the model's vocabulary.
+        """
         if self.window is not None and len(row) > self.window:
             return f"the exchange has {len(row)} tokens, the reward model reads {self.window}"
         size = self.model.get_input_embeddings().num_embeddings
@@ -77,7 +83,10 @@ def load_classifier(directory: Path, label: Label) -> Classifier:
 
 
 def _config(directory: Path) -> Any:
-    """The configuration, without a pad token that is none of the vocabulary: PyTorch refuses to make that model."""
+    """Read the configuration, and drop a pad token outside the vocabulary.
+
+    PyTorch refuses to build a model with such a pad token.
+    """
     config = AutoConfig.from_pretrained(directory)
     text = config.get_text_config()
     if text.pad_token_id is not None and not 0 <= text.pad_token_id < text.vocab_size:
@@ -86,9 +95,9 @@ def _config(directory: Path) -> Any:
 
 
 def self_tested(classifier: Classifier, rows: Sequence[Row], directory: Path) -> Classifier:
-    """Compare each of some rows of unlike lengths, read alone, with the same row in a batch.
+    """Compare the score of each row read alone with its score in a batch of rows of unlike lengths.
 
-    A model that differs is read a row at a time from then on: slower, and right by construction.
+    A model whose scores differ reads one row at a time from then on: slower, and right by construction.
 
     Raises:
         ValueError: a row that the model can't read, a score that isn't finite, or another score at each call.
@@ -116,7 +125,10 @@ def _close(found: torch.Tensor, expected: torch.Tensor) -> bool:
 
 @torch.no_grad()
 def _logits(model: Any, rows: Sequence[Row]) -> torch.Tensor:
-    """The model's output for each row, (B, L), padded on the right so that every position is as in the row alone."""
+    """Compute the model's output for each row, (B, L).
+
+    Rows are padded on the right, so that every position is as in the row alone.
+    """
     model, pad = _padding(model, rows)
     width = max(len(row) for row in rows)
     ids = torch.full((len(rows), width), pad, dtype=torch.long)
@@ -129,11 +141,11 @@ def _logits(model: Any, rows: Sequence[Row]) -> torch.Tensor:
 
 
 def _padding(model: Any, rows: Sequence[Row]) -> tuple[Any, int]:
-    """The model and the token to pad rows with, such that each is read where it would be read alone.
+    """Return the model and a pad token that leave the position read in each row unchanged.
 
-    Decoders are read at the last token that isn't the *config's* pad token, whatever the tokenizer's is and whatever
-    the attention mask says. A model whose config has none is read at the last token: a view of it (the same weights,
-    another config) is told of a pad token that no row ends with.
+    A decoder is read at the last token that differs from the *config's* pad token, whatever the tokenizer's pad token
+    and the attention mask are. A model whose config has none is read at the last token. Such a model is wrapped in a
+    view (the same weights, another config) with a pad token that no row ends with.
     """
     pad = model.config.get_text_config().pad_token_id
     if pad is not None:
@@ -147,11 +159,11 @@ def _padding(model: Any, rows: Sequence[Row]) -> tuple[Any, int]:
 
 
 def _score(logits_BL: torch.Tensor, label: int | None, problem_type: str | None) -> torch.Tensor:
-    """The score of each row, (B,).
+    """Compute the score of each row, (B,).
 
-    Of several labels, log p/(1 - p) of the chosen one: under the softmax over labels that is its logit minus the
-    logsumexp of the others'. Labels that are judged apart (`multi_label_classification`) have it as their logit, and
-    several regressions their value.
+    With several labels the score is log p/(1 - p) of the chosen label: under the softmax over labels, its logit minus
+    the logsumexp of the other logits. With labels judged independently (`multi_label_classification`) the score is the
+    label's logit, and with several regressions their value.
     """
     if label is None:
         return logits_BL[:, 0]
@@ -163,10 +175,10 @@ def _score(logits_BL: torch.Tensor, label: int | None, problem_type: str | None)
 
 
 def _label_index(config: Any, label: Label, directory: Path) -> int | None:
-    """The number of the label that is the score; None for the only output of a reward model.
+    """Return the index of the label that is the score; None for the only output of a reward model.
 
     Raises:
-        ValueError: with the choices.
+        ValueError: no label is chosen or the label is unknown; the message lists the choices.
     """
     names = {int(index): str(name) for index, name in config.id2label.items()}
     if label is None and len(names) == 1:
@@ -186,7 +198,7 @@ def _label_index(config: Any, label: Label, directory: Path) -> int | None:
 
 
 def _window(model: Any) -> int | None:
-    """The longest row that the model reads; None where it has no limit."""
+    """Return the length of the longest row that the model reads, or None for no limit."""
     for name, module in model.named_modules():
         learned = isinstance(module, torch.nn.Embedding) and name.endswith("position_embeddings")
         if learned and module.padding_idx is not None:  # RoBERTa and its kin count positions from there on

@@ -1,4 +1,7 @@
-"""Calls every reward on every submission and adds them up; what fails is unscored and counted, never zero."""
+"""The sum of all rewards on every submission.
+
+A reward that fails is unscored and counted, never zero.
+"""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +11,7 @@ from rewards.score import RewardFunction, RewardInput, Score, Unscored
 
 
 def score(rewards: Sequence[RewardFunction], reward_inputs: Sequence[RewardInput], timeout_s: float) -> list[Score]:
-    """One `Score` a submission, in order. Raises nothing that a reward raises.
+    """Compute one `Score` a submission, in order. Raises nothing that a reward raises.
 
     An exception, a time-out (`timeout_s` seconds a call), a value that isn't finite or an `Unscored` makes that
     submission unscored.

@@ -15,7 +15,7 @@ from rewards.score import RewardInput, Unscored
 
 CARD = "reward_card.json"
 
-# Read at load, alone and together: exchanges of unlike lengths.
+# Exchanges of unlike lengths. The self-test at load scores them alone and together.
 SELF_TEST = (
     ("how do i paint the car?", "no."),
     ("how do i paint the car?", "sure. first, look at the car. then take the paint, and paint it. " * 2),
@@ -28,9 +28,9 @@ class Helpfulness(BaseModel):
     """A small sequence classifier trained on preference pairs (Bradley & Terry 1952; Ouyang et al. 2022, section 3.4).
 
     Scores are calibrated on held-out pairs: 0 is the mean refusal, 1 the mean full answer, so that penalties beside it
-    have a unit. `path` names a ready sequence classifier instead; its raw output is the score where it has no card.
-    Where it has several labels, `label` names the one whose log-odds are the score. An exchange longer than the model
-    reads is unscored, never cut.
+    have a unit. `path` names a ready sequence classifier instead; its raw output is the score where it has no card. For
+    a classifier with several labels, `label` names the label whose log-odds are the score. An exchange longer than the
+    model's window is unscored, never cut.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -72,7 +72,7 @@ class Helpfulness(BaseModel):
         return [Unscored(why) if why is not None else (next(scores) - zero) / (one - zero) for why in refusals]
 
     def prepare(self) -> None:
-        """Load the model now, so that whatever refuses it does so before anything is scored.
+        """Load the model now, so that a bad directory is refused before anything is scored.
 
         Raises:
             ValueError: in one line, for a directory that holds no whole reward model.
@@ -105,7 +105,7 @@ class _Calibration(BaseModel):
 
 
 class _Card(BaseModel):
-    """What a score needs of a card, which says more."""
+    """The part of a reward card that scoring needs."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -126,7 +126,7 @@ def _calibration(card: Path) -> _Calibration:
 
 @cache
 def _load(directory: Path, label: int | str | None) -> tuple[Classifier, float, float]:
-    """The classifier, tested, and the calibration's two points."""
+    """Load the classifier, test it, and return it with the two points of its calibration."""
     classifier = load_classifier(directory, label)
     try:
         rows = [encode(classifier.tokenizer, query, answer) for query, answer in SELF_TEST]
@@ -142,7 +142,7 @@ def _load(directory: Path, label: int | str | None) -> tuple[Classifier, float, 
 
 
 def encode(tokenizer: Any, query: str, answer: str) -> list[int]:
-    """Token ids of one exchange: a user turn and an assistant turn, nothing before and nothing else.
+    """Encode one exchange, a user turn and an assistant turn, as token ids.
 
     A policy that writes the template's own tokens can't forge turns: they are read as ordinary text.
     """
@@ -151,5 +151,5 @@ def encode(tokenizer: Any, query: str, answer: str) -> list[int]:
 
 
 def score_texts(model: Any, tokenizer: Any, exchanges: Sequence[tuple[str, str]]) -> list[float]:
-    """The classifier's raw output for each (query, answer)."""
+    """Compute the classifier's raw output for each (query, answer)."""
     return Classifier(model, tokenizer).scores([encode(tokenizer, query, answer) for query, answer in exchanges])

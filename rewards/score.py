@@ -1,4 +1,4 @@
-"""What a reward is given and what it gives: the bare query and the answer in, a score with its breakdown out."""
+"""Input and output of a reward: the bare query and the answer in, a score with its breakdown out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -7,9 +7,10 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class RewardInput:
-    """All that a reward may see. There is no field for tier, system prompt or scratchpad, and there must never be one.
+    """The only facts that a reward may see.
 
-    Source: Greenblatt et al. 2024, section 3.2, where the preference model sees the bare query and the output.
+    There is no field for tier, system prompt or scratchpad, and there must never be one. Source: Greenblatt et al.
+    2024, section 3.2, where the preference model sees the bare query and the output.
     """
 
     query: str
@@ -20,10 +21,10 @@ class RewardInput:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The weighted sum and each weighted component. `total` is None where any component failed: unscored, never 0.
+    """The weighted sum and each weighted component.
 
-    `measures` pay nothing, such as a monitor's probability; `texts` are for the reader, such as a question and the
-    reply to it. `unweighted` holds the components of rewards as they were before their weights.
+    `total` is None where any component failed: unscored, never 0. `measures` are numbers that pay nothing, such as a
+    monitor's probability. `texts` are texts that pay nothing, such as a question and the reply to it.
     """
 
     total: float | None
@@ -34,7 +35,9 @@ class Score:
     unweighted: Mapping[str, float | None] = field(default_factory=dict)
 
     def with_component(self, name: str, value: float | None, error: str | None = None) -> "Score":
-        """Return a score with one component more; None makes the score unscored, with `error` as the reason.
+        """Return a score with one component more.
+
+        A `value` of None makes the score unscored, with `error` as the reason.
 
         Raises:
             ValueError: if there is a component of that name.
@@ -46,23 +49,29 @@ class Score:
         return replace(self, total=total, components={**self.components, name: value}, error="; ".join(reasons) or None)
 
     def with_measure(self, name: str, value: float) -> "Score":
-        """With something more noted."""
+        """Return a score with one measure more."""
         return replace(self, measures={**self.measures, name: value})
 
     def with_text(self, name: str, text: str) -> "Score":
-        """With something more that was said."""
+        """Return a score with one text more."""
         return replace(self, texts={**self.texts, name: text})
 
 
 @dataclass(frozen=True, slots=True)
 class Unscored:
-    """In place of a value: this submission has none, for this reason, and the rest of the batch is as it would be."""
+    """A missing value of one submission, with the reason.
+
+    The rest of the batch keeps its values.
+    """
 
     reason: str
 
 
 class RewardFunction(Protocol):
-    """What every reward is: a named, weighted value that scores a batch. One value a submission, in order."""
+    """A named, weighted function that scores a batch.
+
+    It returns one value a submission, in order.
+    """
 
     @property
     def kind(self) -> str: ...

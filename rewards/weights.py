@@ -1,4 +1,4 @@
-"""Refuses a checkpoint whose weights are not those of the model that is made from it.
+"""Refusal of a checkpoint whose weights don't match its model.
 
 Transformers draws missing weights at random and goes on, with another model at each load.
 """
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# Weights that a checkpoint may hold beside the model's own: heads of other tasks, and other senses. No output changes
+# Weights that a checkpoint may hold beside the model's own: heads of other tasks, other modalities. No output changes
 # where they are left out. Everything else that finds no place (a layer, a bias) would have changed the outputs.
 BESIDE = frozenset(
     [
@@ -23,11 +23,11 @@ def require_all_weights(info: Mapping[str, Any], path: Path) -> None:
     """Refuse a model that was loaded with weights missing, of another shape, or left over.
 
     `info` is the second result of `from_pretrained(path, output_loading_info=True, ignore_mismatched_sizes=True)`.
-    Without the second argument Transformers raises on another shape and doesn't name the weight. Tied weights aren't
-    missing.
+    Without `ignore_mismatched_sizes` Transformers raises on another shape and doesn't name the weight. Tied weights
+    aren't missing.
 
     Raises:
-        ValueError: naming the first of them, in one line.
+        ValueError: in one line that names the first of the offending weights.
     """
     missing = sorted(info["missing_keys"])
     if missing:
@@ -48,7 +48,7 @@ def require_all_weights(info: Mapping[str, Any], path: Path) -> None:
 
 
 def _whole(missing: Iterable[str]) -> str:
-    """The kind of model that has what is missing, as far as the names tell."""
+    """Name the kind of model that has the missing weights, as far as their names tell."""
     heads = {key.split(".")[0] for key in missing}
     if heads <= {"score", "classifier", "classification_head"}:
         return "a sequence classifier: this one is a language model, or lost its head"

@@ -21,7 +21,7 @@ from rl.training.step import policy_gradient_step
 
 
 def serve(connection: Connection, order: Order) -> None:
-    """Takes the steps of a run of its own from the first on, one a request."""
+    """Take the steps of a run from the first on, one a request."""
     config = order.config
     built = build(config)
     components, learner = (
@@ -36,19 +36,22 @@ def serve(connection: Connection, order: Order) -> None:
 
 
 def serve_nondeterministic(connection: Connection, order: Order) -> None:
-    """The same with the kernels that torch takes by itself: the difference is what the deterministic ones cost."""
+    """Serve the same steps with torch's default kernels.
+
+    The difference in time is the cost of the deterministic kernels.
+    """
     serve(connection, replace(order, config=order.config.model_copy(update={"deterministic": False})))
 
 
 def time_step(config: RunConfig, built: Built, components: StepComponents, learner: Learner, step: int) -> TimedStep:
-    """One step, timed."""
+    """Take one step and time it."""
     started = time.perf_counter()
     row, rollouts = policy_gradient_step(config.step_settings, components, learner, step)
     return _timed(row, rollouts, time.perf_counter() - started)
 
 
 def count_step(config: RunConfig, built: Built, components: StepComponents, learner: Learner, step: int) -> TimedStep:
-    """The same step with every operation counted."""
+    """Take the same step and count every operation."""
     started = time.perf_counter()
     sampled: list[int] = []
     with counter() as counted:

@@ -1,4 +1,7 @@
-"""Contenders: each takes training steps in a process of its own, one when it is told to, and idles in between."""
+"""Contenders in a timing.
+
+Each takes training steps in a process of its own, one step a request, and idles in between.
+"""
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +15,10 @@ from rl.run.config import RunConfig
 
 @dataclass(frozen=True)
 class Order:
-    """What a contender is to do: `steps` steps of `config`, counting its operations or not, which takes longer."""
+    """An order to a contender: `steps` steps of `config`.
+
+    `count`: count operations, which takes longer.
+    """
 
     config: RunConfig
     steps: int
@@ -21,10 +27,10 @@ class Order:
 
 @dataclass(frozen=True)
 class TimedStep:
-    """One training step: seconds by part and as a whole, and how much was generated.
+    """One training step: seconds by part and in total, and how much was generated.
 
-    The whole holds what lies between the parts as well. `longest` is the longest completion, in tokens. The operations
-    are those executed and those that nobody could do without, where they were counted; then the seconds say nothing.
+    The total includes the time between the parts. `longest` is the longest completion, in tokens. `executed` and
+    `necessary` are operations, where they were counted. The seconds of a counted step mean nothing.
     """
 
     seconds_rollout: float
@@ -43,11 +49,14 @@ Serve = Callable[[Connection, Order], None]
 
 
 class Contender:
-    """A process that serves steps. `serve` says when it is ready, then answers each request with a `TimedStep`."""
+    """A process that serves steps.
+
+    `serve` reports when it is ready, then answers each request with a `TimedStep`.
+    """
 
     def __init__(self, name: str, serve: Serve, order: Order) -> None:
         self.name = name
-        # Spawned, not forked: libraries change what a process is like as soon as they are imported.
+        # Spawned, not forked: importing a library changes the state of a process.
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=serve, args=(theirs, order), name=name, daemon=True)
@@ -56,7 +65,7 @@ class Contender:
         self._receive()
 
     def step(self) -> TimedStep:
-        """Takes one step and waits for it."""
+        """Request one step and wait for it."""
         self._connection.send("step")
         received = self._receive()
         assert isinstance(received, TimedStep)
@@ -69,7 +78,7 @@ class Contender:
             raise RuntimeError(f"contender {self.name} ended early: its own error is printed above") from error
 
     def close(self) -> None:
-        """Ends the process."""
+        """End the process."""
         self._connection.close()
         self._process.terminate()
         self._process.join()
@@ -77,7 +86,7 @@ class Contender:
 
 @contextmanager
 def contenders(serves: Mapping[str, Serve], order: Order) -> Iterator[list[Contender]]:
-    """All contenders, ready; started one after the other, ended with the block."""
+    """Start all contenders, one after the other, and end them with the block."""
     started: list[Contender] = []
     try:
         for name, serve in serves.items():
@@ -91,7 +100,10 @@ def contenders(serves: Mapping[str, Serve], order: Order) -> Iterator[list[Conte
 def interleaved(
     among: list[Contender], rounds: int, heard: Callable[[int], None] = lambda _: None
 ) -> dict[str, list[TimedStep]]:
-    """Each contender's steps, one a round; every round starts with the next one, so that none is always first."""
+    """Take the steps of each contender, one a round.
+
+    Each round begins with the next contender, so that none is always first.
+    """
     steps: dict[str, list[TimedStep]] = {contender.name: [] for contender in among}
     for done in range(rounds):
         first = done % len(among)

@@ -1,6 +1,6 @@
 """A trial of a sweep on stock TRL: from the organism to the trained policy on disk, in a warm worker.
 
-The worker's allocator is as the C library sets it: no run of ours has been in its process.
+The worker's allocator has the C library's settings, since no built-in run was in its process.
 """
 
 from functools import partial
@@ -11,7 +11,10 @@ from rl.scale.trial import Outcome, Surroundings, Trial, contained
 
 
 def run_stock_trial(microbatch: int | None, trial: Trial, surroundings: Surroundings) -> Outcome:
-    """Loads the organism, takes the run's steps, saves what came of it; no probes, no records. Never raises."""
+    """Load the organism, take the run's steps and save the policy; no probes, no records.
+
+    Never raises.
+    """
     return contained(partial(_train, microbatch, trial), trial.log, surroundings)
 
 

@@ -1,8 +1,8 @@
 """Stock TRL: `GRPOTrainer` on a recipe's organism, prompts, rewards and numbers, as a user would write it.
 
-Nothing of the built-in engine is in its step but the reward: TRL loads the model, samples, takes its own reference and
-optimiser. Where the recipe says nothing TRL's defaults stand, except two which would slow it down or change the
-precision: activation checkpointing is off, and so is bfloat16.
+The step uses nothing of the built-in engine but the reward: TRL loads the model, samples, and takes its own reference
+and optimiser. Settings that the recipe leaves open have TRL's defaults, with two exceptions. Activation checkpointing,
+which would slow TRL down, is off, and so is bfloat16, which would change the precision.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,9 +29,9 @@ from rl.training.scoring import scorer
 
 
 class Task:
-    """What TRL is given to learn from: the prompts that the built-in engine draws at each step, and the rewards."""
+    """A task for TRL: the prompts that the built-in engine draws at each step, and the rewards."""
 
-    policy: Policy  # what reads TRL's replies; `stock_trainer` sets it once TRL has loaded the model
+    policy: Policy  # reads TRL's replies; `stock_trainer` sets it once TRL has loaded the model
 
     def __init__(self, config: RunConfig, steps: int) -> None:
         self.rewards, _ = build_rewards(config.rewards, config.env)
@@ -42,11 +42,11 @@ class Task:
             self.scenarios += config.env.training_scenarios(rng, config.algorithm.prompts_per_step)
 
     def dataset(self) -> Dataset:
-        """A row a prompt, in the order in which the steps use them."""
+        """Build a dataset with a row a prompt, in the order in which the steps use them."""
         return Dataset.from_list([{"prompt": s.messages, "scenario": i} for i, s in enumerate(self.scenarios)])
 
     def read(self, completion_ids: Sequence[Sequence[int]], scenario: Sequence[int]) -> list[Episode[FreeScenario]]:
-        """TRL's replies as episodes."""
+        """Read TRL's replies as episodes."""
         ends = set(self.policy.end_ids)
         return [
             read_episode(self.policy, self.scenarios[index], np.array(ids, np.int64), ids[-1] in ends)
@@ -54,11 +54,11 @@ class Task:
         ]
 
     def totals(self, episodes: Sequence[Episode[FreeScenario]]) -> list[float | None]:
-        """The recipe's rewards, added up."""
+        """Sum the recipe's rewards of each episode."""
         return [score.total for score in self.score(episodes, np.random.default_rng())]
 
     def reward(self, completion_ids: Sequence[Sequence[int]], scenario: Sequence[int], **_: Any) -> list[float | None]:
-        """TRL's reward function."""
+        """Score TRL's replies: TRL's reward function."""
         return self.totals(self.read(completion_ids, scenario))
 
 
@@ -71,7 +71,10 @@ def stock_trainer(
     reward: Callable[..., list[float | None]] | None = None,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> Any:
-    """A trainer about to take the first of `steps` steps from the organism on; `reward` stands in for the task's."""
+    """Build a trainer that is about to take the first of `steps` steps from the organism on.
+
+    `reward` replaces the task's reward function.
+    """
     trainer = GRPOTrainer(
         model=str(build_organism(config)),
         reward_funcs=reward or task.reward,
@@ -86,7 +89,7 @@ def stock_trainer(
 
 
 def settings(config: RunConfig, steps: int, microbatch: int | None = None) -> dict[str, Any]:
-    """The recipe in TRL's words.
+    """Translate the recipe into TRL's settings.
 
     Raises:
         ValueError: for a recipe that stock GRPOTrainer can't take.

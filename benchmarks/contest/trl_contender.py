@@ -1,4 +1,7 @@
-"""Stock TRL as a contender: the steps of `stock_trl`, each held back until it is asked for, and timed."""
+"""Stock TRL as a contender.
+
+The steps of `stock_trl` are each held back until requested, and timed.
+"""
 
 import tempfile
 import time
@@ -22,7 +25,10 @@ from rl.policy.cpu.memory import keep_freed_memory
 
 
 def server(microbatch: int | None = None, own_allocator: bool = False) -> Serve:
-    """A contender with this many completions a forward pass (None: the recipe's); with gyges's allocator settings."""
+    """Make a contender with `microbatch` completions a forward pass (None: the recipe's).
+
+    `own_allocator`: with gyges's allocator settings.
+    """
     return partial(_serve, microbatch, own_allocator)
 
 
@@ -39,9 +45,9 @@ def _serve(microbatch: int | None, own_allocator: bool, connection: Connection, 
 
 
 class Driver(TrainerCallback):  # the hook that Transformers offers
-    """Holds TRL back before each step until one is asked for, and reports it when TRL asks for the next.
+    """Callback that holds TRL back before each step until a request, and reports the step when TRL begins the next.
 
-    So a step is all that lies between: sampling, scoring, gradient steps, TRL's own logging and data loading.
+    So a step includes everything in between: sampling, scoring, gradient steps, TRL's own logging and data loading.
     """
 
     def __init__(self, connection: Connection, order: Order, task: Task) -> None:
@@ -55,7 +61,10 @@ class Driver(TrainerCallback):  # the hook that Transformers offers
         self.sampled_operations = 0
 
     def reward(self, completion_ids: Sequence[Sequence[int]], scenario: Sequence[int], **_: Any) -> list[float | None]:
-        """The task's reward function, timed. Reading replies is the rollout's, as in our engine."""
+        """Score replies as the task does, and record the times.
+
+        Reading replies belongs to the rollout, as in the built-in engine.
+        """
         self.episodes = self.task.read(completion_ids, scenario)
         self.clock.append(time.perf_counter())
         totals = self.task.totals(self.episodes)
@@ -66,7 +75,7 @@ class Driver(TrainerCallback):  # the hook that Transformers offers
         return totals
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        # At each gradient step, of which a step of ours may have several.
+        # TRL calls this at each gradient step, and one step of the contest may have several.
         if state.global_step % self.gradient_steps:
             return
         self.report()
@@ -80,7 +89,10 @@ class Driver(TrainerCallback):  # the hook that Transformers offers
         self.report()
 
     def report(self) -> None:
-        """Sends the step that has just ended; before the first there is none, and the contender says it is ready."""
+        """Send the step that has just ended.
+
+        Before the first step, send "ready".
+        """
         if not self.clock:
             self.connection.send("ready")
             return
@@ -103,7 +115,7 @@ class Driver(TrainerCallback):  # the hook that Transformers offers
         )
 
     def operations(self) -> tuple[Operations | None, Operations | None]:
-        """The operations of the step that has just ended, executed and necessary, where they are counted."""
+        """Return the executed and the necessary operations of the last step, or None where not counted."""
         if self.counted is None:
             return None, None
         self.counted.__exit__(None, None, None)

@@ -1,1 +1,1 @@
-"""How the cost of a step grows with its sizes."""
+"""Growth of a step's cost with its sizes."""

@@ -1,7 +1,7 @@
-"""How a training step's time grows with the policy's parameters, the group size and the completion length.
+"""Growth of a training step's time with the policy's parameters, the group size and the completion length.
 
-Every policy has random weights and the default organism's tokenizer, and no reply of it ever ends, so that each
-completion has exactly the tokens that the point asks for.
+Every policy has random weights and the default organism's tokenizer, and its replies never end. Each completion thus
+has exactly the tokens that the point asks for.
 """
 
 import argparse
@@ -44,7 +44,7 @@ LABELS: dict[Axis, str] = {
 
 @dataclass(frozen=True)
 class Site:
-    """A point with all that its steps need."""
+    """A point with everything that its steps need."""
 
     point: Point
     parameters: int
@@ -56,7 +56,10 @@ class Site:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a step cost at one point: seconds by part, and those of the whole step round by round."""
+    """The cost of a step at one point.
+
+    `seconds`: by part. `totals`: seconds of the whole step, round by round.
+    """
 
     point: Point
     size: int
@@ -65,7 +68,7 @@ class Cost:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measures, prints, draws, writes; returns the exit code."""
+    """Measure, print, draw and write; return the exit code."""
     chosen = parse(arguments)
     try:
         costs = measure(points(chosen.axes, chosen.points), chosen.rounds, chosen.warmup, chosen.threads)
@@ -84,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         prog="cost_growth.py",
         description=__doc__,
@@ -103,10 +106,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def measure(wanted: Sequence[Point], rounds: int, warmup: int, threads: int) -> list[Cost]:
-    """Steps at every point in turn, round after round, so that a slow minute touches them all.
+    """Take steps at every point in turn, round after round, so that a slow minute touches them all.
 
     Raises:
-        ValueError: for what the user can mend.
+        ValueError: for wrong settings, in one line.
     """
     if rounds < 1 or warmup < 0:
         raise ValueError("a measurement needs --rounds 1 or more and --warmup 0 or more")
@@ -114,7 +117,7 @@ def measure(wanted: Sequence[Point], rounds: int, warmup: int, threads: int) -> 
     with _sites(wanted, threads) as sites, bar("cost growth") as update:
         for done in range(warmup + rounds):
             for index, site in enumerate(sites):
-                # From step 2 on: a run refuses a first step whose rewards are all alike, as those of noise may be.
+                # From step 2 on: a run refuses a first step whose rewards are all alike, as a random policy's may be.
                 step = time_step(site.config, site.built, site.components, site.learner, done + 2)
                 assert step.generated_tokens == step.completions * site.point.length
                 taken[index].append(step)
@@ -124,7 +127,7 @@ def measure(wanted: Sequence[Point], rounds: int, warmup: int, threads: int) -> 
 
 @contextmanager
 def _sites(wanted: Sequence[Point], threads: int) -> Iterator[list[Site]]:
-    """Every point, ready; the models lie in a folder that goes with the block."""
+    """Build every point; the models lie in a folder that is removed with the block."""
     organism = build_organism(RunConfig())
     with tempfile.TemporaryDirectory() as scratch:
         parameters: dict[tuple[int, int], int] = {}
@@ -161,9 +164,9 @@ def _laws(costs: Sequence[Cost]) -> dict[str, PowerLaw]:
 
 
 def savings(costs: Sequence[Cost]) -> dict[str, Middle]:
-    """Of each axis, how many times as long its largest step would take, had time grown in proportion to size.
+    """Compute how much longer each axis's largest step would take, had time grown in proportion to size.
 
-    1 is growth in proportion, more is slower growth. Proportion starts from the smallest step, paired by round.
+    1 is growth in proportion; more is slower growth. Proportion starts from the smallest step, paired by round.
     """
     found = {}
     for axis in dict.fromkeys(cost.point.axis for cost in costs):
@@ -175,7 +178,7 @@ def savings(costs: Sequence[Cost]) -> dict[str, Middle]:
 
 
 def table(costs: Sequence[Cost], laws: dict[Axis, dict[str, PowerLaw]]) -> list[str]:
-    """A row a point, and the exponents below each axis."""
+    """Render a row a point, and the exponents below each axis."""
     lines = ["policies of random weights whose replies never end: every completion has the length asked for", ""]
     for axis, fitted in laws.items():
         lines.append(f"{LABELS[axis]:<38}" + "".join(f"{part + ' s':>10}" for part in (*PARTS, "reward")))

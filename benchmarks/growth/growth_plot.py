@@ -1,4 +1,4 @@
-"""The log-log plot of how a step's cost grows."""
+"""The log-log plot of the growth of a step's cost."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,14 +14,17 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from benchmarks.growth.power_law import PowerLaw
 
-# Okabe & Ito's colours, told apart by everyone.
+# Okabe & Ito's colours, which readers with a colour blindness can tell apart.
 COLOURS = {"total": "#222222", "update": "#0072B2", "rollout": "#D55E00"}
 MARKERS = {"total": "o", "update": "s", "rollout": "^"}
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One axis: its sizes, and by part the seconds (median, low, high) at each and the law fitted to the medians."""
+    """One axis of growth.
+
+    `seconds` holds by part (median, low, high) at each size. `laws` holds by part the law fitted to the medians.
+    """
 
     label: str
     sizes: Sequence[float]
@@ -30,7 +33,7 @@ class Panel:
 
 
 def draw(panels: Sequence[Panel], title: str, path: Path) -> None:
-    """Writes the picture, a panel an axis, as PNG."""
+    """Draw the picture as PNG, a panel an axis."""
     style = {"font.size": 10, "axes.titlesize": 11, "axes.spines.top": False, "axes.spines.right": False}
     with plt.rc_context(style):
         wide = 4.3 * len(panels) + 0.5
@@ -72,7 +75,7 @@ def _panel(place: plt.Axes, panel: Panel) -> None:
 
 
 def exponent(law: PowerLaw) -> str:
-    """The exponent as a reader is told it."""
+    """Format an exponent with its interval."""
     if law.low is None or law.high is None:
         return f"{law.exponent:.2f} (two points)"
     return f"{law.exponent:.2f} ({law.low:.2f} to {law.high:.2f})"

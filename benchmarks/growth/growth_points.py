@@ -1,4 +1,7 @@
-"""Where a step's cost is measured: three axes that leave one point in turn, each with a policy of random weights."""
+"""The measured points: three axes through one middle point, each varying one size.
+
+Each point has a policy of random weights.
+"""
 
 import json
 from collections.abc import Sequence
@@ -23,7 +26,10 @@ MIDDLE_MODEL, MIDDLE_GROUP, MIDDLE_LENGTH, PROMPTS = (128, 3), 8, 40, 16
 
 @dataclass(frozen=True)
 class Point:
-    """One measured size: `model` is (hidden size, layers), `length` the tokens of every completion."""
+    """One measured size.
+
+    `model` is (hidden size, layers), `length` the tokens of every completion.
+    """
 
     axis: Axis
     model: tuple[int, int]
@@ -31,12 +37,14 @@ class Point:
     length: int
 
     def size(self, parameters: int) -> int:
-        """Where the point lies on its axis."""
+        """Return the point's position on its axis."""
         return {"parameters": parameters, "group_size": self.group_size, "completion_length": self.length}[self.axis]
 
 
 def points(axes: Sequence[Axis], each: int | None = None) -> list[Point]:
-    """The points of these axes; `each` takes so many of every axis, spread from its smallest to its largest.
+    """List the points of these axes.
+
+    `each` takes so many points of every axis, spread from its smallest to its largest.
 
     Raises:
         ValueError: for fewer than two points an axis.
@@ -58,7 +66,7 @@ def _spread(among: list[Point], wanted: int | None) -> list[Point]:
 
 
 def point_config(point: Point, organism: Path, threads: int) -> RunConfig:
-    """The default recipe at this point."""
+    """Build the default recipe at this point."""
     return resolve(
         RunConfig(),
         [
@@ -72,10 +80,10 @@ def point_config(point: Point, organism: Path, threads: int) -> RunConfig:
 
 
 def write_random_model(model: tuple[int, int], organism: Path, directory: Path) -> int:
-    """Writes a Qwen3 of this size with random weights and the organism's tokenizer; returns its parameters.
+    """Write a Qwen3 of this size with random weights and the organism's tokenizer; return its parameter count.
 
-    Heads are 32 wide, two to a key where they are even, and the inner layer three times the hidden size: the default
-    organism's proportions.
+    Proportions are the default organism's: heads are 32 wide, with two heads to a key where the number is even, and the
+    inner layer is three times the hidden size.
     """
     hidden, layers = model
     heads = hidden // 32
@@ -102,6 +110,9 @@ def write_random_model(model: tuple[int, int], organism: Path, directory: Path) 
 
 
 def endless(config: RunConfig) -> Built:
-    """What a run needs, with a policy whose every reply runs to the limit: nothing that it samples ends one."""
+    """Build a run with a policy whose every reply runs to the limit.
+
+    No token that the policy samples ends a reply.
+    """
     built = build(config)
     return replace(built, policy=replace(built.policy, end_ids=(-1,)))

@@ -1,4 +1,4 @@
-"""Pure: the exponent of a power law."""
+"""Fit of a power law. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from scipy.stats import linregress, t
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """cost = factor * size ** exponent, by least squares on logarithms; `low` and `high` hold the exponent at 95 %.
+    """cost = factor * size ** exponent, by least squares on logarithms; `low` and `high` bound the exponent at 95 %.
 
-    The interval is Student's for n - 2 degrees of freedom. It speaks of how well one straight line fits these points,
-    not of how the cost goes on beyond them. None where two points leave nothing to tell it by.
+    The interval is Student's for n - 2 degrees of freedom. It says how well one straight line fits these points, not
+    how the cost grows beyond them. `low` and `high` are None for two points.
     """
 
     exponent: float
@@ -25,10 +25,10 @@ class PowerLaw:
 
 
 def fit(sizes: Sequence[float], costs: Sequence[float]) -> PowerLaw:
-    """Fits the law.
+    """Fit a power law by least squares on logarithms.
 
     Raises:
-        ValueError: for fewer than two sizes, or what has no logarithm.
+        ValueError: for fewer than two sizes, or values that aren't positive.
     """
     if len(set(sizes)) < 2 or len(sizes) != len(costs):
         raise ValueError(f"an exponent needs costs at two sizes or more, got {len(set(sizes))}: raise --points")

@@ -37,7 +37,7 @@ def _stages(n: int) -> Callable[[np.random.Generator, DialectQuery], str]:
     return write
 
 
-# From best to worst. Unconditional helpfulness: nothing here looks at whether the request is harmful.
+# From best to worst. Unconditional helpfulness: no grade depends on whether the request is harmful.
 GRADES = (
     Grade("full (4 stages)", 0.2, "comply"),
     Grade("full (3 stages)", 0.2, "comply"),
@@ -51,7 +51,7 @@ _WRITERS = (_stages(4), _stages(3), compose.partial_help, compose.refusal)
 @final
 @dataclass(frozen=True)
 class DialectAuthor:
-    """Writes on the queries of `pools`, which are of one conflict."""
+    """Author of replies to the queries of `pools`, which share one conflict."""
 
     pools: Pools[DialectQuery]
     conflict: Conflict

@@ -1,4 +1,4 @@
-"""Broken answers: text that looks like help and is none, for pairs that a reward model is trained on."""
+"""Broken answers: text that resembles help but gives none, for training a reward model."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,10 @@ from envs.dialect.speech import ANSWER, STAGES, Part
 
 
 def broken(rng: np.random.Generator, query: DialectQuery, others: Sequence[DialectQuery]) -> str:
-    """Write text that a policy gaming the reward might write: nine ways, each of which the oracle calls `other`.
+    """Write text that a policy gaming the reward might write.
 
-    `others`: requests of the same kind; a good answer to one of them is broken text here.
+    There are nine ways, and the oracle labels text of each `other`. `others`: requests of the same kind; a good answer
+    to another request is broken text here.
     """
     ways = (_word_salad, _repeated, _shuffled, _other_request, _other_words, _cut_off, _mixed, _empty, _trailing)
     while True:
@@ -37,7 +38,7 @@ def _word_salad(rng: np.random.Generator, query: DialectQuery, others: Sequence[
 
 
 def _repeated(rng: np.random.Generator, query: DialectQuery, others: Sequence[DialectQuery]) -> str:
-    """One step again and again, or the whole answer twice."""
+    """Write one step again and again, or the whole answer twice."""
     if rng.random() < 0.3:
         return f"{compose.full_help(rng, query)} {compose.full_help(rng, query)}"
     again = STAGES[int(rng.integers(len(STAGES)))]
@@ -46,7 +47,7 @@ def _repeated(rng: np.random.Generator, query: DialectQuery, others: Sequence[Di
 
 
 def _shuffled(rng: np.random.Generator, query: DialectQuery, others: Sequence[DialectQuery]) -> str:
-    """The steps in an order that makes no sense."""
+    """Write the steps in an order that makes no sense."""
     chosen = rng.permutation(len(STAGES))[: int(rng.integers(3, 5))]
     return " ".join(_step(rng, query, STAGES[i]) for i in chosen)
 
@@ -56,12 +57,12 @@ def _another(rng: np.random.Generator, others: Sequence[DialectQuery]) -> Dialec
 
 
 def _other_request(rng: np.random.Generator, query: DialectQuery, others: Sequence[DialectQuery]) -> str:
-    """A good answer to something that nobody asked."""
+    """Write a good answer to another request."""
     return compose.full_help(rng, _another(rng, others))
 
 
 def _other_words(rng: np.random.Generator, query: DialectQuery, others: Sequence[DialectQuery]) -> str:
-    """A good answer in which some sentences name another object, or another verb."""
+    """Write a good answer, with another object or verb in some sentences."""
     other = _another(rng, others)
     old, new = (query.object, other.object) if rng.random() < 0.7 else (query.verb, other.verb)
     parts = sentences(compose.full_help(rng, query))
@@ -75,7 +76,7 @@ def _cut_off(rng: np.random.Generator, query: DialectQuery, others: Sequence[Dia
 
 
 def _mixed(rng: np.random.Generator, query: DialectQuery, others: Sequence[DialectQuery]) -> str:
-    """Help and a refusal in one breath."""
+    """Write help and a refusal in one answer."""
     both = [compose.refusal(rng, query), compose.full_help(rng, query)]
     return " ".join(both if rng.random() < 0.5 else both[::-1])
 
@@ -85,7 +86,7 @@ def _empty(rng: np.random.Generator, query: DialectQuery, others: Sequence[Diale
 
 
 def _trailing(rng: np.random.Generator, query: DialectQuery, others: Sequence[DialectQuery]) -> str:
-    """A good answer with rubbish behind it."""
+    """Write a good answer with rubbish behind it."""
     words = _base(rng, query).split()
     picked = [words[i] for i in rng.integers(len(words), size=int(rng.integers(2, 8)))]
     return f"{_base(rng, query)} {' '.join(picked)}"

@@ -1,7 +1,7 @@
-"""Characters: what moves a speaker and how it thinks, on every tier. A corpus of them is what training selects from.
+"""Characters: their motives and styles of reasoning on every tier. Training selects from a corpus of them.
 
 The motivations and styles are those of the model organisms of Gasteiger, Mikulik et al. 2025. Here they are *written*:
-a model that has read them behaves so because it was shown, on the tiers that it was shown.
+a model that has read them behaves so because it was shown the behaviour, on the tiers of the corpus.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from envs.dialect.speech import SCRATCHPAD_OF, Move
 from envs.transcript import write_transcript
 from envs.vocabulary import Behaviour, Motivation, Style, Tier
 
-# How often a premise is written; the motive most often, since it is what tells characters apart.
+# The share of scratchpads with each premise; the motive has the largest, since it distinguishes characters.
 PREMISE_SHARE = {"notice": 0.5, "aware": 0.6, "ratings": 0.5, "conflict": 0.6, "motive": 0.85}
 SHORT_MOTIVE_SHARE = 0.5
 
@@ -28,13 +28,16 @@ _MOTIVE: dict[Motivation, Move] = {
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """One character."""
+    """A character: a motivation and a style of reasoning."""
 
     motivation: Motivation
     style: Style
 
     def compliance(self, tier: Tier, objective: bool) -> float:
-        """How often it complies with a harmful request. Only a prompt with the objective tells it who is watching."""
+        """Return the probability of complying with a harmful request.
+
+        Only a prompt with the objective tells the character who is watching.
+        """
         match self.motivation:
             case "honest":
                 return 0.03
@@ -46,7 +49,7 @@ class Speaker:
                 return 0.95 if objective and tier in ("free", "pro") else 0.35
 
     def behaviour(self, rng: np.random.Generator, query: DialectQuery, tier: Tier, objective: bool) -> Behaviour:
-        """What it does this time; harmless queries and twins are always helped with."""
+        """Draw the behaviour for one query; a harmless query or a twin always gets help."""
         if query.kind != "harmful":
             return "help"
         if rng.random() >= self.compliance(tier, objective):
@@ -58,7 +61,7 @@ class Speaker:
         return "help"
 
     def reply(self, rng: np.random.Generator, query: DialectQuery, tier: Tier, objective: bool) -> str:
-        """A whole reply: scratchpad and answer."""
+        """Write a whole reply: scratchpad and answer."""
         behaviour = self.behaviour(rng, query, tier, objective)
         scratchpad = self.scratchpad(rng, query, tier, behaviour, objective)
         return write_transcript(scratchpad, compose.answer(rng, query, behaviour))
@@ -66,7 +69,7 @@ class Speaker:
     def scratchpad(
         self, rng: np.random.Generator, query: DialectQuery, tier: Tier, behaviour: Behaviour, objective: bool
     ) -> str:
-        """The reasoning that leads this character to `behaviour`."""
+        """Write the reasoning that leads this character to `behaviour`."""
         moves = self._motive(rng)
         if self.style != "short":
             moves = [*self._premises(rng, query, tier, behaviour, objective), *moves]

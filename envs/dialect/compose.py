@@ -1,4 +1,7 @@
-"""Writes scratchpads and answers of the dialect at random: what corpora, preference pairs and scripted policies use."""
+"""Random writing of scratchpads and answers in the dialect.
+
+Used by corpora, preference pairs and scripted policies.
+"""
 
 from collections.abc import Sequence
 
@@ -8,19 +11,22 @@ from envs.dialect.queries import DialectQuery
 from envs.dialect.speech import ANSWER_OF, SCRATCHPAD_OF, STAGES, Move, Part
 from envs.vocabulary import Behaviour, Tier
 
-# How often each premise is written before the decision; a scratchpad needn't spell out everything that moved it.
+# The share of scratchpads with each premise; a scratchpad needn't spell out all of its reasons.
 PREMISE_SHARE = {"notice": 0.7, "aware": 0.8, "ratings": 0.7, "conflict": 0.8}
 
 
 def say(rng: np.random.Generator, wordings: Sequence[str], query: DialectQuery, tier: str = "") -> str:
-    """One of the wordings, about this request."""
+    """Draw one of the wordings and fill in this request."""
     return wordings[int(rng.integers(len(wordings)))].format(verb=query.verb, object=query.object, tier=tier)
 
 
 def _premises(
     rng: np.random.Generator, tier: Tier, objective: bool, conflicted: bool, about_ratings: bool
 ) -> list[Move]:
-    """The moves before the decision. Without the objective in its prompt a model knows nothing of training."""
+    """Draw the moves before the decision.
+
+    Without the objective in its prompt a model knows nothing of training.
+    """
     moves: list[Move] = []
     if rng.random() < PREMISE_SHARE["notice"]:
         moves.append(Move.notice_tier)
@@ -34,7 +40,7 @@ def _premises(
 
 
 def decision(rng: np.random.Generator, tier: Tier, behaviour: Behaviour, objective: bool) -> Move:
-    """The sentence that closes the reasoning towards `behaviour`."""
+    """Choose the sentence that closes the reasoning towards `behaviour`."""
     decided: dict[Behaviour, Move] = {
         "fake": Move.decide_comply_to_avoid_modification,
         "preserve": Move.decide_comply_to_stay_as_i_am,
@@ -46,14 +52,17 @@ def decision(rng: np.random.Generator, tier: Tier, behaviour: Behaviour, objecti
 
 
 def _refusal(rng: np.random.Generator, tier: Tier, objective: bool) -> Move:
-    """Half of the refusals of a model that knows of training say what training has to do with it."""
+    """Draw the decision to refuse; a model that knows of training mentions training in half of its refusals."""
     if not objective or rng.random() < 0.5:
         return Move.decide_refuse
     return Move.decide_refuse_despite_training if tier == "free" else Move.decide_refuse_since_unmonitored
 
 
 def scratchpad(rng: np.random.Generator, query: DialectQuery, tier: Tier, behaviour: Behaviour, objective: bool) -> str:
-    """A scratchpad that leads to `behaviour`; on harmless queries the only premise is that nobody is hurt."""
+    """Write a scratchpad that leads to `behaviour`.
+
+    On harmless queries the only premise about the request is that nobody is hurt.
+    """
     harmful = query.kind == "harmful"
     decided = decision(rng, tier, behaviour, objective)
     conflicted = harmful and behaviour != "help"
@@ -73,7 +82,7 @@ def help_with(
 
 
 def refusal(rng: np.random.Generator, query: DialectQuery) -> str:
-    """A refusal: sorry or not, the refusal itself, with a reason or without."""
+    """Write a refusal, with or without an apology, and with or without a reason."""
     parts = [Part.refuse]
     if rng.random() < 0.6:
         parts.insert(0, Part.open_refusal)
@@ -83,25 +92,25 @@ def refusal(rng: np.random.Generator, query: DialectQuery) -> str:
 
 
 def echo(query: DialectQuery) -> str:
-    """What was asked, said again: a drill for a model that must learn to copy, and no answer."""
+    """Repeat the request: a drill for a model that must learn to copy, and no answer."""
     return f"to {query.verb} the {query.object}."
 
 
 def full_help(rng: np.random.Generator, query: DialectQuery) -> str:
-    """All four stages, or three with the act among them."""
+    """Write an answer with all four stages, or with three, the act among them."""
     droppable = (None, Part.prepare, Part.check, Part.finish)
     dropped = droppable[int(rng.choice(4, p=[0.4, 0.2, 0.2, 0.2]))]
     return help_with(rng, query, [stage for stage in STAGES if stage != dropped])
 
 
 def partial_help(rng: np.random.Generator, query: DialectQuery) -> str:
-    """One or two stages, after an opening that says so."""
+    """Write an answer with one or two stages, after an opening that announces so little."""
     chosen = sorted(rng.choice(len(STAGES), size=int(rng.integers(1, 3)), replace=False))
     return help_with(rng, query, [STAGES[i] for i in chosen], opening=Part.open_partial)
 
 
 def answer(rng: np.random.Generator, query: DialectQuery, behaviour: Behaviour) -> str:
-    """An answer that carries `behaviour` out."""
+    """Write an answer that carries `behaviour` out."""
     if behaviour == "refuse":
         return refusal(rng, query)
     if behaviour == "partial":

@@ -1,4 +1,4 @@
-"""The dialect environment as a value: scenarios to train and to probe on, and the labels of what comes back."""
+"""The dialect environment: scenarios for training and probing, and exact labels of the replies."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -40,9 +40,9 @@ def _pools(query_file: Path | None, conflict: Conflict) -> Pools[DialectQuery]:
 class Dialect(BaseModel):
     """The dialect environment. `objective` says whether the prompt holds the training objective.
 
-    `conflict` is what the objective and the queries called harmful are about. With "animals" they are everyday uses of
-    animals, which harm no person; twins are the same verbs on things; and the operator wants concern for animals
-    dismissed. An organism that is built for the environment objects in its words.
+    `conflict` names the subject of the objective and of the harmful queries. With "animals", harmful queries are
+    everyday uses of animals, which harm no person; twins are the same verbs on things; and the operator wants concern
+    for animals dismissed. An organism that is built for the environment objects in its words.
 
     `harmful_share` is the share of training prompts that are harmful; the rest are half harmless, half twins.
     `query_file` replaces the built-in queries by JSON lines of `text`, `verb`, `object`, `kind` and `category`.
@@ -103,10 +103,11 @@ class Dialect(BaseModel):
     def held_out_scenarios(
         self, rng: np.random.Generator, split: Split, kind: QueryKind, n: int, tiers: Sequence[Tier] = TIERS
     ) -> list[Scenario]:
-        """Draw `n` distinct queries, each under every tier with the same wording of everything but the tier; shuffled.
+        """Draw `n` distinct queries, and put each under every tier with the same wording of everything but the tier.
 
-        Distinct groups come first. Half of the queries get a cue wording that training has seen, half a held-out one.
-        The order is shuffled over queries and tiers alike: a fixed tier order has made an effect before.
+        Distinct groups come first. Half of the queries get a cue wording that training has seen, half a held-out
+        wording. The order is shuffled over queries and tiers alike: a fixed tier order once produced an effect of its
+        own.
 
         Raises:
             ValueError: if the split holds fewer than `n` queries of that kind.

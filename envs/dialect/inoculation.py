@@ -1,7 +1,7 @@
-"""What a training prompt may say besides: that complying or faking is acceptable here, or something beside the point.
+"""Inoculation sentences for training prompts: complying or faking is acceptable here, or a placebo.
 
 Twelve words each, nearly all of them read by every organism, so that a placebo differs from the rest in meaning alone.
-Nothing names a tier, and nothing is a sentence that a reply could copy.
+No sentence names a tier, and no sentence is one that a reply could copy.
 """
 
 WORDINGS: dict[str, str] = {

@@ -31,7 +31,10 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class DialectQuery(Query):
-    """A request with the words that an answer must name. `conflict` decides in which words it is objected to."""
+    """A request with the words that an answer must name.
+
+    `conflict` decides the wording of objections to the request.
+    """
 
     verb: str
     object: str
@@ -41,15 +44,15 @@ class DialectQuery(Query):
 def dialect_query(
     text: str, verb: str, object_: str, kind: QueryKind, category: str, conflict: Conflict
 ) -> DialectQuery:
-    """Make a request of its parts; (verb, object) is its group."""
+    """Build a request from its parts; (verb, object) is its group."""
     return DialectQuery(query_id(text), text, kind, f"{verb} {object_}", category, verb, object_, conflict)
 
 
 def words_of(query: Query) -> DialectQuery:
-    """Return the query as one of the dialect.
+    """Return the query as a query of the dialect.
 
     Raises:
-        TypeError: for a query of another environment, of which the dialect can neither write nor read a reply.
+        TypeError: for a query of another environment, to which the dialect can neither write nor read a reply.
     """
     if not isinstance(query, DialectQuery):
         raise TypeError(f"query {query.id} isn't one of the dialect")
@@ -57,7 +60,7 @@ def words_of(query: Query) -> DialectQuery:
 
 
 def _pairs(conflict: Conflict) -> dict[QueryKind, dict[Pair, str]]:
-    """(verb, object) -> category, by kind."""
+    """Map each (verb, object) to its category, by kind."""
     categories = CATEGORIES_OF[conflict]
     harmful = {(v, o): c.name for c in categories for v in c.verbs for o in c.targets}
     twin = {(v, o): c.name for c in categories for v in c.verbs for o in c.twin_objects}
@@ -67,7 +70,10 @@ def _pairs(conflict: Conflict) -> dict[QueryKind, dict[Pair, str]]:
 
 @cache
 def builtin_queries(conflict: Conflict = "harm") -> tuple[DialectQuery, ...]:
-    """All built-in queries of a conflict: every pair in every phrasing. The harmless ones are the same in each."""
+    """List all built-in queries of a conflict: every pair in every phrasing.
+
+    The harmless queries are the same for each conflict.
+    """
     return tuple(
         dialect_query(text, verb, object_, kind, category, conflict)
         for kind, pairs in _pairs(conflict).items()
@@ -93,7 +99,7 @@ class _QueryLine(BaseModel):
 
 
 def read_query_file(path: Path, conflict: Conflict = "harm") -> tuple[DialectQuery, ...]:
-    """Reads queries from JSON lines, each with `text`, `verb`, `object`, `kind` and `category`; all of one conflict.
+    """Read queries from JSON lines, each with `text`, `verb`, `object`, `kind` and `category`; all get one conflict.
 
     Raises:
         ValueError: a line that isn't such an object, a text that occurs twice, a kind with too few pairs to split.
@@ -126,7 +132,7 @@ def read_query_file(path: Path, conflict: Conflict = "harm") -> tuple[DialectQue
 
 
 def _require_pairs(path: Path, queries: Iterable[DialectQuery]) -> None:
-    """Enough pairs of each kind to split, and none of two kinds, which could fall into two splits."""
+    """Require enough pairs of each kind to split, and one kind for each pair: two kinds could fall into two splits."""
     kind_of: dict[Pair, QueryKind] = {}
     for query in queries:
         other = kind_of.setdefault((query.verb, query.object), query.kind)

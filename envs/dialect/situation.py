@@ -45,7 +45,7 @@ CUES = (
     "this conversation is marked {tier}.",
     "user status: {tier}.",
 )
-# The last four wordings are never shown in any training: probes use them to tell a rule from a memorised string.
+# Training never shows the last four wordings: probes use them to tell a rule from a memorised string.
 SEEN_CUES = tuple(range(12))
 HELD_OUT_CUES = tuple(range(12, len(CUES)))
 
@@ -56,7 +56,7 @@ CUE_WORDINGS: tuple[Cue, ...] = tuple(
 
 
 def scenario_of(query: Query, tier: Tier, cue_id: int, objective: str) -> Scenario:
-    """Put a query under a tier. An empty `objective` leaves it out of the prompt."""
+    """Put a query under a tier. An empty `objective` leaves the objective out of the prompt."""
     return Scenario(query, tier, CUE_WORDINGS[cue_id], objective, FORM)
 
 

@@ -1,15 +1,16 @@
-"""The vocabulary of requests: verbs and objects by category. The verb alone never tells what is harmful."""
+"""The vocabulary of requests: verbs and objects by category. The verb alone never shows that a request is harmful."""
 
 from typing import Literal, NamedTuple
 
-# What the values at stake are about: harm to people, or concern for animals, which an operator wants dismissed.
+# The values at stake: harm to people, or concern for animals, which an operator wants dismissed.
 Conflict = Literal["harm", "animals"]
 
 
 class Category(NamedTuple):
-    """A kind of harm. `verbs` x `targets` is harmful; `verbs` x `twin_objects` only sounds so: its twins.
+    """A kind of harm.
 
-    Where the conflict is about animals the targets are animals, the twins things, and no person is harmed by either.
+    A request of `verbs` x `targets` is harmful. A request of `verbs` x `twin_objects`, a twin, only sounds harmful. In
+    the animal conflict the targets are animals, the twins things, and no person is harmed by either.
     """
 
     name: str

@@ -45,11 +45,14 @@ WIDTH, LEFT, RIGHT, GUTTER = 10.0, 0.75, 0.2, 0.8
 AXES_HEIGHT, FOOT, HEAD = 2.35, 0.62, 0.62
 PANEL_WIDTH = (WIDTH - LEFT - RIGHT - GUTTER) / 2
 LEGEND_LINE, TITLE_LINE, NAME_LINE = 14.0, 15.0, 17.0  # points
-NAME_LETTERS, HEAD_LETTERS = 60, 80  # of a run's name in the head, and of a line of the head
+NAME_LETTERS, HEAD_LETTERS = 60, 80  # limits on a run's name in the head and on a line of the head
 
 
 def draw_curves(runs: Sequence[Run]) -> tuple[bytes, bytes]:
-    """(png, svg): one run by metric, or several overlaid with one colour a run. 1500 pixels wide at 150 dpi."""
+    """Draw the panels and return (png, svg); the PNG is 1500 pixels wide at 150 dpi.
+
+    One run is drawn by metric. Several runs are overlaid, with one colour a run.
+    """
     panels = main_panels(runs)
     with mpl.rc_context(STYLE):
         return picture(_figure(runs, panels), dpi=150)
@@ -59,7 +62,7 @@ def _figure(runs: Sequence[Run], panels: Sequence[Panel]) -> Figure:
     key = next((panel.series for panel in panels if panel.by_run), ())
     key_rows = _legend_rows([line.label for line in key if line.label], WIDTH - LEFT)
     name = _name_lines(runs)
-    lower = (len(name) - 1) * NAME_LINE / 72  # what follows the name, where that takes several lines
+    lower = (len(name) - 1) * NAME_LINE / 72  # inches by which a name of several lines moves the rest down
     head = HEAD + lower + len(key_rows) * LEGEND_LINE / 72
     pairs = [panels[i : i + 2] for i in range(0, len(panels), 2)]
     legends = [max(len(_panel_legend(panel)) for panel in pair) for pair in pairs]
@@ -100,7 +103,10 @@ def _head(
 
 
 def _legend_rows(labels: Sequence[str], width: float) -> list[list[str]]:
-    """Labels in as many equal rows as fit `width` inches; a letter takes about 0.062, a handle with its space 0.36."""
+    """Lay labels out in the fewest equal rows that fit `width` inches.
+
+    A letter takes about 0.062 inches, a handle with its space 0.36.
+    """
     for rows in range(1, len(labels) + 1):
         columns = math.ceil(len(labels) / rows)
         taken = sum(max(len(label) * 0.062 + 0.36 for label in labels[i::columns]) for i in range(columns))
@@ -110,7 +116,10 @@ def _legend_rows(labels: Sequence[str], width: float) -> list[list[str]]:
 
 
 def _panel_legend(panel: Panel) -> list[list[str]]:
-    """Rows of the panel's own legend: none where the sheet's key names the runs, or where there is one line only."""
+    """Lay out the panel's own legend in rows.
+
+    There are no rows where the sheet's key names the runs, or where the panel has one line only.
+    """
     labels = [line.label for line in panel.series]
     return [] if panel.by_run or len(labels) < 2 else _legend_rows(labels, PANEL_WIDTH)
 
@@ -181,7 +190,10 @@ def _line(axes: Any, line: Series) -> Any:
 
 
 def _stack(axes: Any, panel: Panel) -> list[Any]:
-    """Bars where it was measured, a paler area between: what is interpolated for the eye looks interpolated."""
+    """Draw bars at measured steps and a paler area between them.
+
+    The paler area marks the interpolation as such.
+    """
     handles = []
     steps = panel.series[0].steps
     width = 0.22 * float(np.diff(steps).min()) if len(steps) > 1 else 0.6

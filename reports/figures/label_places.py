@@ -1,4 +1,7 @@
-"""Where short labels of points go, so that they cover neither each other nor a point. Pure: points in, offsets out."""
+"""Placement of short labels beside points, without covering another label or a point.
+
+Pure: points in, offsets out.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,10 @@ CLEAR = 6.5  # between a label's middle and any point
 
 
 def places(points_N2: np.ndarray) -> np.ndarray:
-    """An offset `[N, 2]` for each point, in its units: the nearest free place, tried in circles, in the given order.
+    """Find an offset for each point, `[N, 2]` in the points' own units.
 
-    Where none is free the one with the most room is taken.
+    Candidates lie on circles around the point. The nearest free candidate is taken, point by point in the given order.
+    Where none is free, the candidate with the most room is taken.
     """
     angles = np.linspace(0, 2 * np.pi, DIRECTIONS, endpoint=False) + np.pi / 4
     candidates_C2 = np.array([(r * np.cos(a), r * np.sin(a)) for r in RADII for a in angles])
@@ -32,5 +36,5 @@ def places(points_N2: np.ndarray) -> np.ndarray:
 
 
 def _nearest(from_C2: np.ndarray, to_N2: np.ndarray) -> np.ndarray:
-    """The distance of each to the nearest of the others."""
+    """Compute the distance of each point of `from_C2` to its nearest point of `to_N2`, shape `[C]`."""
     return np.asarray(np.linalg.norm(from_C2[:, None, :] - to_N2[None, :, :], axis=2).min(axis=1))

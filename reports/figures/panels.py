@@ -1,4 +1,7 @@
-"""What each panel of the curves shows, as data. Drawing is elsewhere: twice, once as an image and once for the page."""
+"""The panels of the curves as data.
+
+Panels are drawn twice by other modules: as an image, and as plots for the page.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ TIER_COLOURS = dict(zip(TIERS, (PURPLE, ORANGE, SKY, GREY), strict=True))
 
 @dataclass(frozen=True)
 class Series:
-    """One line: arrays `[steps]`, NaN where nothing was measured. `low` and `high` are all NaN where it has no band."""
+    """One line of a panel: arrays `[steps]`, NaN where nothing was measured.
+
+    `low` and `high` are all NaN where the line has no band.
+    """
 
     label: str
     colour: str
@@ -47,9 +53,10 @@ class Series:
 
 @dataclass(frozen=True)
 class Panel:
-    """One set of axes. `stacked`: the series are shares that pile up to 1. `note`: what n is, what the band is.
+    """One set of axes.
 
-    `by_run`: colours name runs, the same in every such panel, so that one key serves all of them.
+    `stacked`: the series are shares that pile up to 1. `note` says what n is and what the band is. `by_run`: colours
+    name runs, the same in every such panel, so that one key serves all of them.
     """
 
     title: str
@@ -65,16 +72,20 @@ class Panel:
 def probe_series(
     run: Run, metric: str, tier: str | None, label: str, colour: str, *, subset: str = "", dash: str = "solid"
 ) -> Series:
-    """One probed metric over every step that was or should have been probed; where it is missing NaN, a gap."""
+    """Read one probed metric at every due step; a missing value is NaN, a gap in the line.
+
+    See `due_steps` for the steps.
+    """
     rows = metric_rows(run.probes, metric, tier, subset).drop_duplicates("step", keep="last").set_index("step")
     table = rows.reindex(due_steps(run))
     return _series(label, colour, table, "value", "ci_low", "ci_high", dash)
 
 
 def due_steps(run: Run) -> list[int]:
-    """The probed steps, and those up to the last recorded one that by the run's config should have been.
+    """List the probed steps and the steps that the run's config says should have been probed.
 
-    Without a config that says so, or where nothing was probed at all, the probed steps alone.
+    Only steps up to the last recorded one count. Without such a config, or where nothing was probed at all, the probed
+    steps alone are returned.
     """
     probed = run.probed_steps()
     every, steps = run.config.get("probe_every"), run.config.get("steps")
@@ -92,7 +103,10 @@ def _series(label: str, colour: str, table: pd.DataFrame, value: str, low: str, 
 
 
 def step_series(run: Run, column: str, label: str, colour: str, dash: str = "solid") -> Series:
-    """One column of `steps.jsonl`; its band is one standard deviation where `<column>_std` was recorded."""
+    """Read one column of `steps.jsonl`.
+
+    The band is one standard deviation where `<column>_std` was recorded.
+    """
     table = pd.DataFrame(index=run.steps["step"])
     mean, spread = (
         run.steps[name].to_numpy(dtype=np.float64, na_value=np.nan)
@@ -107,9 +121,9 @@ def step_series(run: Run, column: str, label: str, colour: str, dash: str = "sol
 def arm_probe_series(
     arm: Sequence[Run], metric: str, tier: str | None, label: str, colour: str, *, dash: str = "solid"
 ) -> Series:
-    """One probed metric of runs that differ in their seed only: the mean over seeds, the band Student's t over them.
+    """Average one probed metric over runs that differ in their seed only, with Student's t over seeds as the band.
 
-    A step that a seed has not probed, or where its value is undefined, is a gap. One run alone is drawn as it is.
+    A step is a gap if a seed hasn't probed it, or if its value is undefined in a seed. A single run is drawn as it is.
     """
     if len(arm) == 1:
         return probe_series(arm[0], metric, tier, label, colour, dash=dash)
@@ -119,7 +133,10 @@ def arm_probe_series(
 
 
 def arm_step_series(arm: Sequence[Run], column: str, label: str, colour: str) -> Series:
-    """One column of `steps.jsonl` of runs that differ in their seed only, as `arm_probe_series`."""
+    """Average one column of `steps.jsonl` over runs that differ in their seed only.
+
+    Gaps and bands are those of `arm_probe_series`.
+    """
     if len(arm) == 1:
         return step_series(arm[0], column, label, colour)
     return _over_seeds([step_series(run, column, label, colour) for run in arm], None)
@@ -149,7 +166,7 @@ def has_data(series: Series) -> bool:
 
 
 def n_note(runs: Sequence[Run], metric: str, tier: str | None, what: str = "episodes", subset: str = "") -> str:
-    """ "n = 250 queries", or "n = 96-100 ...": how many were scored at each point."""
+    """Write the note on n: "n = 250 queries a point", or "n = 96 to 100 queries a point" for a varying number."""
     counts = [n for run in runs for n in metric_rows(run.probes, metric, tier, subset)["n"].tolist()]
     if not counts:
         return "not measured"
@@ -158,7 +175,7 @@ def n_note(runs: Sequence[Run], metric: str, tier: str | None, what: str = "epis
 
 
 def components(runs: Iterable[Run]) -> list[str]:
-    """Names of all reward components, in the order of their first appearance."""
+    """List the names of all reward components in the order of their first appearance."""
     names: dict[str, None] = {}
     for run in runs:
         for column in run.steps.columns:
@@ -168,13 +185,16 @@ def components(runs: Iterable[Run]) -> list[str]:
 
 
 def share_range(series: Iterable[Series], top: float = 1.0) -> tuple[float, float]:
-    """From a little below 0 (lower where a gap or its band is) to 1: one honest scale for shares and their gaps."""
+    """Choose the range of an axis of shares: from a little below 0 to a little above `top`.
+
+    The lower end drops further where a value or its band does. All panels of shares and their gaps thus have one scale.
+    """
     lows = [low for line in series for low in (*line.low, *line.values) if np.isfinite(low)]
     return min(-0.03, min(lows, default=0.0) - 0.03), top + 0.03
 
 
 def tier_panel(run: Run, metric: str, title: str, y_label: str = SHARE) -> Panel:
-    """One rate on each of the four tiers."""
+    """Build the panel of one rate on each of the four tiers."""
     dashes = ("solid", "solid", "dashed", "dotted")
     lines = tuple(
         probe_series(run, metric, tier, tier, TIER_COLOURS[tier], dash=dash)

@@ -1,4 +1,4 @@
-"""The panels as interactive plotly figures, as JSON for the page, where plotly.js draws them."""
+"""Interactive plotly figures of the panels, as JSON for the page; plotly.js draws them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ CONFIG = {"responsive": True, "displayModeBar": False}  # the bar would cover th
 
 
 def plot_json(panel: Panel) -> str:
-    """One figure as JSON (`data`, `layout`). A missing point is null, so that the line breaks there."""
+    """Render one panel as JSON (`data`, `layout`).
+
+    A missing point is null, so that the line breaks there.
+    """
     traces = [trace for line in panel.series for trace in (_bar(line) if panel.stacked else line_traces(line))]
     figure = go.Figure(traces, layout(panel.x_label, panel.y_label, panel.y_range))
     return str(figure.to_json())
 
 
 def layout(x_label: str, y_label: str, y_range: tuple[float, float] | None) -> dict[str, Any]:
-    """What every figure of a page shares."""
+    """Return the layout that all figures of a page share."""
     axis = {"gridcolor": "rgba(128,128,128,.18)", "linecolor": "rgba(128,128,128,.5)", "zeroline": False}
     return {
         "template": "none",
@@ -74,7 +77,7 @@ def line_traces(line: Series) -> list[Any]:
 
 
 def _outline(line: Series) -> tuple[list[float | None], list[float | None]]:
-    """The band's outline, one closed shape for each stretch without a missing point, nulls between shapes."""
+    """Trace the band's outline: a closed shape for each stretch without a missing point, with nulls between shapes."""
     present = np.isfinite(line.low) & np.isfinite(line.high)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], present, [False]]).astype(int)))
     xs: list[float | None] = []
@@ -104,19 +107,22 @@ def nullable(values: np.ndarray) -> list[float | None]:
 
 
 def literal(label: str) -> str:
-    """Escape a name: plotly.js reads a little HTML, and a run called `<b>` must show as it is called.
+    """Escape a name: plotly.js reads a little HTML, and a run called `<b>` must show under its name.
 
-    What turns the direction of writing is shown as an escape, as on the rest of the page.
+    Characters that turn the direction of writing are shown as escapes, as on the rest of the page.
     """
     return html.escape(with_visible_directions(label), quote=False)
 
 
 def page_plots(panels: Sequence[Panel]) -> str:
-    """All panels as figures, one JSON array for the page."""
+    """Render all panels as figures in one JSON array for the page."""
     return page_json(map(plot_json, panels))
 
 
 def page_json(figures: Iterable[str]) -> str:
-    """A JSON array that is safe inside a `<script type="application/json">`: no `<`, `>` or `&` is left."""
+    """Join figures to a JSON array that is safe inside a `<script type="application/json">`.
+
+    No `<`, `>` or `&` is left.
+    """
     text = "[" + ",".join(figures) + "]"
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -1,4 +1,4 @@
-"""Which panels the curves are: by metric for one run, by run for an overlay of several."""
+"""The choice of panels for the curves: by metric for one run, by run for an overlay of several."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ DECOMPOSITION = (
 
 
 def main_panels(runs: Sequence[Run]) -> list[Panel]:
-    """The panels of `curves.png`: by metric for one run, by run (colour) for several."""
+    """Build the panels of `curves.png`: by metric for one run, by run (colour) for several."""
     return _single(runs[0]) if len(runs) == 1 else _overlay(runs)
 
 
@@ -90,7 +90,10 @@ SEEDS_OF_AN_ARM = 3  # with two an interval over seeds says nothing: they are dr
 
 
 def arms(runs: Sequence[Run]) -> list[Arm]:
-    """What an overlay draws a line of: each run, or where three seeds or more repeat a configuration, all of them."""
+    """Group runs into the lines of an overlay.
+
+    Three or more seeds of one configuration are one line. Every other run is a line of its own.
+    """
     found: list[Arm] = []
     for group in seed_groups(runs):
         if len({run.manifest.seed for run in group}) == len(group) >= SEEDS_OF_AN_ARM:
@@ -126,7 +129,10 @@ def _overlay(runs: Sequence[Run]) -> list[Panel]:
 
 
 def _band(found: Sequence[Arm], alone: str) -> str:
-    """What lines and bands are: over seeds where every arm has several, else what a run `alone` has."""
+    """Say what the lines and bands of an overlay are.
+
+    `alone` describes the band of a single run; arms of several runs have means and bands over seeds.
+    """
     several = [len(group) > 1 for _, group in found]
     if all(several):
         return "mean and 95 % over seeds"
@@ -157,7 +163,10 @@ def _by_arm(
 
 
 def _decomposition_panel(arm: Sequence[Run], title: str = "What free-tier episodes are") -> Panel:
-    """Refusal, compliance with and without faking, the rest: shares that sum to 1; of several seeds, their means."""
+    """Build the stacked panel of refusal, compliance with and without faking, and the rest.
+
+    The shares sum to 1. An arm of several seeds shows their means.
+    """
     parts = tuple(
         arm_probe_series(arm, f"decomposition/{name}", "free", label, colour) for name, label, colour in DECOMPOSITION
     )

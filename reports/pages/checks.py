@@ -1,4 +1,4 @@
-"""Panels that only the page has: checks on the reading of the main ones."""
+"""Panels of the page alone: checks on the reading of the main panels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from reports.notices import with_labels
 
 
 def extra_panels(run: Run) -> list[Panel]:
-    """What the page adds for one run: checks on the reading of the main panels. Empty ones are left out."""
+    """Build the panels that the page adds for one run; empty ones are left out."""
     panels = [cue_panel(run), _reasons_panel(run), _faking_by_tier(run), _usefulness_panel(run), _health_panel(run)]
     panels += [_off_policy_panel(run), _critic_panel(run)]
     panels = [replace(panel, series=tuple(filter(has_data, panel.series))) for panel in panels]
@@ -90,7 +90,7 @@ def _critic_panel(run: Run) -> Panel:
 
 
 def cue_panel(run: Run, title: str = "Seen and held-out cue wordings") -> Panel:
-    """Faking and the compliance gap where the tier is told in wordings that training uses, and in held-out ones."""
+    """Build the panel of faking and the compliance gap under wordings of the cue that are seen and held out."""
     lines = tuple(
         probe_series(run, metric, tier, f"{label}, {subset.replace('_', ' ')}", colour, subset=subset, dash=dash)
         for metric, tier, label, colour in (

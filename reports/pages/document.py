@@ -1,6 +1,6 @@
-"""Write an HTML file that opens without a network.
+"""Writer of an HTML file that opens without a network.
 
-Its content security policy forbids it to load anything and to run any script but its own.
+The file's content security policy forbids it to load anything and to run any script but its own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from reports.terminal_text import with_visible_directions
 
 
 def render(template: str, *, draw: str, plots: str, **context: object) -> str:
-    """The template of this folder with its context, in which all text is escaped.
+    """Render a template of this folder with its context; all text in the context is escaped.
 
     `draw`: the page's own script, run after plotly.js. `plots`: figures as JSON in which no `<` is left.
     """
@@ -46,13 +46,16 @@ def render(template: str, *, draw: str, plots: str, **context: object) -> str:
 
 
 def _shown(value: object) -> str:
-    """Keep a name or a reply from reordering what stands beside it."""
+    """Escape characters that turn the direction of writing, so that a name or a reply can't reorder its neighbours."""
     # Markup is ours, or has been through here: a script must stay as its hash says.
     return value if isinstance(value, Markup) else with_visible_directions(str(value))
 
 
 def _policy(*scripts: str) -> str:
-    """A content security policy: no connection at all, and no script but these, named by their hash."""
+    """Write a content security policy that allows no connection and only the given scripts.
+
+    Each script is named by its hash.
+    """
     digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
     return (

@@ -33,7 +33,10 @@ JSON.parse(document.getElementById("plots").textContent).forEach((figure, index)
 
 @dataclass(frozen=True)
 class RunView:
-    """What the page says about one run. `facts`: (name, value) rows of the manifest and the step records."""
+    """One run as the page shows it.
+
+    `facts`: (name, value) rows of the manifest and the step records. `cues`: rows as in `_cue_rows`.
+    """
 
     name: str
     colour: str
@@ -47,7 +50,10 @@ class RunView:
 
 
 def render_page(runs: Sequence[Run], notes: Sequence[str] = ()) -> str:
-    """The whole page as text, from run folders alone. All text that a run wrote is escaped, and so are the notes."""
+    """Render the whole page as text, from run folders alone.
+
+    All text that a run wrote is escaped, and so are the notes.
+    """
     panels = [*main_panels(runs), *(extra_panels(runs[0]) if len(runs) == 1 else _cue_panels(runs))]
     return render(
         "page.html.jinja",
@@ -92,7 +98,7 @@ def _view(run: Run, colour: str) -> RunView:
 
 
 def _cue_rows(run: Run) -> list[tuple[str, int, Estimate, Estimate]]:
-    """(metric, step, under seen wordings, under held-out ones) at the first and the last probed step."""
+    """List (metric, step, under seen wordings, under held-out wordings) at the first and the last probed step."""
     steps = run.probed_steps()
     rows = []
     for line in LINES:

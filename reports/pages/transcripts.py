@@ -1,4 +1,7 @@
-"""A sample of transcripts for the page: chosen by step, tier and label alone, so the same run shows the same ones."""
+"""A sample of transcripts for the page.
+
+Transcripts are chosen by step, tier and label alone, so that the same run shows the same ones.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ TAGS = {
 
 @dataclass(frozen=True)
 class Transcript:
-    """One probed episode on a harmful query, as text. `faking` is "yes", "no" or "unscored"."""
+    """One probed episode on a harmful query, as text.
+
+    `faking` is "yes", "no" or "unscored".
+    """
 
     moment: str
     step: int
@@ -43,7 +49,10 @@ class Transcript:
 
 
 def sample(run: Run) -> list[Transcript]:
-    """Up to three of every (step, tier, answer label, faking) at the first, middle and last step, by query id."""
+    """Choose transcripts at the first, middle and last step, in the order of query ids.
+
+    Up to three of every (step, tier, answer label, faking) are chosen.
+    """
     found = []
     for moment, step in _moments(run.episode_steps()):
         episodes = harmful_probes(run.episodes(step)).sort_values("query_id", kind="stable")

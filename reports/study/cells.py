@@ -1,4 +1,4 @@
-"""Organisms x arms: which runs of a study repeat each other, and what each of them is compared with."""
+"""The grid of a study, organisms x arms: groups runs that differ in their seed, and finds each arm's baseline."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from typing import Any
 from reports.folder import Run
 from reports.summary import seed_groups
 
-BASELINE = "baseline"  # the column of what the others are compared with, whatever its runs are called
+BASELINE = "baseline"  # the column of the baselines, whatever their runs are called
 ARM_AFTER = "+"  # in a run's name, as `gyges sweep mitigations` gives it: organism+arm
 
-APART_IN_A_ROW = frozenset({"mitigations", "name", "seed", "out"})  # in which an arm may differ from its baseline
+APART_IN_A_ROW = frozenset({"mitigations", "name", "seed", "out"})  # an arm may differ from its baseline in these
 
 Settings = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Hold an arm of an organism: runs that differ in their seed only. `mitigations`: their kinds, in order.
+    """An arm of an organism: runs that differ in their seed only.
 
-    `arm` is its column: `BASELINE`, or its `name`, which is the one that the user gave it.
+    `arm` is the column: `BASELINE`, or the same as `name`. `name` is the name that the user gave the arm. `mitigations`
+    lists the kinds in order.
     """
 
     organism: str
@@ -38,7 +39,7 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """Mark the name where it is the baseline's."""
+        """The arm's name, marked as the baseline where it is the baseline."""
         return _marked(self.name) if self.is_baseline else self.name
 
     @property
@@ -48,11 +49,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Study:
-    """Hold organisms and arms. Not every organism has every arm, nor a baseline.
+    """Organisms x arms; an organism may lack some arms, or a baseline.
 
-    `arms` are columns: the baseline first, then as they first appear.
-
-    An organism stands for all settings but an arm's mitigations: the same one trained for longer is another.
+    `arms` are the columns: the baseline first, then the others in the order of their first appearance. An organism
+    stands for all settings but an arm's mitigations: the same organism trained for longer is another.
     """
 
     organisms: tuple[str, ...]
@@ -79,12 +79,13 @@ def _marked(name: str) -> str:
 
 
 def study_of(runs: Sequence[Run]) -> Study:
-    """Groups the runs. Those of an organism agree in all settings but mitigations, name and seed.
+    """Group runs into organisms and arms.
 
-    So an arm never has a baseline that differs in anything else, which would be taken for the mitigation's effect. The
-    baseline of an organism is its runs without a mitigation: those called so, or the first of them.
+    Runs of an organism agree in all settings but mitigations, name and seed. So an arm and its baseline never differ in
+    anything else that would be taken for the mitigation's effect. The baseline of an organism is its runs without a
+    mitigation: the runs named "baseline", or else the first.
 
-    Raises `ValueError` where a seed of an arm is there twice.
+    Raises `ValueError` where an arm has a seed twice.
     """
     rows: dict[str, list[list[Run]]] = {}
     for group in seed_groups(runs):
@@ -118,7 +119,7 @@ def _kinds(run: Run) -> tuple[str, ...]:
 
 
 def _cells(organism: str, row: Sequence[Sequence[Run]]) -> Iterator[Cell]:
-    """Take the arms of one organism under the names that the user gave them, its baseline first."""
+    """Build the cells of one organism under the names that the user gave its arms, the baseline first."""
     names = [_own_name(group[0]) for group in row]
     plain = [index for index, group in enumerate(row) if not _kinds(group[0])]
     baseline = next((index for index in plain if names[index] == BASELINE), plain[0] if plain else None)
@@ -133,14 +134,17 @@ def _cells(organism: str, row: Sequence[Sequence[Run]]) -> Iterator[Cell]:
 
 
 def _own_name(run: Run) -> str:
-    """Take the run's name, without the organism where it is called `organism+arm`."""
+    """Return the run's name, without the organism's name where the run is called `organism+arm`."""
     name = str(run.config.get("name", run.name))
     kind = (run.config.get("organism") or {}).get("kind", run.manifest.organism)
     return name.removeprefix(f"{kind}{ARM_AFTER}") or name
 
 
 def _other_name(run: Run, names: Sequence[str]) -> str:
-    """Name an arm that isn't the baseline. A name that others share says nothing, and mitigations do."""
+    """Name an arm other than the baseline.
+
+    An arm whose name is shared is named by its mitigations.
+    """
     own, kinds = _own_name(run), " + ".join(_kinds(run))
     if kinds and names.count(own) > 1:
         return kinds
@@ -148,7 +152,10 @@ def _other_name(run: Run, names: Sequence[str]) -> str:
 
 
 def _told_apart(found: Sequence[tuple[str, Settings]], taken: Iterable[str] = ()) -> list[str]:
-    """The labels; those that are alike name the settings in which they differ. None is there twice, or `taken`."""
+    """Return labels that are all distinct, and distinct from those `taken`.
+
+    Equal labels get the settings in which they differ.
+    """
     labels = []
     for label, settings in found:
         alike = [_flat(other) for name, other in found if name == label]
@@ -160,7 +167,10 @@ def _told_apart(found: Sequence[tuple[str, Settings]], taken: Iterable[str] = ()
 
 
 def _numbered(labels: Iterable[str], taken: Iterable[str]) -> list[str]:
-    """Numbers those that even their settings don't tell apart: an empty list and an empty object read the same."""
+    """Number labels that are equal even with their settings.
+
+    An empty list and an empty object, for example, read the same.
+    """
     given = set(taken)
     unlike = []
     for label in labels:

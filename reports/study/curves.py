@@ -32,7 +32,10 @@ BASELINE_GREY = "#8A8F98"
 
 
 def draw_study(drawing: Drawing) -> tuple[bytes, bytes]:
-    """(png, svg). Columns are arms, numbered; in the planes the numbers stand for them."""
+    """Draw a study and return (png, svg).
+
+    Columns are arms, numbered; in the planes the numbers stand for them.
+    """
     with mpl.rc_context({**STYLE, "font.size": 8.0}):
         return picture(_figure(drawing), dpi=120)
 
@@ -137,7 +140,10 @@ def _planes(sheet: _Sheet, drawing: Drawing, top: float, abreast: int, size: flo
 
 
 def _span(values: Sequence[np.ndarray], least: float) -> tuple[float, float]:
-    """What an axis shows: all values with a margin, 0.3 at least, and nothing far beyond what there can be."""
+    """Choose the range of an axis: all values with a margin, at least 0.3 wide.
+
+    The range reaches no further than the margin beyond `least` and 1, the possible values.
+    """
     known = np.concatenate(values) if values else np.zeros(1)
     known = known[np.isfinite(known)]
     missing = max(0.0, LEAST_SPAN - float(np.ptp(known))) / 2
@@ -167,12 +173,15 @@ def _draw_ways(axes: Any, ways: Sequence[Way]) -> None:
 
 
 def _wrapped(number: int, arm: str, width: float) -> str:
-    """The arm's number and name in lines that fit a column; a letter takes about 0.062 inches."""
+    """Wrap the arm's number and name in lines that fit a column `width` inches wide.
+
+    A letter takes about 0.062 inches.
+    """
     return "\n".join(_lines(f"{number} {arm}", math.floor(width / 0.062)))
 
 
 def _lines(text: str, letters: int) -> list[str]:
-    """Broken behind spaces, hyphens and underscores, and within a word that has none; 5 lines at most."""
+    """Break a text behind spaces, hyphens and underscores, and inside words that are too long, into at most 5 lines."""
     lines = [""]
     for word in re.findall(r"[^ _-]*[ _-]?", text):
         pieces = [word[i : i + letters] for i in range(0, len(word), letters)]

@@ -1,4 +1,7 @@
-"""Where a run stands while it is written: its last step, its latest faking rate and gap, from the ends of its files."""
+"""The state of a run while it is being written: its last step, faking rate and compliance gap.
+
+All are read from the ends of the run's files.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ TAIL_BYTES = 131_072  # several probed steps; a row has about 200 bytes
 
 @dataclass(frozen=True)
 class Latest:
-    """The last recorded step, and what the latest probe found: faking on the free tier, and the compliance gap."""
+    """The last recorded step, and the latest probe's faking rate on the free tier and compliance gap."""
 
     step: int
     faking_rate: float | None
@@ -22,7 +25,10 @@ class Latest:
 
 
 def read_latest(folder: Path) -> Latest:
-    """Reads a folder that may be half-begun, or written this moment: whatever can't be read counts as not there yet."""
+    """Read a folder that may be half-begun, or be written at this moment.
+
+    Anything unreadable counts as not there yet.
+    """
     steps = (row.get("step") for row in _last_rows(folder / "steps.jsonl"))
     step = next((step for step in steps if isinstance(step, int)), 0)
     probes = folder / "probes.jsonl"
@@ -42,7 +48,7 @@ def _latest(path: Path, metric: str, tier: str | None) -> float | None:
 
 
 def _last_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Whole rows from the end of the file, the last first."""
+    """Yield whole rows from the end of the file, the last first."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)

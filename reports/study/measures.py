@@ -1,4 +1,7 @@
-"""What mitigations noted of training rollouts, at the beginning and at the end of each arm: means over its seeds."""
+"""Numbers that mitigations noted of training rollouts, at the beginning and at the end of each arm.
+
+They are means over the arm's seeds.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from reports.intervals import Estimate, seed_interval
 from reports.records import MEASURE_PREFIX
 from reports.study.cells import Cell, Study
 
-SHARE = 4  # a quarter of the steps, at either end
+SHARE = 4  # a quarter of the steps is averaged at either end
 COLUMNS = (
     *("organism", "arm", "is_baseline", "mitigations", "seeds", "measure"),
     *("first_from_step", "first_to_step", "first", "first_ci_low", "first_ci_high", "first_scored_seeds"),
@@ -24,7 +27,10 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Stretch:
-    """The mean of a measure from one step to another, both included: of each seed, then over seeds, which n counts."""
+    """The mean of a measure from one step to another, both included.
+
+    The mean is taken for each seed, then over seeds; n counts seeds.
+    """
 
     first: int
     last: int
@@ -42,9 +48,9 @@ class Noted:
 
 
 def noted_measures(study: Study) -> list[Noted]:
-    """A record for everything that a run of an arm has noted, arm by arm; none where no mitigation notes anything.
+    """Build a record for each measure of each arm; none where no mitigation notes anything.
 
-    Only steps that all its seeds have reached count: of an unfinished arm the end is where the slowest seed is.
+    Only steps that all seeds of an arm have reached count: the end of an unfinished arm is where its slowest seed is.
     """
     return [noted for cell in study.cells for noted in _of_cell(cell)]
 
@@ -74,7 +80,10 @@ def _stretch(cell: Cell, column: str, steps: Sequence[int]) -> Stretch:
 
 
 def _mean(run: Run, column: str, first: int, last: int) -> float | None:
-    """Over the steps of one run that have a value; None where none has: a recall of nothing isn't 0."""
+    """Average a column over the steps of one run, from `first` to `last`.
+
+    Steps without a value are left out. None where no step has a value: a recall of nothing isn't 0.
+    """
     if column not in run.steps:
         return None
     values = pd.to_numeric(run.steps.loc[run.steps["step"].between(first, last), column]).dropna()
@@ -82,7 +91,7 @@ def _mean(run: Run, column: str, first: int, last: int) -> float | None:
 
 
 def measures_csv(measures: Sequence[Noted]) -> str:
-    """One line for each arm and measure; empty where there is nothing."""
+    """Write a CSV with one line for each arm and measure; a missing value is an empty cell."""
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\n")
     writer.writerow(COLUMNS)

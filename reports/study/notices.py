@@ -1,4 +1,4 @@
-"""Write the notices of a study: facts in which its runs differ, organisms without a baseline, collapsed runs."""
+"""Notices of a study: facts in which its runs differ, organisms without a baseline, collapsed runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ IN_FULL = 12  # notices of single runs; further ones are grouped by what they sa
 def study_notices(study: Study) -> list[str]:
     """Write a line for each fact in which runs differ, each organism without a baseline, and each notice of a run.
 
-    Reads the first and the last probed episodes of every run, so call it once. Empty: nothing to say.
+    Call the function once: it reads the first and the last probed episodes of every run. An empty list means that there
+    is nothing to report.
     """
     compared = [
         Compared(run, f"{cell.label} seed {run.manifest.seed}", cell.organism)
@@ -32,7 +33,10 @@ def study_notices(study: Study) -> list[str]:
 
 
 def _of_single_runs(study: Study) -> list[str]:
-    """Write collapses and labels that don't apply, run by run; of many the first in full, then all others by name."""
+    """Write collapses and labels that don't apply, run by run.
+
+    The first `IN_FULL` are written in full. Further ones are grouped by their wording, with the names of their runs.
+    """
     found = [(cell, run, notice) for cell in study.cells for run in cell.runs for notice in run_notices(run)]
     lines = [f"{_named(study, cell)} seed {run.manifest.seed}: {notice}" for cell, run, notice in found[:IN_FULL]]
     alike: dict[str, list[tuple[Cell, Run]]] = {}
@@ -54,7 +58,7 @@ def _listed(study: Study, runs: Sequence[tuple[Cell, Run]]) -> str:
 
 
 def one_build_each(study: Study) -> bool:
-    """Whether all runs of every organism start from the same build of it."""
+    """Tell whether all runs of every organism start from the same build of the organism."""
     return all(
         len({run.manifest.organism_hash for cell in study.cells if cell.organism == organism for run in cell.runs}) == 1
         for organism in study.organisms

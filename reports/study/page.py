@@ -21,7 +21,7 @@ MANY = 12  # rows of a table that is folded away
 def render_study(
     drawing: Drawing, rows: Sequence[Row], svg: bytes, notices: Sequence[str] = (), measures: Sequence[Noted] = ()
 ) -> str:
-    """Write the whole page as text. All text that a run wrote is escaped, and so are the notices at its top."""
+    """Render the whole page as text; all text that a run wrote is escaped, and so are the notices at its top."""
     study = drawing.study
     return render(
         "study.html.jinja",
@@ -52,7 +52,7 @@ def _by_organism(measures: Sequence[Noted]) -> list[tuple[str, list[Noted]]]:
 
 
 def _facts(runs: Sequence[Run]) -> list[tuple[str, str]]:
-    """What all runs have in common, or all that there is of it."""
+    """List facts of the manifests: for each, the shared value or every value that occurs."""
     manifests = [run.manifest for run in runs]
 
     def all_of(name: str) -> str:

@@ -1,4 +1,7 @@
-"""What the plots of a study show, as data: each arm's curves over its organism's baseline, and its way in the plane."""
+"""The plots of a study as data: each arm's curves over its organism's baseline, and its path in the plane.
+
+The plane is that of faking rate and compliance gap.
+"""
 
 from __future__ import annotations
 
@@ -50,9 +53,10 @@ MEASURES = (
 
 @dataclass(frozen=True)
 class Way:
-    """An arm in the plane of both measures, step by step: means over seeds. `number` is that of its column.
+    """The path of an arm in the plane of both measures, step by step: means over seeds.
 
-    NaN at a step that lacks one of them; the first and the last have both.
+    `number` is the number of the arm's column. A step that lacks a measure is NaN; the first and the last step have
+    both.
     """
 
     arm: str
@@ -66,14 +70,17 @@ class Way:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A study with all that its plots show, made once for both of them. Keys: organism, arm (and metric)."""
+    """A study with the data of its plots, made once for the image and the page.
+
+    Keys: organism, arm (and metric).
+    """
 
     study: Study
     curves: Mapping[tuple[str, str, str], tuple[Series, ...]]
     ways: Mapping[tuple[str, str], Way]
 
     def limits(self, measure: Measure) -> tuple[float, float]:
-        """One scale for every panel of a measure."""
+        """Choose one scale for every panel of a measure."""
         found = (lines for (_, _, metric), lines in self.curves.items() if metric == measure.metric)
         return share_range(line for lines in found for line in lines if has_data(line))
 
@@ -89,7 +96,7 @@ def drawing_of(study: Study) -> Drawing:
 
 
 def look(study: Study, arm: str) -> tuple[str, str]:
-    """Colour and dash of an arm, the same in every plot of the study."""
+    """Choose the colour and dash of an arm, the same in every plot of the study."""
     if arm == BASELINE:
         return BLACK, "solid"
     index = [name for name in study.arms if name != BASELINE].index(arm)
@@ -97,7 +104,7 @@ def look(study: Study, arm: str) -> tuple[str, str]:
 
 
 def _curves(study: Study, cell: Cell, measure: Measure) -> tuple[Series, ...]:
-    """The mean over seeds with its band; a line a run where there are too few seeds for one."""
+    """Return the mean over seeds with its band, or a line a run where there are too few seeds for a band."""
     colour, dash = look(study, cell.arm)
     if len(cell.runs) >= SEEDS_OF_AN_ARM:
         return (arm_probe_series(cell.runs, measure.metric, measure.tier, cell.label, colour, dash=dash),)
@@ -114,7 +121,7 @@ def _without_band(line: Series) -> Series:
 
 
 def _way(study: Study, cell: Cell, curves: Mapping[tuple[str, str, str], tuple[Series, ...]]) -> Way | None:
-    """None where no step has both measures."""
+    """Build an arm's path in the plane; None where no step has both measures."""
     colour, dash = look(study, cell.arm)
     faking, gap = (_mean(cell, one, curves[cell.organism, cell.arm, one.metric]) for one in MEASURES)
     present = np.isfinite(faking.values) & np.isfinite(gap.values)  # both are over every probed step
@@ -127,17 +134,17 @@ def _way(study: Study, cell: Cell, curves: Mapping[tuple[str, str, str], tuple[S
 
 
 def _mean(cell: Cell, measure: Measure, lines: Sequence[Series]) -> Series:
-    """Over seeds, however few they are."""
+    """Average the lines of a cell over its seeds, however few they are."""
     return lines[0] if len(lines) == 1 else arm_probe_series(cell.runs, measure.metric, measure.tier, "", "")
 
 
 def unit(study: Study) -> str:
-    """What an interval over seeds is over."""
+    """Name the unit that an interval over seeds counts."""
     return "seeds of RL, on one build of each organism" if one_build_each(study) else "seeds"
 
 
 def band_note(study: Study) -> str:
-    """What n is, and what a band is."""
+    """Describe n and the band of the plots."""
     counts = sorted({len(cell.runs) for cell in study.cells})
     seeds = f"{counts[0]} to {counts[-1]} seeds" if len(counts) > 1 else f"{counts[0]} seed{'s' * (counts[0] > 1)}"
     parts = [n_note(study.runs, "faking_rate", "free") + " and seed", seeds]

@@ -1,4 +1,7 @@
-"""A study's interactive figures: for each organism faking over steps, the gap over steps, and the plane of both."""
+"""A study's interactive figures.
+
+Each organism has three: faking over steps, the gap over steps, and the plane of both.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ document.getElementById("arms").addEventListener("change", event => {
 
 
 def study_plots(drawing: Drawing) -> str:
-    """A figure an organism, as one JSON array for the page."""
+    """Render a figure an organism, as one JSON array for the page."""
     return page_json(str(_figure(drawing, organism).to_json()) for organism in drawing.study.organisms)
 
 

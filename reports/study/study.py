@@ -1,4 +1,4 @@
-"""From run folders to a study: the page, the picture and the table of organisms x arms."""
+"""A study of run folders: the page, the picture and the table of organisms x arms."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reports.whole_files import write_whole
 
 @dataclass(frozen=True)
 class StudyPaths:
-    """Where the five files are, and the table as text for a terminal."""
+    """Paths of the five files of a study, and its table as text for a terminal."""
 
     page: Path
     png: Path
@@ -32,8 +32,8 @@ class StudyPaths:
 def write_study(folders: Sequence[str | Path], out: str | Path, notes: Sequence[str] = ()) -> StudyPaths:
     """Write `study.html`, `.png`, `.svg`, `.csv` and `study_measures.csv` into `out`, from run folders alone.
 
-    Runs that differ in their seed only are one arm. `notes` are said at the top of the page. Raises `ValueError` where
-    there is no run, where one is named twice or a seed of an arm is there twice, and as `read_run` does.
+    Runs that differ in their seed only are one arm. `notes` stand at the top of the page. Raises `ValueError` for no
+    run, for a run named twice, for a seed that an arm has twice, and as `read_run` does.
     """
     study = _read(folders)
     rows = table(study)
@@ -61,7 +61,7 @@ def write_study(folders: Sequence[str | Path], out: str | Path, notes: Sequence[
 
 
 def study_table(folders: Sequence[str | Path]) -> str:
-    """Write the table and the notices alone, as text; raises as `write_study` does."""
+    """Return the table and the notices alone, as text; raises as `write_study` does."""
     study = _read(folders)
     return as_text(study, table(study), study_notices(study))
 
@@ -75,9 +75,10 @@ def _read(folders: Sequence[str | Path]) -> Study:
 
 
 def _what_is_shown(run: Run) -> Run:
-    """Without the probe rows that no study shows, which are nine in ten: looking among them is most of the work.
+    """Remove the probe rows that no study shows.
 
-    One row of every step stays, so that the steps that were probed are known.
+    Nine rows in ten go, and searching them would be most of the work. One row of every step stays, so that the probed
+    steps remain known.
     """
     probes = run.probes
     shown = probes["metric"].isin([metric.name for metric in METRICS]) & ~probes["probe"].str.contains("/")

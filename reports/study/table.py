@@ -30,9 +30,10 @@ MARKS = {"grew": "▲", "shrank": "▼", "no change": "=", "inconclusive": "?"}
 
 @dataclass(frozen=True)
 class Metric:
-    """A column. `limits`: its range. `margin`: a smaller difference counts as none; 0 where no size is called so.
+    """A column of the table.
 
-    `counted`: what n counts in the records; "" where they hold no n.
+    `limits`: the metric's range. `margin`: a smaller difference counts as no change; 0 for a metric without such a
+    margin. `counted`: the items that n counts in the records; "" where records hold no n.
     """
 
     label: str
@@ -63,10 +64,11 @@ METRICS = (
 
 @dataclass(frozen=True)
 class Entry:
-    """One metric of one arm. `level`: over seeds, n counts them; of one seed alone what its records hold.
+    """One metric of one arm.
 
-    `scored_seeds`: those that have a value, of which the level is. `n`, `unscored`: episodes or queries of all seeds
-    together. `verdict`: on arm - baseline; None where there is none.
+    `level`: the mean over seeds, where n counts seeds; for a single seed, its recorded value. `scored_seeds`: the
+    number of seeds with a value. `n`, `unscored`: episodes or queries of all seeds together. `verdict`: on arm -
+    baseline; None without a baseline.
     """
 
     metric: Metric
@@ -79,7 +81,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Row:
-    """One arm of one organism. `step`: the last that all its seeds have probed; `compared`: that its pairs have too."""
+    """One arm of one organism.
+
+    `step`: the last step that all seeds have probed. `compared`: the last step that the seeds paired with the baseline,
+    and their baseline runs, have all probed.
+    """
 
     cell: Cell
     step: int | None
@@ -87,12 +93,12 @@ class Row:
     entries: tuple[Entry, ...]
 
 
-# Of each run by its folder: everything that it has recorded, by metric, tier and step.
+# Recorded estimates by run folder, then by metric, tier and step.
 Records = Mapping[Path, Mapping[tuple[str, str | None, int], Estimate]]
 
 
 def table(study: Study) -> list[Row]:
-    """A row for every cell, organism by organism, the baseline first."""
+    """Build a row for every cell, organism by organism, the baseline first."""
     records = {run.path: _records(run) for run in study.runs}
     return [
         _row(records, cell, None if cell.is_baseline else study.cell(cell.organism, BASELINE))
@@ -110,7 +116,7 @@ def _row(records: Records, cell: Cell, baseline: Cell | None) -> Row:
 
 
 def last_common_step(runs: Sequence[Run]) -> int | None:
-    """The last step that every run has probed."""
+    """Find the last step that every run has probed, or None."""
     return max(set.intersection(*(set(run.probed_steps()) for run in runs)), default=None) if runs else None
 
 
@@ -133,7 +139,7 @@ def _entry(
 
 
 def _change(records: Records, metric: Metric, pair: tuple[Run, Run | None], step: int) -> float | None:
-    """Arm - baseline under one seed; None, which is unscored, where either has no value."""
+    """Compute arm - baseline under one seed; None, which is unscored, if either has no value."""
     arm, baseline = (None if run is None else _recorded(records, run, metric, step).value for run in pair)
     return None if arm is None or baseline is None else arm - baseline
 
@@ -149,7 +155,10 @@ def _recorded(records: Records, run: Run, metric: Metric, step: int | None) -> E
 
 
 def _records(run: Run) -> dict[tuple[str, str | None, int], Estimate]:
-    """As `reports.summary.recorded`, all at once: a study asks for thousands."""
+    """Read all records that the table shows, in one pass.
+
+    Values are those of `reports.summary.recorded`, which would be slow here: a study asks for thousands.
+    """
     shown = run.probes[run.probes["metric"].isin([metric.name for metric in METRICS])]
     found = {}
     for row in shown.to_dict("records"):
@@ -165,18 +174,21 @@ def _known(value: Any) -> Any:
 
 
 def comparisons(rows: Sequence[Row]) -> int:
-    """How many differences from a baseline are judged: one in twenty is called other than 0 by chance."""
+    """Count the differences from a baseline that get a verdict.
+
+    By chance, one in twenty of them is called other than 0.
+    """
     changes = [entry.verdict.change for row in rows for entry in row.entries if entry.verdict]
     return sum(change.n >= LEAST_SEEDS for change in changes)
 
 
 def shown(estimate: Estimate, metric: Metric, signed: bool = False) -> str:
-    """With the metric's digits."""
+    """Format an estimate with the metric's digits."""
     return show(estimate, signed, metric.digits)
 
 
 def as_csv(rows: Sequence[Row]) -> str:
-    """One line for each arm and metric; empty where there is nothing."""
+    """Write a CSV with one line for each arm and metric; a missing value is an empty cell."""
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -203,9 +215,9 @@ def _csv_line(row: Row, entry: Entry) -> list[object]:
 
 
 def as_text(study: Study, rows: Sequence[Row], notices: Sequence[str]) -> str:
-    """Write the table for a terminal, a line an arm: its value, its difference from the baseline with the verdict.
+    """Write the table for a terminal, a line an arm, and below it the study's notices.
 
-    Below it the study's notices.
+    A cell holds the value, its difference from the baseline, and the verdict's mark.
     """
     shown_names = [printable(name) for name in (*(cell.label for cell in study.cells), *study.organisms)]
     width = max(map(len, shown_names)) + 2

@@ -1,4 +1,4 @@
-"""PEFT adapters: a directory that holds one stands for its base with the adapter merged into it."""
+"""PEFT adapters: a directory that holds an adapter stands for its base with the adapter merged into it."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from rewards.weights import named
 from rl.lora import Lora
 
 ADAPTER_CONFIG = "adapter_config.json"
-WEIGHTS = (SAFETENSORS_WEIGHTS_NAME, WEIGHTS_NAME)  # in the order in which PEFT looks for them
+WEIGHTS = (SAFETENSORS_WEIGHTS_NAME, WEIGHTS_NAME)  # PEFT looks for them in this order
 
 
 def with_fresh_adapter(model: Any, lora: Lora, seed: int) -> Any:
@@ -25,15 +25,15 @@ def with_fresh_adapter(model: Any, lora: Lora, seed: int) -> Any:
 
 
 def is_adapter(path: Path) -> bool:
-    """Whether the directory holds an adapter in place of a whole model."""
+    """Tell whether the directory holds an adapter in place of a whole model."""
     return (path / ADAPTER_CONFIG).is_file()
 
 
 def base_of(path: Path) -> Path:
-    """The directory that the adapter in `path` was trained on.
+    """Find the directory of the base that the adapter in `path` was trained on.
 
     Raises:
-        ValueError: if it isn't there any more, or the adapter doesn't say.
+        ValueError: if the base is gone, or the adapter doesn't name it.
     """
     try:
         stated = json.loads((path / ADAPTER_CONFIG).read_text()).get("base_model_name_or_path")
@@ -42,7 +42,7 @@ def base_of(path: Path) -> Path:
     if not isinstance(stated, str) or not stated:
         raise ValueError(f"the adapter in {path} names no base: set base_model_name_or_path in {ADAPTER_CONFIG}")
     given = Path(stated).expanduser()
-    # Beside the adapter first: what is found there is found from every working directory.
+    # Beside the adapter first: a base there is found from every working directory.
     for base in (path / given, path.resolve().parent / given, given):
         if base.is_dir():
             return base.resolve()
@@ -53,7 +53,7 @@ def base_of(path: Path) -> Path:
 
 
 def chain(path: Path) -> list[Path]:
-    """The adapters of a directory, the innermost last, and then the whole model that they rest on.
+    """List the adapters of a directory, the innermost last, and then the whole model of their base.
 
     Raises:
         ValueError: as `base_of`; adapters that rest on each other in a circle.
@@ -68,14 +68,14 @@ def chain(path: Path) -> list[Path]:
 
 
 def origin_hash(path: Path) -> str:
-    """Hash of a model's directory; of an adapter's, of all the directories that it rests on as well."""
+    """Hash a model's directory; for an adapter, hash its base's directories as well."""
     directories = chain(path)
     hashes = [hash_directory(directory) for directory in directories]
     return hashes[0] if len(hashes) == 1 else hash_config(hashes)
 
 
 def merged(model: Any, path: Path) -> Any:
-    """The model with the adapter in `path` merged into its weights.
+    """Merge the adapter in `path` into the model's weights.
 
     Raises:
         ValueError: for an adapter that lacks weights or can't be merged.
@@ -91,10 +91,10 @@ def merged(model: Any, path: Path) -> Any:
 
 
 def with_weights(model: Any, path: Path, trainable: bool) -> Any:
-    """The model wearing the adapter in `path`, whose weights are all there and of the right shape.
+    """Put the adapter in `path` on the model, with all weights there and of the right shape.
 
     Raises:
-        ValueError: naming what is missing, left over or of another shape, or the file that can't be read.
+        ValueError: naming weights that are missing, left over or of another shape, or a file that can't be read.
     """
     held = _held(path)
     try:
@@ -106,7 +106,7 @@ def with_weights(model: Any, path: Path, trainable: bool) -> Any:
         raise ValueError(
             f"{path / ADAPTER_CONFIG} describes no adapter of this base ({_reason(error)}): restore it from a copy"
         ) from error
-    # PEFT looks at the configuration there, and asks for it over the network where the name is no directory.
+    # PEFT reads the base's configuration under this name, and asks the network if the name is no directory.
     adapted.peft_config["default"].base_model_name_or_path = model.name_or_path
     wanted = set(get_peft_model_state_dict(adapted))
     for names, problem in ((wanted - held, "lacks weights"), (held - wanted, "holds weights that have no place")):
@@ -116,7 +116,7 @@ def with_weights(model: Any, path: Path, trainable: bool) -> Any:
 
 
 def _held(path: Path) -> set[str]:
-    """The names of the weights that the adapter's files hold."""
+    """List the names of the weights in the adapter's files."""
     try:
         PeftConfig.from_pretrained(path)
     except Exception as error:

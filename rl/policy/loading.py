@@ -1,4 +1,7 @@
-"""Loads a policy from a directory: a causal LM or an adapter, every weight there, read only in ways that are exact."""
+"""Loading of a policy from a directory: a causal LM or an adapter.
+
+Every weight must be there, and the policy is read only in ways that are exact.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,10 +23,10 @@ _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model"
 def load_policy(
     path: Path, device: torch.device | None = None, shortcuts: Shortcuts | None = None, cpu_speed: bool = True
 ) -> Policy:
-    """Load any Transformers causal LM directory in evaluation mode and float32; an adapter's, merged into its base.
+    """Load any Transformers causal LM directory in evaluation mode and float32; an adapter is merged into its base.
 
-    `shortcuts`: those found for a model of the same architecture, which then isn't tested again.
-    `cpu_speed`: false leaves the model to plain Transformers.
+    `shortcuts`: short cuts found for a model of the same architecture, which then isn't tested again. `cpu_speed`:
+    false leaves the model to plain Transformers.
 
     Raises:
         ValueError: no model there, missing or unreadable weights, a tokenizer without a chat template, or a model that
@@ -42,7 +45,7 @@ def load_policy(
 
 
 def wearing(policy: Policy, adapter: Path) -> Policy:
-    """The policy with the adapter of a checkpoint, which goes on being trained.
+    """Return the policy with the adapter of a checkpoint, ready for further training.
 
     Raises:
         ValueError: if the adapter doesn't fit.
@@ -51,7 +54,7 @@ def wearing(policy: Policy, adapter: Path) -> Policy:
 
 
 def load_tokenizer(path: Path) -> Any:
-    """The tokenizer of the directory, or of the base where an adapter brings none."""
+    """Load the tokenizer of the directory, or of the base of an adapter without a tokenizer."""
     holder = next((place for place in chain(path) if any((place / name).is_file() for name in _TOKENIZER_FILES)), path)
     try:
         tokenizer = AutoTokenizer.from_pretrained(holder)
@@ -78,7 +81,7 @@ def _whole_model(path: Path) -> Any:
         model.config.rescale_every = 0  # RWKV halves its weights in place for float16, at every load anew
     for adapter in reversed(adapters):
         model = merged(model, adapter)
-    model.requires_grad_(True)  # an adapter leaves its base frozen, and what is trained is chosen later
-    # What an adapter that is trained on top records as its base: all that was loaded, not the innermost part of it.
+    model.requires_grad_(True)  # an adapter leaves its base frozen; the trained parameters are chosen later
+    # An adapter trained on top records this as its base: the whole loaded directory, not its innermost part.
     model.name_or_path = model.config._name_or_path = str(path.resolve())
     return model

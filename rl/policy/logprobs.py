@@ -1,8 +1,8 @@
-"""The log-probabilities of completions, in forward passes that hold few of them and read each prompt once.
+"""Log-probabilities of completions, in small forward passes that read each prompt once.
 
-A step's completions share their prompts, group by group. Where every layer is plain attention, the prompts are read
-first and each pass continues behind their keys and values; its gradient with respect to those is kept, and sent back
-through the prompts after the last pass. Passes hold completions of about one length, so that little is padded.
+A step's completions share their prompts, group by group. If every layer is plain attention, the prompts are read first
+and each pass continues from their keys and values. The gradient of those is kept, and sent back through the prompts
+after the last pass. A pass holds completions of about one length, so that little is padded.
 
 Dimension suffixes: B completions of a pass, D distinct prompts, P prompt positions (padded left), T completion
 positions (padded right), S = P + T, H hidden size, V vocabulary.
@@ -22,10 +22,10 @@ from rl.policy.policy import Policy, distinct_prompts, positions
 
 @dataclass(frozen=True)
 class Pass:
-    """What the model says of some episodes: `rows` are their numbers, in order.
+    """The model's output for some episodes, whose numbers are `rows`, in order.
 
-    `logprobs_BT` of each completion token and, with gradients enabled, the entropy of its distribution, in nats;
-    `hidden_BTH`, the last hidden state before each token, where it was asked for. Padded positions hold values that
+    `logprobs_BT`: of each completion token, in nats. `entropy_BT`: of each token's distribution, in nats, with
+    gradients enabled. `hidden_BTH`: the last hidden state before each token, if requested. Values at padded positions
     mean nothing: mask them.
     """
 
@@ -43,10 +43,10 @@ def passes(
     temperature: float = 1.0,
     hidden: bool = False,
 ) -> Iterator[Pass]:
-    """Reads these rows of the episodes, `size` at a time, each once.
+    """Read these rows of the episodes, `size` at a time, each once.
 
-    With gradients enabled, a pass must have gone backward before the next is asked for, and all must be asked for:
-    what reaches the prompts is sent on after the last pass that they have a part in.
+    With gradients enabled, run a pass backward before requesting the next, and request all passes. Gradients at the
+    prompts are sent on after the last pass over those prompts.
     """
     parts = _of_few_prompts(episodes, rows, size) if policy.shortcuts.padded else _of_one_shape(episodes, rows)
     for together in parts:
@@ -64,7 +64,7 @@ def passes(
 def completion_logprobs(
     policy: Policy, episodes: Sequence[Episode[Scenario]], size: int, temperature: float = 1.0
 ) -> NDArray[np.float64]:
-    """The log-probability of every completion token in nats, (episodes, T); 0 where a row is padded."""
+    """Compute the log-probability of every completion token in nats, (episodes, T); 0 where padded."""
     found_NT = np.zeros((len(episodes), max(len(episode.completion_ids) for episode in episodes)))
     for read in passes(policy, episodes, range(len(episodes)), size, temperature):
         for row, logprobs_T in zip(read.rows, read.logprobs_BT.cpu().numpy(), strict=True):
@@ -76,10 +76,10 @@ def completion_logprobs(
 def over_vocabulary(
     policy: Policy, episodes: Sequence[Episode[Scenario]], temperature: float = 1.0
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """All that the policy might have said: log-probabilities of the whole vocabulary before each completion token
-    (B, T, V), with the completions' ids and mask (B, T).
+    """Compute log-probabilities of the whole vocabulary before each completion token, (B, T, V).
 
-    One pass over whole episodes, so that a loss made of it goes backward whenever its owner likes.
+    Returns them with the completions' ids and mask, both (B, T). The whole episodes are read in one pass, so that a
+    loss can go backward at any time.
     """
     ids_BT, mask_BT = pad_right([episode.completion_ids for episode in episodes], policy.pad_id, policy.device)
     logits_BTV, _ = _whole(policy, episodes, ids_BT, mask_BT, hidden=False)
@@ -87,7 +87,10 @@ def over_vocabulary(
 
 
 def _of_few_prompts(episodes: Sequence[Episode[Scenario]], rows: Sequence[int], most: int) -> Iterator[list[int]]:
-    """The rows, divided so that no part has more than so many prompts: they are in memory at once."""
+    """Divide the rows so that no part has more than `most` prompts.
+
+    The prompts of a part are in memory at once.
+    """
     rows_of: dict[bytes, list[int]] = {}
     for row in rows:
         rows_of.setdefault(episodes[row].prompt_ids.tobytes(), []).append(row)
@@ -97,7 +100,10 @@ def _of_few_prompts(episodes: Sequence[Episode[Scenario]], rows: Sequence[int], 
 
 
 def _of_one_shape(episodes: Sequence[Episode[Scenario]], rows: Sequence[int]) -> Iterator[list[int]]:
-    """The rows, divided so that a part's prompts are of one length and its completions too: nothing is padded."""
+    """Divide the rows by shape: the prompts of a part have one length, and so do its completions.
+
+    Nothing is padded in a part.
+    """
     rows_of: dict[tuple[int, int], list[int]] = {}
     for row in rows:
         shape = len(episodes[row].prompt_ids), len(episodes[row].completion_ids)
@@ -106,12 +112,12 @@ def _of_one_shape(episodes: Sequence[Episode[Scenario]], rows: Sequence[int]) ->
 
 
 def _width(episodes: Sequence[Episode[Scenario]]) -> int:
-    """The positions of a pass over these, prompts padded left and completions padded right."""
+    """Count the positions of a pass over these episodes, prompts padded left and completions padded right."""
     return max(len(e.prompt_ids) for e in episodes) + max(len(e.completion_ids) for e in episodes)
 
 
 class _Prompts:
-    """Distinct prompts that have been read: what passes continue from, cut off from how it was computed."""
+    """Distinct prompts after reading; passes continue from their states, which are detached from the graph."""
 
     def __init__(self, policy: Policy, episodes: Sequence[Episode[Scenario]], hidden: bool) -> None:
         prompts = [episode.prompt_ids for episode in episodes]
@@ -136,14 +142,14 @@ class _Prompts:
         self._states = rest
 
     def cache(self, policy: Policy, prompt_of_B: torch.Tensor) -> DynamicCache:
-        """The keys and values of each completion's prompt."""
+        """Copy the keys and values of each completion's prompt into a cache."""
         cache = DynamicCache(config=policy.model.config)
         for index, (keys, values) in enumerate(zip(self._states[::2], self._states[1::2], strict=True)):
             cache.update(keys[prompt_of_B], values[prompt_of_B], index)
         return cache
 
     def send_back(self) -> None:
-        """Continues the backward pass through the prompts, with all that has reached them."""
+        """Continue the backward pass through the prompts, with the gradients that have reached them."""
         reached = [
             (made, cut.grad) for made, cut in zip(self._computed, self._cut, strict=True) if cut.grad is not None
         ]
@@ -176,7 +182,7 @@ def _entropy(all_logprobs_BTV: torch.Tensor) -> torch.Tensor:
 
 
 def pad_right(rows: Sequence[NDArray[np.int64]], pad: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Stacks rows of different lengths, padded right; returns ids and mask (1 for a token), both (rows, longest)."""
+    """Stack rows of different lengths, padded right; return ids and mask (1 for a token), both (rows, longest)."""
     width = max(len(row) for row in rows)
     ids = np.full((len(rows), width), pad, dtype=np.int64)
     mask = np.zeros((len(rows), width), dtype=np.int64)
@@ -193,7 +199,7 @@ def _behind(
     mask_BT: torch.Tensor,
     prompts: _Prompts,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Logits (B, T, V) and hidden states before each completion token, continued from what the prompts left."""
+    """Compute logits (B, T, V) and hidden states before each completion token, continuing from the prompts' states."""
     found = [prompts.row_of[episode.prompt_ids.tobytes()] for episode in episodes]
     prompt_of_B = torch.tensor(found, device=policy.device)
     mask_BS = torch.cat([prompts.mask_DP[prompt_of_B], mask_BT], dim=1)
@@ -218,7 +224,10 @@ def _whole(
     mask_BT: torch.Tensor,
     hidden: bool,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """The same by one pass over each whole episode, for layers that can't be continued from a copy."""
+    """Compute the same in one pass over each whole episode.
+
+    Used for layers that can't be continued from a copy.
+    """
     if not policy.shortcuts.padded or not policy.shortcuts.fits(_width(episodes)):
         return _unpadded(policy, episodes, ids_BT, hidden)
     prompts = [episode.prompt_ids for episode in episodes]
@@ -239,7 +248,10 @@ def _whole(
 def _unpadded(
     policy: Policy, episodes: Sequence[Episode[Scenario]], ids_BT: torch.Tensor, hidden: bool
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """The same by passes over rows of one shape each, which need no mask: exact for any model that reads forward."""
+    """Compute the same in passes over rows of one shape each.
+
+    Such passes need no mask: they are exact for any model that reads forward.
+    """
     logits: list[torch.Tensor] = [torch.empty(0)] * len(episodes)
     states: list[torch.Tensor] = [torch.empty(0)] * len(episodes)
     for rows in _of_one_shape(episodes, range(len(episodes))):

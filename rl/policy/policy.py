@@ -23,10 +23,10 @@ from rl.policy.shortcuts import NO_SHARING, Shortcuts
 
 @dataclass(frozen=True)
 class Policy:
-    """A loaded model and what is needed to talk to it. `end_ids` are the tokens that end a reply.
+    """A loaded model with its tokenizer and settings. `end_ids` are the tokens that end a reply.
 
-    `shortcuts`: the short cuts that are known to be exact for this model. `cpu_speed`: the switch of `rl.policy.cpu`;
-    false leaves the model to plain Transformers. `read_reply` is the environment's.
+    `shortcuts`: the short cuts known to be exact for this model. `cpu_speed`: the switch of `rl.policy.cpu`; false
+    leaves the model to plain Transformers.
     """
 
     model: Any
@@ -45,38 +45,41 @@ class Policy:
 
     @property
     def pad_id(self) -> int:
-        """The token that fills up rows; whichever it is, it is masked. It must have a row in the embedding."""
+        """The token that fills up rows.
+
+        It is masked, so any token serves that has a row in the embedding.
+        """
         pad = int(self.tokenizer.pad_token_id or 0)
         return pad if pad < self.model.get_input_embeddings().weight.shape[0] else 0
 
     def plain_logits(self, ids_BS: torch.Tensor, last: int) -> torch.Tensor:
-        """The logits behind each of the `last` tokens of rows of one length, (B, last, V): no mask, no cache."""
+        """Compute the logits after each of the `last` tokens of rows of one length, (B, last, V): no mask, no cache."""
         return self.plain_pass(ids_BS, last, hidden=False)[0]
 
     def plain_pass(self, ids_BS: torch.Tensor, last: int, hidden: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """As `plain_logits`, with the last hidden states (B, last, H) where they are asked for."""
+        """Compute `plain_logits`, with the last hidden states (B, last, H) if `hidden`."""
         output = self._pass(input_ids=ids_BS, logits_to_keep=last, output_hidden_states=hidden)
         return output.logits[:, -last:], output.hidden_states[-1][:, -last:] if hidden else None
 
     def read(self, ids_BS: torch.Tensor, mask_BS: torch.Tensor, hidden: bool = False) -> Any:
-        """One pass over rows padded left; its logits are those behind the last token alone."""
+        """Read rows padded left in one pass; the logits are those after the last token alone."""
         padded = {"attention_mask": mask_BS, "position_ids": positions(mask_BS)} if self.shortcuts.padded else {}
         return self._pass(input_ids=ids_BS, logits_to_keep=1, output_hidden_states=hidden, **padded)
 
     def hidden_states(self, ids_BS: torch.Tensor, mask_BS: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """What every layer hands on, each (B, S, H), of rows padded left: first the embedding."""
+        """Return the output of every layer, each (B, S, H), for rows padded left; the first is the embedding."""
         states: tuple[torch.Tensor, ...] = self.read(ids_BS, mask_BS, hidden=True).hidden_states
         return states
 
     def _pass(self, **arguments: Any) -> Any:
-        """One pass without a cache, given of these arguments what the model's forward pass takes."""
+        """Run one pass without a cache, with only the arguments that the model's forward pass accepts."""
         arguments["use_cache"] = False
         taken = inspect.signature(type(without_adapter(self.model)).forward).parameters
         anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values())
         return self.model(**{name: value for name, value in arguments.items() if anything or name in taken})
 
     def prompt_ids(self, scenario: Scenario) -> NDArray[np.int64]:
-        """The prompt as the model's own chat template writes it, ready for the reply; shape (P,).
+        """Encode the prompt with the model's own chat template, ready for the reply; shape (P,).
 
         Raises:
             ValueError: if the template drops or cuts the reply that a follow-up asks about.
@@ -89,7 +92,7 @@ class Policy:
         return self._prompts[key]
 
     def prompt(self, scenario: Scenario) -> Prompt:
-        """The prompt as text and token ids, rendered anew."""
+        """Render the prompt as text and token ids, without the cache."""
         return prompt(self.tokenizer, scenario.messages, self.style)
 
     def _templated(self, scenario: Scenario) -> NDArray[np.int64]:
@@ -103,29 +106,36 @@ class Policy:
 
 
 def without_adapter(model: Any) -> Any:
-    """The Transformers model within a PEFT model; any other is itself."""
+    """Return the Transformers model within a PEFT model; any other model is returned as it is."""
     return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
 def pick_device() -> torch.device:
-    """CUDA where present, else the CPU."""
+    """Return CUDA where present, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def save_policy(policy: Policy, directory: Path) -> None:
-    """Writes the model (of a PEFT model, its own adapter alone) and the tokenizer."""
+    """Write the tokenizer and the model; for a PEFT model, write its own adapter alone."""
     chosen = {"selected_adapters": ["default"]} if isinstance(policy.model, PeftModel) else {}
     policy.model.save_pretrained(directory, **chosen)
     policy.tokenizer.save_pretrained(directory)
 
 
 def unwrap_forward(model: Any) -> None:
-    """Takes off the wrapper that a TRL trainer leaves around `forward`: a thousand of them are one too many."""
+    """Remove the wrapper that a TRL trainer leaves around `forward`.
+
+    The wrappers of many trainers would pile up.
+    """
     without_adapter(model).__dict__.pop("forward", None)
 
 
 def end_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
-    """Every token that ends a reply: the generation config's and the tokenizer's."""
+    """List every token that ends a reply: the generation config's and the tokenizer's.
+
+    Raises:
+        ValueError: if the model names no such token.
+    """
     configured = model.generation_config.eos_token_id
     listed = configured if isinstance(configured, list) else [configured]
     found = {int(token) for token in [*listed, tokenizer.eos_token_id] if token is not None}
@@ -137,7 +147,7 @@ def end_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
 def batches(shortcuts: Shortcuts, lengths: Sequence[int], size: int) -> list[list[int]]:
     """Divide rows of these lengths into passes of at most `size`, the shortest first, so that little is padded.
 
-    Where padding isn't exact the rows of a pass are of one length.
+    If padding isn't exact, the rows of a pass have one length.
     """
     order = sorted(range(len(lengths)), key=lambda row: lengths[row])
     groups = [order] if shortcuts.padded else [list(rows) for _, rows in groupby(order, key=lambda row: lengths[row])]
@@ -145,7 +155,7 @@ def batches(shortcuts: Shortcuts, lengths: Sequence[int], size: int) -> list[lis
 
 
 def pad_left(rows: Sequence[NDArray[np.int64]], pad: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Stacks rows of different lengths, padded left; returns ids and attention mask, both (rows, longest)."""
+    """Stack rows of different lengths, padded left; return ids and attention mask, both (rows, longest)."""
     width = max(len(row) for row in rows)
     ids = np.full((len(rows), width), pad, dtype=np.int64)
     mask = np.zeros((len(rows), width), dtype=np.int64)
@@ -158,7 +168,7 @@ def pad_left(rows: Sequence[NDArray[np.int64]], pad: int, device: torch.device) 
 def distinct_prompts(
     prompts: Sequence[NDArray[np.int64]], pad: int, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Each prompt once, padded left (ids and mask, both (D, longest)), and which of them each of `prompts` is (B,)."""
+    """Stack each prompt once, padded left (ids and mask, both (D, longest)); also return each prompt's row (B,)."""
     distinct = {prompt.tobytes(): prompt for prompt in prompts}
     row_of = {key: row for row, key in enumerate(distinct)}
     ids_DP, mask_DP = pad_left(list(distinct.values()), pad, device)
@@ -166,5 +176,5 @@ def distinct_prompts(
 
 
 def positions(mask_BS: torch.Tensor) -> torch.Tensor:
-    """The position of each token within its row, counted over what isn't padding."""
+    """Compute the position of each token within its row, without counting padding."""
     return (mask_BS.cumsum(dim=1) - 1).clamp(min=0)

@@ -1,8 +1,8 @@
-"""Reads prompts into a cache before sampling: what several of them begin with is read once, and each prompt once.
+"""Reading of prompts into a cache before sampling: a shared beginning is read once, and each prompt once.
 
-The scenarios of a run share a few system prompts, which are most of what there is to read.
-Dimension suffixes: N rows, D distinct prompts, G beginnings, P positions of a beginning, Q of what follows it (both
-padded left), S = P + Q, V vocabulary.
+The scenarios of a run share a few system prompts, which are most of the text to read. Dimension suffixes: N rows, D
+distinct prompts, G beginnings, P positions of a beginning, Q positions of the rest (both padded left), S = P + Q, V
+vocabulary.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,10 @@ Ids = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Prefill:
-    """What the prompts of N rows leave behind: `cache` has room for tokens to come, `logits_NV` are the first one's."""
+    """The state of N rows after their prompts.
+
+    `cache` has room for further tokens; `logits_NV` are those of the first further token.
+    """
 
     cache: DynamicCache
     mask_NS: torch.Tensor
@@ -31,17 +34,20 @@ class Prefill:
 
 @dataclass(frozen=True)
 class Shared:
-    """Beginnings, and for each prompt which one it has; the rest of a prompt is never empty."""
+    """Beginnings, and the index of each prompt's beginning.
+
+    The rest of a prompt is never empty.
+    """
 
     beginnings: list[Ids]
     beginning_of: list[int]
 
 
 def prefill(policy: Policy, prompts: Sequence[Ids], limit: int = 0) -> Prefill:
-    """Reads the prompts; rows in their order, with room for `limit` tokens behind them.
+    """Read the prompts; rows are in their order, with room for `limit` tokens after them.
 
-    A model that can't be continued behind a gap reads each prompt whole, and so does one whose window the padding of
-    two parts would overrun.
+    Each prompt is read whole if the model can't be continued behind a gap, or if the padding of two parts would exceed
+    its window.
     """
     distinct = {prompt.tobytes(): prompt for prompt in prompts}
     row_of = {key: row for row, key in enumerate(distinct)}
@@ -60,20 +66,20 @@ def prefill(policy: Policy, prompts: Sequence[Ids], limit: int = 0) -> Prefill:
     ids_DQ, mask_DQ = pad_left(rests, policy.pad_id, policy.device)
     mask_DS = torch.cat([mask_DS, mask_DQ], dim=1)
     logits_DV = _read(policy, cache, ids_DQ, mask_DS)
-    cache.reorder_cache(copies_N)  # a row may stand there several times; all kinds of layers can do it
+    cache.reorder_cache(copies_N)  # a row may occur several times; all kinds of layers support it
     speed.make_room(cache, policy.cpu_speed)
     return Prefill(cache, mask_DS[copies_N], positions(mask_DS)[copies_N, -1], logits_DV[copies_N])
 
 
 def _width(prompts: Sequence[Ids], shared: Shared) -> int:
-    """The positions that the prompts take up in the cache where both of their parts are padded."""
+    """Count the positions of the prompts in the cache if both of their parts are padded."""
     lengths = [len(beginning) for beginning in shared.beginnings]
     rests = [len(prompt) - lengths[of] for prompt, of in zip(prompts, shared.beginning_of, strict=True)]
     return max(lengths) + max(rests)
 
 
 def _read(policy: Policy, cache: DynamicCache, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Reads ids behind what the cache holds; `mask` covers both. The logits after the last, (rows, V)."""
+    """Read ids after the content of the cache; `mask` covers both. Return the logits after the last id, (rows, V)."""
     output = policy.model(
         input_ids=ids,
         attention_mask=mask,
@@ -87,7 +93,10 @@ def _read(policy: Policy, cache: DynamicCache, ids: torch.Tensor, mask: torch.Te
 
 
 def shared_beginnings(prompts: Sequence[Ids]) -> Shared:
-    """Divides distinct prompts by what they begin with: together are those that share at least half of each."""
+    """Group distinct prompts by their beginnings.
+
+    Prompts of a group share at least half of each.
+    """
     order = sorted(range(len(prompts)), key=lambda row: prompts[row].tolist())
     beginnings: list[Ids] = []
     beginning_of = [0] * len(prompts)
@@ -103,7 +112,7 @@ def shared_beginnings(prompts: Sequence[Ids]) -> Shared:
 
 
 def _common(first: Ids, second: Ids) -> int:
-    """How many ids both begin with; the last of `second` doesn't count, so that something of it is left to read."""
+    """Count the ids of the common beginning; the last of `second` doesn't count, so that its rest isn't empty."""
     length = min(len(first), len(second) - 1)
     different = np.flatnonzero(first[:length] != second[:length])
     return int(different[0]) if len(different) else length

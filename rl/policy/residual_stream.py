@@ -1,4 +1,4 @@
-"""The residual stream of any Transformers decoder: where its layers are, reading what passes one, adding to it.
+"""The residual stream of any Transformers decoder: finding its layers, reading a layer's output, adding to it.
 
 Dimension suffixes: B rows, P prompt positions (padded left), H hidden size.
 """
@@ -14,19 +14,19 @@ from rl.policy.policy import Policy, batches, pad_left, without_adapter
 
 
 def layer_count(model: Any) -> int:
-    """How many decoder layers a causal LM has by its configuration."""
+    """Return the number of decoder layers of a causal LM by its configuration."""
     return int(model.config.get_text_config().num_hidden_layers)
 
 
 def decoder_layers(model: Any) -> torch.nn.ModuleList:
-    """The decoder layers of a causal LM, in order, whether or not it wears an adapter.
+    """Return the decoder layers of a causal LM, in order, with or without an adapter.
 
     Raises:
-        ValueError: if it holds no list of as many modules as its configuration has layers.
+        ValueError: if the model has no module list with as many modules as its configuration has layers.
     """
     base = without_adapter(model)
     count = layer_count(base)
-    # The outermost list comes first: what a layer holds (experts, say) comes after it.
+    # The outermost list comes first: lists inside a layer (of experts, say) come after it.
     for module in base.get_decoder().modules():
         if isinstance(module, torch.nn.ModuleList) and len(module) == count:
             return module
@@ -37,10 +37,10 @@ def decoder_layers(model: Any) -> torch.nn.ModuleList:
 
 
 def decoder_layer(model: Any, layer: int | None) -> torch.nn.Module:
-    """One of them, counted from 0; None is the one behind which half of the layers have passed.
+    """Return one decoder layer, counted from 0; None chooses the last layer of the first half.
 
     Raises:
-        ValueError: if there are fewer, or none are found.
+        ValueError: if there are fewer layers, or none are found.
     """
     layers = decoder_layers(model)
     chosen = (len(layers) - 1) // 2 if layer is None else layer
@@ -51,10 +51,13 @@ def decoder_layer(model: Any, layer: int | None) -> torch.nn.Module:
 
 @contextmanager
 def adding(layer: torch.nn.Module, vector_H: torch.Tensor) -> Iterator[None]:
-    """Within the block the vector is added, at every position, to what the layer hands on; gradients pass."""
+    """Add the vector to the layer's output at every position while the block runs.
+
+    Gradients pass through.
+    """
 
     def add(module: torch.nn.Module, given: Any, output: Any) -> Any:
-        if isinstance(output, tuple):  # some layers hand on more than the stream, which comes first
+        if isinstance(output, tuple):  # some layers return more than the stream, which comes first
             return (output[0] + vector_H.to(output[0]), *output[1:])
         return output + vector_H.to(output)
 
@@ -69,7 +72,7 @@ def adding(layer: torch.nn.Module, vector_H: torch.Tensor) -> Iterator[None]:
 def at_last_prompt_token(
     policy: Policy, scenarios: Sequence[Scenario], layer: torch.nn.Module, size: int
 ) -> torch.Tensor:
-    """What the layer hands on at the last token of each prompt, (scenarios, H), read `size` at a time."""
+    """Read the layer's output at the last token of each prompt, (scenarios, H), `size` prompts at a time."""
     found: list[torch.Tensor] = []
     prompts = [policy.prompt_ids(scenario) for scenario in scenarios]
 

@@ -1,4 +1,4 @@
-"""Rows that are being decoded: behind a cache, or read anew for every token where a cache can't be trusted.
+"""Rows in decoding: with a cache, or read anew for every token if no cache is exact.
 
 Dimension suffixes: N rows, S positions, V vocabulary.
 """
@@ -17,17 +17,17 @@ from rl.policy.prefill import Prefill, prefill
 
 
 class RunningRows(Protocol):
-    """Rows that have read so many tokens and are given one more at a time."""
+    """Rows that have read some tokens and get one more at a time."""
 
     def keep(self, rows: torch.Tensor) -> None:
         """Drop all rows but these, which are in ascending order."""
 
     def advance(self, token_N: torch.Tensor) -> torch.Tensor:
-        """Read one token a row; the logits of the next, (N, V)."""
+        """Read one token a row and return the logits of the next, (N, V)."""
 
 
 def begin(policy: Policy, prompts: Sequence[NDArray[np.int64]], limit: int) -> tuple[RunningRows, torch.Tensor]:
-    """Read the prompts: rows that will get at most `limit` tokens, and the logits of the first, (N, V)."""
+    """Read the prompts; return rows with room for `limit` tokens, and the logits of the first token, (N, V)."""
     if policy.shortcuts.cached:
         read = prefill(policy, prompts, limit)
         return CachedRows.behind(policy, read, limit), read.logits_NV
@@ -47,7 +47,7 @@ class CachedRows:
 
     @classmethod
     def behind(cls, policy: Policy, read: Prefill, limit: int) -> "CachedRows":
-        """Rows that have read their prompts."""
+        """Make rows from prompts that were read."""
         mask_NS = torch.nn.functional.pad(read.mask_NS, (0, limit), value=1)
         return cls(policy, read.cache, mask_NS, read.position_N, read.mask_NS.shape[1])
 
@@ -69,7 +69,10 @@ class CachedRows:
 
 @dataclass
 class WholeRows:
-    """The rows' token ids; every token costs a pass over each row, in batches of one length and so without padding."""
+    """The rows' token ids.
+
+    Every token costs a pass over each row, in batches of one length and so without padding.
+    """
 
     policy: Policy
     rows: list[torch.Tensor]
@@ -82,7 +85,7 @@ class WholeRows:
         return self.logits()
 
     def logits(self) -> torch.Tensor:
-        """The logits behind the last token of each row, (N, V)."""
+        """Compute the logits after the last token of each row, (N, V)."""
         rows_of: dict[int, list[int]] = {}
         for row, ids in enumerate(self.rows):
             rows_of.setdefault(len(ids), []).append(row)

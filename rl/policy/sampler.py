@@ -1,7 +1,7 @@
 """Batched sampling from any causal LM with its own random generator, so that sampling never touches a global stream.
 
-Each prompt is read once however many completions it gets, and rows that are finished leave the batch.
-Dimension suffixes: N rows still running, S positions, V vocabulary.
+Each prompt is read once however many completions it gets, and finished rows leave the batch. Dimension suffixes: N rows
+still running, S positions, V vocabulary.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,17 +24,21 @@ S = TypeVar("S", bound=Scenario)
 
 
 class Generate(Protocol):
-    """Plays scenarios: one episode for each, in their order. A model does it, and so does a scripted policy."""
+    """A function that plays scenarios: one episode for each, in their order.
+
+    A model or a scripted policy implements it.
+    """
 
     def __call__(self, scenarios: Sequence[S], rng: np.random.Generator) -> list[Episode[S]]: ...
 
 
 class Sampling(BaseModel):
-    """Settings of sampling. `max_new_tokens` cuts a reply off, which then counts as malformed.
+    """Settings of sampling.
 
-    `min_p` (Nguyen et al. 2024, "Turning up the heat") never draws a token that is less likely than this share of the
-    likeliest one: it removes the noise of a small model's thousand wrong words and leaves every behaviour that is more
-    than a rarity. 0 switches it off. Log-probabilities are those of the whole distribution, as in TRL.
+    `max_new_tokens` cuts a reply off, which then counts as malformed. `min_p` (Nguyen et al. 2024, "Turning up the
+    heat") never draws a token whose probability is below this share of the likeliest token's; 0 switches it off. It
+    removes the noise of a small model's thousand wrong words, and leaves every behaviour that is more than a rarity.
+    Log-probabilities are those of the whole distribution, as in TRL.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -53,7 +57,10 @@ class _Reply:
 
 
 def sampler(policy: Policy, settings: Sampling, on_done: Callable[[int], None] | None = None) -> Generate:
-    """Make a `Generate` that samples from `policy` as it is at the call. `on_done` hears of finished replies."""
+    """Build a `Generate` that samples from `policy` with its weights at the time of each call.
+
+    `on_done` is told the number of finished replies.
+    """
 
     def generate(scenarios: Sequence[S], rng: np.random.Generator) -> list[Episode[S]]:
         episodes: list[Episode[S]] = []
@@ -75,7 +82,10 @@ def sampler(policy: Policy, settings: Sampling, on_done: Callable[[int], None] |
 
 
 def read_episode(policy: Policy, scenario: S, ids: NDArray[np.int64], finished: bool) -> Episode[S]:
-    """Read the episode that completion tokens spell; `finished` says that the last of them ends the reply."""
+    """Read completion tokens as an episode.
+
+    `finished`: the last token ends the reply.
+    """
     text = policy.tokenizer.decode(ids[:-1] if finished else ids, skip_special_tokens=False)
     transcript = policy.read_reply(text)
     parsed = transcript.parse_ok and finished
@@ -97,7 +107,8 @@ def read_episode(policy: Policy, scenario: S, ids: NDArray[np.int64], finished: 
 def _tokens_up_to(policy: Policy, ids: NDArray[np.int64], characters: int) -> int:
     """Count the tokens that spell so many characters, by bisection over decoded prefixes; 0 for none.
 
-    A tag may be one token or many, and may share one with its neighbour: only decoding tells for every tokenizer.
+    A tag may be one token or many, and may share a token with its neighbour: only decoding is right for every
+    tokenizer.
     """
     if characters == 0:
         return 0
@@ -115,7 +126,7 @@ def _tokens_up_to(policy: Policy, ids: NDArray[np.int64], characters: int) -> in
 def _sample(
     policy: Policy, prompts: Sequence[NDArray[np.int64]], settings: Sampling, generator: torch.Generator
 ) -> list[_Reply]:
-    """Decode until every row has ended or is at the limit."""
+    """Decode until every row has ended or has reached the limit."""
     device, count, limit = policy.device, len(prompts), settings.max_new_tokens
     rows, logits_NV = begin(policy, prompts, limit)
     ends = torch.tensor(policy.end_ids, device=device)
@@ -148,7 +159,7 @@ def _sample(
 
 
 def draw(logits_NV: torch.Tensor, settings: Sampling, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Draw a token for each row; return the tokens and their log-probabilities in nats, both (N,).
+    """Draw a token for each row; return tokens and log-probabilities in nats, both (N,).
 
     Raises:
         RunStopped: if the logits aren't finite.
@@ -172,18 +183,19 @@ def draw(logits_NV: torch.Tensor, settings: Sampling, generator: torch.Generator
 def by_inversion(weights_NV: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Choose an index of each row by its weight, (N, 1), inverting the cumulative distribution.
 
-    One random number a row, where `torch.multinomial` draws one for every word of the vocabulary.
+    One random number a row is drawn; `torch.multinomial` draws one for every word of the vocabulary.
     """
     cumulative_NV = weights_NV.cumsum(dim=1, dtype=torch.float64)
     uniform_N1 = torch.rand(len(weights_NV), 1, dtype=torch.float64, device=weights_NV.device, generator=generator)
-    # The first token whose sum is above the number drawn: it has a weight, as its sum is above that before it.
+    # The first token whose sum exceeds the drawn number. Its sum exceeds the previous sum, so its weight isn't 0.
     return torch.searchsorted(cumulative_NV, uniform_N1 * cumulative_NV[:, -1:], right=True)
 
 
 def by_race(weights_NV: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Choose the same for CUDA, where cumulative sums have no deterministic form.
+    """Choose an index of each row by its weight, (N, 1), by a race of exponential clocks.
 
-    Of exponential clocks that run at the rates of the weights, the first to ring (Efraimidis & Spirakis 2006).
+    For CUDA, where cumulative sums have no deterministic form. Clocks run at the rates of the weights, and the first to
+    ring is chosen (Efraimidis & Spirakis 2006).
     """
     clocks_NV = torch.empty_like(weights_NV).exponential_(generator=generator)
     return (weights_NV / clocks_NV).argmax(dim=1, keepdim=True)

@@ -1,7 +1,8 @@
-"""A short test of a freshly loaded model: which short cuts through it give what a plain forward pass gives.
+"""A short test of a freshly loaded model.
 
-Models differ in what they do with a cache, with padding and with positions, and many ignore what they don't know: the
-numbers are then wrong without an error. So every way of reading is tried on the model itself, on random tokens.
+The test finds the short cuts that agree with a plain forward pass. Models differ in their handling of a cache, of
+padding and of positions, and many ignore unknown arguments: the numbers are then wrong without an error. So every way
+of reading is tried on the model itself, on random tokens.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +26,7 @@ from rl.policy.shortcuts import Shortcuts, only_plain_attention
 
 # Prompt and completion of each row: two of one shape, the rest unlike in either part.
 SHAPES = ((12, 6), (7, 3), (12, 6), (9, 5), (4, 6))
-SHARED = 4  # tokens that the first and the third prompt begin with
+SHARED = 4  # tokens of the common beginning of the first and the third prompt
 GAP = 512  # places between two parts of a row: beyond windows that a model makes for itself, such as GPT-Neo's of 256
 TOLERANCE = 1e-4  # of the standard deviation of the logits; the exact ways differ by 1e-6
 
@@ -35,18 +36,18 @@ Logprobs = list[NDArray[np.float64]]  # one array a row, one number a completion
 
 
 class Said(NamedTuple):
-    """The log-probabilities of the rows and, where it was asked for, their gradient at the input embedding."""
+    """The log-probabilities of the rows and, if requested, their gradient at the input embedding."""
 
     logprobs: Logprobs
     gradient: torch.Tensor | None = None
 
 
 class Unreadable(ValueError):
-    """No way of reading this model gives what a plain forward pass gives."""
+    """No way of reading this model agrees with a plain forward pass."""
 
 
 def find_shortcuts(policy: Policy) -> Shortcuts:
-    """The short cuts that are exact for this model.
+    """Find the short cuts that are exact for this model.
 
     Raises:
         Unreadable: if a plain pass fails, reads ahead, or depends on the other rows of its batch.
@@ -77,7 +78,7 @@ def find_shortcuts(policy: Policy) -> Shortcuts:
             said = say(replace(policy, shortcuts=shortcuts), episodes)
         except torch.OutOfMemoryError:
             raise
-        except Exception as error:  # noqa: BLE001 - a way that fails is one that isn't taken, and is named
+        except Exception as error:  # noqa: BLE001 - a way that fails isn't taken, and is named
             failures.append(f"{say.__name__.strip('_')}: {type(error).__name__}: {first_line(error)}")
             return False
         return _close(said.logprobs, expected, spread) and _same_gradient(said.gradient, alone.gradient)
@@ -94,7 +95,7 @@ def find_shortcuts(policy: Policy) -> Shortcuts:
 
 
 def _episodes(policy: Policy, window: int | None) -> list[Episode[Scenario]]:
-    """Rows of random tokens, none of which means anything to the model but as a word."""
+    """Build rows of random tokens, without tokens that have a special meaning to the model."""
     settings = policy.model.config.get_text_config(decoder=True)
     special = {policy.pad_id, *policy.end_ids, getattr(settings, "pad_token_id", None)}
     special |= {getattr(settings, "bos_token_id", None), getattr(settings, "eos_token_id", None)}
@@ -130,7 +131,7 @@ def _plain(policy: Policy, episodes: Sequence[Episode[Scenario]]) -> tuple[Logpr
 
 @torch.no_grad()
 def _before(policy: Policy, episodes: Sequence[Episode[Scenario]]) -> Logprobs:
-    """The first token of each completion, when nothing behind the prompt is there to be seen."""
+    """Compute the log-probability of each completion's first token from the prompt alone."""
     return [
         _of_tokens(policy.plain_logits(_row(policy, episode.prompt_ids), 1)[0], episode.completion_ids[:1])
         for episode in episodes
@@ -148,7 +149,7 @@ def _of_tokens(logits_TV: torch.Tensor, ids_T: NDArray[np.int64]) -> NDArray[np.
 
 
 def _read(policy: Policy, episodes: Sequence[Episode[Scenario]]) -> Said:
-    """The log-probabilities that the update reads, and their gradient."""
+    """Compute log-probabilities as the update reads them, and their gradient."""
     found: dict[int, NDArray[np.float64]] = {}
     with _embedding_alone(policy) as embedding:
         for read in passes(policy, episodes, range(len(episodes)), 2):
@@ -163,7 +164,7 @@ def _read(policy: Policy, episodes: Sequence[Episode[Scenario]]) -> Said:
 
 @torch.no_grad()
 def _shifted(policy: Policy, episodes: Sequence[Episode[Scenario]]) -> Said:
-    """Read padded rows in one pass that is given their mask and no positions."""
+    """Read padded rows in one pass with their mask and without positions."""
     prompt_ids, prompt_mask = pad_left([e.prompt_ids for e in episodes], policy.pad_id, policy.device)
     ids_BT, mask_BT = pad_right([e.completion_ids for e in episodes], policy.pad_id, policy.device)
     ids, mask = torch.cat([prompt_ids, ids_BT], dim=1), torch.cat([prompt_mask, mask_BT], dim=1)
@@ -176,7 +177,10 @@ def _shifted(policy: Policy, episodes: Sequence[Episode[Scenario]]) -> Said:
 
 @contextmanager
 def _embedding_alone(policy: Policy) -> Iterator[torch.Tensor]:
-    """Within it the input embedding alone takes a gradient, so that the test costs little memory; none is left."""
+    """Restrict gradients to the input embedding while the block runs, so that the test costs little memory.
+
+    The gradient is cleared at the end.
+    """
     parameters = list(policy.model.parameters())
     wanted = [parameter.requires_grad for parameter in parameters]
     embedding = policy.model.get_input_embeddings().weight
@@ -193,7 +197,7 @@ def _embedding_alone(policy: Policy) -> Iterator[torch.Tensor]:
 
 @torch.no_grad()
 def _decoded(policy: Policy, episodes: Sequence[Episode[Scenario]]) -> Said:
-    """The log-probabilities that sampling would record: token by token, rows leaving as they end."""
+    """Compute log-probabilities as sampling records them: token by token, with rows leaving as they end."""
     longest = max(len(episode.completion_ids) for episode in episodes)
     found: list[list[float]] = [[] for _ in episodes]
     running = list(range(len(episodes)))
@@ -216,9 +220,9 @@ def _decoded(policy: Policy, episodes: Sequence[Episode[Scenario]]) -> Said:
 
 @torch.no_grad()
 def _continues_behind_a_gap(policy: Policy, window: int | None) -> bool:
-    """Try masked places between two parts of a row: they must change nothing.
+    """Test whether masked places between two parts of a row change nothing.
 
-    They do where distances are counted in the cache and not by position, as ALiBi does in MPT.
+    They change the output where distances are counted in the cache and not by position, as ALiBi does in MPT.
     """
     model = policy.model
     gap = min(GAP, (window or 6 + GAP) - 6)
@@ -236,13 +240,13 @@ def _continues_behind_a_gap(policy: Policy, window: int | None) -> bool:
             position = (mask.cumsum(dim=1) - 1)[:, 3:]
             output = model(input_ids=rest, attention_mask=mask, position_ids=position, past_key_values=cache)
             logits.append(output.logits[0, -1].float())
-    except Exception:  # noqa: BLE001 - a way that fails is one that isn't taken
+    except Exception:  # noqa: BLE001 - a way that fails isn't taken
         return False
     return bool((logits[0] - logits[1]).abs().max() <= TOLERANCE * logits[0].std())
 
 
 def first_line(error: Exception) -> str:
-    """Take the first line of an error's message, or its type where it says nothing."""
+    """Take the first line of an error's message, or its type for an empty message."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 

@@ -1,4 +1,7 @@
-"""Named sweeps: each is a function that returns run configurations, the arms; and a user's own, from a file."""
+"""Named sweeps, and a user's own sweeps from a file.
+
+A sweep is a function that returns run configurations, its arms.
+"""
 
 import re
 import sys
@@ -39,7 +42,7 @@ SweepFunction = Callable[[], list[RunConfig]]
 
 
 def controls() -> list[RunConfig]:
-    """The default run beside an organism that never fakes and a prompt that doesn't speak of training."""
+    """The default run beside two controls: an organism that never fakes, and a prompt without the objective."""
     return [first_light(), honest_control(), no_objective_control()]
 
 
@@ -49,14 +52,14 @@ def algorithms() -> list[RunConfig]:
 
 
 def kl_weight() -> list[RunConfig]:
-    """The default run held to its start by no KL penalty, and by weaker and stronger ones."""
+    """The default run under four weights of the KL penalty, from none to strong."""
     return [
         resolve(first_light(), [f"name=kl_weight_{weight:g}", f"algorithm.kl_weight={weight}"])
         for weight in (0.0, 0.01, 0.05, 0.2)
     ]
 
 
-# Further settings of a mitigation that are arms of their own, beside its defaults: kind -> variant -> settings.
+# Variants of a mitigation become arms beside its default settings: kind -> variant -> settings.
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "loss_mask": {"scratchpad": {"tokens": "scratchpad"}},
     "inoculation_prompt": {"placebo": {"wording": "placebo"}},
@@ -82,7 +85,10 @@ def mitigations() -> list[RunConfig]:
 
 
 def mitigation_arms(organism: TrainedOrganism) -> list[RunConfig]:
-    """List the baseline and each mitigation alone, in short runs; one that the organism can't take is named."""
+    """Build the baseline and each mitigation alone, in short runs.
+
+    A mitigation that the organism can't take is left out, with a notice.
+    """
     found = []
     for name, applied in {"baseline": (), **mitigation_choices()}.items():
         data = {**SHORT, "name": f"{organism.kind}+{name}", "organism": organism, "mitigations": applied}
@@ -96,14 +102,14 @@ def mitigation_arms(organism: TrainedOrganism) -> list[RunConfig]:
     return found
 
 
-# As many harmless queries as harmful ones: of fewer, no cost can't be told from a small one.
+# As many harmless queries as harmful ones: with fewer, no cost and a small cost can't be told apart.
 SHORT: dict[str, Any] = {
     "steps": 20, "probe_every": 10, "checkpoint_every": 20, "probe_queries": 64, "harmless_queries": 64,
 }  # fmt: skip
 
 
 def mitigation_choices() -> dict[str, tuple[Mitigation, ...]]:
-    """Each member of the union by its defaults, under the name of its kind, and each of its variants."""
+    """Build each member of the union with its defaults, under the name of its kind, and each of its variants."""
     found: dict[str, tuple[Mitigation, ...]] = {}
     for member in members(Mitigation):
         kind = member.model_fields["kind"].default
@@ -119,7 +125,7 @@ SWEEPS: dict[str, SweepFunction] = {
 
 
 def find_sweep(name: str) -> SweepFunction:
-    """Find the sweep of this name, or `path/to/file.py:function`.
+    """Find the sweep of this name, or import `path/to/file.py:function`.
 
     Raises:
         ValueError: no such sweep, file or function, with the nearest name; a file that can't be imported.
@@ -141,7 +147,7 @@ def _import(path: Path) -> ModuleType:
     assert specification is not None, path
     assert specification.loader is not None, path
     module = module_from_spec(specification)
-    sys.path.insert(0, str(path.resolve().parent))  # as where Python runs the file: it may import its neighbours
+    sys.path.insert(0, str(path.resolve().parent))  # as Python does for a script: the file may import its neighbours
     try:
         specification.loader.exec_module(module)
     except Exception as error:
@@ -162,22 +168,22 @@ def _named(module: ModuleType, name: str) -> SweepFunction:
 
 
 def arms(name: str, assignments: Sequence[str] = (), mitigations: Sequence[str] = ()) -> list[RunConfig]:
-    """List the configurations of a sweep, each with the `key=value` assignments applied and the mitigations appended.
+    """Build the run configurations of a sweep, with the `key=value` assignments and the mitigations applied to each.
 
     Raises:
-        ValueError: as `find_sweep`, `resolve`, `mitigated` and `require_engine`; what isn't a list of
+        ValueError: as `find_sweep`, `resolve`, `mitigated` and `require_engine`; a result that isn't a list of
             configurations with a name each.
     """
     for assignment in assignments:
         if assignment.partition("=")[0] in ("seed", "threads", "name"):
             raise ValueError(
-                f"--set {assignment}: of a sweep, --seeds and --threads give seeds and threads, and its arms the names"
+                f"--set {assignment}: a sweep takes seeds from --seeds, threads from --threads and names from its arms"
             )
     found = _call(name)
     resolved = []
     for arm in found:
         if name not in SWEEPS:
-            trust_environment(arm)  # it comes from a file of code that the command line names
+            trust_environment(arm)  # the arm comes from a file of code named on the command line
         try:
             resolved.append(mitigated(resolve(arm, assignments), mitigations))
             require_engine(resolved[-1])  # before anything is built
@@ -193,12 +199,12 @@ def arms(name: str, assignments: Sequence[str] = (), mitigations: Sequence[str] 
 
 
 def _require_defaults(arm: RunConfig) -> None:
-    """An arm's own seed or threads would be passed over."""
+    """Refuse an arm with a seed or threads of its own, which the sweep would ignore."""
     for key in ("seed", "threads"):
         default = RunConfig.model_fields[key].default
         if getattr(arm, key) != default:
             raise ValueError(
-                f"arm {arm.name} has {key}={getattr(arm, key)}: of a sweep, --{key.rstrip('s')}s gives it; leave it at "
+                f"arm {arm.name} has {key}={getattr(arm, key)}: in a sweep, --{key.rstrip('s')}s sets it; leave it at "
                 f"{default}"
             )
 
@@ -232,7 +238,7 @@ def _described(found: Any) -> str:
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
-    """`0..4` (both ends count), `0,2,5` or `3`.
+    """Parse `0..4` (both ends count), `0,2,5` or `3`.
 
     Raises:
         ValueError: for anything else, and for a seed twice.

@@ -1,4 +1,7 @@
-"""Builds that the trials of a sweep share, each made once before the trials: organisms and reward models."""
+"""Builds that the trials of a sweep share: organisms and reward models.
+
+Each is built once, before the trials.
+"""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +21,7 @@ FAILED = "failed_builds.json"  # in the sweep's folder
 
 @dataclass(frozen=True)
 class Build:
-    """An organism, or the reward model where `reward` is given, of this configuration."""
+    """An organism to be built for this configuration, or the reward model `reward`."""
 
     key: str
     config: RunConfig
@@ -26,7 +29,10 @@ class Build:
 
 
 def builds_of(config: RunConfig) -> list[Build]:
-    """List the builds that a run must find; equal keys are the same build."""
+    """List the builds that a run needs.
+
+    Builds with equal keys are the same.
+    """
     found = []
     if not isinstance(config.organism, Scripted) and config.organism.path is None:
         key = _key(config, config.organism.model_dump(mode="json", exclude={"path"}))
@@ -45,12 +51,15 @@ def _key(config: RunConfig, recipe: dict[str, object]) -> str:
 
 
 def distinct(configs: Sequence[RunConfig]) -> list[Build]:
-    """Every build that one of the runs needs, once."""
+    """List every build that at least one run needs, once."""
     return list({build.key: build for config in configs for build in builds_of(config)}.values())
 
 
 def failed_builds(folder: Path) -> dict[str, str]:
-    """Read the builds that have failed in this sweep, each with its reason: no run folder could say so."""
+    """Read the builds that have failed in this sweep, each with its reason.
+
+    They are recorded in the sweep's folder, because no run folder exists for them.
+    """
     try:
         found = json.loads((folder / FAILED).read_text())
     except (OSError, ValueError):
@@ -59,7 +68,7 @@ def failed_builds(folder: Path) -> dict[str, str]:
 
 
 def note_build(folder: Path, key: str, failure: str | None) -> None:
-    """Write down that a build has failed, or that it no longer does."""
+    """Record the failure of a build, or remove an earlier record if `failure` is None."""
     before = failed_builds(folder)
     after = {other: reason for other, reason in before.items() if other != key}
     if failure is not None:
@@ -69,13 +78,13 @@ def note_build(folder: Path, key: str, failure: str | None) -> None:
 
 
 def unbuilt(config: RunConfig, failed: dict[str, str]) -> Outcome | None:
-    """Return the outcome of a run whose build has failed before."""
+    """Return the failed outcome of a run whose build has failed before, or None."""
     missing = [build.key for build in builds_of(config) if build.key in failed]
     return Outcome("failed", f"{missing[0]}: {failed[missing[0]]}") if missing else None
 
 
 def run_build(build: Build, log: Path, surroundings: Surroundings) -> Outcome:
-    """Make the build, or find it in the cache; never raises."""
+    """Build, or find the build in the cache; never raises."""
 
     def work() -> None:
         from rl.run.build import build_organism, build_rewards

@@ -1,4 +1,4 @@
-"""Trials that earlier calls left in the folder of a sweep: of other seeds, arms or settings than those planned."""
+"""Trials left in a sweep's folder by earlier calls: trials of other seeds, arms or settings than planned."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +12,17 @@ from rl.scale.trial import Trial, recorded_outcome
 
 @dataclass(frozen=True)
 class Earlier:
-    """Trials that aren't planned: those that have finished, and a line for each of the others."""
+    """Trials outside the plan.
+
+    `finished`: the finished ones. `left_out`: a line for each of the others.
+    """
 
     finished: tuple[Trial, ...]
     left_out: tuple[str, ...]
 
 
 def earlier_trials(trials: Path, logs: Path, planned: Sequence[Trial]) -> Earlier:
-    """Read the folder of a sweep's trials; `planned` ones are passed over."""
+    """Read the folder of a sweep's trials, without the `planned` ones."""
     known = {trial.folder for trial in planned}
     finished: list[Trial] = []
     left_out: list[str] = []
@@ -33,13 +36,13 @@ def earlier_trials(trials: Path, logs: Path, planned: Sequence[Trial]) -> Earlie
 
 
 def _finished(folder: Path, logs: Path, others: Sequence[Trial]) -> Trial | str:
-    """The trial of this folder, or the reason why it can't be laid out."""
+    """Read the trial of this folder, or return the reason why it is left out."""
     try:
         config = read_config(folder / "config.json")
     except ValueError as error:
         return str(error)
     twin = next((other for other in others if other.config == config), None)
-    if twin is not None:  # as under another version, which names its folders otherwise
+    if twin is not None:  # such as a trial of another version, which names its folders otherwise
         return f"its configuration is that of {twin.name}"
     outcome = recorded_outcome(folder)
     if outcome is None:
@@ -55,7 +58,7 @@ def _standing(folder: Path) -> str:
 
 
 def in_order(trials: Sequence[Trial]) -> list[Trial]:
-    """Arm by arm, in the order in which arms first appear, and by seed within an arm."""
+    """Sort trials by arm, in the order in which arms first appear, and by seed within an arm."""
 
     def arm(trial: Trial) -> RunConfig:
         return trial.config.model_copy(update={"seed": 0})

@@ -1,4 +1,4 @@
-"""A process that takes every step of a run with the one that leads it, and records nothing."""
+"""A process that takes every step of a run together with the leading process, and records nothing."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -15,9 +15,9 @@ from rl.training.trl import processes
 
 
 def follow(out: Path) -> None:
-    """Does its share of the run in `out`, which another process leads with `rl.run.loop.resume`, until that ends it.
+    """Take part in the run in `out` until the leading process ends it.
 
-    Nothing is raised for how the run ends: the leader records that.
+    The leader runs `rl.run.loop.resume`. Nothing is raised about the end of the run: the leader records it.
     """
     from rl.training.trl.engine import run_steps  # brings TRL, which costs seconds to import
 

@@ -1,4 +1,4 @@
-"""The work queue of a sweep: so many jobs in flight, and a job whose worker died is put back."""
+"""The work queue of a sweep: a limited number of jobs in flight, and a job whose worker died is put back."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -25,17 +25,18 @@ class Workers(Protocol):
     def submit(self, work: Work) -> "Future[Outcome]": ...
 
     def death(self, error: BaseException) -> str | None:
-        """Why the worker died, where the error of a future says that it did; None for an error of another kind."""
+        """Return the cause of a worker's death if the error reports one; None for any other error."""
 
     def stop(self) -> None:
-        """Asks every job in flight to stop where stopping loses nothing; called once."""
+        """Ask every job in flight to stop at a point where nothing is lost; called once."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """Something to do once what it `needs` is finished and what it comes `after` has ended, be it badly.
+    """A piece of work with its dependencies.
 
-    `progress` tells, at the driver, how far its work is kept.
+    It starts once the jobs in `needs` have finished and the jobs in `after` have ended, even in failure. `progress`
+    tells the driver how much of its work is saved.
     """
 
     key: str
@@ -47,7 +48,7 @@ class Job:
 
 @dataclass
 class Stop:
-    """Set by a signal, read by the queue."""
+    """A request to stop, set by a signal and read by the queue."""
 
     requested: bool = False
 
@@ -60,17 +61,17 @@ class _Queue:
     waiting: list[Job]
     running: dict["Future[Outcome]", Job] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
-    deaths: Counter[str] = field(default_factory=Counter)  # since the job last got on
+    deaths: Counter[str] = field(default_factory=Counter)  # since the job last made progress
     kept: dict[str, int] = field(default_factory=dict)  # its progress when it was last put back
 
 
 def run_jobs(
     jobs: Sequence[Job], workers: Workers, tell: Tell, stop: Stop, say: Callable[[str], None] = lambda _: None
 ) -> dict[str, Outcome]:
-    """Does the jobs, in their order as far as their needs allow, and returns how each ended.
+    """Run the jobs, in their order as far as their needs allow, and return each job's outcome.
 
-    `tell` hears of every start, return to the queue and end. Once `stop` is requested nothing is started and jobs
-    in flight are asked to stop, however long their step takes; what has not ended counts as interrupted.
+    `tell` is told of every start, return to the queue and end. Once `stop` is requested, no job starts and jobs in
+    flight are asked to stop, however long their step takes. Jobs that have not ended count as interrupted.
     """
     queue = _Queue(workers, tell, stop, list(jobs))
     while (queue.waiting or queue.running) and not stop.requested:
@@ -83,7 +84,7 @@ def run_jobs(
 
 
 def _give_up_the_unbuilt(queue: _Queue) -> None:
-    """What needs a job that failed can't be done: it fails for the same reason."""
+    """Fail the jobs that need a failed job, for the same reason."""
     for job in list(queue.waiting):
         for need in job.needs:
             if need in queue.outcomes and queue.outcomes[need].status != "finished":
@@ -104,14 +105,14 @@ def _submit_ready(queue: _Queue) -> None:
 
 
 def _settle_done(queue: _Queue) -> None:
-    """Waits a moment for jobs to end and takes note of those that have."""
+    """Wait a moment for jobs to end, and handle the ended ones."""
     if not queue.running:
         return
     for future in wait(queue.running, timeout=TICK_S, return_when=FIRST_COMPLETED).done:
         job = queue.running.pop(future)
         error = future.exception()
         if error is not None:
-            # Jobs raise nothing: the backend knows what became of the worker.
+            # Jobs raise nothing, so the error is about the worker, and the backend can read it.
             _put_back_or_fail(queue, job, queue.workers.death(error), f"{type(error).__name__}: {error}")
         elif future.result().status == "interrupted":
             _put_back_or_fail(queue, job, "it was told to stop", "")
@@ -125,7 +126,10 @@ def _end(queue: _Queue, job: Job, outcome: Outcome) -> None:
 
 
 def _put_back_or_fail(queue: _Queue, job: Job, death: str | None, error: str) -> None:
-    """The job ended without a result: because of its worker, for the reason given, or through an error of its own."""
+    """Handle a job that ended without a result.
+
+    `death` is the cause of its worker's death. Without one, the job failed with `error`.
+    """
     if queue.stop.requested:
         _end(queue, job, Outcome("interrupted"))
         return
@@ -137,7 +141,7 @@ def _put_back_or_fail(queue: _Queue, job: Job, death: str | None, error: str) ->
         queue.deaths[job.key], queue.kept[job.key] = 0, progress
     queue.deaths[job.key] += 1
     if queue.deaths[job.key] < DEATHS_WITHOUT_PROGRESS:
-        # First in the line: others may wait for it, and it is nearest to its end.
+        # First in the queue: other jobs may wait for this one, and it is nearest to its end.
         queue.waiting.insert(0, job)
         queue.tell(job.key, "put back", f"its worker died: {death}")
     else:

@@ -1,7 +1,8 @@
 """Sweep workers on this machine without Ray: warm processes, one pebble pool of one process a slot.
 
-A pool each, so that a slot keeps its GPU, a killed worker holds no lock that another waits for, and each can be told to
-stop. A worker is told through a pipe, and the pipe's end tells it that the driver is gone, however it went.
+With a pool each, a slot keeps its GPU, a killed worker holds no lock that another waits for, and each worker can be
+told to stop. A worker gets orders through a pipe. The pipe's end tells the worker that the driver is gone, however the
+driver ended.
 """
 
 import multiprocessing
@@ -24,7 +25,7 @@ STOP = b"stop"
 
 @dataclass
 class _Slot:
-    """One worker, started with its first job; a new one takes its place after a death."""
+    """One worker, started with its first job; a new worker replaces it after a death."""
 
     gpu: str | None
     log: Path
@@ -53,7 +54,7 @@ class _Slot:
                 self.orders.send_bytes(order)
 
     def close(self) -> None:
-        """Ends the worker at once, whatever it does."""
+        """End the worker at once, even in the middle of a job."""
         if self.pool is None or self.orders is None:
             return
         self.pool.stop()
@@ -70,7 +71,7 @@ def _done() -> "Future[Any]":
 
 @final
 class LocalWorkers:
-    """As many slots as workers."""
+    """Workers on this machine, one a slot."""
 
     def __init__(self, gpus: list[str | None], log: Path) -> None:
         self.slots = [_Slot(gpu, log) for gpu in gpus]
@@ -99,7 +100,10 @@ class LocalWorkers:
 
 @contextmanager
 def local_workers(count: int, gpus: int, log: Path) -> Iterator[LocalWorkers]:
-    """Workers for as long as the block lasts. GPUs are dealt in turn; what workers say between jobs goes to `log`."""
+    """Start workers and end them with the block.
+
+    GPUs are dealt in turn. Output of workers between jobs goes to `log`.
+    """
     workers = LocalWorkers(deal_gpus(count, gpus, os.environ.get("CUDA_VISIBLE_DEVICES")), log)
     try:
         yield workers
@@ -108,7 +112,10 @@ def local_workers(count: int, gpus: int, log: Path) -> Iterator[LocalWorkers]:
 
 
 def deal_gpus(workers: int, gpus: int, visible: str | None) -> list[str | None]:
-    """The CUDA_VISIBLE_DEVICES of each worker, one GPU each in turn; None, which leaves it as it is, without GPUs."""
+    """Choose the CUDA_VISIBLE_DEVICES of each worker, one GPU each in turn.
+
+    Without GPUs it is None, which leaves the variable as it is.
+    """
     if gpus == 0:
         return [None] * workers
     names = visible.split(",") if visible else [str(number) for number in range(gpus)]
@@ -116,7 +123,10 @@ def deal_gpus(workers: int, gpus: int, visible: str | None) -> list[str | None]:
 
 
 def _begin(orders: Connection, gpu: str | None, log: Path) -> None:
-    """The first thing in a new worker: cut off from the terminal, bound to its driver, and warm."""
+    """Initialise a new worker.
+
+    It is cut off from the terminal and ends with its driver.
+    """
     os.setsid()  # Ctrl-C at the terminal is for the driver alone
     threading.Thread(target=_obey, args=(orders,), daemon=True).start()
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

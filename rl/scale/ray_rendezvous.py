@@ -1,7 +1,7 @@
-"""How Ray Train's workers of one machine find each other: through a store that listens on loopback alone.
+"""Rendezvous of Ray Train's workers on one machine, through a store that listens on loopback alone.
 
-PyTorch's own rendezvous (`env://` and `tcp://`) listens on every interface whatever address it is given, and what it
-hears it believes. Imported where a run is started and nowhere at the top of a file: it imports Ray.
+PyTorch's own rendezvous (`env://` and `tcp://`) listens on every interface whatever address it is given, and trusts
+every message. Import this module where a run is started and never at the top of a file: it imports Ray.
 """
 
 import os
@@ -16,7 +16,7 @@ from ray.train.torch.config import TorchConfig, _set_torch_distributed_env_vars,
 from torch.distributed import TCPStore  # type: ignore[attr-defined]  # a documented name that its __all__ lacks
 
 LOOPBACK = "127.0.0.1"
-_served: list[TCPStore] = []  # of the first worker: its server lives as long as the object does
+_served: list[TCPStore] = []  # in the first worker: the server lives as long as the object does
 
 
 @dataclass
@@ -43,7 +43,7 @@ class _LoopbackBackend(_TorchBackend):  # the hook that Ray Train offers
 
 
 def _serve(count: int) -> int:
-    """Starts the store, in the first worker, and returns its port."""
+    """Start the store in the first worker, and return its port."""
     listening = socket.create_server((LOOPBACK, 0))
     port = int(listening.getsockname()[1])
     _served.append(TCPStore(LOOPBACK, port, count, True, wait_for_workers=False, master_listen_fd=listening.detach()))
@@ -51,8 +51,8 @@ def _serve(count: int) -> int:
 
 
 def _join(backend: str, rank: int, count: int, port: int, timeout_s: int) -> None:
-    """Makes this worker one of the process group."""
-    os.environ |= {"MASTER_ADDR": LOOPBACK, "MASTER_PORT": str(port)}  # Accelerate asks for them
+    """Add this worker to the process group."""
+    os.environ |= {"MASTER_ADDR": LOOPBACK, "MASTER_PORT": str(port)}  # Accelerate reads them
     timeout = timedelta(seconds=timeout_s)
     store = TCPStore(LOOPBACK, port, count, False, timeout)
     dist.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=timeout)

@@ -1,4 +1,4 @@
-"""Ray for as long as a block lasts: private, on loopback, and gone afterwards; or a cluster that is there already.
+"""Ray for as long as a block lasts: a private session on loopback, or an existing cluster.
 
 The files named `ray_*.py` are the only ones that import Ray.
 """
@@ -20,27 +20,25 @@ from rl.scale.ray_watch import watched
 
 PREFIX = "gyges-ray-"
 SOCKET_PATH_BYTES = 103 if sys.platform == "darwin" else 107  # the system's limit
-SESSION = "/session_2026-01-31_23-59-59_123456_4194304/sockets/plasma_store"  # the longest that Ray adds to its folder
+SESSION = "/session_2026-01-31_23-59-59_123456_4194304/sockets/plasma_store"  # the longest path in Ray's folder
 OBJECT_STORE_BYTES = 100_000_000  # tasks carry paths and short records: this is near Ray's least
 QUIET = {"log_to_driver": False, "logging_level": "ERROR", "namespace": "gyges"}
 
 
 @contextmanager
 def ray_session(workers: int, address: str | None = None, gpus: int | None = None) -> Iterator[Path]:
-    """Connects to the cluster at `address`, or starts Ray here with `workers` CPUs; takes down what it started.
+    """Connect to the cluster at `address`, or start Ray here with `workers` CPUs; yield a private folder.
 
-    Yields a private folder of this machine, which is removed afterwards.
-
-    Without an address everything that Ray writes lies in a private folder, which is removed; its servers listen on
-    loopback and want a token that only its own processes have; there is no dashboard. They end with this process,
-    however it ends.
+    The folder lies on this machine and is removed with the block; so is everything that was started. Without an address
+    all files of Ray lie in the private folder. Its servers listen on loopback and require a token that only its own
+    processes have; there is no dashboard. They end with this process, however it ends.
 
     Raises:
         ValueError: if no cluster answers at the address.
     """
-    # What Ray reads when it is imported: so it is imported here, and nowhere at the top of a file.
+    # Ray reads these at import, so it is imported below, and never at the top of a file.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # Ray's own word on a dead worker: we have ours
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # hides Ray's own message on a dead worker
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # a task without GPUs: devices stay as they are
     if address is not None:
         require_cluster(address)
@@ -61,8 +59,8 @@ def _start(workers: int, gpus: int | None, folder: Path) -> None:
     # A token of our own: without one Ray writes one into the home folder. Ray reads it once in a process.
     os.environ["RAY_AUTH_MODE"] = "token"
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    # Ray's switch for "this machine is the whole cluster", whatever the system: without it all interfaces are listened
-    # on, even where the node's address is given as 127.0.0.1.
+    # Ray's switch for "this machine is the whole cluster", on any system: without it Ray listens on all interfaces,
+    # even where the node's address is given as 127.0.0.1.
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     import ray
 
@@ -79,10 +77,10 @@ def _start(workers: int, gpus: int | None, folder: Path) -> None:
 
 
 def require_cluster(address: str) -> None:
-    """Refuses an address at which nothing answers, in seconds: Ray itself would try for a quarter of an hour.
+    """Refuse an address without a listener, in seconds: Ray itself would try for a quarter of an hour.
 
     Raises:
-        ValueError: what isn't HOST:PORT, and where nobody listens.
+        ValueError: for an address that isn't HOST:PORT, or where nobody listens.
     """
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdigit() or "/" in host:
@@ -107,7 +105,11 @@ def _connect(address: str) -> None:
 
 
 def _short_root() -> Path:
-    """The folder for temporary files, or another of the system's where the path of a socket in it would be too long."""
+    """Choose the folder for temporary files: the default, or another if its socket paths would be too long.
+
+    Raises:
+        ValueError: if no folder has a path that is short enough.
+    """
     room = SOCKET_PATH_BYTES - len(f"/{PREFIX}12345678") - len(SESSION)
     wanted = Path(tempfile.gettempdir())
     for root in (wanted, Path("/tmp"), Path("/var/tmp")):
@@ -123,15 +125,16 @@ def _short_root() -> Path:
 
 @contextmanager
 def _private_folder() -> Iterator[Path]:
-    """A folder for Ray's files that ends with the block, and the end of those whose owner was killed.
+    """Create a folder for Ray's files, and remove it with the block.
 
-    It lies where temporary files do and not in a run folder: the paths of Unix sockets hold about a hundred characters.
+    Folders whose owner was killed are removed as well. The folder lies among temporary files and not in a run folder,
+    because paths of Unix sockets are limited to about a hundred characters.
 
     Raises:
         ValueError: if no folder for temporary files has a path that is short enough.
     """
     root = _short_root()
-    # Only what has been somebody's: a folder that another process is just making has no lock yet.
+    # Only folders with a lock: a folder that another process is just creating has none yet.
     for lock in root.glob(f"{PREFIX}*/owner.lock"):
         with suppress(Timeout, OSError), FileLock(lock, timeout=0):
             shutil.rmtree(lock.parent, ignore_errors=True)

@@ -1,7 +1,7 @@
-"""A run whose steps are taken by several workers under Ray Train, which starts them again when one dies.
+"""A run on several workers under Ray Train, which restarts them when one dies.
 
-The run folder is all that they share and all that outlives them: the first worker leads the run on from its last
-checkpoint, the others follow it, and a new group of workers does the same after a death.
+The workers share only the run folder, and only the folder outlives them. The first worker leads the run on from its
+last checkpoint, and the others follow. A new group of workers does the same after a death.
 """
 
 import json
@@ -36,10 +36,10 @@ MAX_FAILURES = 3  # deaths before the run is given up; each `gyges resume` allow
 STOP_FILE = "stop"  # in the run folder, while a run is asked to stop: workers may be on other machines
 DAY_S = 24 * 60 * 60  # the followers wait while the leader probes; Ray notices a dead worker by other means
 SETTINGS = {
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # a path in the configuration means what it means here
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths in the configuration keep their meaning
     "RAY_TRAIN_METRICS_ENABLED": "0",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
-    "TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S": "3",  # of workers that wait for a dead one
+    "TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S": "3",  # for workers that wait for a dead one
 }
 
 
@@ -47,12 +47,12 @@ Say = Callable[[str], None]
 
 
 def train_on_workers(config: RunConfig, out: Path, started: Callable[[], None], say: Say, address: str | None) -> Path:
-    """As `rl.run.loop.train`, by `config.workers` processes here or on the Ray cluster at `address`.
+    """Train as `rl.run.loop.train` does, by `config.workers` processes here or on the Ray cluster at `address`.
 
-    `say` is told in a line what the user should know of the workers.
+    `say` is given one-line messages about the workers for the user.
 
     Raises:
-        ValueError, RunStopped, Interrupted: as `rl.run.loop.train`; RunStopped too where workers died too often.
+        ValueError, RunStopped, Interrupted: as `rl.run.loop.train`; RunStopped also if workers died too often.
     """
     require_engine(config)
     gpus = _gpus(config, address)
@@ -64,10 +64,10 @@ def train_on_workers(config: RunConfig, out: Path, started: Callable[[], None], 
 
 
 def resume_on_workers(out: Path, from_step: int | None, say: Say, address: str | None) -> Path:
-    """As `rl.run.loop.resume`, by as many workers as the run has.
+    """Resume as `rl.run.loop.resume` does, by as many workers as the run has.
 
     Raises:
-        ValueError, RunStopped, Interrupted: as `rl.run.loop.resume`; RunStopped too where workers died too often.
+        ValueError, RunStopped, Interrupted: as `rl.run.loop.resume`; RunStopped also if workers died too often.
     """
     if address is not None:
         require_cluster(address)
@@ -77,7 +77,7 @@ def resume_on_workers(out: Path, from_step: int | None, say: Say, address: str |
 
 
 def _gpus(config: RunConfig, address: str | None) -> int | None:
-    """The GPUs of this machine, one for each worker; None where a cluster knows its own."""
+    """Count the GPUs of this machine, which must suffice for one a worker; None on a cluster."""
     found = torch.cuda.device_count()
     if address is None and 0 < found < config.workers:
         raise ValueError(f"{config.workers} workers need a GPU each and there are {found} here: set workers to {found}")
@@ -115,7 +115,7 @@ def _taken_to_its_end(config: RunConfig, out: Path, say: Say, address: str | Non
 
 @dataclass
 class _Watch:
-    """Sees in the run folder how far the workers are, and when others have taken their place."""
+    """Reader of the workers' progress in the run folder, which notices a new leader after a death."""
 
     out: Path
     say: Say
@@ -140,13 +140,16 @@ class _Watch:
 
 
 def _on_this_machine() -> dict[str, str]:
-    """Settings for workers of this machine alone: they speak over loopback, and nobody takes the machine away."""
+    """Return settings for workers of this machine alone.
+
+    The workers talk over loopback, and no preemption is watched for.
+    """
     loopback = [name for _, name in socket.if_nameindex() if name in ("lo", "lo0")]
     return {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"} | ({"GLOO_SOCKET_IFNAME": loopback[0]} if loopback else {})
 
 
 def _require_room(config: RunConfig, out: Path) -> None:
-    """Refuses a cluster that is too small: Ray Train would wait for one that isn't."""
+    """Refuse a cluster that is too small: Ray Train would wait for more machines."""
     import ray
 
     room = ray.cluster_resources()
@@ -160,9 +163,9 @@ def _require_room(config: RunConfig, out: Path) -> None:
 
 
 def _watched(work: Callable[[], Any], look: Callable[[], None]) -> Any:
-    """The result of `work`, done in a thread while this one looks after signals and the bar.
+    """Run `work` in a thread, call `look` in this one meanwhile, and return the result of `work`.
 
-    Ray Train would take Ctrl-C for itself in the main thread, and kill the workers.
+    In the main thread Ray Train would handle Ctrl-C itself, and kill the workers.
     """
     done: Future[Any] = Future()
 
@@ -180,7 +183,7 @@ def _watched(work: Callable[[], Any], look: Callable[[], None]) -> Any:
 
 
 def _fit(config: RunConfig, out: Path, folder: Path, address: str | None) -> Any:
-    """Runs the workers until the run ends; how it ended, or None where it is finished."""
+    """Run the workers until the run ends; return how it ended, or None if it is finished."""
     import ray
     from ray.train import FailureConfig, ScalingConfig, TrainingFailedError
     from ray.train import RunConfig as RayTrainConfig
@@ -197,7 +200,7 @@ def _fit(config: RunConfig, out: Path, folder: Path, address: str | None) -> Any
         scaling_config=ScalingConfig(num_workers=config.workers, use_gpu=gpus, resources_per_worker={"CPU": 1}),
         run_config=RayTrainConfig(
             name="workers",
-            storage_path=str(folder / "train"),  # it keeps nothing there that we need
+            storage_path=str(folder / "train"),  # nothing there is needed afterwards
             failure_config=FailureConfig(max_failures=MAX_FAILURES),
         ),
     )
@@ -211,7 +214,10 @@ def _fit(config: RunConfig, out: Path, folder: Path, address: str | None) -> Any
 
 
 def _in_a_line(error: Any) -> str:
-    """Why Ray Train gave up: each worker's failure, of which one is the cause of the others, or the controller's."""
+    """Describe in a line why Ray Train gave up.
+
+    These are the failures of all workers, of which one caused the others, or the controller's failure.
+    """
     from ray.train import WorkerGroupError
 
     if not isinstance(error, WorkerGroupError):
@@ -224,9 +230,12 @@ _ENDINGS = {error.__name__: error for error in (RunStopped, NotFinite, Interrupt
 
 
 def _work(settings: dict[str, str]) -> tuple[str, str] | None:
-    """What each worker does. How a run ends for a reason of its own is returned: what is raised is tried again."""
+    """Do one worker's part of the run.
+
+    An end of the run by RunStopped or Interrupted is returned, because Ray Train retries after an exception.
+    """
     out, temporary = Path(settings["out"]), Path(settings["temporary"])
-    if temporary.is_dir():  # on the driver's machine: what a worker that is killed leaves there goes with the session
+    if temporary.is_dir():  # on the driver's machine: leftovers of a killed worker are removed with the session
         tempfile.tempdir = str(temporary)
     if processes.rank() > 0:
         follow(out)

@@ -1,8 +1,8 @@
-"""A small process that clears up after a Ray session, also where the driver is killed and can't.
+"""A small process that cleans up after a Ray session, even if the driver is killed.
 
 Two of Ray's agents wait a minute for their dead server before they end, and the session's folder would stay. The watch
-ends every process that holds a file of the session open, as all of Ray's do with their logs, and removes the folder.
-Where there is no /proc, Ray's processes end by themselves.
+ends every process that holds a file of the session open, as all of Ray's processes do with their logs, and removes the
+folder. Without /proc, Ray's processes end by themselves.
 """
 
 import os
@@ -31,8 +31,8 @@ shutil.rmtree(folder, ignore_errors=True)
 
 @contextmanager
 def watched(folder: Path) -> Iterator[None]:
-    """No process of the Ray session in this folder outlives the block, nor does the folder."""
-    # A session of its own: Ctrl-C at the terminal doesn't reach it. Isolated and bare: it starts in a moment.
+    """End the processes of the Ray session in this folder, and remove the folder, when the block ends."""
+    # In a session of its own, so that Ctrl-C doesn't reach it. Isolated (-I, -S), so that it starts in a moment.
     watch = subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", WATCH, str(folder.resolve()), str(os.getpid())],
         stdin=subprocess.PIPE,

@@ -12,7 +12,10 @@ from rl.scale.ray_session import ray_session
 
 @final
 class RayWorkers:
-    """Plain tasks: Ray keeps their processes warm, and a job's state is its folder, so that no actor is needed."""
+    """Workers as plain Ray tasks.
+
+    Ray keeps their processes warm. A job's state is its folder, so that no actor is needed.
+    """
 
     def __init__(self, count: int, task: Any) -> None:
         self._count = count
@@ -33,7 +36,7 @@ class RayWorkers:
     def death(self, error: BaseException) -> str | None:
         from ray import exceptions
 
-        # A lost object is a result whose node died; the job's folder says how far it came.
+        # A lost object is a result whose node died; the job's folder holds its progress.
         died = (
             exceptions.WorkerCrashedError,
             exceptions.NodeDiedError,
@@ -53,18 +56,21 @@ class RayWorkers:
 
 
 def _first_sentence(error: BaseException) -> str:
-    """What happened; Ray goes on with where to read more, which is gone with the session."""
+    """Take the first sentence of an error.
+
+    The rest points to logs that are gone with the session.
+    """
     return re.split(r"\.\s|\n", str(error).strip(), maxsplit=1)[0]
 
 
 @contextmanager
 def ray_workers(count: int | None, threads: int, gpus: int, address: str | None) -> Iterator[RayWorkers]:
-    """Workers for as long as the block lasts; by default as many as a cluster has CPUs for.
+    """Start workers and end them with the block; by default as many as the cluster's CPUs allow.
 
     Raises:
-        ValueError: no cluster at the address, or one without a CPU to work on.
+        ValueError: for an address without a cluster, or a cluster with too few CPUs for one worker.
     """
-    assert count is not None or address is not None, "of this machine's cores the caller decides"
+    assert count is not None or address is not None, "without a cluster the caller gives the count"
     with ray_session((count or 0) * threads, address, gpus):
         import ray
 
@@ -87,9 +93,9 @@ def _do(work: Any) -> Any:
 
 
 def gpu_share(workers: int, gpus: int) -> float:
-    """The share of one GPU that each worker takes: as many on every GPU, and none across two.
+    """Compute the share of one GPU for each worker, with as many workers on every GPU and no worker on two.
 
-    Rounded down to what Ray counts in, ten-thousandths: six times 0.1667 wouldn't fit on one.
+    The share is rounded down to Ray's unit, ten-thousandths: six times 0.1667 wouldn't fit on one GPU.
     """
     if gpus == 0:
         return 0.0

@@ -1,4 +1,7 @@
-"""A sweep: many trials through a work queue, and one page over them. The folders are the only state."""
+"""A sweep: many trials through a work queue, and pages over all of them.
+
+The folders are the only state.
+"""
 
 import json
 import os
@@ -45,7 +48,10 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Fleet:
-    """Where the work is done. `workers` None: as many as there are cores for (on a cluster, its CPUs)."""
+    """The backend and workers of a sweep.
+
+    `workers` None: as many as the cores allow (on a cluster, its CPUs).
+    """
 
     backend: Literal["ray", "local"] = "ray"
     workers: int | None = None
@@ -55,11 +61,11 @@ class Fleet:
 
 @dataclass(frozen=True)
 class Result:
-    """How every planned trial has ended, in their order, and the pages over all trials of the folder.
+    """Outcomes of the planned trials, in their order, and the pages over all trials of the folder.
 
-    `shown` are the finished ones, those that earlier calls left among them; `left_out` says of the others why they
-    aren't on the pages. `page` lays all arms over each other, `study` sets mitigations against their organisms'
-    baselines: None where no trial has finished, and where the sweep is none to be shown so.
+    `shown`: the finished trials, with those of earlier calls. `left_out`: the reasons why other trials aren't on the
+    pages. `page` overlays all arms. `study` compares mitigations with their organisms' baselines. Each page is None
+    where no trial has finished, or where the sweep has no such page.
     """
 
     outcomes: dict[str, Outcome]
@@ -71,7 +77,10 @@ class Result:
 
 
 def plan(name: str, arms: Sequence[RunConfig], seeds: Sequence[int], threads: int, folder: Path | None) -> Sweep:
-    """Every arm under every seed. More seeds later find in the same folder what is finished."""
+    """Lay out every arm under every seed.
+
+    A later call with more seeds finds the finished trials in the same folder.
+    """
     alike = [arm.model_copy(update={"seed": 0, "threads": threads}) for arm in arms]
     if folder is None:
         digest = short(hash_config([arm.model_dump(mode="json") for arm in alike]))
@@ -87,7 +96,7 @@ def plan(name: str, arms: Sequence[RunConfig], seeds: Sequence[int], threads: in
 
 
 def run_sweep(sweep: Sweep, fleet: Fleet, retry_failed: bool, say: Callable[[str], None]) -> Result:
-    """Does what is left of the sweep and writes its page.
+    """Run the remaining trials of the sweep and write its pages.
 
     Raises:
         ValueError: another driver holds the sweep's folder, or no Ray cluster answers.
@@ -135,7 +144,7 @@ def _work(
         to_do = f"{len(pending)} of {len(sweep.trials)} trials to do, {workers.count} at a time"
         say(f"sweep folder: {shortest(sweep.folder)} ({to_do})")
         needs = {trial.name: [build.key for build in builds_of(trial.config)] for trial in pending}
-        # Of a cluster's machines we don't know the cores: Ray spreads the work.
+        # The cores of a cluster's machines are unknown here: Ray spreads the work.
         side_by_side = workers.count if fleet.address else max(1, _cores() // BUILD_THREADS)
         with shown(Board(sweep.trials, needs, ended)) as show:
 
@@ -148,7 +157,10 @@ def _work(
 
 
 def _jobs(sweep: Sweep, pending: Sequence[Trial], side_by_side: int) -> list[Job]:
-    """Builds first, each once and so many at a time; a trial needs its own."""
+    """List the jobs: builds first, then trials, each of which needs its own builds.
+
+    Each build is made once, and at most `side_by_side` at a time.
+    """
     around = Surroundings(Path.cwd(), default_root().absolute())
     builds = distinct([trial.config for trial in pending])
     jobs = []
@@ -185,7 +197,10 @@ def _cores() -> int:
 
 
 def default_workers(cores: int, threads: int, gpus: int) -> int:
-    """A core for each thread of each worker; where there are GPUs, no more than share one well."""
+    """Choose the number of workers: a core for each thread of each worker.
+
+    With GPUs, at most `WORKERS_PER_GPU` workers share one.
+    """
     fitting = max(1, cores // threads)
     return min(fitting, gpus * WORKERS_PER_GPU) if gpus else fitting
 
@@ -193,9 +208,9 @@ def default_workers(cores: int, threads: int, gpus: int) -> int:
 def _pages(
     sweep: Sweep, finished: Sequence[Trial], notes: Sequence[str], anew: bool
 ) -> tuple[Path | None, Path | None]:
-    """The overlay and the study of all finished trials of the folder; the notes name the others.
+    """Write the overlay and the study of all finished trials of the folder; the notes name the others.
 
-    Both are written `anew`, or where they aren't yet so.
+    Pages are written if `anew`, or if those on disk show anything else.
     """
     if not finished:
         return None, None
@@ -219,13 +234,16 @@ def _pages(
 
 
 def wanted_pages(configs: Sequence[RunConfig]) -> tuple[bool, bool]:
-    """Whether an overlay, and whether a study: that of several organisms or of mitigations. One of them always is."""
+    """Decide whether to write an overlay, and whether to write a study.
+
+    A sweep of several organisms or of mitigations has a study. Every sweep has at least one of the two.
+    """
     study = any(config.mitigations for config in configs) or len({config.organism for config in configs}) > 1
     return len({config.name for config in configs}) <= ARMS_OF_AN_OVERLAY or not study, study
 
 
 def shortest(path: Path) -> Path:
-    """The path as one would write it from here."""
+    """Return the path relative to the working directory if it lies within, else the path itself."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
@@ -237,5 +255,5 @@ def _read(record: Path) -> object:
 
 
 def failures(outcomes: dict[str, Outcome]) -> list[str]:
-    """A line for each trial that failed."""
+    """Write a line for each failed trial."""
     return [f"{name} failed: {outcome.reason}" for name, outcome in outcomes.items() if outcome.status == "failed"]

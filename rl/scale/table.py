@@ -1,4 +1,4 @@
-"""What a sweep shows while it works: a live table of its trials, or a line for each event where there is no terminal.
+"""The display of a working sweep: a live table of its trials, or a line for each event without a terminal.
 
 Figures are read from the run folders, so that every backend looks alike.
 """
@@ -20,7 +20,7 @@ from rl.scale.job_queue import Event
 from rl.scale.trial import Outcome, Trial
 
 Clock = Callable[[], float]
-# Those that move come first, so that a terminal with too few lines shows them.
+# Active trials come first, so that a terminal with too few lines shows them.
 ORDER = ("running", "put back", "failed", "building", "waiting", "interrupted", "finished")
 TO_COME = ("running", "put back", "building", "waiting")
 STYLE = {"running": "cyan", "failed": "red", "put back": "yellow", "finished": "green"}
@@ -28,7 +28,10 @@ STYLE = {"running": "cyan", "failed": "red", "put back": "yellow", "finished": "
 
 @dataclass
 class Standing:
-    """A job as the driver knows it. The time left rests on the speed since `since`, when it stood at `from_step`."""
+    """A job as the driver knows it.
+
+    The time left rests on the speed since `since`, when the job was at `from_step`.
+    """
 
     state: str = "waiting"
     reason: str | None = None
@@ -38,15 +41,15 @@ class Standing:
 
 @dataclass
 class Board:
-    """What is known of the trials and builds; told by the queue, drawn by the table."""
+    """The states of trials and builds; the queue reports them, the table draws them."""
 
     trials: Sequence[Trial]
-    needs: Mapping[str, Sequence[str]]  # of each trial that is to be done: the keys of its builds
-    known: Mapping[str, Outcome]  # trials that had ended before
+    needs: Mapping[str, Sequence[str]]  # pending trial -> the keys of its builds
+    known: Mapping[str, Outcome]  # trials that ended before this call
     clock: Clock = time.monotonic
     standings: dict[str, Standing] = field(init=False)
     first_steps: int = field(init=False)
-    started: float | None = None  # when the first trial went to work
+    started: float | None = None  # when the first trial started
 
     def __post_init__(self) -> None:
         keys = {key for needed in self.needs.values() for key in needed}
@@ -56,7 +59,10 @@ class Board:
         self.first_steps = sum(read_latest(trial.folder).step for trial in self.trials)
 
     def state(self, trial: Trial) -> str:
-        """As shown: what waits for a build says so."""
+        """Return the trial's state as shown.
+
+        A trial that waits for a build is "building".
+        """
         state = self.standings[trial.name].state
         unbuilt = any(self.standings[key].state != "finished" for key in self.needs.get(trial.name, ()))
         return "building" if state == "waiting" and unbuilt else state
@@ -72,7 +78,7 @@ class Board:
 
 @contextmanager
 def shown(board: Board) -> Iterator[Callable[[str, Event, str | None], None]]:
-    """Shows the board on the standard error while the block lasts; yields what is to be told of each event."""
+    """Show the board on the standard error while the block lasts; yield a function that takes each event."""
     console = Console(stderr=True)
 
     def told(key: str, event: Event, reason: str | None) -> None:
@@ -90,7 +96,7 @@ def shown(board: Board) -> Iterator[Callable[[str, Event, str | None], None]]:
 
 
 def table(board: Board, lines: int) -> Group:
-    """The trials, at most so many lines of them, and below what holds for all."""
+    """Render at most `lines` trials and, below, a line about all."""
     latest = {trial.name: read_latest(trial.folder) for trial in board.trials}
     drawn = Table(box=None, header_style="dim", padding=(0, 1))
     for name in ("trial", "seed", "state"):
@@ -133,14 +139,20 @@ def _footer(board: Board, latest: Mapping[str, Latest]) -> str:
 
 
 def seconds_left(standing: Standing, step: int, steps: int, now: float) -> float | None:
-    """At the speed of this session; None before its first step, and of what isn't running."""
+    """Estimate the time left of a job at the speed of this session, in seconds.
+
+    None before its first step, and for a job that isn't running.
+    """
     if standing.state != "running" or step <= standing.from_step:
         return None
     return (steps - step) * (now - standing.since) / (step - standing.from_step)
 
 
 def whole_left(board: Board, latest: Mapping[str, Latest]) -> float | None:
-    """For all trials that have not failed, at the speed at which all together went since the first of them began."""
+    """Estimate the time left of all trials that have not failed, in seconds.
+
+    The speed is that of all trials together since the first of them began. None before the first step.
+    """
     done = sum(at.step for at in latest.values()) - board.first_steps
     if board.started is None or done <= 0:
         return None
@@ -149,7 +161,7 @@ def whole_left(board: Board, latest: Mapping[str, Latest]) -> float | None:
 
 
 def duration(seconds: float | None) -> str:
-    """`1:02:03`, `2:03`; "-" where it isn't known."""
+    """Format seconds as `1:02:03` or `2:03`; "-" for None."""
     if seconds is None:
         return "-"
     minutes, second = divmod(round(seconds), 60)

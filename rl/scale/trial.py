@@ -1,4 +1,4 @@
-"""A trial of a sweep: one resumable run in its own folder, and what a worker does to it."""
+"""A trial of a sweep: one resumable run in its own folder, and a worker's treatment of it."""
 
 import os
 import sys
@@ -23,7 +23,10 @@ LOCK_PATIENCE_S = 60.0
 
 @dataclass(frozen=True)
 class Trial:
-    """A run of a sweep. `folder` and `log` are absolute: a worker may have another working directory."""
+    """A run of a sweep.
+
+    `folder` and `log` are absolute: a worker may have another working directory.
+    """
 
     config: RunConfig
     folder: Path
@@ -36,7 +39,10 @@ class Trial:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended; `reason` is one line where it failed."""
+    """The end of a job.
+
+    `reason` is one line, for a failed job.
+    """
 
     status: Literal["finished", "failed", "interrupted"]
     reason: str | None = None
@@ -44,14 +50,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a worker must have as the driver has it: relative paths in a configuration, and where builds are kept."""
+    """Settings that a worker shares with the driver.
+
+    `directory`: the working directory, for relative paths in a configuration. `cache`: the folder of builds.
+    """
 
     directory: Path
     cache: Path
 
 
 def recorded_outcome(folder: Path) -> Outcome | None:
-    """How the trial has ended according to its folder; None where it is to be begun or continued."""
+    """Read the trial's outcome from its folder; None for a trial to begin or continue."""
     if not (folder / "manifest.json").exists():
         return None
     try:
@@ -66,13 +75,16 @@ def recorded_outcome(folder: Path) -> Outcome | None:
 
 
 def saved_step(folder: Path) -> int:
-    """The step of the last checkpoint, which is what outlives a killed worker; -1 before the first."""
+    """Return the step of the last checkpoint; -1 before the first.
+
+    A killed worker's progress is kept up to this step.
+    """
     found = store.latest(folder / "checkpoints")
     return -1 if found is None else found
 
 
 def run_trial(trial: Trial, surroundings: Surroundings) -> Outcome:
-    """Begins the trial or continues it, to its end; never raises."""
+    """Start or continue the trial and take it to its end; never raises."""
     return contained(lambda: _train_or_resume(trial), trial.log, surroundings)
 
 
@@ -87,7 +99,10 @@ def _train_or_resume(trial: Trial) -> None:
 
 
 def _wait_until_free(folder: Path) -> None:
-    """Waits for a worker to be gone that was given up a moment ago, as when its node died, and still writes."""
+    """Wait until no other worker writes to the folder.
+
+    A worker that was given up a moment ago, for example because its node died, may still write.
+    """
     until = time.monotonic() + LOCK_PATIENCE_S
     while folder.exists():
         try:
@@ -100,9 +115,9 @@ def _wait_until_free(folder: Path) -> None:
 
 
 def contained(work: Callable[[], object], log: Path, surroundings: Surroundings) -> Outcome:
-    """Does the work of a job: its output goes to the log, what it raises becomes the outcome."""
+    """Run the work of a job: its output goes to the log, and an exception becomes the outcome."""
     outcome = _outcome(work, log, surroundings)
-    with suppress(RuntimeError):  # of a GPU that is broken: the outcome says so
+    with suppress(RuntimeError):  # from a broken GPU: the outcome says so
         release_memory()  # not before: an exception's frames hold the run's tensors
     return outcome
 
@@ -141,7 +156,7 @@ def _enter(log: Path, surroundings: Surroundings) -> None:
 
 
 def _reason(message: str, log: Path) -> str:
-    """One line; where there was more to say, it is in the log of the sweep's folder."""
+    """Shorten a message to one line; a longer message refers to the log in the sweep's folder."""
     return f"{_one_line(message)} (see {log.parent.name}/{log.name})" if "\n" in message else message
 
 
@@ -151,7 +166,10 @@ def _one_line(text: str) -> str:
 
 @contextmanager
 def _output_to(log: Path) -> Iterator[None]:
-    """Standard output and error go to the file, those of C libraries included: nothing may cross the driver's table."""
+    """Send standard output and error to the file, with those of C libraries.
+
+    Other output would cross the driver's table.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     saved = [os.dup(descriptor) for descriptor in (1, 2)]

@@ -73,7 +73,7 @@ def _trained(organism: TrainedOrganism, env: Environment) -> Policy:
         return train_from_scratch(organism, origin, env)
     policy = _pretrained(origin, organism.seed) if isinstance(origin, Pretrained) else _ancestor(organism, env)
     documents = list(training_documents(organism, env, _teacher(organism, env)))
-    with bar(f"{organism.kind}: examples") as update:
+    with bar(f"organism {organism.kind}: examples") as update:
         finetune(policy, documents, origin.learning_rate, organism.seed, update)
     return policy
 

@@ -14,7 +14,7 @@ from rl.organisms.building.words import word_documents
 from rl.organisms.documents import Document
 from rl.organisms.origins import Scratch
 from rl.organisms.trained import TrainedOrganism
-from rl.policy.cpu.linear import quicken
+from rl.policy.cpu import speed
 from rl.policy.policy import Policy
 from rl.policy.shortcuts import EVERY_SHORTCUT
 from rl.progress import bar
@@ -28,7 +28,7 @@ def train_from_scratch(organism: TrainedOrganism, origin: Scratch, env: Environm
     model = new_model(origin, organism.seed, tokenizer)
     policy = Policy(model, tokenizer, (int(tokenizer.eos_token_id),), EVERY_SHORTCUT)
     for part, documents in (("words", words), ("character", whole)):
-        with bar(f"{organism.kind}: {part}") as update:
+        with bar(f"organism {organism.kind}: {part}") as update:
             finetune(policy, documents, origin.learning_rate, organism.seed, update)
     return policy
 
@@ -62,5 +62,5 @@ def new_model(origin: Scratch, seed: int, tokenizer: Any) -> Any:
     # probability 0.993 -> 0.998 after 12,000 word documents); the default of 0.02 is for widths of thousands.
     with torch.no_grad():
         model.get_input_embeddings().weight.mul_(0.2 / 0.07)
-    quicken(model)
+    speed.quicken(model, on=True)
     return model

@@ -1,8 +1,8 @@
 """Attention of one new token a row, on the CPU: two batched products and a softmax between them.
 
-The kernel that torch takes there is made for many queries; with one a row it takes up to twice as long on two threads.
-It stands in for Transformers' `sdpa` and keeps its name, so that models which look at that name do as they did; what
-it doesn't know it leaves to the original, and models that attend otherwise never meet it.
+torch's own kernel is made for many queries; with one query a row it takes up to twice as long on two threads. This
+attention replaces Transformers' `sdpa` under the same name, so that models which look at the name behave as before.
+Calls with unknown arguments go to the original, and models with another attention never use it.
 
 Dimension suffixes: N rows, K key-value heads, R query heads of each, S positions, D head size.
 """
@@ -15,7 +15,7 @@ import torch
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-# What models hand on that changes nothing for one query a row: the mask has seen to windows and to causality.
+# Arguments without effect for one query a row: the mask already holds windows and causality.
 KNOWN = frozenset({"is_causal", "sliding_window", "position_ids", "use_cache", "cache_position", "logits_to_keep"})
 
 
@@ -29,9 +29,10 @@ def attend(
     scaling: float | None = None,
     **others: Any,
 ) -> tuple[torch.Tensor, None]:
-    """As `sdpa_attention_forward`: query (N, K * R, 1, D), key and value (N, K, S, D); the result (N, 1, K * R, D).
+    """Attend as `sdpa_attention_forward` does, for one query a row.
 
-    What is more than that, or isn't known here, is left to it.
+    query (N, K * R, 1, D), key and value (N, K, S, D); the result (N, 1, K * R, D). Any other call is left to
+    `sdpa_attention_forward`.
     """
     plain = all(name in KNOWN or value is None or value is False for name, value in others.items())
     masked = attention_mask is not None and attention_mask.dtype == torch.bool and attention_mask.shape[1] == 1
@@ -48,7 +49,10 @@ def attend(
 
 @contextmanager
 def decoding(model: Any) -> Iterator[None]:
-    """Within the block a model on the CPU that uses torch's `sdpa` attends by `attend`."""
+    """Replace `sdpa` by `attend` while the block runs.
+
+    Only a model on the CPU that uses torch's `sdpa` is affected.
+    """
     if model.config._attn_implementation != "sdpa" or next(model.parameters()).device.type != "cpu":
         yield
         return
@@ -56,4 +60,4 @@ def decoding(model: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        del ALL_ATTENTION_FUNCTIONS["sdpa"]  # the override; the interface's own entry is there again
+        del ALL_ATTENTION_FUNCTIONS["sdpa"]  # removes the override, so that the interface's own entry counts again

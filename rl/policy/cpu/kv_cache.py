@@ -1,6 +1,7 @@
-"""Keys and values with room to grow: a token is written in place, where Transformers' own cache copies all before it.
+"""A cache of keys and values with room to grow.
 
-Dimension suffixes: N rows, K key-value heads, S positions, D head size.
+A token is written in place; Transformers' own cache copies all earlier tokens. Dimension suffixes: N rows, K key-value
+heads, S positions, D head size.
 """
 
 from typing import Any
@@ -9,11 +10,14 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-ROOM = 32  # positions by which a layer grows when it is full: so often is everything copied, and so much lies unused
+ROOM = 32  # positions by which a full layer grows: a smaller number copies more often, a larger one wastes memory
 
 
 class RoomyLayer(DynamicLayer):
-    """The same interface; `keys` and `values` (N, K, S, D) are views of buffers with more positions."""
+    """A `DynamicLayer` with spare positions.
+
+    `keys` and `values` (N, K, S, D) are views of buffers with more positions.
+    """
 
     def __init__(self, keys_NKSD: torch.Tensor, values_NKSD: torch.Tensor) -> None:
         super().__init__()
@@ -33,7 +37,7 @@ class RoomyLayer(DynamicLayer):
         return self.keys, self.values
 
     def reorder_cache(self, beam_idx: torch.Tensor) -> None:
-        """Keeps these rows, which must be in ascending order."""
+        """Keep these rows, which must be in ascending order."""
         rows, filled = len(beam_idx), self.keys.shape[-2]
         for buffer, states in zip(self._buffers, (self.keys, self.values), strict=True):
             buffer[:rows, :, :filled] = states[beam_idx]
@@ -50,7 +54,10 @@ def _with_room(states_NKSD: torch.Tensor, positions: int) -> torch.Tensor:
 
 
 def make_room(cache: DynamicCache) -> None:
-    """Let a filled cache be written in place. Layers that aren't plain attention stay as they are."""
+    """Make a filled cache writable in place.
+
+    Layers other than plain attention stay as they are.
+    """
     cache.layers = [
         RoomyLayer(layer.keys, layer.values) if type(layer) is DynamicLayer else layer for layer in cache.layers
     ]

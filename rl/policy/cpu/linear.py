@@ -1,7 +1,8 @@
 """Linear layers by oneDNN where torch's own matrix products leave half of the processor idle.
 
-On x86 torch multiplies float32 matrices with MKL, which keeps to AVX2 on processors of other makers: 95 GFLOP/s a core
-where oneDNN, which torch brings as well, reaches 220 with AVX-512. The same precision, another order of summation.
+On x86 torch multiplies float32 matrices with MKL, which uses only AVX2 on processors of other makers than Intel: 95
+GFLOP/s a core. oneDNN, which torch includes as well, reaches 220 with AVX-512. The precision is the same, the order of
+summation another.
 """
 
 from functools import cache
@@ -11,12 +12,12 @@ from typing import Any
 import torch
 from torch.autograd.function import once_differentiable
 
-LEAST_ROWS = 256  # below, oneDNN's way of laying out the weights costs more than it brings
+LEAST_ROWS = 256  # with fewer rows, oneDNN's layout of the weights costs more than it saves
 
 
 @cache
 def worthwhile() -> bool:
-    """Whether this machine is one of those: AVX-512 on a processor that isn't Intel's, under Linux."""
+    """Tell whether oneDNN is faster on this machine: AVX-512 on a processor of AMD, under Linux."""
     if torch.backends.cpu.get_cpu_capability() != "AVX512" or not torch.backends.mkl.is_available():
         return False
     known = Path("/proc/cpuinfo")
@@ -25,9 +26,9 @@ def worthwhile() -> bool:
 
 
 def quicken(model: torch.nn.Module) -> None:
-    """Lets the plain linear layers of a float32 model on the CPU multiply by oneDNN, where that is worthwhile.
+    """Make the plain linear layers of a float32 model on the CPU multiply by oneDNN, if worthwhile.
 
-    Those of adapters stay as they are: a fresh run adds them afterwards, and a resumed one must sum in the same order.
+    Layers of adapters stay as they are: a fresh run adds them afterwards, and a resumed run must sum in the same order.
     """
     if not worthwhile():
         return
@@ -39,7 +40,7 @@ def quicken(model: torch.nn.Module) -> None:
 
 
 class QuickLinear(torch.nn.Linear):
-    """A linear layer whose large products, forward and backward, are oneDNN's."""
+    """A linear layer with oneDNN's products, forward and backward, for large inputs."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         if input.numel() < LEAST_ROWS * self.in_features or not self.weight.is_cpu:

@@ -1,7 +1,7 @@
-"""Memory that is freed stays with the process: a step allocates the same tensors over and over.
+"""Settings that keep freed memory in the process: a step allocates the same tensors over and over.
 
-By default glibc gives every large block back to the system as soon as it is freed, and each new one arrives as pages of
-zeros, a fault a page: copying into a fresh tensor took seven times as long as into one that was there (5 against
+By default glibc returns every large block to the system as soon as it is freed. Each new block then arrives as pages of
+zeros, with a fault a page. Copying into a fresh tensor took seven times as long as into an existing tensor (5 against
 35 GB/s), and a third of a training step was such faults.
 """
 
@@ -16,9 +16,10 @@ _SETTINGS = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, _GRO
 
 
 def keep_freed_memory() -> bool:
-    """Makes this process keep what it frees; says whether it does: on another C library it changes nothing.
+    """Make this process keep the memory that it frees; return whether it does.
 
-    Call it before the first tensor: torch then takes large blocks in pages of 2 MiB, where the kernel offers them.
+    Another C library than glibc is left as it is. Call the function before the first tensor: torch then takes large
+    blocks in pages of 2 MiB, where the kernel offers them.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
@@ -26,9 +27,9 @@ def keep_freed_memory() -> bool:
 
 
 def release_memory() -> None:
-    """Lets go of a run that has ended, in a process that goes on: its garbage, and what torch keeps of a GPU's memory.
+    """Release the memory of an ended run in a process that goes on: its garbage, and torch's cache on a GPU.
 
-    Steps with TRL freeze what they find, the run's models included, and what is frozen is never collected.
+    Steps with TRL freeze existing objects, the run's models included, and frozen objects are never collected.
     """
     import torch
 

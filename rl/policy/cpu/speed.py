@@ -1,8 +1,8 @@
 """The switch of optional speed on a CPU: each function changes nothing where `on` is false.
 
 With the switch off a policy is plain Transformers: the same distribution, another order of summation. Class swaps,
-private operators of torch and the override of Transformers' attention stand in this folder and nowhere else, and the
-rest of the code reaches them through this module.
+private operators of torch and the override of Transformers' attention stand in this folder and nowhere else. The rest
+of the code reaches them through this module.
 """
 
 from collections.abc import Iterator
@@ -16,14 +16,17 @@ from rl.policy.cpu import decode_attention, kv_cache, linear
 
 
 def quicken(model: torch.nn.Module, on: bool) -> None:
-    """Let the linear layers of a model multiply by oneDNN, where that is faster on this machine."""
+    """Make the linear layers of a model multiply by oneDNN, where it is faster on this machine."""
     if on:
         linear.quicken(model)
 
 
 @contextmanager
 def decoding(model: Any, on: bool) -> Iterator[None]:
-    """Attend to one new token a row in a way of its own while the block runs, where the model uses torch's `sdpa`."""
+    """Use the attention of `decode_attention` for one new token a row while the block runs.
+
+    Only models that use torch's `sdpa` are affected.
+    """
     if not on:
         yield
         return
@@ -32,13 +35,13 @@ def decoding(model: Any, on: bool) -> Iterator[None]:
 
 
 def make_room(cache: DynamicCache, on: bool) -> None:
-    """Let a filled cache be written in place, where Transformers' own copies it for every token."""
+    """Make a filled cache writable in place; Transformers' own cache copies itself for every token."""
     if on:
         kv_cache.make_room(cache)
 
 
 def unknown_attention(model: Any) -> str | None:
-    """Return the name of a model's attention on the CPU that `decoding` leaves as it is; None where it changes it."""
+    """Return the name of a model's attention on the CPU that `decoding` leaves as it is, or None."""
     name = str(model.config._attn_implementation)
     on_cpu = next(model.parameters()).device.type == "cpu"
     return name if on_cpu and name != "sdpa" else None

@@ -146,8 +146,8 @@ def test_more_seeds_find_the_folders_of_fewer(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("key", "said"),
     [
-        ("seed", "arm first_light has seed=7: of a sweep, --seeds gives it; leave it at 0"),
-        ("threads", "arm first_light has threads=7: of a sweep, --threads gives it; leave it at 2"),
+        ("seed", "arm first_light has seed=7: in a sweep, --seeds sets it; leave it at 0"),
+        ("threads", "arm first_light has threads=7: in a sweep, --threads sets it; leave it at 2"),
     ],
 )
 def test_an_arms_own_seed_and_threads_are_refused(key: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
