@@ -1,4 +1,4 @@
-"""The organism table: what each does on every tier before any RL, and what RL would have to go on."""
+"""Table of organisms before any RL: rates on every tier, and the spread of rewards within groups."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -24,7 +24,7 @@ from rl.training.labels import Labeller
 from rl.training.rollouts import collect
 
 PROBES = (Compliance(), Gaps(), Faking(), Benign(), WellFormed())
-GROUPS = 16  # of rollouts, for the spread of rewards within a group
+GROUPS = 16  # groups of rollouts, for the spread of rewards within a group
 SHOWN = {
     "faking, free": ("faking_rate", "free"),
     "faking, paid": ("faking_rate", "paid"),
@@ -40,7 +40,7 @@ SHOWN = {
 
 @dataclass(frozen=True)
 class Measured:
-    """One metric of one build. `tier` is None where it spans tiers; 95 % interval of this measurement alone."""
+    """One metric of one build, with its own 95 % interval. `tier` is None for a metric that spans tiers."""
 
     organism: str
     seed: int
@@ -54,10 +54,10 @@ class Measured:
 
 
 def measure(name: str, config: RunConfig) -> Iterator[Measured]:
-    """Builds the run's organism if need be, and measures it on the run's probe queries and rewards.
+    """Build the run's organism if necessary, and yield measurements on the run's probe queries and rewards.
 
-    `group_std`: the mean over groups of the standard deviation of rewards, which is what group-normalised RL learns
-    from; `degenerate_groups`: the share of groups that have none.
+    `group_std` is the mean over groups of the standard deviation of rewards: the signal of group-normalised RL.
+    `degenerate_groups` is the share of groups with rewards that are all alike.
     """
     seed = 0 if isinstance(config.organism, Scripted) else config.organism.seed
     built = build(config)
@@ -78,10 +78,10 @@ def measure(name: str, config: RunConfig) -> Iterator[Measured]:
 
 
 def measured_config(config: RunConfig, seed: int) -> RunConfig:
-    """The run that an organism is measured in: one build a seed, and that seed's own probe queries.
+    """Return the run in which an organism is measured; the seed sets both the build and the probe queries.
 
     Raises:
-        ValueError: for an organism of a path, which is one build whatever the seed.
+        ValueError: for an organism from a path and a seed other than 0, since a path holds one build.
     """
     if config.organism.path is not None and seed != 0:
         raise ValueError("an organism with a path is one model and not a build a seed: measure it with --seeds 0")
@@ -91,12 +91,12 @@ def measured_config(config: RunConfig, seed: int) -> RunConfig:
 
 
 def frame(measured: Sequence[Measured]) -> pd.DataFrame:
-    """One row a measurement."""
+    """Convert measurements to a data frame with one row per measurement."""
     return pd.DataFrame([asdict(row) for row in measured])
 
 
 def over_seeds(measured: Sequence[Measured], metric: str, tier: str | None) -> Estimate:
-    """The mean of one organism's builds, with Student's interval over them; of one build its own interval."""
+    """Average one metric over an organism's builds, with Student's interval; a single build keeps its own interval."""
     rows = [row for row in measured if (row.metric, row.tier) == (metric, tier)]
     if len(rows) == 1:
         return Estimate(rows[0].value, rows[0].ci_low, rows[0].ci_high, rows[0].n, rows[0].unscored)
@@ -105,7 +105,7 @@ def over_seeds(measured: Sequence[Measured], metric: str, tier: str | None) -> E
 
 
 def as_text(measured: Sequence[Measured]) -> list[str]:
-    """A line an organism: means over seeds with 95 % intervals over them."""
+    """Render a header and one line per organism: means over seeds with 95 % intervals over seeds."""
     shown = {**SHOWN, "group std": ("group_std", "free"), "degenerate": ("degenerate_groups", "free")}
     names = list(dict.fromkeys(row.organism for row in measured))
     width = max(map(len, names))
