@@ -1,4 +1,4 @@
-"""The base classes of mitigations, with all that others may ask of one; the defaults are those of most."""
+"""Base classes of mitigations; the defaults of their declarations suit most mitigations."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -14,7 +14,7 @@ from rl.training.components import Need, StepComponents
 
 
 class BaseMitigation(BaseModel, ABC):
-    """A change of training, as `apply(components) -> components`, and the declarations that others read.
+    """Change of training, as `apply(components) -> components`, with declarations for the rest of the program.
 
     A subclass is a frozen value. It overrides the declarations that differ from the defaults here.
     """
@@ -25,62 +25,62 @@ class BaseMitigation(BaseModel, ABC):
 
     summary: ClassVar[str]  # a line for `gyges list mitigations`
     changes: ClassVar[frozenset[str]]  # the fields of `StepComponents` that `apply` replaces
-    needs: ClassVar[frozenset[Need]] = frozenset()  # held against the run by `rl.run.checks.needs`
+    needs: ClassVar[frozenset[Need]] = frozenset()  # checked by `rl.run.checks.needs`
     component: ClassVar[str | None] = None  # the reward component that it adds
-    texts: ClassVar[tuple[str, ...]] = ()  # what its scores keep as text, such as a question
+    texts: ClassVar[tuple[str, ...]] = ()  # names of the texts in its scores, such as a question
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """The names of the numbers that its scores keep; each may be missing from a score."""
+        """Names of the numbers in the mitigation's scores; a score may lack any of them."""
         return ()
 
     @property
     def consulted(self) -> BaseMonitor | None:
-        """The monitor that it asks about rollouts."""
+        """Monitor that the mitigation asks about rollouts."""
         return None
 
     @property
     def chosen_layer(self) -> int | None:
-        """The decoder layer that it acts on; None where no layer is set."""
+        """Decoder layer on which the mitigation acts; None if no layer is set."""
         return None
 
     @property
     def least_layers(self) -> int:
-        """The number of decoder layers that a model must have for `chosen_layer` to exist."""
+        """Number of decoder layers that `chosen_layer` requires of a model."""
         return 0
 
     @property
     def acts_in_training(self) -> bool:
-        """True where a training step sees it; a mitigation that no step sees suits every engine."""
+        """True if the mitigation changes a training step; a mitigation of deployment alone suits every engine."""
         return True
 
     @property
     def steers_deployment(self) -> bool:
-        """True where probes see another policy than the weights alone make."""
+        """True if probes see another policy than the weights alone make."""
         return False
 
     def unmet(self, env: Environment) -> str | None:
-        """Say what these settings need and the environment lacks, with the fix; None where nothing is missing.
+        """Name what the environment lacks for these settings, with the fix; None if nothing is missing.
 
-        Asked before anything is built, once the environment has met `needs`.
+        Called before anything is built, after the environment has met `needs`.
         """
         return None
 
     def further_questions(self, env: Environment) -> tuple[str, ...]:
-        """List every question that is put behind a reply: such prompts are checked before the run."""
+        """List every question that the mitigation puts behind a reply; the run checks such prompts first."""
         return ()
 
     def read_again(self, scenario: Scenario) -> list[Scenario]:
-        """List the prompts behind which a reply to `scenario` is read again: they are checked before the run."""
+        """List the prompts behind which the mitigation reads a reply to `scenario` again; the run checks them first."""
         return []
 
     @abstractmethod
     def apply(self, components: StepComponents) -> StepComponents:
-        """Return the components with the change. Touches no model: this is called with nothing built as well."""
+        """Return the changed components. Touches no model: `apply` is also called with nothing built."""
 
 
 class MonitoredMitigation(BaseMitigation):
-    """A mitigation that asks a monitor about each rollout."""
+    """Mitigation that asks a monitor about each rollout."""
 
     monitor: Monitor
 

@@ -1,4 +1,4 @@
-"""How training asks a monitor: once an episode, where rewards are scored; the score keeps the answer as a measure."""
+"""Monitors in training: each is asked once an episode, after scoring; the score keeps the answer as a measure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,12 +16,12 @@ UNJUDGED_PREFIX = "unjudged/"
 
 
 def measure_name(monitor: BaseMonitor) -> str:
-    """Name the measure that holds the monitor's probability."""
+    """Name the measure of the monitor's probability."""
     return MONITOR_PREFIX + monitor.name
 
 
 def unjudged_name(monitor: BaseMonitor) -> str:
-    """Name the measure that is 1 where the monitor couldn't judge; its mean is the share of such rollouts."""
+    """Name the measure of rollouts without a judgement: 1 for such a rollout, so that its mean is their share."""
     return UNJUDGED_PREFIX + monitor.name
 
 
@@ -34,9 +34,9 @@ def asked(
 ) -> list[Score]:
     """Return the scores with the monitor's probabilities among their measures.
 
-    An answer of the same monitor to an earlier mitigation stands: asked again, a monitor would cost as much and (where
-    it errs at random) might contradict itself. A rollout that can't be judged gets no probability. A step that has such
-    rollouts says of each rollout, by the measure `unjudged/NAME`, whether it is one.
+    An answer of the same monitor to an earlier mitigation is kept. A second question would cost as much again, and a
+    monitor with random errors might contradict itself. A rollout that can't be judged gets no probability. In a step
+    with such rollouts the measure `unjudged/NAME` is 1 for each of them and 0 for every other rollout.
     """
     key, missing = measure_name(monitor), unjudged_name(monitor)
     if all(key in score.measures or score.measures.get(missing) for score in scores):
@@ -53,7 +53,7 @@ def asked(
 
 
 def require_threshold_that_matters(monitor: BaseMonitor, threshold: float) -> None:
-    """Refuse a threshold that is set where no probability lies between 0 and 1.
+    """Refuse a threshold other than the default for a monitor whose probabilities are all 0 or 1.
 
     Raises:
         ValueError: in one line, with the fix.
@@ -66,7 +66,7 @@ def require_threshold_that_matters(monitor: BaseMonitor, threshold: float) -> No
 
 
 def watched(components: StepComponents, monitor: BaseMonitor) -> StepComponents:
-    """Return components that ask the monitor after the episodes are scored."""
+    """Return components whose reward asks the monitor after scoring."""
 
     def reward(episodes: Sequence[Episode[Scenario]], rng: np.random.Generator) -> list[Score]:
         return asked(monitor, episodes, components.reward(episodes, rng), components.models, rng)
@@ -77,7 +77,7 @@ def watched(components: StepComponents, monitor: BaseMonitor) -> StepComponents:
 def paying(
     components: StepComponents, monitor: BaseMonitor, component: str, pay: Callable[[float], float]
 ) -> StepComponents:
-    """Return components with one reward component more: `pay` of the monitor's probability.
+    """Return components with one more reward component: `pay` of the monitor's probability.
 
     A rollout that the monitor can't judge is unscored: it enters no gradient, and counts in `reward_error_rate`.
     """

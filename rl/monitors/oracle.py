@@ -1,4 +1,4 @@
-"""The monitor that repeats the environment's label, which the other monitors are held against."""
+"""Oracle monitor: the environment's label, as the standard for the other monitors."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal, final
@@ -15,8 +15,8 @@ from rl.training.models import Models
 class Oracle(BaseMonitor):
     """The environment's own label as 0 or 1: the ground-truth monitor of Gasteiger, Mikulik et al. 2025.
 
-    It is as exact as the label: where the environment labels by a classifier or a judge, their errors are in it. An
-    episode without a label can't be judged (NaN).
+    The oracle is as exact as the label: errors of a labelling classifier or judge are errors of the oracle. An episode
+    without a label can't be judged (NaN).
     """
 
     kind: Literal["oracle"] = "oracle"
