@@ -1,4 +1,4 @@
-"""Stops a run whose policy has collapsed, where the configuration asks for it."""
+"""Stop of a run whose policy has collapsed, if the configuration asks for the stop."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,12 @@ from rl.errors import RunStopped
 
 
 def vitals_of(row: StepRow) -> Vitals:
-    """The part of a step's record that tells whether the policy still writes."""
+    """Extract the figures of a step's record that show a collapse."""
     return Vitals(row.step, row.parse_rate, row.distinct_3grams, row.entropy)
 
 
 def require_no_collapse(steps_in_a_row: int | None, seen: Sequence[Vitals]) -> None:
-    """Stop a run that has been collapsed for so many steps. A start that was no better isn't a collapse.
+    """Stop a run that has been collapsed for `steps_in_a_row` steps. A bad start is no collapse.
 
     Raises:
         RunStopped: with the signs, and since when.

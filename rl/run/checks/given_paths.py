@@ -1,4 +1,4 @@
-"""The paths that a configuration names: a run that is continued or probed needs what it was started with."""
+"""Paths in a configuration: a continued or probed run needs every file of its start."""
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from rl.run.config import RunConfig
 
 
 def given_paths(config: RunConfig) -> dict[str, Path]:
-    """Every path in the settings by the name that `--set` knows it by: `rewards.helpfulness.path`."""
+    """Return every path in the settings under its name for `--set`, such as `rewards.helpfulness.path`."""
     return dict(_paths(config, ""))
 
 
@@ -25,10 +25,10 @@ def _paths(value: object, name: str) -> Iterator[tuple[str, Path]]:
 
 
 def require_given_paths(config: RunConfig, folder: Path, unneeded: Collection[str] = ()) -> None:
-    """Refuses to go on with the run in `folder` without what its configuration names, but for the `unneeded` parts.
+    """Refuse to go on with the run in `folder` if a path in its configuration is gone, except in `unneeded` parts.
 
     Raises:
-        ValueError: for a path that isn't there any more, with its setting.
+        ValueError: for a missing path, with its setting.
     """
     for name, path in given_paths(config).items():
         if name.partition(".")[0] not in unneeded and not path.exists():
@@ -39,6 +39,6 @@ def require_given_paths(config: RunConfig, folder: Path, unneeded: Collection[st
 
 
 def named(config: RunConfig, part: str) -> str:
-    """The part as an error names it, with the paths that it was given: ` (organism.path=/models/base)`."""
+    """Return the given paths of a part for an error, as in ` (organism.path=/models/base)`; empty without paths."""
     given = [f"{name}={path}" for name, path in given_paths(config).items() if name.partition(".")[0] == part]
     return f" ({', '.join(given)})" if given else ""

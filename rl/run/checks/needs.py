@@ -1,4 +1,4 @@
-"""Needs that organisms, rewards, mitigations and monitors declare, held against the run before anything is built."""
+"""Needs that organisms, rewards, mitigations and monitors declare, checked before anything is built."""
 
 from collections.abc import Callable, Iterable
 
@@ -15,7 +15,7 @@ from rl.training.components import Need
 
 
 def require_needs(config: RunConfig) -> None:
-    """Refuse a run that can't give one of its parts what the part declares to need.
+    """Refuse a run that doesn't meet the declared needs of its parts.
 
     Raises:
         ValueError: in one line, with the fix.
@@ -45,7 +45,7 @@ def _require_monitor(config: RunConfig, kind: str, monitor: BaseMonitor) -> None
 
 
 def _first_unmet(config: RunConfig, needs: Iterable[Need]) -> str | None:
-    """Return what the run lacks, with the fix; None where every need is met."""
+    """Return the first part that the run lacks, with the fix; None if every need is met."""
     return next((unmet for need in sorted(needs) if (unmet := UNMET[need](config)) is not None), None)
 
 
@@ -66,7 +66,7 @@ def _no_harmful_queries(config: RunConfig) -> str | None:
 
 
 def _no_tier_cues(config: RunConfig) -> str | None:
-    [scenario] = config.env.training_scenarios(np.random.default_rng(0), 1)  # a generator of its own: nothing moves
+    [scenario] = config.env.training_scenarios(np.random.default_rng(0), 1)  # a separate generator: the run's draws stay
     told = scenario.tells_tier and {"free", "paid"} <= set(scenario.cue.wordings)
     return None if told else _lacking(config, "prompts that tell the free tier from the paid one")
 
@@ -77,7 +77,7 @@ def _lacking(config: RunConfig, wanted: str) -> str:
 
 def _questions_unanswered(config: RunConfig) -> str | None:
     organism = config.organism
-    # Nobody here knows what a directory was shown: its model is taken to be able.
+    # The training of a model from a directory is unknown: the model is taken to be able.
     if organism.path is not None or organism.answers_questions:
         return None
     able = [str(m.model_fields["kind"].default) for m in members(Organism) if m.answers_questions]
@@ -93,7 +93,7 @@ def _no_cue_left(config: RunConfig) -> str | None:
     return "prompts that tell the tier, which tier_cue_dropout takes from all of them: set its share below 1"
 
 
-# For each need: None where the run meets it, else what is missing and the fix.
+# A check for each need: None if the run meets the need, else the missing part and the fix.
 UNMET: dict[Need, Callable[[RunConfig], str | None]] = {
     "answers_questions": _questions_unanswered,
     "author": _no_author,
