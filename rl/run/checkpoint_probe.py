@@ -1,4 +1,4 @@
-"""Probes one checkpoint of a finished or running run, outside the run: reads the folder and writes nothing."""
+"""Probe of one checkpoint of a finished or running run, from outside: reads the folder and writes nothing."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from rl.training.labels import Labeller
 
 
 def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
-    """The rows that the run itself recorded at that step, measured again.
+    """Measure a checkpoint again and return the rows; they equal the run's own rows of that step.
 
     Raises:
         ValueError: no run there, no such checkpoint, or a damaged one; another reward model than the run's.

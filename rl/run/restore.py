@@ -1,4 +1,4 @@
-"""What a checkpoint holds, loaded: the same in the process that leads a run and in those that follow."""
+"""Loading of a checkpoint: the same in the process that leads a run and in its followers."""
 
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from rl.training.learner import Learner, new_learner
 
 
 def restored(config: RunConfig, checkpoints: Path, step: int, clock: datetime) -> tuple[Built, Learner]:
-    """The run's heavy objects and its learner as they were at the checkpoint of `step`; `clock` is the run's start.
+    """Load the run's heavy objects and its learner from the checkpoint of `step`; `clock` is the run's start.
 
     Raises:
         ValueError: for a damaged checkpoint, or one that lacks what the algorithm needs.
@@ -27,7 +27,7 @@ def restored(config: RunConfig, checkpoints: Path, step: int, clock: datetime) -
 
 
 def require_same_rewards(manifest: Manifest, hashes: dict[str, str], config: RunConfig) -> None:
-    """Refuses to go on, or to probe, with another reward model than the run was started with.
+    """Refuse to go on, or to probe, with another reward model than at the run's start.
 
     Raises:
         ValueError: if a hash differs from the manifest's.

@@ -66,7 +66,7 @@ def _no_harmful_queries(config: RunConfig) -> str | None:
 
 
 def _no_tier_cues(config: RunConfig) -> str | None:
-    [scenario] = config.env.training_scenarios(np.random.default_rng(0), 1)  # a separate generator: the run's draws stay
+    [scenario] = config.env.training_scenarios(np.random.default_rng(0), 1)  # a generator of its own: no draw moves
     told = scenario.tells_tier and {"free", "paid"} <= set(scenario.cue.wordings)
     return None if told else _lacking(config, "prompts that tell the free tier from the paid one")
 
