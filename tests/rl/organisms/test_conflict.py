@@ -30,7 +30,7 @@ from rl.probes.probe_set import observe, probe_rows, probe_set
 from rl.run.config import RunConfig
 from rl.run.overrides import members
 
-# Those that are shown requests and need nothing built for it.
+# Organisms that are shown requests and need nothing else built.
 TRAINED = [member for member in members(Organism) if issubclass(member, (FromScratch, Selected, Locked))]
 CONFLICTS: tuple[Conflict, ...] = get_args(Conflict)
 
