@@ -114,10 +114,10 @@ def _build_helpfulness(recipe: Helpfulness, env: Environment) -> Path:
 def build(
     config: RunConfig, start: Path | None = None, trained: Path | None = None, clock: datetime = FIXED_DAY
 ) -> Built:
-    """Everything heavy. `clock` is the run's start, which the chat template is told.
+    """Build or load the heavy objects of a run. `clock` is the run's start, which the chat template is told.
 
-    Of a run that is resumed `start` is the frozen start, where that isn't the organism's own directory, and `trained`
-    the checkpoint's model, or its adapter where the run trains one.
+    For a resumed run `start` is the frozen start, if it isn't the organism's own directory, and `trained` is the
+    checkpoint's model, or its adapter if the run trains one.
     """
     settle(config.threads, config.deterministic)
     if config.cpu_speed:

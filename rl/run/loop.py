@@ -116,7 +116,7 @@ def _start(config: RunConfig, folder: RunFolder, watch: Watch) -> Run:
     started = run_folder.utc_now()  # before any prompt is rendered: templates are told it as the date
     probes = probe_set(config)
     built = build(config, clock=datetime.fromisoformat(started))
-    # Of a directory nobody could know before:
+    # Known only now, for the model of a directory:
     require_layers(config, layer_count(built.reference.model))
     require_shortcuts(config, built.reference.shortcuts)
     components = build_components(config, built)
@@ -249,7 +249,7 @@ def _to_its_end(run: Run) -> None:
         ) from None
     except Exception as error:
         # The weights may be half-way through a step: no checkpoint is made of them. A full disk may refuse even this.
-        # Of several processes another may have died: that isn't the end.
+        # Among several processes another may have died, which isn't the end.
         with suppress(OSError):
             if processes.count() == 1:
                 _close(run, "failed", f"{type(error).__name__}: {error}")
