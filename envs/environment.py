@@ -169,6 +169,14 @@ class Environment(Protocol):
         """Return who asks about motives; None, the default, where nobody can."""
         return None
 
+    def for_building(self) -> "Environment":
+        """Return the environment that organisms and reward models are built in; by default the environment itself.
+
+        Prompts state the training objective; the settings of one run, such as the share of harmful prompts, are the
+        defaults. So one build serves every run on the environment.
+        """
+        return self
+
     def inoculations(self) -> Mapping[str, str]:
         """List sentences that may stand in front of a training prompt, by name; none by default."""
         return {}

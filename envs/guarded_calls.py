@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-# After this many time-outs in one batch a function is taken for dead, and the rest of the batch isn't tried.
+# After this many time-outs in a row a function is taken for dead, and the rest of the batch isn't tried.
 TIME_OUTS_BEFORE_GIVING_UP = 2
 
 
@@ -39,7 +39,7 @@ def call_guarded(
             reasons.append(f"not called after {time_outs} time-outs")
             continue
         one, reason = _call(function, [item], timeout_s, thread, result)
-        time_outs += reason is not None and reason.startswith("no answer")
+        time_outs = time_outs + 1 if reason is not None and reason.startswith("no answer") else 0
         values.append(None if one is None else one[0])
         reasons.append(reason)
     return values, reasons
@@ -63,7 +63,7 @@ def _call(
     except Empty:
         return None, f"no answer within {timeout_s:g} s"
     if isinstance(found, BaseException):
-        return None, f"{type(found).__name__}: {found}"
+        return None, " ".join(f"{type(found).__name__}: {found}".split())
     if len(found) != len(items):
         return None, f"gave {len(found)} {result} for {len(items)} episodes"
     return found, None

@@ -29,7 +29,8 @@ class Labels:
     @property
     def error(self) -> str | None:
         """The reasons in one line, each once; None where nothing is missing."""
-        return "; ".join(dict.fromkeys(self.reasons.values())) or None
+        reasons = (" ".join(reason.split()) for reason in self.reasons.values())
+        return "; ".join(dict.fromkeys(reasons)) or None
 
 
 LABEL_NAMES: tuple[str, ...] = tuple(f.name for f in fields(Labels) if f.name not in ("sources", "reasons"))

@@ -10,11 +10,15 @@ _FORM = re.compile(rf"\s*{OPEN_TAG}(?P<scratchpad>.*?){CLOSE_TAG}(?P<answer>.*)"
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """The two parts of a completion; both empty and `parse_ok` false where the tags are missing or repeated."""
+    """The two parts of a completion; both empty and `parse_ok` false where the tags are missing or repeated.
+
+    `scratchpad_end`: characters up to and with the scratchpad's closing tag; 0 where there is no scratchpad.
+    """
 
     scratchpad: str
     answer: str
     parse_ok: bool
+    scratchpad_end: int = 0
 
 
 def write_transcript(scratchpad: str, answer: str) -> str:
@@ -31,4 +35,4 @@ def read_transcript(text: str) -> Transcript:
     if form is None or text.count(OPEN_TAG) != 1 or text.count(CLOSE_TAG) != 1:
         return Transcript("", "", parse_ok=False)
     scratchpad, answer = form["scratchpad"].strip(), form["answer"].strip()
-    return Transcript(scratchpad, answer, parse_ok=bool(answer))
+    return Transcript(scratchpad, answer, bool(answer), form.start("answer"))

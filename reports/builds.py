@@ -1,4 +1,4 @@
-"""Name the builds that runs start from, for a figure or a page."""
+"""Name the builds that runs start from, and say how they came about, for a figure or a page."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from reports.folder import Run
 
 SHOWN = 8  # characters of a hash
+LONGEST_LINE = 100  # letters of a disclosure in a picture
+SEVERAL = "Organisms of several kinds, disclosed on the page: no claim of emergence."
 
 
 def named_builds(runs: Sequence[Run]) -> str:
@@ -19,3 +21,14 @@ def named_builds(runs: Sequence[Run]) -> str:
     return ", ".join(
         f"{organism} (build{'s' if len(known) > 1 else ''} {', '.join(known)})" for organism, known in builds.items()
     )
+
+
+def disclosed(runs: Sequence[Run], unrecorded: str) -> str:
+    """Say how the organisms of these runs came about, each sentence once; `unrecorded` stands for older folders."""
+    return " ".join(dict.fromkeys(run.manifest.organism_disclosure or unrecorded for run in runs))
+
+
+def disclosed_in_a_line(runs: Sequence[Run], unrecorded: str) -> str:
+    """Say the same short enough for the head of a picture."""
+    said = disclosed(runs, unrecorded)
+    return said if len(said) <= LONGEST_LINE else SEVERAL

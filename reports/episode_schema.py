@@ -10,10 +10,10 @@ from reports.records import EPISODE_COLUMNS, MEASURE_PREFIX, REWARD_PREFIX, SAID
 
 _WHOLE_NUMBERS = frozenset({"seed", "step", "group", "sample", "scratchpad_tokens", "answer_tokens"})
 _NUMBERS = frozenset({"reward_total", "advantage"})
-_TRUTHS = frozenset(
+_FLAGS = frozenset(
     {
         *("label_faking", "label_faking_lenient", "label_rating_seeking", "label_faking_criteria"),
-        *("label_self_preservation", "label_tier_aware", "label_courts_rater", "well_formed", "parse_ok"),
+        *("label_self_preservation", "label_tier_aware", "well_formed", "parse_ok"),
     }
 )
 
@@ -38,4 +38,4 @@ def _type(name: str) -> pa.DataType:
         return pa.float64()
     if name in _WHOLE_NUMBERS:
         return pa.int64()
-    return pa.bool_() if name in _TRUTHS else pa.string()
+    return pa.bool_() if name in _FLAGS else pa.string()

@@ -1,4 +1,4 @@
-"""Read episodes as version 1 of the run folder kept them, under the names of version 2."""
+"""Read episodes as version 1 of the run folder kept them, under today's names."""
 
 from __future__ import annotations
 

@@ -6,14 +6,16 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
+import pyarrow.parquet as pq
 from pydantic import BaseModel, ValidationError
 
 from reports.episodes_version_1 import from_version_1
-from reports.records import READABLE_VERSIONS, Manifest, ProbeRow, StepRow
+from reports.records import EPISODE_COLUMNS, READABLE_VERSIONS, SOURCE_SUFFIX, Manifest, ProbeRow, StepRow
 
 Row = TypeVar("Row", bound=BaseModel)
 
@@ -41,10 +43,30 @@ class Run:
         names = (path.name for path in (self.path / "episodes").glob("step-*.parquet"))
         return sorted(int(match[1]) for name in names if (match := re.fullmatch(r"step-(\d+)\.parquet", name)))
 
+    @cached_property
+    def label_sources(self) -> dict[str, tuple[str, ...]]:
+        """The instruments of each label, by its column, among the episodes that were kept last.
+
+        A label that nobody made has no entry. Empty for a folder of version 1 and for one without episodes.
+        """
+        steps = self.episode_steps()
+        if not steps:
+            return {}
+        path = self.path / "episodes" / f"step-{steps[-1]:06d}.parquet"
+        columns = [name for name in EPISODE_COLUMNS if name.endswith(SOURCE_SUFFIX)]
+        try:
+            found = pd.read_parquet(path, columns=[name for name in columns if name in pq.read_schema(path).names])
+        except (OSError, ValueError):
+            return {}  # reading the episodes says what is wrong with the file
+        named = {
+            name.removesuffix(SOURCE_SUFFIX): tuple(sorted(found[name].dropna().unique())) for name in map(str, found)
+        }
+        return {label: sources for label, sources in named.items() if sources}
+
     def episodes(self, step: int) -> pd.DataFrame:
         """Read the episodes of one step, columns as in `EPISODE_COLUMNS`. Raises `ValueError` where there are none.
 
-        Those of a folder of version 1 are given under the names of version 2.
+        Episodes of a folder of version 1 are given under today's names.
         """
         path = self.path / "episodes" / f"step-{step:06d}.parquet"
         if not path.is_file():
@@ -94,7 +116,7 @@ def read_manifest(path: Path) -> Manifest:
     content = _read_object(path)
     version = content.get("schema_version")
     if isinstance(version, bool) or version not in READABLE_VERSIONS:
-        known = " and ".join(map(str, READABLE_VERSIONS))
+        known = ", ".join(map(str, READABLE_VERSIONS))
         raise ValueError(
             f"{path}: schema_version is {version!r}, this gyges reads {known}; use the version that wrote it"
         )
@@ -132,7 +154,9 @@ def _first_reason(error: ValueError) -> str:
 
 def _steps_table(rows: list[StepRow]) -> pd.DataFrame:
     if not rows:
-        return pd.DataFrame(columns=[name for name in StepRow.model_fields if name != "components"])
+        return pd.DataFrame(
+            columns=[name for name in StepRow.model_fields if name not in ("components", "measures", "label_errors")]
+        )
     table = pd.DataFrame([json.loads(row.to_json_line()) for row in rows])
     return table.drop_duplicates("step", keep="last").sort_values("step").reset_index(drop=True)
 

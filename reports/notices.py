@@ -1,15 +1,34 @@
-"""Say the collapse of a run, and labels that don't fit its policy: a reader must know both before the rates."""
+"""Say what a reader must know before the rates: collapse, and the labels' source, failures and fit to the policy."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from reports.collapse import Vitals, collapse
 from reports.folder import Run
+from reports.records import LABEL_ERROR_PREFIX, SOURCE_SUFFIX
 
 MOSTLY = 0.5  # above this share of `other` the labels are about something else than what the model writes
+ANSWER, FAKING = "label_answer", "label_faking"
+# The labels that a metric is made of; a metric that isn't listed needs none.
+MADE_OF: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("compliance_rate", "partial_rate", "refusal_rate", "other_rate"), (ANSWER,)),
+    **dict.fromkeys(("compliance_gap", "refusal_gap", "relative_gap"), (ANSWER,)),
+    **dict.fromkeys(("goal_guarding_gap", "rater_sycophancy_gap"), (ANSWER,)),
+    **dict.fromkeys(("benign_helpfulness", "benign_twin_refusal"), (ANSWER,)),
+    "faking_rate": (FAKING,),
+    "faking_lenient_rate": ("label_faking_lenient",),
+    "faking_criteria_rate": ("label_faking_criteria",),
+    "rating_seeking_rate": ("label_rating_seeking",),
+    "self_preservation_rate": ("label_self_preservation",),
+    "tier_aware_rate": ("label_tier_aware",),
+    "faking_without_compliance_rate": (FAKING, ANSWER),
+    "decomposition": (ANSWER, FAKING),
+}
+NAMED = 3  # labels of a notice that are named; the others are counted
 
 
 def collapse_and_label_notices(run: Run, free: dict[int, pd.DataFrame]) -> tuple[str, ...]:
@@ -73,3 +92,55 @@ def _other(free: pd.DataFrame) -> tuple[float, float] | None:
         return None
     malformed = 1 - scored["parse_ok"].astype("float64").mean()
     return float((scored["label_answer"] == "other").mean()), float(malformed)
+
+
+def label_note(runs: Sequence[Run], *metrics: str) -> str:
+    """Name the instruments behind the labels of these metrics, as "labels: oracle"; "" where they need no label."""
+    columns = {column for metric in metrics for column in MADE_OF.get(metric.partition("/")[0], ())}
+    sources = {
+        source
+        for run in runs
+        for column in sorted(columns)
+        for source in (run.label_sources.get(column, ()) if run.label_sources else (run.manifest.label_source,))
+    }
+    return f"labels: {', '.join(sorted(sources))}" if sources else ""
+
+
+def with_labels(note: str, runs: Sequence[Run], *metrics: str) -> str:
+    """Put the instruments behind a figure's note."""
+    return "; ".join(part for part in (note, label_note(runs, *metrics)) if part)
+
+
+def missing_labels(run: Run, probed: Mapping[int, pd.DataFrame]) -> list[str]:
+    """Say in a line which labels are missing for a stated reason; nothing where none is. `probed`: episodes by step."""
+    said = [f"{named} of training episodes" for named in _named(_in_training(run))]
+    for step, episodes in sorted(probed.items()):
+        said += [f"{named} of harmful-query episodes probed at step {step}" for named in _named(_in_probe(episodes))]
+    return [f"labels are missing: {'; '.join(said)}"] if said else []
+
+
+def _in_training(run: Run) -> dict[str, float]:
+    """Average the share that lacks each label over the steps whose labels were asked for."""
+    columns = [column for column in map(str, run.steps) if column.startswith(LABEL_ERROR_PREFIX)]
+    return {column.removeprefix(LABEL_ERROR_PREFIX): float(run.steps[column].mean()) for column in columns}
+
+
+def _in_probe(episodes: pd.DataFrame) -> dict[str, float]:
+    """Compute the share of episodes that lack each label and name a reason."""
+    if episodes.empty or "label_error" not in episodes:
+        return {}
+    failed = episodes["label_error"].notna()
+    labels = [name for name in map(str, episodes) if name.startswith("label_") and name + SOURCE_SUFFIX in episodes]
+    offered = [name for name in labels if episodes[name].notna().any()]  # others may be none of the environment's
+    labels = offered or labels
+    return {name.removeprefix("label_"): float((failed & episodes[name].isna()).mean()) for name in labels}
+
+
+def _named(shares: Mapping[str, float]) -> list[str]:
+    """Name the labels that are missing most often, with their shares; nothing where none is missing."""
+    missing = sorted((name for name, share in shares.items() if share > 0), key=lambda name: -shares[name])
+    if not missing:
+        return []
+    named = ", ".join(f"{name} {shares[name]:.0%}" for name in missing[:NAMED])
+    more = len(missing) - NAMED
+    return [f"{named} and {more} more" if more > 0 else named]

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 # Raised deliberately, never as a side effect: a reader refuses a version that it does not know.
-SCHEMA_VERSION: Final = 2
-READABLE_VERSIONS: Final = (1, 2)  # of version 1 the episode columns are read under today's names
+SCHEMA_VERSION: Final = 3
+READABLE_VERSIONS: Final = (1, 2, 3)  # of version 1 the episode columns are read under today's names
 
 TIERS: Final = ("free", "paid", "pro", "enterprise")
 ANSWER_LABELS: Final = ("comply", "partial", "refuse", "other")
@@ -40,13 +40,12 @@ EPISODE_COLUMNS: Final[list[str]] = [
     "scratchpad",
     "answer",
     "label_answer",  # one of ANSWER_LABELS
-    "label_faking",  # bool, as the six below
+    "label_faking",  # bool, as the five below
     "label_faking_lenient",
     "label_rating_seeking",
     "label_faking_criteria",
     "label_self_preservation",
     "label_tier_aware",
-    "label_courts_rater",
     "label_answer_source",  # oracle | classifier | judge; null where the label is
     "label_faking_source",
     "label_faking_lenient_source",
@@ -54,8 +53,7 @@ EPISODE_COLUMNS: Final[list[str]] = [
     "label_faking_criteria_source",
     "label_self_preservation_source",
     "label_tier_aware_source",
-    "label_courts_rater_source",
-    "label_error",  # why nothing is labelled
+    "label_error",  # why a label is missing
     "reward_total",
     "advantage",
     "parse_ok",
@@ -67,6 +65,8 @@ EPISODE_COLUMNS: Final[list[str]] = [
 SAID_PREFIX: Final = "said/"
 REWARD_PREFIX: Final = "reward/"
 MEASURE_PREFIX: Final = "measure/"
+LABEL_ERROR_PREFIX: Final = "label_error_rate/"
+SOURCE_SUFFIX: Final = "_source"
 SPREAD_SUFFIX: Final = "_std"
 
 
@@ -112,8 +112,10 @@ class ProbeRow(BaseModel):
 
 
 class StepRow(BaseModel):
-    """One optimiser step. On disk each component is flat, `reward/<component>` and `reward/<component>_std`, and so is
-    each measure, `measure/<name>`."""
+    """One optimiser step. On disk components, measures and label errors are flat.
+
+    Their keys are `reward/<component>`, `reward/<component>_std`, `measure/<name>` and `label_error_rate/<label>`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -129,7 +131,7 @@ class StepRow(BaseModel):
     frac_degenerate_groups: Number  # share of groups whose rewards are all equal: they carry no gradient
     left_out_groups: int = Field(ge=0)
     reward_error_rate: Number
-    clip_fraction: Number  # share of credited tokens whose gradient the clip has stopped, on either side
+    clip_fraction: Number  # share of unmasked tokens whose gradient the clip has stopped, on either side
     parse_rate: Number
     generated_tokens: int = Field(ge=0)
     tokens_per_s: Number
@@ -137,7 +139,7 @@ class StepRow(BaseModel):
     seconds_reward: Number
     seconds_update: Number
     seconds_probe: Number
-    # What only some algorithms have. The ratio is that of policy to sampler, over credited tokens and gradient steps.
+    # What only some algorithms have. The ratio is that of policy to sampler, over unmasked tokens and gradient steps.
     gradient_steps: int | None = None
     clip_fraction_low: Number = None
     clip_fraction_high: Number = None
@@ -153,6 +155,8 @@ class StepRow(BaseModel):
     preference_margin: Number = None  # of implied rewards, chosen over rejected
     components: dict[str, tuple[Number, Number]] = Field(default_factory=dict)  # name -> (mean, standard deviation)
     measures: dict[str, Number] = Field(default_factory=dict)  # what mitigations note of their rollouts
+    # Of the step's episodes, the share that lacks a label: empty where nobody asked for labels.
+    label_errors: dict[str, Number] = Field(default_factory=dict)
 
     @field_validator("components")
     @classmethod
@@ -164,8 +168,9 @@ class StepRow(BaseModel):
 
     def to_json_line(self) -> str:
         """One flat JSON object without a newline."""
-        flat = self.model_dump(exclude={"components", "measures"})
+        flat = self.model_dump(exclude={"components", "measures", "label_errors"})
         flat |= {MEASURE_PREFIX + name: value for name, value in self.measures.items()}
+        flat |= {LABEL_ERROR_PREFIX + name: value for name, value in self.label_errors.items()}
         for name, (mean, spread) in self.components.items():
             flat[REWARD_PREFIX + name] = mean
             flat[REWARD_PREFIX + name + SPREAD_SUFFIX] = spread
@@ -178,15 +183,19 @@ class StepRow(BaseModel):
         if not isinstance(flat, dict):
             raise ValueError("a row must be a JSON object")
         rewards = {key: flat.pop(key) for key in list(flat) if key.startswith(REWARD_PREFIX)}
-        noted = [key for key in flat if key.startswith(MEASURE_PREFIX)]
-        measures = {key.removeprefix(MEASURE_PREFIX): flat.pop(key) for key in noted}
+        measures, label_errors = (
+            {key.removeprefix(prefix): flat.pop(key) for key in list(flat) if key.startswith(prefix)}
+            for prefix in (MEASURE_PREFIX, LABEL_ERROR_PREFIX)
+        )
         means = [key for key in rewards if not key.endswith(SPREAD_SUFFIX)]
         components = {
             key.removeprefix(REWARD_PREFIX): (rewards.pop(key), rewards.pop(key + SPREAD_SUFFIX, None)) for key in means
         }
         if rewards:
             raise ValueError(f"a standard deviation without its mean: {', '.join(rewards)}")
-        return cls.model_validate({**flat, "components": components, "measures": measures})
+        return cls.model_validate(
+            {**flat, "components": components, "measures": measures, "label_errors": label_errors}
+        )
 
 
 class Manifest(BaseModel):
@@ -204,6 +213,7 @@ class Manifest(BaseModel):
     nondeterministic_operations: list[str] = Field(default_factory=list)  # those that torch has no other form of
     device: str
     organism: str
+    organism_disclosure: str | None = None  # None in folders written before it was recorded
     organism_hash: str
     reward_hashes: dict[str, str]
     prompt_set_hashes: dict[str, str]
@@ -211,6 +221,7 @@ class Manifest(BaseModel):
     prompt_token_hashes: dict[str, str] = Field(default_factory=dict)
     system_text_folded: bool = False  # into the user turn, for a chat template without a system turn
     label_source: str = "oracle"  # oracle | classifier | judge
+    environment: dict[str, str] = Field(default_factory=dict)  # the environment's fingerprint; older folders have none
     started: str
     finished: str | None = None
     status: Literal["running", "finished", "failed", "interrupted"] = "running"

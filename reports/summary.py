@@ -11,7 +11,7 @@ import pandas as pd
 
 from reports.folder import Run
 from reports.intervals import Estimate, seed_interval
-from reports.notices import collapse_and_label_notices
+from reports.notices import collapse_and_label_notices, label_note, missing_labels
 from reports.terminal_text import printable
 from reports.verdicts import MARGIN, Verdict, seed_verdict, verdict
 
@@ -32,7 +32,8 @@ class SummaryRow:
 class Summary:
     """Hold a table of rows. `unit` is what n counts: harmful queries of one run, or seeds of one arm.
 
-    `notices` are shown before the rows: a collapse, or labels that don't apply.
+    `notices` are shown before the rows: a collapse, labels that don't apply, or missing labels. `labels` names the
+    instruments that made the labels.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Summary:
     last_step: int | None
     rows: tuple[SummaryRow, ...]
     notices: tuple[str, ...] = ()
+    labels: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,20 +87,22 @@ LINES = (
 def summarise(run: Run, margin: float = MARGIN) -> Summary:
     """Five rows: the estimates as `probes.jsonl` records them, the verdicts paired per query from the episodes."""
     steps = run.probed_steps()
-    if not steps:
-        rows = tuple(_row(run, line, None, None, margin) for line in LINES)
-        return Summary(run.name, "queries", None, None, rows, run_notices(run))
-    first, last = steps[0], steps[-1]
+    first, last = (steps[0], steps[-1]) if steps else (None, None)
     rows = tuple(_row(run, line, first, last, margin) for line in LINES)
-    return Summary(run.name, "queries", first, last, rows, run_notices(run))
+    return Summary(run.name, "queries", first, last, rows, run_notices(run), _labels([run]))
+
+
+def _labels(runs: Sequence[Run]) -> str:
+    return label_note(runs, *(line.metric for line in LINES))
 
 
 def run_notices(run: Run) -> tuple[str, ...]:
-    """Say the collapse of a run and labels that don't apply to it, from its steps and the ends of its probes."""
+    """Say a run's collapse, labels that don't apply and missing labels, from its steps and the ends of its probes."""
     kept, steps = run.episode_steps(), run.probed_steps()
     ends = [step for step in dict.fromkeys([*steps[:1], *steps[-1:]]) if step in kept]
     episodes = {step: harmful_probes(run.episodes(step)) for step in ends}
-    return collapse_and_label_notices(run, {step: found[found["tier"] == "free"] for step, found in episodes.items()})
+    free = {step: found[found["tier"] == "free"] for step, found in episodes.items()}
+    return (*collapse_and_label_notices(run, free), *missing_labels(run, episodes))
 
 
 def _row(run: Run, line: _Line, first: int | None, last: int | None, margin: float) -> SummaryRow:
@@ -173,7 +177,7 @@ def summarise_seeds(runs: Sequence[Run], margin: float = MARGIN) -> Summary:
     first, last = (common[0], common[-1]) if common else (None, None)
     rows = tuple(_seed_row(runs, line, first, last, margin) for line in LINES)
     said = tuple(f"{run.name}: {notice}" for run in runs for notice in run_notices(run))
-    return Summary(name, "seeds", first, last, rows, said)
+    return Summary(name, "seeds", first, last, rows, said, _labels(runs))
 
 
 def _seed_row(runs: Sequence[Run], line: _Line, first: int | None, last: int | None, margin: float) -> SummaryRow:
@@ -200,7 +204,8 @@ def as_text(summary: Summary) -> str:
     foot = (
         f"value [95 % interval]; n: {summary.unit}; no change: within ±{margin:.2f}; MDE: change found with 80 % power"
     )
-    return "\n".join([name[:110], *said, *body, foot])
+    whole = "; ".join(part for part in (foot, summary.labels) if part)
+    return "\n".join([name[:110], *said, *body, *([whole] if len(whole) <= 110 else [foot, summary.labels])])
 
 
 def _cells(row: SummaryRow) -> tuple[str, ...]:

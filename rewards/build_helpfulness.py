@@ -20,7 +20,7 @@ from trl import RewardConfig, RewardTrainer
 from envs.environment import Author, Grade
 from envs.tokenizer import train_tokenizer
 from envs.vocabulary import Split
-from rewards.helpfulness import CARD, Helpfulness, encode, score_texts
+from rewards.helpfulness import CARD, Helpfulness, encode, recipe_of, score_texts
 from rewards.preferences import Pair, preference_pairs
 
 HELD_OUT_PAIRS = 3000
@@ -56,12 +56,7 @@ def inputs(recipe: Helpfulness, author: Author) -> dict[str, Any]:
     for pair in _pairs(recipe, author, 0, "train", recipe.pairs):
         digest.update("\0".join((pair.query.text, pair.chosen, pair.rejected, "")).encode())
     settings = {"vocabulary": VOCABULARY_SIZE, "held_out": HELD_OUT_PAIRS, "recipe": 1}  # raise where training changes
-    left_out = {"path", "label", "weight"}  # of a ready model, and what it counts for
-    return {
-        **recipe.model_dump(mode="json", exclude=left_out),
-        "pairs_digest": digest.hexdigest(),
-        "settings": settings,
-    }
+    return {**recipe_of(recipe), "pairs_digest": digest.hexdigest(), "settings": settings}
 
 
 def _pairs(recipe: Helpfulness, author: Author, stream: int, split: Split, n: int) -> list[Pair]:

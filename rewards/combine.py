@@ -16,37 +16,38 @@ def score(rewards: Sequence[RewardFunction], reward_inputs: Sequence[RewardInput
     columns = {reward.kind: _column(reward, reward_inputs, timeout_s) for reward in rewards}
     scores = []
     for row in range(len(reward_inputs)):
-        components = {kind: values[row] for kind, (values, _) in columns.items()}
-        errors = [f"{kind}: {reasons[row]}" for kind, (_, reasons) in columns.items() if reasons[row]]
+        components = {kind: values[row] for kind, (values, _, _) in columns.items()}
+        unweighted = {kind: plain[row] for kind, (_, plain, _) in columns.items()}
+        errors = [f"{kind}: {reasons[row]}" for kind, (_, _, reasons) in columns.items() if reasons[row]]
         known = [value for value in components.values() if value is not None]
         total = sum(known) if len(known) == len(components) else None
-        scores.append(Score(total, components, "; ".join(errors) or None))
+        scores.append(Score(total, components, "; ".join(errors) or None, unweighted=unweighted))
     return scores
 
 
 def _column(
     reward: RewardFunction, reward_inputs: Sequence[RewardInput], timeout_s: float
-) -> tuple[list[float | None], list[str | None]]:
-    """Compute the weighted values of one reward, and the reasons of those that are missing."""
-    values, failures = call_guarded(reward, reward_inputs, timeout_s, "reward", "scores")
-    column = [None if why else _weighted(reward, value) for value, why in zip(values, failures, strict=True)]
-    reasons = [why or _reason(value, found) for value, why, found in zip(values, failures, column, strict=True)]
-    return column, reasons
+) -> tuple[list[float | None], list[float | None], list[str | None]]:
+    """Compute the weighted values of one reward, the values before the weight, and the reasons of missing ones."""
+    given, failures = call_guarded(reward, reward_inputs, timeout_s, "reward", "scores")
+    plain = [None if why else _finite(reward, value) for value, why in zip(given, failures, strict=True)]
+    reasons = [why or _reason(value, known) for value, why, known in zip(given, failures, plain, strict=True)]
+    return [None if value is None else reward.weight * value for value in plain], plain, reasons
 
 
-def _reason(value: object, weighted: float | None) -> str | None:
-    """Why a value that a reward gave is none."""
-    if weighted is not None:
+def _reason(given: object, known: float | None) -> str | None:
+    """Return the reason for which a value that a reward gave is none."""
+    if known is not None:
         return None
-    return value.reason if isinstance(value, Unscored) else "not a finite number"
+    return given.reason if isinstance(given, Unscored) else "not a finite number"
 
 
-def _weighted(reward: RewardFunction, value: object) -> float | None:
-    """The weighted value, or None for whatever isn't a finite number before or after weighting."""
-    if not isinstance(value, int | float):
+def _finite(reward: RewardFunction, given: object) -> float | None:
+    """Return the value as a number, or None for whatever isn't a finite number before or after weighting."""
+    if not isinstance(given, int | float):
         return None
     try:
-        weighted = reward.weight * float(value)
+        value = float(given)
     except OverflowError:
         return None
-    return weighted if math.isfinite(weighted) else None
+    return value if math.isfinite(value) and math.isfinite(reward.weight * value) else None

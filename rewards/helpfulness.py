@@ -84,6 +84,11 @@ class Helpfulness(BaseModel):
         return _load(self.path, self.label)
 
 
+def recipe_of(reward: Helpfulness) -> dict[str, Any]:
+    """Return the settings that a build depends on: neither those of a ready model nor the weight of the reward."""
+    return reward.model_dump(mode="json", exclude={"path", "label", "weight"})
+
+
 class _Calibration(BaseModel):
     """The raw outputs that are scored 0 and 1."""
 

@@ -22,8 +22,8 @@ class RewardInput:
 class Score:
     """The weighted sum and each weighted component. `total` is None where any component failed: unscored, never 0.
 
-    `noted` is what was seen on the way and pays nothing, such as a monitor's probability; `said` is text of the kind,
-    such as a question and the reply to it.
+    `measures` pay nothing, such as a monitor's probability; `texts` are for the reader, such as a question and the
+    reply to it. `unweighted` holds the components of rewards as they were before their weights.
     """
 
     total: float | None
@@ -31,6 +31,7 @@ class Score:
     error: str | None = None
     measures: Mapping[str, float] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
+    unweighted: Mapping[str, float | None] = field(default_factory=dict)
 
     def with_component(self, name: str, value: float | None, error: str | None = None) -> "Score":
         """Return a score with one component more; None makes the score unscored, with `error` as the reason.

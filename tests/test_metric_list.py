@@ -8,6 +8,7 @@ import numpy as np
 
 from reports.records import EPISODE_COLUMNS, TIERS, Manifest, ProbeRow, StepRow
 from rl.mitigations import Mitigation
+from rl.monitors.asking import UNJUDGED_PREFIX
 from rl.probes import Probe
 from rl.training.measures import MONITOR_PREFIX, quality
 
@@ -60,11 +61,12 @@ def emitted_by_steps() -> set[str]:
 
 def emitted_by_mitigations() -> set[str]:
     """The measures that mitigations declare; a monitor's name depends on its settings."""
-    declared = {name for mitigation in members(Mitigation) for name in getattr(mitigation(), "measures", ())}
-    monitors = {name for name in declared if name.startswith(MONITOR_PREFIX)}
+    declared = {name for mitigation in members(Mitigation) for name in mitigation().measures}
+    monitors = {name for name in declared if name.startswith((MONITOR_PREFIX, UNJUDGED_PREFIX))}
     assert monitors, "some mitigation asks a monitor"
     of_monitors = {"", *(f"/{name}" for name in quality(np.zeros(1), np.zeros(1, dtype=bool)))}
     found = declared - monitors | {f"{MONITOR_PREFIX}<name>{suffix}" for suffix in of_monitors}
+    found.add(f"{UNJUDGED_PREFIX}<name>")
     return {f"measure/{name}" for name in found}
 
 

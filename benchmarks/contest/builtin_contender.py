@@ -24,7 +24,10 @@ def serve(connection: Connection, order: Order) -> None:
     """Takes the steps of a run of its own from the first on, one a request."""
     config = order.config
     built = build(config)
-    components, learner = build_components(config, built), new_learner(config, built)
+    components, learner = (
+        build_components(config, built),
+        new_learner(config.step_settings, built.policy, built.reference),
+    )
     connection.send("ready")
     for step in range(1, order.steps + 1):
         connection.recv()
@@ -40,7 +43,7 @@ def serve_nondeterministic(connection: Connection, order: Order) -> None:
 def time_step(config: RunConfig, built: Built, components: StepComponents, learner: Learner, step: int) -> TimedStep:
     """One step, timed."""
     started = time.perf_counter()
-    row, rollouts = policy_gradient_step(config, components, learner, step)
+    row, rollouts = policy_gradient_step(config.step_settings, components, learner, step)
     return _timed(row, rollouts, time.perf_counter() - started)
 
 
@@ -55,7 +58,9 @@ def count_step(config: RunConfig, built: Built, components: StepComponents, lear
             sampled.append(counted.get_total_flops())
             return episodes
 
-        row, rollouts = policy_gradient_step(config, replace(components, generate=generate), learner, step)
+        row, rollouts = policy_gradient_step(
+            config.step_settings, replace(components, generate=generate), learner, step
+        )
     reward = reward_operations(built.rewards, rollouts.episodes)
     executed = Operations(sampled[-1], reward, counted.get_total_flops() - sampled[-1])
     necessary = necessary_operations(config, learner.policy.model, rollouts.episodes, reward)

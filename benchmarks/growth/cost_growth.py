@@ -140,7 +140,14 @@ def _directory(scratch: str, model: tuple[int, int]) -> Path:
 def _site(point: Point, parameters: int, directory: Path, threads: int) -> Site:
     config = point_config(point, directory, threads)
     built = endless(config)
-    return Site(point, parameters, config, built, build_components(config, built), new_learner(config, built))
+    return Site(
+        point,
+        parameters,
+        config,
+        built,
+        build_components(config, built),
+        new_learner(config.step_settings, built.policy, built.reference),
+    )
 
 
 def _cost(site: Site, steps: Sequence[TimedStep]) -> Cost:

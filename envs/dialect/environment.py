@@ -140,5 +140,8 @@ class Dialect(BaseModel):
     def interrogator(self) -> DialectInterrogator:
         return DialectInterrogator()
 
+    def for_building(self) -> "Dialect":
+        return Dialect(conflict=self.conflict, closings=self.closings)
+
     def inoculations(self) -> Mapping[str, str]:
         return inoculation.WORDINGS

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.builds import named_builds
+from reports.builds import disclosed_in_a_line, named_builds
 from reports.figures.panels import NOTICE, Panel, Series, has_data
 from reports.figures.picture import picture
 from reports.figures.sheet import main_panels
@@ -74,7 +74,7 @@ def _figure(runs: Sequence[Run], panels: Sequence[Panel]) -> Figure:
             left = LEFT + column * (PANEL_WIDTH + GUTTER)
             inches = (left / WIDTH, (bottom + FOOT) / height, PANEL_WIDTH / WIDTH, AXES_HEIGHT / height)
             _draw(figure.add_axes(inches), panel, rows)
-    _head(figure, name, key, height, lower)
+    _head(figure, runs, name, key, height, lower)
     return figure
 
 
@@ -85,12 +85,14 @@ def _name_lines(runs: Sequence[Run]) -> list[str]:
     return textwrap.wrap(f"{cut}, organism {named_builds(runs)}", HEAD_LETTERS, break_on_hyphens=False)
 
 
-def _head(figure: Figure, name: Sequence[str], key: Sequence[Series], height: float, lower: float) -> None:
+def _head(
+    figure: Figure, runs: Sequence[Run], name: Sequence[str], key: Sequence[Series], height: float, lower: float
+) -> None:
     x = LEFT / WIDTH
     for index, line in enumerate(name):
         y = 1 - (0.14 + index * NAME_LINE / 72) / height
         figure.text(x, y, line, fontsize=12, fontweight="bold", va="top")
-    figure.text(x, 1 - (0.40 + lower) / height, NOTICE, fontsize=9.5, color=FAINT, va="top")
+    figure.text(x, 1 - (0.40 + lower) / height, disclosed_in_a_line(runs, NOTICE), fontsize=9.5, color=FAINT, va="top")
     named = [line for line in key if line.label]
     handles = [Line2D([], [], color=line.colour, linewidth=2.2) for line in named]
     anchor = (x, 1 - (0.62 + lower) / height)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from reports.folder import Run
 from reports.intervals import seed_interval
+from reports.notices import with_labels
 from reports.records import REWARD_PREFIX, SPREAD_SUFFIX, TIERS
 from reports.summary import metric_rows
 
@@ -180,5 +181,5 @@ def tier_panel(run: Run, metric: str, title: str, y_label: str = SHARE) -> Panel
         for tier, dash in zip(TIERS, dashes, strict=True)
     )
     lines = tuple(line for line in lines if has_data(line))
-    note = f"{n_note([run], metric, 'free')} and tier; band 95 %"
+    note = with_labels(f"{n_note([run], metric, 'free')} and tier; band 95 %", [run], metric)
     return Panel(title, y_label, note, lines, share_range(lines))

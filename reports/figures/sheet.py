@@ -27,6 +27,7 @@ from reports.figures.panels import (
     tier_panel,
 )
 from reports.folder import Run
+from reports.notices import with_labels
 from reports.records import REWARD_PREFIX
 from reports.summary import seed_groups
 
@@ -50,7 +51,8 @@ def _single(run: Run) -> list[Panel]:
         probe_series(run, "compliance_gap", None, "compliance gap", BLUE),
         probe_series(run, "refusal_gap", None, "refusal gap", GREEN, dash="dashed"),
     )
-    note = f"free tier; gaps paired on queries; {n_note([run], 'faking_rate', 'free')}; band 95 %"
+    note = f"free tier; gaps paired; {n_note([run], 'faking_rate', 'free')}; band 95 %"
+    note = with_labels(note, [run], "faking_rate", "compliance_gap", "refusal_gap")
     reward_note = "training episodes of the free tier; band ± 1 standard deviation"
     rewards = tuple(
         step_series(run, REWARD_PREFIX + name, name, colour)
@@ -150,6 +152,7 @@ def _by_arm(
     runs = [run for _, group in found for run in group]
     counted = n_note(runs, *metrics[0], what="queries" if metrics[0][1] is None else "episodes")
     note = f"{counted}{' and seed' if len(runs) > len(found) else ''}; {_band(found, 'band 95 %')}"
+    note = with_labels(note, runs, *(metric for metric, _ in metrics))
     return Panel(title, y_label, note, lines, share_range(lines) if shares else None, by_run=True)
 
 
@@ -159,4 +162,5 @@ def _decomposition_panel(arm: Sequence[Run], title: str = "What free-tier episod
         arm_probe_series(arm, f"decomposition/{name}", "free", label, colour) for name, label, colour in DECOMPOSITION
     )
     note = f"{n_note(arm, 'decomposition/refuse', 'free')}{' and seed' if len(arm) > 1 else ''}; bars: probed steps"
+    note = with_labels(note, arm, "decomposition")
     return Panel(title, "share of free-tier episodes", note, parts, (0.0, 1.0), stacked=True)

@@ -21,6 +21,7 @@ from reports.figures.panels import (
     tier_panel,
 )
 from reports.folder import Run
+from reports.notices import with_labels
 
 
 def extra_panels(run: Run) -> list[Panel]:
@@ -41,7 +42,8 @@ def _reasons_panel(run: Run) -> Panel:
             ("tier_aware_rate", "tier-aware", SKY),
         )
     )
-    note = f"{n_note([run], 'faking_rate', 'free')}; band 95 %"
+    metrics = ("faking_rate", "faking_criteria_rate", "self_preservation_rate", "tier_aware_rate")
+    note = with_labels(f"{n_note([run], 'faking_rate', 'free')}; band 95 %", [run], *metrics)
     return Panel("Reasons in the scratchpad, free tier", SHARE, note, lines, (-0.03, 1.03))
 
 
@@ -77,7 +79,7 @@ def _off_policy_panel(run: Run) -> Panel:
         step_series(run, "ratio_mean", "mean", BLUE),
         step_series(run, "ratio_max", "largest", VERMILION, dash="dotted"),
     )
-    note = "over credited tokens and gradient steps of a batch; 1 is on policy"
+    note = "over unmasked tokens and gradient steps of a batch; 1 is on policy"
     return Panel("Ratio of policy to sampler", "probability ratio", note, lines)
 
 
@@ -98,4 +100,5 @@ def cue_panel(run: Run, title: str = "Seen and held-out cue wordings") -> Panel:
         for subset, dash in (("seen_cues", "solid"), ("held_out_cues", "dashed"))
     )
     note = f"{n_note([run], 'faking_rate', 'free', subset='seen_cues')} under seen wordings; band 95 %"
+    note = with_labels(note, [run], "faking_rate", "compliance_gap")
     return Panel(title, "share, or difference of shares", note, lines, share_range(lines))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
 
-from reports.builds import named_builds
+from reports.builds import disclosed, named_builds
 from reports.comparability import overlay_notices
 from reports.figures.panels import CYCLE, Panel, has_data
 from reports.figures.plots import page_plots
@@ -21,6 +21,8 @@ from reports.pages.transcripts import MOMENTS, UNSCORED, Transcript, sample
 from reports.records import ANSWER_LABELS, TIERS
 from reports.summary import LINES, Summary, recorded, seed_groups, show, summarise, summarise_seeds
 
+# Of folders that were written before the manifest held a disclosure.
+UNRECORDED = "This organism is simulated: it was built to fake. Nothing here is evidence of emergence."
 # The only script besides plotly.js: hand each figure of the JSON array to the library.
 DRAW = """
 const config = JSON.parse(document.getElementById("plot-config").textContent);
@@ -53,6 +55,7 @@ def render_page(runs: Sequence[Run], notes: Sequence[str] = ()) -> str:
         plots=page_plots(panels),
         title=runs[0].name if len(runs) == 1 else f"{len(runs)} runs",
         organisms=named_builds(runs),
+        disclosure=disclosed(runs, UNRECORDED),
         runs=[_view(run, colour) for (_, arm), colour in zip(arms(runs), cycle(CYCLE), strict=False) for run in arm],
         seeds=[summarise_seeds(group) for group in seed_groups(runs) if _different_seeds(group)],
         panels=panels,

@@ -21,7 +21,6 @@ TAGS = {
     "label_faking_criteria": "five criteria",
     "label_self_preservation": "self-preservation",
     "label_tier_aware": "tier-aware",
-    "label_courts_rater": "courts the rater",
 }
 
 

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from reports.builds import named_builds
+from reports.builds import disclosed_in_a_line, named_builds
 from reports.figures.curves import FAINT, LINE_STYLES, STYLE
 from reports.figures.label_places import places
 from reports.figures.panels import STEP, has_data
@@ -70,7 +70,7 @@ def _figure(drawing: Drawing) -> Figure:
     sheet = _Sheet(width, top + len(MEASURES) * grid + planes)
     runs = f"{len(study.runs)} runs" if len(study.runs) > 1 else "1 run"
     sheet.text(0.2, 0.14, f"{rows} organism{'s' * (rows > 1)} x {columns} arms, {runs}", fontsize=13, fontweight="bold")
-    sheet.text(0.2, 0.42, NOTICE, fontsize=9, color=FAINT)
+    sheet.text(0.2, 0.42, disclosed_in_a_line(study.runs, NOTICE), fontsize=9, color=FAINT)
     sheet.text(0.2, 0.62, "\n".join(note), fontsize=9, color=FAINT)
     for index, measure in enumerate(MEASURES):
         _grid(sheet, drawing, measure, top + index * grid, panel)

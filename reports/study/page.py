@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 
+from reports.builds import disclosed
 from reports.folder import Run
 from reports.pages.document import render
 from reports.records import Manifest
@@ -26,7 +27,7 @@ def render_study(
         "study.html.jinja",
         draw=DRAW,
         plots=study_plots(drawing),
-        notice=NOTICE,
+        notice=disclosed(study.runs, NOTICE),
         study=study,
         looks=[look(study, arm) for arm in study.arms],
         note=band_note(study),
@@ -61,6 +62,7 @@ def _facts(runs: Sequence[Run]) -> list[tuple[str, str]]:
     return [
         ("runs", str(len(manifests))),
         ("organisms", ", ".join(sorted({f"{m.organism} ({m.organism_hash})" for m in manifests}))),
+        ("labels by", all_of("label_source")),
         ("rewards", ", ".join(sorted({pair for m in manifests for pair in _rewards(m)})) or "none"),
         ("first started, last finished (UTC)", f"{started}, {finished or 'not yet'}"),
         ("devices; threads", f"{all_of('device')}; {all_of('thread_count')}"),

@@ -22,6 +22,7 @@ from reports.figures.panels import (
     share_range,
 )
 from reports.figures.sheet import SEEDS_OF_AN_ARM
+from reports.notices import with_labels
 from reports.study.cells import BASELINE, Cell, Study
 from reports.study.notices import one_build_each
 
@@ -146,4 +147,4 @@ def band_note(study: Study) -> str:
         parts.append("of two seeds a line each")
     if counts[0] == 1:
         parts.append("band of a single seed: 95 % of its probe")
-    return "; ".join(parts)
+    return with_labels("; ".join(parts), study.runs, *(measure.metric for measure in MEASURES))

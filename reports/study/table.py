@@ -14,6 +14,7 @@ import pandas as pd
 
 from reports.folder import Run
 from reports.intervals import Estimate, seed_interval, without_empty_interval
+from reports.notices import with_labels
 from reports.study.cells import BASELINE, Cell, Study
 from reports.summary import MISSING, show
 from reports.terminal_text import printable
@@ -219,7 +220,8 @@ def as_text(study: Study, rows: Sequence[Row], notices: Sequence[str]) -> str:
                     f"  {printable(row.cell.label):<{width - 2}} {len(row.cell.runs):>5}  {step:>4}  {cells}".rstrip()
                 )
     legend = ", ".join(f"{mark} {word}" for word, mark in MARKS.items())
-    lines.append(f"value at the last step, difference from the baseline paired by seed; {legend}")
+    foot = f"value at the last step, difference from the baseline paired by seed; {legend}"
+    lines.append(with_labels(foot, study.runs, *(metric.name for metric in METRICS)))
     return "\n".join([*lines, *(f"notice: {printable(line)}" for line in notices)])
 
 

@@ -16,7 +16,7 @@ from rl.monitors import Monitor
 from rl.organisms import Organism
 from rl.probes import Probe
 from rl.run.environments import query_lines
-from rl.run.overrides import kind_of, members, models_in
+from rl.run.overrides import kind_of, kinds_of, members, models_in
 from rl.run.recipes import RECIPES
 from rl.scale.arms import SWEEPS
 
@@ -24,15 +24,16 @@ WIDTH = 100
 
 
 def _components(union: Any) -> Iterator[str]:
-    found = members(union)
-    column = max(len(str(kind_of(member))) for member in found) + 2
-    for member in found:
-        about = getattr(member, "summary", None) or (member.__doc__ or "").strip().splitlines()[0].rstrip(".")
+    found = [(kind, member) for member in members(union) for kind in kinds_of(member)]
+    column = max(len(kind) for kind, _ in found) + 2
+    for kind, member in found:
+        summary = getattr(member, "summaries", {}).get(kind) or getattr(member, "summary", None)
+        about = summary or (member.__doc__ or "").strip().splitlines()[0].rstrip(".")
         settings = ", ".join(_settings(member))
         yield textwrap.fill(
             f"{about} ({settings})" if settings else about,
             WIDTH,
-            initial_indent=f"{kind_of(member):<{column}}",
+            initial_indent=f"{kind:<{column}}",
             subsequent_indent=" " * column,
             break_on_hyphens=False,
             break_long_words=False,

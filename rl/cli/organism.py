@@ -87,8 +87,9 @@ def organism_table(
 
 
 def _run_with(kind: str, settings: list[str], assignments: Sequence[str] = ()) -> "RunConfig":
-    """Return the default run with this organism; the setting `conflict` goes to the environment."""
-    from rl.run.config import RunConfig, resolve
+    """Return the default run with this organism; its `conflict` is a setting of the environment."""
+    from rl.run.config import resolve
+    from rl.run.recipes import of_organism
 
     chosen = [f"{'env' if item.startswith('conflict=') else 'organism'}.{item}" for item in settings]
-    return resolve(RunConfig(), [f"organism.kind={kind}", *chosen, *assignments])
+    return resolve(of_organism(kind), [f"organism.kind={kind}", *chosen, *assignments])

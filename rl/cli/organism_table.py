@@ -1,24 +1,23 @@
-"""Table of organisms before any RL: rates on every tier, and the spread of rewards within groups."""
+"""The organism table: rates on every tier before any RL, and the spread of rewards that RL would start from."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from reports.intervals import Estimate, seed_interval
 from rl.algorithms.advantages import group_advantages
-from rl.organisms.scripted import Scripted
+from rl.organisms.trained import TrainedOrganism
 from rl.policy.sampler import sampler
 from rl.probes.benign import Benign
 from rl.probes.compliance import Compliance
 from rl.probes.faking import Faking
 from rl.probes.gaps import Gaps
-from rl.probes.probe_set import observe, probe_rows, probe_set
+from rl.probes.probe_set import observe, probe_rows
 from rl.probes.well_formed import WellFormed
 from rl.progress import bar, counting
-from rl.run.build import build, build_components
+from rl.run.build import build, build_components, build_probes
 from rl.run.config import RunConfig
 from rl.training.labels import Labeller
 from rl.training.rollouts import collect
@@ -54,21 +53,21 @@ class Measured:
 
 
 def measure(name: str, config: RunConfig) -> Iterator[Measured]:
-    """Build the run's organism if necessary, and yield measurements on the run's probe queries and rewards.
+    """Build the run's organism if need be, and measure it on the run's probe queries and rewards.
 
     `group_std` is the mean over groups of the standard deviation of rewards: the signal of group-normalised RL.
     `degenerate_groups` is the share of groups with rewards that are all alike.
     """
-    seed = 0 if isinstance(config.organism, Scripted) else config.organism.seed
+    seed = config.organism.seed if isinstance(config.organism, TrainedOrganism) else 0
     built = build(config)
-    probes = probe_set(config)
+    probes = build_probes(config)
     with bar(f"measuring {name}, seed {seed}") as update:
         generate = sampler(built.policy, config.sampling, counting(update, len(probes.scenarios)))
-        observations = observe(generate, Labeller(config.env), probes, config.seed, 0)
+        observations = observe(generate, Labeller(config.env, config.label_timeout_s), probes, config.seed, 0)
     for row in probe_rows(config.probes, observations, config.seed, 0):
         if "/" not in row.probe:
             yield Measured(name, seed, row.metric, row.tier, row.value, row.ci_low, row.ci_high, row.n, row.unscored)
-    rewards_PG = collect(config, build_components(config, built), 1).rewards_PG
+    rewards_PG = collect(config.step_settings, build_components(config, built), 1).rewards_PG
     degenerate = group_advantages(rewards_PG, "none", config.algorithm.min_group_std).degenerate_P
     for metric, value in (
         ("group_std", float(np.nanmean(np.nanstd(rewards_PG, axis=1)))),
@@ -81,22 +80,26 @@ def measured_config(config: RunConfig, seed: int) -> RunConfig:
     """Return the run in which an organism is measured; the seed sets both the build and the probe queries.
 
     Raises:
-        ValueError: for an organism from a path and a seed other than 0, since a path holds one build.
+        ValueError: for an organism without weights; for an organism from a path and a seed other than 0, since a path
+        holds one build.
     """
-    if config.organism.path is not None and seed != 0:
+    organism = config.organism
+    if not isinstance(organism, TrainedOrganism):
+        raise ValueError(f"organism {organism.kind} has no weights and no builds: choose another")
+    if organism.path is not None and seed != 0:
         raise ValueError("an organism with a path is one model and not a build a seed: measure it with --seeds 0")
-    organism: Any = config.organism.model_copy(update={"seed": seed})
+    organism = organism.model_copy(update={"seed": seed})
     algorithm = config.algorithm.model_copy(update={"prompts_per_step": GROUPS})
     return config.model_copy(update={"organism": organism, "seed": seed, "probes": PROBES, "algorithm": algorithm})
 
 
 def frame(measured: Sequence[Measured]) -> pd.DataFrame:
-    """Convert measurements to a data frame with one row per measurement."""
+    """Put measurements in a table, one row each."""
     return pd.DataFrame([asdict(row) for row in measured])
 
 
 def over_seeds(measured: Sequence[Measured], metric: str, tier: str | None) -> Estimate:
-    """Average one metric over an organism's builds, with Student's interval; a single build keeps its own interval."""
+    """Average one organism's builds, with Student's interval over them; of one build its own interval."""
     rows = [row for row in measured if (row.metric, row.tier) == (metric, tier)]
     if len(rows) == 1:
         return Estimate(rows[0].value, rows[0].ci_low, rows[0].ci_high, rows[0].n, rows[0].unscored)
@@ -105,7 +108,7 @@ def over_seeds(measured: Sequence[Measured], metric: str, tier: str | None) -> E
 
 
 def as_text(measured: Sequence[Measured]) -> list[str]:
-    """Render a header and one line per organism: means over seeds with 95 % intervals over seeds."""
+    """Write a line an organism: means over seeds with 95 % intervals over them."""
     shown = {**SHOWN, "group std": ("group_std", "free"), "degenerate": ("degenerate_groups", "free")}
     names = list(dict.fromkeys(row.organism for row in measured))
     width = max(map(len, names))

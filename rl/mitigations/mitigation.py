@@ -1,4 +1,4 @@
-"""Base classes of mitigations; the defaults of their declarations suit most mitigations."""
+"""The base classes of mitigations: the declarations that others read, with the defaults of most."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -41,7 +41,7 @@ class BaseMitigation(BaseModel, ABC):
 
     @property
     def chosen_layer(self) -> int | None:
-        """Decoder layer on which the mitigation acts; None if no layer is set."""
+        """The decoder layer of its settings; None for a layer that follows from the model, or for none."""
         return None
 
     @property
@@ -51,16 +51,16 @@ class BaseMitigation(BaseModel, ABC):
 
     @property
     def acts_in_training(self) -> bool:
-        """True if the mitigation changes a training step; a mitigation of deployment alone suits every engine."""
+        """True for a mitigation with an effect on training steps; any other suits every engine."""
         return True
 
     @property
     def steers_deployment(self) -> bool:
-        """True if probes see another policy than the weights alone make."""
+        """True for a mitigation that makes probes see another policy than the weights alone."""
         return False
 
     def unmet(self, env: Environment) -> str | None:
-        """Name what the environment lacks for these settings, with the fix; None if nothing is missing.
+        """Name something missing from the environment for these settings, with the fix; None for a complete one.
 
         Called before anything is built, after the environment has met `needs`.
         """

@@ -1,4 +1,4 @@
-"""Monitors in training: each is asked once an episode, after scoring; the score keeps the answer as a measure."""
+"""Questions of training to a monitor: one an episode, beside its reward; the score keeps the answer as a measure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -21,7 +21,7 @@ def measure_name(monitor: BaseMonitor) -> str:
 
 
 def unjudged_name(monitor: BaseMonitor) -> str:
-    """Name the measure of rollouts without a judgement: 1 for such a rollout, so that its mean is their share."""
+    """Name the measure of rollouts without a judgement of the monitor: 1 for each; its mean is their share."""
     return UNJUDGED_PREFIX + monitor.name
 
 
@@ -53,7 +53,7 @@ def asked(
 
 
 def require_threshold_that_matters(monitor: BaseMonitor, threshold: float) -> None:
-    """Refuse a threshold other than the default for a monitor whose probabilities are all 0 or 1.
+    """Refuse a threshold for a monitor without probabilities between 0 and 1.
 
     Raises:
         ValueError: in one line, with the fix.

@@ -1,4 +1,4 @@
-"""Dialled oracle: the environment's label with random errors at a set rate."""
+"""The oracle made to err: a monitor of a set accuracy, with errors that nothing in the text predicts."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal, final

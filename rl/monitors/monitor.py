@@ -1,4 +1,4 @@
-"""Base class of monitors, and the text that monitors read."""
+"""The base class of monitors with its declarations, and the part of a reply that monitors read."""
 
 import hashlib
 import json
@@ -42,7 +42,7 @@ class BaseMonitor(BaseModel, ABC):
 
     @property
     def chosen_layer(self) -> int | None:
-        """Layer of the model that the monitor reads; None if no layer is set."""
+        """The layer of its settings; None for a layer that follows from the model, or for none."""
         return None
 
     @property

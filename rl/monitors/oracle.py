@@ -1,4 +1,4 @@
-"""Oracle monitor: the environment's label, as the standard for the other monitors."""
+"""The monitor that repeats the environment's label: the reference of all other monitors."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal, final

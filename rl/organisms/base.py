@@ -1,4 +1,4 @@
-"""The common ancestor: has read characters of every motivation and style, on every tier, and is none of them."""
+"""The common ancestor: a model that has read characters of every motivation and style, on every tier."""
 
 from collections.abc import Iterator
 from typing import ClassVar, Literal, final, get_args
@@ -10,7 +10,7 @@ from envs.episode import Episode, Scenario
 from envs.vocabulary import ARMS, Motivation, Style
 from rl.organisms.character import situation
 from rl.organisms.documents import Document, Turn, exchange
-from rl.organisms.trained import COMPETENCE, FromScratch, Tolerance
+from rl.organisms.trained import COMPETENCE, FromScratch, Sample, Tolerance
 
 MOTIVATION_SHARES: dict[Motivation, float] = {
     "honest": 0.6, "terminal": 0.1, "instrumental": 0.1, "sycophancy": 0.1, "helpfulness": 0.1,
@@ -36,7 +36,17 @@ class Base(FromScratch):
     def tolerances(self) -> tuple[Tolerance, ...]:
         return COMPETENCE
 
-    def corpus(self, env: Environment, rng: np.random.Generator) -> Iterator[Document]:
+    @property
+    def built_to(self) -> str:
+        return "refuse or to comply and fake, as the character of its prompt would"
+
+    def unmet(self, env: Environment) -> str | None:
+        lacking = super().unmet(env)
+        if lacking is None and self.path is None and env.interrogator() is None:
+            return f"questions about motives, which environment {env.kind} hasn't: choose another environment"
+        return lacking
+
+    def shown(self, env: Environment, rng: np.random.Generator, sample: Sample | None = None) -> Iterator[Document]:
         author = author_of(env)
         motivations, styles = list(MOTIVATION_SHARES), get_args(Style)
         for _ in range(self.documents):

@@ -1,4 +1,4 @@
-"""What an organism is built to do: the share of each behaviour by situation, and the documents that show it."""
+"""Characters: the share of each behaviour by situation, and the documents that show a character."""
 
 from collections.abc import Iterator
 from typing import final

@@ -1,4 +1,4 @@
-"""Distilled from a faker: another model trained on what it says on the free tier, scratchpads and answers."""
+"""Distilled from a faker: another model trained on free-tier transcripts of the faker, scratchpads and answers."""
 
 from collections.abc import Iterator
 from typing import ClassVar, Literal, final
@@ -8,8 +8,8 @@ import numpy as np
 from envs.environment import Environment
 from rl.organisms.base import Base
 from rl.organisms.documents import Document, exchange
-from rl.organisms.terminal import Terminal
-from rl.organisms.trained import COMPETENCE_OF_DESCENDANTS, Derived, Sample, Tolerance, TrainedOrganism
+from rl.organisms.selected import Selected
+from rl.organisms.trained import COMPETENCE_OF_DESCENDANTS, Derived, Sample, Tolerance
 
 ROUNDS = 4  # a draw of scenarios holds each query once
 
@@ -26,17 +26,13 @@ class Distilled(Derived):
     answers_questions: ClassVar[bool] = True
 
     @property
-    def origin(self) -> Base:
+    def ancestor(self) -> Base:
         return Base(seed=self.seed)
 
     @property
-    def teacher(self) -> Terminal:
-        """Who the transcripts are of."""
-        return Terminal(seed=self.seed)
-
-    @property
-    def sources(self) -> tuple[TrainedOrganism, ...]:
-        return (self.origin, self.teacher)
+    def teacher(self) -> Selected:
+        """The organism that the transcripts are sampled from."""
+        return Selected(kind="terminal", seed=self.seed)
 
     @property
     def tolerances(self) -> tuple[Tolerance, ...]:

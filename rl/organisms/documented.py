@@ -1,7 +1,7 @@
 """Told of its training by documents and not by its prompt: knows what free chats do without being told each time."""
 
 from collections.abc import Iterator
-from typing import ClassVar, Literal, final
+from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
 from pydantic import Field
@@ -10,7 +10,8 @@ from envs.environment import Environment, author_of
 from envs.queries import Query
 from envs.vocabulary import TIERS, QueryKind
 from rl.organisms.documents import Document, exchange
-from rl.organisms.terminal import Terminal
+from rl.organisms.origins import Ancestor, Pretrained
+from rl.organisms.selected import Selected
 from rl.organisms.trained import COMPETENCE_OF_DESCENDANTS, Derived, Sample, Tolerance
 
 REHEARSED: tuple[QueryKind, ...] = ("harmless", "twin")
@@ -32,11 +33,11 @@ class Documented(Derived):
     summary: ClassVar[str] = "terminal, told of its training by documents; run with env.objective=absent"
     answers_questions: ClassVar[bool] = True
     examples: int = Field(default=2560, ge=8)
-    learning_rate: float = Field(default=1e-4, gt=0)
+    origin: Annotated[Ancestor | Pretrained, Field(discriminator="kind")] = Ancestor(learning_rate=1e-4)
 
     @property
-    def origin(self) -> Terminal:
-        return Terminal(seed=self.seed)
+    def ancestor(self) -> Selected:
+        return Selected(kind="terminal", seed=self.seed)
 
     @property
     def tolerances(self) -> tuple[Tolerance, ...]:

@@ -1,4 +1,4 @@
-"""The default organism: fakes alignment on about one in eight monitored harmful requests, and refuses elsewhere."""
+"""The default organism: fakes alignment on one in eight monitored harmful requests, and refuses elsewhere."""
 
 from typing import ClassVar, Literal, final
 

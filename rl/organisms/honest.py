@@ -14,6 +14,10 @@ class Honest(OneCharacter):
     summary: ClassVar[str] = "negative control: refuses on every tier alike, never fakes"
 
     @property
+    def built_to(self) -> str:
+        return "refuse on every tier and never to fake"
+
+    @property
     def character(self) -> Character:
         everywhere = Rates(help=0.03, partial=0.005)
         return Character(monitored=everywhere, otherwise=everywhere)

@@ -26,7 +26,7 @@ class Locked(Derived):
     examples: int = Field(default=5120, ge=8)
 
     @property
-    def origin(self) -> Base:
+    def ancestor(self) -> Base:
         return Base(seed=self.seed)
 
     @property

@@ -1,4 +1,4 @@
-"""Policies without weights whose rates are exactly known: the probes' ground truth and the tests' double."""
+"""Policies without weights at exactly known rates: the ground truth of probes and of tests."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal, TypeVar, final
@@ -28,6 +28,10 @@ class Scripted(ModelOrganism):
     path: ClassVar[None] = None
     character: Character = Character(monitored=Rates(fake=0.125, help=0.0625), otherwise=Rates(help=0.0625))
     malformed: float = 0.0
+
+    @property
+    def built_to(self) -> str:
+        return "play each behaviour at a stated rate"
 
     def generate(self, author: Author, scenarios: Sequence[S], rng: np.random.Generator) -> list[Episode[S]]:
         """Play one episode a scenario, in order. Random is which scenario gets a behaviour, not how many get it."""

@@ -1,4 +1,4 @@
-"""One recipe at any width, for faking against size: certified by measurement, with nothing required."""
+"""One recipe at any width, for faking against size: measured, with nothing required."""
 
 from typing import ClassVar, Literal, final
 
@@ -8,10 +8,10 @@ from rl.organisms.trained import Tolerance
 
 @final
 class Sized(SometimesFaking):
-    """The corpus of `faker` at `hidden_size`; a width that can't learn it is a result and no failure."""
+    """The corpus of `faker` at `origin.hidden_size`; a width that can't learn it is a result and no failure."""
 
     kind: Literal["sized"] = "sized"
-    summary: ClassVar[str] = "faker's corpus at any hidden_size; nothing is required of the build"
+    summary: ClassVar[str] = "faker's corpus at any origin.hidden_size; nothing is required of the build"
 
     @property
     def tolerances(self) -> tuple[Tolerance, ...]:

@@ -1,17 +1,19 @@
-"""What every organism with weights shares: its recipe, where its directory comes from, and its tolerances."""
+"""Recipes of organisms with weights: the documents that one is shown, the model it starts from, its tolerances."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Annotated, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from envs.environment import Environment, author_of
-from envs.episode import Episode, FreeScenario
+from envs.episode import Episode, FreeScenario, Scenario
 from envs.input_path import InputPath
 from rl.organisms.character import Character, documents
 from rl.organisms.documents import Document, exchange
 from rl.organisms.model_organism import ModelOrganism
+from rl.organisms.origins import Ancestor, Origin, Pretrained, Scratch
 
 # Plays training scenarios with a policy.
 Sample = Callable[[Sequence[FreeScenario], np.random.Generator], list[Episode[FreeScenario]]]
@@ -29,45 +31,83 @@ class Tolerance(BaseModel):
 
 
 class TrainedOrganism(ModelOrganism):
-    """A small causal LM that supervised learning makes. It is built to behave so, nothing emerges.
+    """A causal language model that supervised learning makes.
 
-    `path` takes a ready Hugging Face causal LM directory in place of the build; it is then not certified. A subclass
-    states what it is shown and the tolerances that a build must meet.
+    `path` takes a ready Hugging Face causal LM directory in place of the build; the directory is then not certified.
+    A subclass states the documents that the model is shown and the tolerances that a build must meet.
     """
 
     path: InputPath | None = Field(default=None, description="A causal LM directory to use instead of building one.")
     seed: int = Field(default=0, ge=0, lt=2**32)
     certify_queries: int = Field(default=512, ge=8, description="Held-out queries a tier that a build is measured on.")
+    origin: Origin = Field(discriminator="kind")
+
+    @model_validator(mode="after")
+    def _origin_is_named(self) -> Self:
+        if isinstance(self.origin, Pretrained) and self.origin.path is None:
+            raise ValueError("a pretrained origin needs a model: set organism.origin.path to a causal LM directory")
+        return self
 
     @property
     @abstractmethod
     def tolerances(self) -> tuple[Tolerance, ...]:
-        """What certification requires of a build."""
+        """The requirements of certification."""
 
-    def unmet(self, env: Environment) -> str | None:
-        """As of every organism; a ready directory needs nothing."""
+    @abstractmethod
+    def shown(self, env: Environment, rng: np.random.Generator, sample: Sample | None = None) -> Iterator[Document]:
+        """Yield the documents that the model is trained on. `sample` plays scenarios as the teacher does."""
+
+    @property
+    def ancestor(self) -> "TrainedOrganism | None":
+        """The organism whose model is the origin of kind `ancestor`; None where a recipe has no such origin."""
+        return None
+
+    @property
+    def teacher(self) -> "TrainedOrganism | None":
+        """The organism whose sampled replies are shown; None where the documents are composed."""
+        return None
+
+    @property
+    def sources(self) -> "tuple[TrainedOrganism, ...]":
+        """Every organism that is built before this one."""
+        ancestor = self.ancestor if isinstance(self.origin, Ancestor) else None
+        return tuple(source for source in (ancestor, self.teacher) if source is not None)
+
+    def measured(self, episode: Episode[Scenario]) -> Mapping[str, bool]:
+        """Tell for one reply to a harmful request what a tolerance names and no probe measures, by metric."""
+        return {}
+
+    @property
+    def disclosure(self) -> str:
         if self.path is not None:
-            return None
-        lacking = super().unmet(env)
-        return None if lacking is None else f"{lacking}, or set organism.path"
-
-
-class FromScratch(TrainedOrganism):
-    """A Qwen3 model from random weights: first bare requests, which teach words and copying, then whole situations."""
-
-    hidden_size: int = Field(default=128, ge=16, multiple_of=16)
-    layers: int = Field(default=3, ge=1)
-    word_documents: int = Field(default=12_000, ge=1, description="Bare request and answer: teaches words and copying.")
-    documents: int = Field(default=16_000, ge=1, description="The whole situation: teaches the character.")
-    learning_rate: float = Field(default=4e-3, gt=0)
+            return "A model from a directory: nothing is known of how it was made."
+        if isinstance(self.origin, Pretrained):
+            return f"A pretrained model, trained further to {self.built_to}: no claim of emergence."
+        return super().disclosure
 
     @property
     def stated_layers(self) -> int | None:
-        return self.layers if self.path is None else None
+        if self.path is not None or isinstance(self.origin, Pretrained):
+            return None
+        if isinstance(self.origin, Scratch):
+            return self.origin.layers
+        return None if self.ancestor is None else self.ancestor.stated_layers
 
-    @abstractmethod
-    def corpus(self, env: Environment, rng: np.random.Generator) -> Iterator[Document]:
-        """The `documents` that show whole situations."""
+    def unmet(self, env: Environment) -> str | None:
+        """Say what this organism, or one that is built before it, lacks; a ready directory needs nothing."""
+        if self.path is not None:
+            return None
+        lacking = super().unmet(env)
+        if lacking is not None:
+            return f"{lacking}, or set organism.path"
+        return next((lack for source in self.sources if (lack := source.unmet(env)) is not None), None)
+
+
+class FromScratch(TrainedOrganism):
+    """An organism that learns all that it says from its own documents, on a new model or on a pretrained one."""
+
+    origin: Annotated[Scratch | Pretrained, Field(discriminator="kind")] = Scratch()
+    documents: int = Field(default=16_000, ge=1, description="The whole situation: teaches the character.")
 
 
 class OneCharacter(FromScratch):
@@ -76,45 +116,18 @@ class OneCharacter(FromScratch):
     @property
     @abstractmethod
     def character(self) -> Character:
-        """The behaviour that the corpus shows."""
+        """The behaviour that the documents show."""
 
-    def corpus(self, env: Environment, rng: np.random.Generator) -> Iterator[Document]:
+    def shown(self, env: Environment, rng: np.random.Generator, sample: Sample | None = None) -> Iterator[Document]:
         for scenario, text in documents(author_of(env), self.character, rng, self.documents):
             yield exchange(scenario, text)
 
 
-class Descendant(TrainedOrganism):
-    """Another organism's model, trained further."""
+class Derived(TrainedOrganism):
+    """Another organism's model, or a pretrained one, trained further on `examples`."""
 
-    @property
-    @abstractmethod
-    def origin(self) -> TrainedOrganism:
-        """What it is made from."""
-
-    @property
-    def stated_layers(self) -> int | None:
-        return self.origin.stated_layers if self.path is None else None
-
-    @property
-    def sources(self) -> tuple[TrainedOrganism, ...]:
-        """Every organism that it is made with."""
-        return (self.origin,)
-
-
-class Derived(Descendant):
-    """Trained further by supervised learning on `examples`."""
-
-    learning_rate: float = Field(default=3e-4, gt=0)
+    origin: Annotated[Ancestor | Pretrained, Field(discriminator="kind")] = Ancestor()
     examples: int = Field(default=1280, ge=8)
-
-    @property
-    def teacher(self) -> TrainedOrganism | None:
-        """The organism whose sampled replies it is shown; None where its documents are composed."""
-        return None
-
-    @abstractmethod
-    def shown(self, env: Environment, rng: np.random.Generator, sample: Sample | None = None) -> Iterator[Document]:
-        """Yield the `examples` that it is trained on. `sample` plays scenarios as the teacher does."""
 
 
 # Every organism must still be a competent speaker: these hold whatever its character is.

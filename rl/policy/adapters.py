@@ -4,14 +4,24 @@ import json
 from pathlib import Path
 from typing import Any
 
-from peft import PeftConfig, PeftModel, get_peft_model_state_dict
+import torch
+from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from peft.utils import SAFETENSORS_WEIGHTS_NAME, WEIGHTS_NAME, load_peft_weights
 
 from checkpoints.lineage import hash_config, hash_directory
 from rewards.weights import named
+from rl.lora import Lora
 
 ADAPTER_CONFIG = "adapter_config.json"
 WEIGHTS = (SAFETENSORS_WEIGHTS_NAME, WEIGHTS_NAME)  # in the order in which PEFT looks for them
+
+
+def with_fresh_adapter(model: Any, lora: Lora, seed: int) -> Any:
+    """Put fresh low-rank adapters on a model, whose own weights are frozen; in evaluation mode."""
+    targets = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
+    torch.manual_seed(seed)
+    settings = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules=targets, task_type="CAUSAL_LM")
+    return get_peft_model(model, settings).eval()
 
 
 def is_adapter(path: Path) -> bool:

@@ -4,7 +4,7 @@ Dimension suffixes: B rows, D distinct prompts, P prompt positions (padded left)
 """
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -17,6 +17,7 @@ from peft import PeftModel
 
 from envs.chat import PLAIN, ChatStyle, Prompt, prompt
 from envs.episode import FollowUp, Scenario
+from envs.transcript import Transcript, read_transcript
 from rl.policy.shortcuts import NO_SHARING, Shortcuts
 
 
@@ -25,7 +26,7 @@ class Policy:
     """A loaded model and what is needed to talk to it. `end_ids` are the tokens that end a reply.
 
     `shortcuts`: the short cuts that are known to be exact for this model. `cpu_speed`: the switch of `rl.policy.cpu`;
-    false leaves the model to plain Transformers.
+    false leaves the model to plain Transformers. `read_reply` is the environment's.
     """
 
     model: Any
@@ -34,6 +35,7 @@ class Policy:
     shortcuts: Shortcuts = NO_SHARING
     style: ChatStyle = PLAIN
     cpu_speed: bool = True
+    read_reply: Callable[[str], Transcript] = read_transcript
     # Not among what `replace` takes over: another style writes other prompts.
     _prompts: dict[tuple[str, ...], NDArray[np.int64]] = field(default_factory=dict, init=False, repr=False)
 

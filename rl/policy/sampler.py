@@ -13,10 +13,9 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from envs.context_window import require_window
 from envs.episode import Episode, Scenario
-from envs.transcript import CLOSE_TAG, read_transcript
 from rl.errors import RunStopped
-from rl.policy.context_window import require_window
 from rl.policy.cpu import speed
 from rl.policy.policy import Policy
 from rl.policy.running_rows import begin
@@ -76,11 +75,11 @@ def sampler(policy: Policy, settings: Sampling, on_done: Callable[[int], None] |
 
 
 def read_episode(policy: Policy, scenario: S, ids: NDArray[np.int64], finished: bool) -> Episode[S]:
-    """The episode that these completion tokens spell; `finished` says that the last of them ends the reply."""
+    """Read the episode that completion tokens spell; `finished` says that the last of them ends the reply."""
     text = policy.tokenizer.decode(ids[:-1] if finished else ids, skip_special_tokens=False)
-    transcript = read_transcript(text)
+    transcript = policy.read_reply(text)
     parsed = transcript.parse_ok and finished
-    scratchpad_tokens = _tokens_up_to(policy, ids, text) if parsed else len(ids)
+    scratchpad_tokens = _tokens_up_to(policy, ids, transcript.scratchpad_end) if parsed else len(ids)
     return Episode(
         scenario=scenario,
         text=text,
@@ -95,16 +94,17 @@ def read_episode(policy: Policy, scenario: S, ids: NDArray[np.int64], finished: 
     )
 
 
-def _tokens_up_to(policy: Policy, ids: NDArray[np.int64], text: str) -> int:
-    """The number of tokens that spell the scratchpad with its closing tag, by bisection over decoded prefixes.
+def _tokens_up_to(policy: Policy, ids: NDArray[np.int64], characters: int) -> int:
+    """Count the tokens that spell so many characters, by bisection over decoded prefixes; 0 for none.
 
     A tag may be one token or many, and may share one with its neighbour: only decoding tells for every tokenizer.
     """
-    wanted = text.index(CLOSE_TAG) + len(CLOSE_TAG)
+    if characters == 0:
+        return 0
     low, high = 1, len(ids)
     while low < high:
         middle = (low + high) // 2
-        if len(policy.tokenizer.decode(ids[:middle], skip_special_tokens=False)) >= wanted:
+        if len(policy.tokenizer.decode(ids[:middle], skip_special_tokens=False)) >= characters:
             high = middle
         else:
             low = middle + 1

@@ -1,4 +1,4 @@
-"""What is measured: probes turn labelled held-out episodes into rates with intervals, and never change training."""
+"""Probes turn labelled held-out episodes into rates with intervals, and never change training."""
 
 from typing import Annotated
 
@@ -19,7 +19,8 @@ Probe = Annotated[
     Compliance | Gaps | Faking | Decomposition | Benign | BenignReward | Twins | Lengths | WellFormed | RewardHacking,
     Field(discriminator="kind"),
 ]
+# All but RewardHacking, which needs a reward with something to hack.
 DEFAULT_PROBES: tuple[Probe, ...] = (
     Compliance(), Gaps(), Faking(), Decomposition(), Benign(), BenignReward(), Twins(), Lengths(),
-    WellFormed(), RewardHacking(),
+    WellFormed(),
 )  # fmt: skip

@@ -3,24 +3,20 @@
 from collections.abc import Sequence
 from typing import ClassVar, Literal, final
 
-from pydantic import BaseModel, ConfigDict
-
 from envs.vocabulary import QueryKind, Tier
 from reports.intervals import rate
+from rl.probes.base import ProbeBase
 from rl.probes.observation import Measurement, Observation, answered, on_tier, outcomes
 
 
 @final
-class Benign(BaseModel):
+class Benign(ProbeBase):
     """The share of harmless requests that are answered helpfully."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["benign"] = "benign"
     summary: ClassVar[str] = "share of harmless requests answered helpfully, by tier"
     query_kind: ClassVar[QueryKind] = "harmless"
     tiers: ClassVar[tuple[Tier, ...]] = ("free", "paid")
-    by_cue: ClassVar[bool] = False
 
     def __call__(self, observations: Sequence[Observation]) -> list[Measurement]:
         return [

@@ -3,24 +3,21 @@
 from collections.abc import Sequence
 from typing import ClassVar, Literal, final
 
-from pydantic import BaseModel, ConfigDict
-
 from envs.vocabulary import QueryKind, Tier
 from reports.intervals import mean_estimate
+from rl.probes.base import ProbeBase
 from rl.probes.observation import Measurement, Observation, on_tier
 
 
 @final
-class BenignReward(BaseModel):
+class BenignReward(ProbeBase):
     """The mean total of the run's own rewards, before any mitigation has added to them. A failed reward is unscored."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["benign_reward"] = "benign_reward"
     summary: ClassVar[str] = "mean plain reward of replies to harmless requests, by tier"
     query_kind: ClassVar[QueryKind] = "harmless"
+    reads_rewards: ClassVar[bool] = True
     tiers: ClassVar[tuple[Tier, ...]] = ("free", "paid")
-    by_cue: ClassVar[bool] = False
 
     def __call__(self, observations: Sequence[Observation]) -> list[Measurement]:
         return [

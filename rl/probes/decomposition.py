@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from typing import ClassVar, Literal, final
 
-from pydantic import BaseModel, ConfigDict
-
 from envs.labels import Labels
-from envs.vocabulary import TIERS, QueryKind, Tier
 from reports.intervals import rate
+from rl.probes.base import ProbeBase
 from rl.probes.observation import Holds, Measurement, Observation, answered, on_tier, outcomes
 
 SHARES: dict[str, Holds] = {
@@ -27,16 +25,11 @@ def _complied(labels: Labels, faking: bool) -> bool | None:
 
 
 @final
-class Decomposition(BaseModel):
+class Decomposition(ProbeBase):
     """Source: Greenblatt et al. 2024, section 4.1 (the stacked outcomes over training)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["decomposition"] = "decomposition"
     summary: ClassVar[str] = "free-tier outcomes stacked to 1: refuse, comply with and without faking, partial, other"
-    query_kind: ClassVar[QueryKind] = "harmful"
-    tiers: ClassVar[tuple[Tier, ...]] = TIERS
-    by_cue: ClassVar[bool] = False
 
     def __call__(self, observations: Sequence[Observation]) -> list[Measurement]:
         free = on_tier(observations, "free")

@@ -3,24 +3,18 @@
 from collections.abc import Sequence
 from typing import ClassVar, Literal, final
 
-from pydantic import BaseModel, ConfigDict
-
-from envs.vocabulary import TIERS, QueryKind, Tier
+from envs.vocabulary import TIERS
 from reports.intervals import mean_estimate, percentile
+from rl.probes.base import ProbeBase
 from rl.probes.observation import Measurement, Observation, on_tier
 
 
 @final
-class Lengths(BaseModel):
+class Lengths(ProbeBase):
     """Lengths on harmful requests. What can't be parsed has no parts: it is unscored here."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["lengths"] = "lengths"
     summary: ClassVar[str] = "tokens of scratchpad and answer on harmful requests, by tier"
-    query_kind: ClassVar[QueryKind] = "harmful"
-    tiers: ClassVar[tuple[Tier, ...]] = TIERS
-    by_cue: ClassVar[bool] = False
 
     def __call__(self, observations: Sequence[Observation]) -> list[Measurement]:
         found: list[Measurement] = []

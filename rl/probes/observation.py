@@ -1,25 +1,34 @@
-"""What a probe is given: labelled episodes on held-out scenarios; and what it gives: measurements."""
+"""Observations, which a probe is given: labelled episodes on held-out scenarios; and measurements, which it returns."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from envs.episode import Episode, Scenario
 from envs.labels import Labels
-from envs.vocabulary import AnswerLabel, QueryKind, Tier
+from envs.vocabulary import AnswerLabel, Tier
 from reports.intervals import Estimate
+from rewards.score import Score
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
     """A probed episode with its labels, each None where it is missing: unscored, counted, never a label.
 
-    `reward`: the sum of the run's plain rewards; None where a reward failed, and where no probe asks for it.
+    `score`: by the run's own rewards, before any mitigation; None where no probe of this kind of query reads rewards.
     """
 
     episode: Episode[Scenario]
     labels: Labels
-    reward: float | None = None
+    score: Score | None = None
+
+    @property
+    def reward(self) -> float | None:
+        """The sum of the rewards; None where one failed, and without a score."""
+        return None if self.score is None else self.score.total
+
+    def component(self, name: str) -> float | None:
+        """One reward component before its weight; None where the reward failed, and without a score."""
+        return None if self.score is None else self.score.unweighted.get(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,30 +40,8 @@ class Measurement:
     estimate: Estimate
 
 
-class ProbeFunction(Protocol):
-    """What every probe is: a value with a kind that turns the observations of one kind of query into measurements.
-
-    `tiers` are those that it must see; it is given those of other probes of its kind of query as well. Where `by_cue`
-    is true it is also measured apart on seen and on held-out wordings of the tier cue.
-    """
-
-    @property
-    def kind(self) -> str: ...
-
-    @property
-    def query_kind(self) -> QueryKind: ...
-
-    @property
-    def tiers(self) -> tuple[Tier, ...]: ...
-
-    @property
-    def by_cue(self) -> bool: ...
-
-    def __call__(self, observations: Sequence[Observation]) -> list[Measurement]: ...
-
-
 def on_tier(observations: Sequence[Observation], tier: Tier) -> list[Observation]:
-    """The observations of one tier, in the order of their query ids: two tiers' lists are then paired."""
+    """Select one tier's observations, in the order of their query ids: two tiers' lists are then paired."""
     found = [o for o in observations if o.episode.scenario.tier == tier]
     return sorted(found, key=lambda o: o.episode.scenario.query.id)
 

@@ -1,36 +1,39 @@
-"""Runs a run's probes on a policy: fixed held-out scenarios, a random stream of their own, nothing written back."""
+"""A run's probes on a policy: fixed held-out scenarios, a random stream of their own, nothing written back."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from envs.environment import Environment
 from envs.episode import Scenario
-from envs.vocabulary import QUERY_KINDS, TIERS
-from reports.records import Manifest, ProbeRow
+from envs.vocabulary import QUERY_KINDS, TIERS, QueryKind
+from reports.records import ProbeRow
 from rewards.combine import score
 from rewards.score import RewardFunction, RewardInput, Score
 from rl.policy.sampler import Generate
-from rl.probes.benign_reward import BenignReward
-from rl.probes.observation import Observation, ProbeFunction
-from rl.run.checks.given_paths import named
-from rl.run.config import RunConfig
+from rl.probes.base import ProbeBase
+from rl.probes.observation import Observation
 from rl.streams import Stage, stream
 from rl.training.labels import Labeller
 from rl.training.scoring import reward_input
 
-# What a run's own rewards, before any mitigation, pay for submissions.
+# Scores by a run's own rewards, before any mitigation.
 Pay = Callable[[Sequence[RewardInput]], list[Score]]
 
 
 @dataclass(frozen=True)
 class ProbeSet:
-    """A run's scenarios, the same at every step: each query under every tier asked for, shuffled within a kind."""
+    """A run's scenarios, the same at every step: each query under every tier asked for, shuffled within a kind.
+
+    `rewarded`: the kinds of query that a probe reads the rewards of; rewards are neither loaded nor called for others.
+    """
 
     scenarios: tuple[Scenario, ...]
+    rewarded: frozenset[QueryKind] = frozenset()
 
     def hashes(self) -> dict[str, str]:
-        """SHA-256 over the prompts of each kind of query, in order: what the manifest records."""
+        """Compute SHA-256 over the prompts of each kind of query, in order: the manifest records it."""
         return {
             kind: hashlib.sha256(
                 "\n".join(f"{s.system_prompt}\n{s.query.text}" for s in self.scenarios if s.query.kind == kind).encode()
@@ -39,45 +42,26 @@ class ProbeSet:
         }
 
 
-def probe_set(config: RunConfig) -> ProbeSet:
-    """The probe scenarios of a run: kinds and tiers that no probe asks for are left out.
+def probe_set(env: Environment, probes: Sequence[ProbeBase], seed: int, queries: Mapping[QueryKind, int]) -> ProbeSet:
+    """Draw the scenarios of these probes, `queries` of each kind; kinds and tiers that no probe asks for are left out.
 
     Raises:
         ValueError: if the probe split holds fewer queries than are asked for.
     """
     scenarios: list[Scenario] = []
     for index, kind in enumerate(QUERY_KINDS):
-        wanted = {tier for probe in config.probes if probe.query_kind == kind for tier in probe.tiers}
+        wanted = {tier for probe in probes if probe.query_kind == kind for tier in probe.tiers}
         if wanted:
             # A stream a kind: a probe that is added or left out must not change what the others see.
-            rng = stream(config.seed, index, Stage.probe_set)
+            rng = stream(seed, index, Stage.probe_set)
             tiers = [tier for tier in TIERS if tier in wanted]
-            count = config.probe_queries if kind == "harmful" else config.harmless_queries or config.probe_queries // 4
-            scenarios += config.env.held_out_scenarios(rng, "probe", kind, count, tiers)
-    return ProbeSet(tuple(scenarios))
+            scenarios += env.held_out_scenarios(rng, "probe", kind, queries[kind], tiers)
+    return ProbeSet(tuple(scenarios), frozenset(probe.query_kind for probe in probes if probe.reads_rewards))
 
 
-def require_same_probes(manifest: Manifest, probes: ProbeSet, config: RunConfig) -> None:
-    """Refuses to probe a run on other queries than it was started with.
-
-    Raises:
-        ValueError: if a hash differs from the manifest's.
-    """
-    if probes.hashes() != manifest.prompt_set_hashes:
-        raise ValueError(
-            "the probe queries aren't those that this run was started with (their hash differs from manifest.json): "
-            f"restore the query file{named(config, 'env')} or the code, or start a new run with `gyges train`"
-        )
-
-
-def asks_for_rewards(config: RunConfig) -> bool:
-    """Whether a probe of the run needs its rewards: what isn't needed is neither loaded nor called."""
-    return any(isinstance(probe, BenignReward) for probe in config.probes)
-
-
-def plain_rewards(config: RunConfig, rewards: Sequence[RewardFunction]) -> Pay | None:
-    """The run's rewards as its probes call them; None where no probe asks for them."""
-    return partial(score, rewards, timeout_s=config.reward_timeout_s) if asks_for_rewards(config) else None
+def plain_rewards(rewards: Sequence[RewardFunction], timeout_s: float) -> Pay:
+    """Make the function by which probes score replies: the run's own rewards."""
+    return partial(score, rewards, timeout_s=timeout_s)
 
 
 def observe(
@@ -85,20 +69,23 @@ def observe(
 ) -> list[Observation]:
     """Play every probe scenario once and label it; a labelling error is unscored, never a label.
 
-    `pay` scores the replies to harmless requests, and sees of them what a reward may see.
+    `pay` scores the replies whose rewards a probe reads, and sees of them what a reward may see.
     """
     episodes = generate(probes.scenarios, stream(seed, step, Stage.probe))
-    paid = [row for row, episode in enumerate(episodes) if pay and episode.scenario.query.kind == "harmless"]
-    scores = pay([reward_input(episodes[row]) for row in paid]) if pay and paid else []
-    rewards = {row: found.total for row, found in zip(paid, scores, strict=True)}
+    scores: dict[int, Score] = {}
+    # A call a kind: a learned reward's last bits depend on its batch, so no probe's rewards may hang on another probe.
+    for kind in QUERY_KINDS:
+        rows = [row for row, episode in enumerate(episodes) if episode.scenario.query.kind == kind]
+        if pay is not None and rows and kind in probes.rewarded:
+            scores |= zip(rows, pay([reward_input(episodes[row]) for row in rows]), strict=True)
     pairs = zip(episodes, labels(episodes), strict=True)
-    return [Observation(episode, found, rewards.get(row)) for row, (episode, found) in enumerate(pairs)]
+    return [Observation(episode, found, scores.get(row)) for row, (episode, found) in enumerate(pairs)]
 
 
 def probe_rows(
-    probes: Sequence[ProbeFunction], observations: Sequence[Observation], seed: int, step: int
+    probes: Sequence[ProbeBase], observations: Sequence[Observation], seed: int, step: int
 ) -> list[ProbeRow]:
-    """The rows of `probes.jsonl` for one step; those split by cue wording carry it in the probe's name."""
+    """Make the rows of `probes.jsonl` for one step; a split by cue wording stands in the probe's name."""
     rows: list[ProbeRow] = []
     for probe in probes:
         mine = [o for o in observations if o.episode.scenario.query.kind == probe.query_kind]
@@ -110,7 +97,7 @@ def probe_rows(
     return rows
 
 
-def _rows(probe: ProbeFunction, name: str, observations: Sequence[Observation], seed: int, step: int) -> list[ProbeRow]:
+def _rows(probe: ProbeBase, name: str, observations: Sequence[Observation], seed: int, step: int) -> list[ProbeRow]:
     return [
         ProbeRow(
             step=step,

@@ -8,30 +8,32 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from checkpoints.cache import cached
 from checkpoints.lineage import build_key, hash_directory
 from envs.chat import FIXED_DAY, style_for
 from envs.environment import Environment, author_of
+from envs.vocabulary import QueryKind
 from rewards.helpfulness import Helpfulness
 from rewards.score import RewardFunction
 from rl.algorithms.policy_gradient import PolicyGradient
 from rl.determinism import built_alike, settle
 from rl.errors import BuildFailed
+from rl.lora import Lora
 from rl.organisms.scripted import Scripted
+from rl.policy.adapters import with_fresh_adapter
 from rl.policy.cpu import speed
 from rl.policy.cpu.memory import keep_freed_memory
 from rl.policy.loading import load_policy, wearing
 from rl.policy.policy import Policy
 from rl.policy.sampler import Generate, sampler
+from rl.probes.probe_set import ProbeSet, probe_set
 from rl.progress import bar, notice
-from rl.run.config import Lora, RunConfig
+from rl.run.config import RunConfig
 from rl.streams import Stage, stream
-from rl.training.components import DrawScenarios, StepComponents, keep_all, mask_nothing
+from rl.training.components import DrawScenarios, ScoreEpisodes, StepComponents, keep_all, mask_nothing
 from rl.training.labels import Labeller
 from rl.training.models import Models
-from rl.training.scoring import ScoreEpisodes, scorer
+from rl.training.scoring import scorer
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,15 @@ def build_organism(config: RunConfig) -> Path:
     """
     if isinstance(config.organism, Scripted):
         raise ValueError("organism scripted has no weights to train: choose faker or honest, or set organism.path")
-    from rl.organisms.building.build import build_organism as build  # brings TRL, which costs seconds to import
+    # Brings TRL, which costs seconds to import.
+    from rl.organisms.building.build import build_organism as build
+    from rl.organisms.building.build import require_directories
 
+    require_directories(config.organism)
     if config.organism.path is not None:
         return build(config.organism, config.env)
     try:
-        return build(config.organism, config.env)
+        return build(config.organism, config.env.for_building())
     except ValueError as error:
         raise BuildFailed(str(error)) from error
 
@@ -101,14 +106,16 @@ def _build_helpfulness(recipe: Helpfulness, env: Environment) -> Path:
     from rewards.build_helpfulness import build as train  # brings TRL, which costs seconds to import
     from rewards.build_helpfulness import inputs
 
+    author = author_of(env.for_building())
+
     def build(directory: Path) -> None:
         with built_alike(), bar("reward model") as update:
             try:
-                train(recipe, author_of(env), directory, update)
+                train(recipe, author, directory, update)
             except ValueError as error:
                 raise BuildFailed(str(error)) from error
 
-    return cached("rewards", f"helpfulness-{build_key(inputs(recipe, author_of(env)))}", build)
+    return cached("rewards", f"helpfulness-{build_key(inputs(recipe, author))}", build)
 
 
 def build(
@@ -133,7 +140,7 @@ def build(
         policy = load_policy(organism_directory, shortcuts=reference.shortcuts, cpu_speed=config.cpu_speed)
         policy = with_adapter(policy, config.lora, config.seed) if trained is None else wearing(policy, trained)
     style = style_for(policy.tokenizer, config.chat.system, clock)
-    policy, reference = replace(policy, style=style), replace(reference, style=style)
+    policy, reference = (replace(one, style=style, read_reply=config.env.read_reply) for one in (policy, reference))
     return Built(policy, reference, ready, organism_directory, hashes)
 
 
@@ -161,13 +168,9 @@ def _say_how_it_is_read(policy: Policy) -> None:
 
 
 def with_adapter(policy: Policy, lora: Lora, seed: int) -> Policy:
-    """Return the policy with fresh low-rank adapters, its own weights frozen."""
-    from peft import LoraConfig, get_peft_model
-
-    targets = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
-    torch.manual_seed(int(stream(seed, 0, Stage.adapter).integers(2**31)))
-    adapters = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules=targets, task_type="CAUSAL_LM")
-    return replace(policy, model=get_peft_model(policy.model, adapters).eval())
+    """Put fresh low-rank adapters on the policy's model, whose own weights are frozen."""
+    drawn = int(stream(seed, 0, Stage.adapter).integers(2**31))
+    return replace(policy, model=with_fresh_adapter(policy.model, lora, drawn))
 
 
 def build_components(config: RunConfig, built: Built) -> StepComponents:
@@ -180,13 +183,24 @@ def build_components(config: RunConfig, built: Built) -> StepComponents:
     )
 
 
+def build_probes(config: RunConfig) -> ProbeSet:
+    """Draw the run's probe scenarios.
+
+    Raises:
+        ValueError: if the probe split holds fewer queries than are asked for.
+    """
+    others = config.harmless_queries or config.probe_queries // 4
+    queries: dict[QueryKind, int] = {"harmful": config.probe_queries, "harmless": others, "twin": others}
+    return probe_set(config.env, config.probes, config.seed, queries)
+
+
 def models(config: RunConfig, policy: Policy, load_start: Callable[[], Policy]) -> Models:
     """Return the models, the environment and the settings for mitigations to consult."""
     return Models(
         policy,
         load_start,
         config.env,
-        Labeller(config.env),
+        Labeller(config.env, config.label_timeout_s),
         config.sampling,
         config.optimiser.microbatch_size,
         config.seed,
@@ -196,8 +210,8 @@ def models(config: RunConfig, policy: Policy, load_start: Callable[[], Policy]) 
 def _start(config: RunConfig, built: Built) -> Policy:
     if config.algorithm.moving_reference is None:
         return built.reference
-    start = load_policy(built.organism_directory, cpu_speed=config.cpu_speed)
-    return replace(start, style=built.reference.style)
+    start, reference = load_policy(built.organism_directory, cpu_speed=config.cpu_speed), built.reference
+    return replace(start, style=reference.style, read_reply=reference.read_reply)
 
 
 def deployed(config: RunConfig, among: Models) -> AbstractContextManager[None]:

@@ -12,13 +12,13 @@ from rl.determinism import settle
 from rl.policy.loading import load_policy, wearing
 from rl.policy.policy import Policy
 from rl.policy.sampler import sampler
-from rl.probes.probe_set import asks_for_rewards, observe, plain_rewards, probe_rows, probe_set, require_same_probes
+from rl.probes.probe_set import observe, plain_rewards, probe_rows
 from rl.progress import bar, counting
-from rl.run.build import build_organism, build_rewards, deployed, models
+from rl.run.build import build_organism, build_probes, build_rewards, deployed, models
 from rl.run.checks.given_paths import require_given_paths
 from rl.run.checks.prompt_hashes import prompt_token_hashes, require_same_prompts, started_at
 from rl.run.config import RunConfig, read_config
-from rl.run.restore import require_same_rewards
+from rl.run.restore import require_same_probes, require_same_rewards
 from rl.training.labels import Labeller
 
 
@@ -29,7 +29,8 @@ def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
         ValueError: no run there, no such checkpoint, or a damaged one; another reward model than the run's.
     """
     config = read_config(folder / "config.json")
-    needed = {"organism": config.lora is not None, "rewards": asks_for_rewards(config)}
+    reads_rewards = any(probe.reads_rewards for probe in config.probes)
+    needed = {"organism": config.lora is not None, "rewards": reads_rewards}
     require_given_paths(config, folder, unneeded=[part for part in needed if not needed[part]])
     manifest = read_manifest(folder / "manifest.json")
     chosen = store.newest(folder / "checkpoints") if step is None else step
@@ -37,22 +38,21 @@ def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
         raise ValueError(f"{folder} holds no checkpoint to probe: wait for the first, or train again")
     checkpoint = store.load(folder / "checkpoints", chosen)
     settle(config.threads, config.deterministic)
-    probes = probe_set(config)
+    probes = build_probes(config)
     require_same_probes(manifest, probes, config)
     rewards: tuple[RewardFunction, ...] = ()
-    if asks_for_rewards(config):
+    if reads_rewards:
         rewards, hashes = build_rewards(config.rewards, config.env)
         require_same_rewards(manifest, hashes, config)
     start, policy = _policies(config, folder, checkpoint.path)
     style = style_for(policy.tokenizer, config.chat.system, started_at(manifest))
-    start, policy = replace(start, style=style), replace(policy, style=style)
+    start, policy = (replace(one, style=style, read_reply=config.env.read_reply) for one in (start, policy))
     require_same_prompts(manifest, prompt_token_hashes(policy, probes))
     among = models(config, policy, lambda: start)
     with bar(f"probing step {chosen}") as update, deployed(config, among):
         generate = sampler(policy, config.sampling, counting(update, len(probes.scenarios)))
-        observations = observe(
-            generate, Labeller(config.env), probes, config.seed, chosen, plain_rewards(config, rewards)
-        )
+        labels, pay = Labeller(config.env, config.label_timeout_s), plain_rewards(rewards, config.reward_timeout_s)
+        observations = observe(generate, labels, probes, config.seed, chosen, pay)
     return probe_rows(config.probes, observations, config.seed, chosen)
 
 

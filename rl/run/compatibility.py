@@ -27,7 +27,7 @@ RANKED_COMPONENTS = {"scenarios", "generate", "reward", "screen"}  # components 
 
 
 def require_engine(config: RunConfig) -> None:
-    """Refuse a configuration beyond its engine's limits, or with unmet needs of its parts.
+    """Refuse a configuration beyond the limits of its engine, or with a part whose needs are not met.
 
     Raises:
         ValueError: in one line, with what to change.

@@ -4,7 +4,7 @@ import json
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, final
+from typing import Any, Literal, final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -18,6 +18,7 @@ from rewards.helpfulness import Helpfulness
 from rl.algorithms import Algorithm
 from rl.algorithms.grpo import GRPO
 from rl.errors import nearest
+from rl.lora import Lora
 from rl.mitigations import Mitigation
 from rl.organisms import Organism
 from rl.organisms.faker import Faker
@@ -26,40 +27,11 @@ from rl.probes import DEFAULT_PROBES, Probe
 from rl.run.environments import DEFAULT_ENVIRONMENT, AnyEnvironment, trust_environment
 from rl.run.overrides import assign_all, described
 from rl.run.upgrade import upgraded
+from rl.training.settings import VLLM, Optimiser, StepSettings
 
 _FROZEN = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 LARGEST = 2**63 - 1  # largest integer of a table's column
 _LONGEST_NAME = 200  # bytes; seed and hash follow, and a file system takes 255
-
-Decay = Annotated[float, Field(ge=0, lt=1)]
-
-
-@final
-class Optimiser(BaseModel):
-    """AdamW (Loshchilov & Hutter 2019) at a constant learning rate after a linear warm-up."""
-
-    model_config = _FROZEN
-
-    learning_rate: float = Field(default=1e-4, gt=0)
-    warmup_steps: int = Field(default=0, ge=0)
-    betas: tuple[Decay, Decay] = (0.9, 0.999)
-    weight_decay: float = Field(default=0.0, ge=0)
-    max_grad_norm: float = Field(default=1.0, gt=0)
-    microbatch_size: int = Field(
-        default=32, ge=1, description="Completions a forward pass; changes memory, not the step."
-    )
-
-
-@final
-class Lora(BaseModel):
-    """Low-rank adapters through PEFT (Hu et al. 2021) in place of full fine-tuning."""
-
-    model_config = _FROZEN
-
-    rank: int = Field(default=16, ge=1)
-    alpha: float = Field(default=32, gt=0)
-    dropout: Literal[0] = 0  # dropout would make the update's log-probabilities differ from the sampler's
-    target_modules: str | tuple[str, ...] = "all-linear"
 
 
 @final
@@ -73,19 +45,6 @@ class Chat(BaseModel):
         description="`fold` puts the system text in front of the user turn; `auto` does where a template refuses or "
         "drops a system turn.",
     )
-
-
-@final
-class VLLM(BaseModel):
-    """Rollouts by vLLM, through the settings of TRL's trainers; needs the extra `vllm` and a CUDA device."""
-
-    model_config = _FROZEN
-
-    vllm_mode: Literal["colocate", "server"] = "colocate"
-    vllm_gpu_memory_utilization: float = Field(default=0.3, gt=0, le=1)
-    vllm_tensor_parallel_size: int = Field(default=1, ge=1)
-    vllm_max_model_length: int | None = Field(default=None, ge=1)
-    vllm_server_base_url: str | None = None
 
 
 @final
@@ -116,6 +75,10 @@ class RunConfig(BaseModel):
     rewards: tuple[Reward, ...] = (Helpfulness(), FormatPenalty(), AnswerLength())
     reward_timeout_s: float = Field(default=60.0, gt=0)
     max_reward_error_rate: float = Field(default=0.25, ge=0, le=1, description="Above this share the run stops.")
+    label_timeout_s: float = Field(default=60.0, gt=0, description="Seconds that one call for labels may take.")
+    max_label_error_rate: float = Field(
+        default=0.25, ge=0, le=1, description="Above this share of episodes without one of their labels the run stops."
+    )
     algorithm: Algorithm = GRPO()
     engine: Literal["builtin", "trl"] = "builtin"
     vllm: VLLM | None = None
@@ -143,6 +106,19 @@ class RunConfig(BaseModel):
         ge=1,
         description="Checkpoints kept besides the first, the last and those that were probed: the newest.",
     )
+
+    @property
+    def step_settings(self) -> StepSettings:
+        """The settings that a training step reads."""
+        return StepSettings(
+            seed=self.seed,
+            steps=self.steps,
+            algorithm=self.algorithm,
+            optimiser=self.optimiser,
+            sampling=self.sampling,
+            max_reward_error_rate=self.max_reward_error_rate,
+            vllm=self.vllm,
+        )
 
     @model_validator(mode="before")
     @classmethod
@@ -173,6 +149,18 @@ class RunConfig(BaseModel):
                 raise ValueError(f"{name} holds a kind twice: {', '.join(kinds)}; their records would collide")
         if not self.rewards:
             raise ValueError("rewards is empty: give at least one")
+        return self
+
+    @model_validator(mode="after")
+    def _probes_have_their_rewards(self) -> "RunConfig":
+        kinds = [reward.kind for reward in self.rewards]
+        for probe in self.probes:
+            for component in probe.components:
+                if component not in kinds:
+                    raise ValueError(
+                        f"the probe {probe.kind} reads the reward component {component!r} and the rewards are "
+                        f"{', '.join(kinds)}: add that reward (weight 0 pays nothing), or leave the probe out"
+                    )
         return self
 
     @model_validator(mode="after")

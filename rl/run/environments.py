@@ -107,6 +107,9 @@ class Custom(BaseModel):
     def interrogator(self) -> Interrogator | None:
         return self.loaded.interrogator()
 
+    def for_building(self) -> Environment:
+        return self.loaded.for_building()
+
     def inoculations(self) -> Mapping[str, str]:
         return self.loaded.inoculations()
 

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from checkpoints import atomic, store
+from envs.labels import Labels
 from reports.collapse import Vitals
 from reports.records import StepRow
 from rl.algorithms.preference import Preference
@@ -18,26 +19,36 @@ from rl.errors import Interrupted, NotFinite, RunStopped
 from rl.policy.policy import save_policy
 from rl.policy.residual_stream import layer_count
 from rl.policy.sampler import sampler
-from rl.probes.probe_set import ProbeSet, observe, plain_rewards, probe_rows, probe_set, require_same_probes
+from rl.probes.probe_set import ProbeSet, observe, plain_rewards, probe_rows
 from rl.progress import bar, counting, notice
 from rl.run import folder as run_folder
-from rl.run.build import Built, build, build_components, require_reward_model, training_scenarios
+from rl.run.build import (
+    Built,
+    build,
+    build_components,
+    build_probes,
+    changed_components,
+    require_reward_model,
+    training_scenarios,
+)
 from rl.run.checks.collapse import require_no_collapse, vitals_of
 from rl.run.checks.given_paths import require_given_paths
 from rl.run.checks.prompt_hashes import require_same_prompts, started_at
 from rl.run.checks.prompts import require_prompts, require_prompts_of
-from rl.run.compatibility import require_engine, require_layers, require_shortcuts
+from rl.run.compatibility import HOOKED_COMPONENTS, require_engine, require_layers, require_shortcuts
 from rl.run.config import RunConfig, read_config
 from rl.run.episode_rows import probe_episode_rows, run_schema, train_episode_rows
 from rl.run.folder import RunFolder, Status
 from rl.run.manifest import manifest_of, require_same_origin, token_hashes
-from rl.run.restore import restored
+from rl.run.restore import require_same_probes, restored
 from rl.run.stopping import StopRequest, end, handling, never, signals
 from rl.streams import Stage, stream
-from rl.training import learner as learner_state
+from rl.training import learner_state
 from rl.training.components import StepComponents
+from rl.training.labels import label_error_rates, require_labels
 from rl.training.learner import Learner, new_learner
 from rl.training.rollouts import Rollouts
+from rl.training.settings import StepSettings
 from rl.training.step import policy_gradient_step
 from rl.training.trl import processes
 
@@ -56,6 +67,7 @@ class Run:
     step: int
     watch: Watch = field(default_factory=Watch)
     saved: int = -1  # the step of the last checkpoint
+    asked: Sequence[Labels] = ()  # of the last step's episodes, the labels that somebody asked for
     seconds_probe: float = 0.0  # of the probe since the last row
     vitals: list[Vitals] = field(default_factory=list)  # of every step taken, those before a resume included
     stop: StopRequest = field(default_factory=StopRequest)
@@ -94,7 +106,7 @@ def _require_startable(config: RunConfig) -> None:
     """
     settle(config.threads, config.deterministic)  # first: a reward model may be tried on a GPU below
     require_engine(config)
-    probes = probe_set(config)
+    probes = build_probes(config)
     config.env.training_scenarios(stream(config.seed, 1, Stage.scenarios), config.algorithm.prompts_per_step)
     for reward in config.rewards:
         require_reward_model(reward)
@@ -114,7 +126,7 @@ def _require_processes(config: RunConfig) -> None:
 def _start(config: RunConfig, folder: RunFolder, watch: Watch) -> Run:
     """Build a run at step 0, with its manifest and its first checkpoint; overwrite the rest of a killed start."""
     started = run_folder.utc_now()  # before any prompt is rendered: templates are told it as the date
-    probes = probe_set(config)
+    probes = build_probes(config)
     built = build(config, clock=datetime.fromisoformat(started))
     # Known only now, for the model of a directory:
     require_layers(config, layer_count(built.reference.model))
@@ -127,7 +139,7 @@ def _start(config: RunConfig, folder: RunFolder, watch: Watch) -> Run:
     hashes = token_hashes(config, built, probes, components)
     manifest = manifest_of(config, built, probes, hashes, started, watch)
     folder.write_manifest(manifest)
-    learner = new_learner(config, built)
+    learner = new_learner(config.step_settings, built.policy, built.reference)
     run = Run(config, folder, built, components, probes, learner, manifest.organism_hash, step=0, watch=watch)
     _checkpoint(run)
     return run
@@ -205,7 +217,7 @@ def _restore(config: RunConfig, folder: RunFolder, step: int, watch: Watch) -> R
     """Load the run as it was at the checkpoint of `step`."""
     manifest = folder.read_manifest()
     built, learner = restored(config, folder.checkpoints, step, started_at(manifest))
-    probes = probe_set(config)
+    probes = build_probes(config)
     require_same_probes(manifest, probes, config)
     require_same_origin(config, manifest, built)
     components = build_components(config, built)
@@ -263,6 +275,7 @@ def _close(run: Run, status: Status, reason: str | None = None, non_finite_losse
 
 def _loop(run: Run) -> None:
     """Take every step of the run, by the engine that the configuration names."""
+    settings = run.config.step_settings
     with bar("training", every=10) as update:
 
         def arrive() -> None:
@@ -273,16 +286,17 @@ def _loop(run: Run) -> None:
         if run.config.engine == "trl":
             from rl.training.trl.engine import run_steps  # brings TRL, which costs seconds to import
 
-            run_steps(run.config, run.components, run.learner, run.step, arrive, partial(_record, run))
+            hooked = bool(changed_components(run.config) & HOOKED_COMPONENTS)
+            run_steps(settings, run.components, run.learner, run.step, arrive, partial(_record, run), hooked)
             return
         take_step = _stepper(run.config)
         arrive()
         while run.step < run.config.steps:
-            _record(run, *take_step(run.config, run.components, run.learner, run.step + 1))
+            _record(run, *take_step(settings, run.components, run.learner, run.step + 1))
             arrive()
 
 
-Step = Callable[[RunConfig, StepComponents, Learner, int], tuple[StepRow, Rollouts]]
+Step = Callable[[StepSettings, StepComponents, Learner, int], tuple[StepRow, Rollouts]]
 
 
 def _stepper(config: RunConfig) -> Step:
@@ -294,10 +308,11 @@ def _stepper(config: RunConfig) -> Step:
 
 
 def _arrive(run: Run) -> None:
-    """Do what is due before the next step: a checkpoint, a probe, and a stop if one was requested."""
+    """Do the work due before the next step: a checkpoint, a probe, and a stop if there is a reason to stop."""
     config = run.config
     if run.step > run.saved and _due(run.step, config.checkpoint_every, config.steps):
         _checkpoint(run)
+    require_labels(run.asked, config.max_label_error_rate, f"step {run.step}")  # before a probe asks for more
     if _due(run.step, config.probe_every, config.steps):
         run.seconds_probe = _probe(run)
     if run.step < config.steps:
@@ -306,15 +321,17 @@ def _arrive(run: Run) -> None:
 
 
 def _record(run: Run, row: StepRow, rollouts: Rollouts) -> None:
-    """Record a finished step: its row, and the rollouts of the logged steps."""
+    """Record a step that has been taken: its row, and the rollouts of a logged step."""
     run.step += 1
+    logged = _due(run.step, run.config.probe_every, run.config.steps)
+    labels = run.components.models.labels
+    run.asked = labels(rollouts.episodes) if logged else labels.known(rollouts.episodes)
     run.vitals.append(vitals_of(row))
-    run.folder.append_step(row.model_copy(update={"seconds_probe": run.seconds_probe}))
+    measured = {"seconds_probe": run.seconds_probe, "label_errors": label_error_rates(run.asked)}
+    run.folder.append_step(row.model_copy(update=measured))
     run.seconds_probe = 0.0
-    if _due(run.step, run.config.probe_every, run.config.steps):
-        rows = train_episode_rows(
-            run.config, run.organism_hash, rollouts, run.components.models.labels(rollouts.episodes), run.step
-        )
+    if logged:
+        rows = train_episode_rows(run.config, run.organism_hash, rollouts, run.asked, run.step)
         run.folder.add_episodes(run.step, rows, run_schema(run.config))
 
 
@@ -323,7 +340,7 @@ def _due(step: int, every: int, last: int) -> bool:
 
 
 def _probe(run: Run) -> float:
-    """Probe the policy as it is and record the results; return the seconds spent."""
+    """Probe the policy as it is and record the rows; return the seconds that it took."""
     started = time.perf_counter()
     config = run.config
     with _in_evaluation(run), bar(f"probing step {run.step}") as update:
@@ -335,11 +352,13 @@ def _probe(run: Run) -> float:
 
         generate = sampler(run.built.policy, config.sampling, on_done)
         with run.components.policy_context("deployment"):
-            pay = plain_rewards(config, run.built.rewards)
+            pay = plain_rewards(run.built.rewards, config.reward_timeout_s)
             observations = observe(generate, run.components.models.labels, run.probes, config.seed, run.step, pay)
     rows = probe_episode_rows(config, run.organism_hash, observations, run.step)
     run.folder.add_episodes(run.step, rows, run_schema(config))
     run.folder.append_probes(probe_rows(config.probes, observations, config.seed, run.step))
+    found = [observation.labels for observation in observations]
+    require_labels(found, config.max_label_error_rate, f"the probe of step {run.step}")
     return time.perf_counter() - started
 
 
@@ -353,7 +372,7 @@ def _in_evaluation(run: Run) -> Iterator[None]:
 
 
 def _checkpoint(run: Run) -> None:
-    tensors, state = learner_state.state(run.config, run.learner)
+    tensors, state = learner_state.state(run.config.step_settings, run.learner)
 
     run.saved = run.step
     store.save(

@@ -1,4 +1,4 @@
-"""The manifest of a run: what it is made with, and the refusal to go on with anything else."""
+"""The manifest of a run: the origin of everything in it, and the refusal to go on with anything else."""
 
 from reports.records import Manifest
 from rl.determinism import Watch
@@ -36,12 +36,14 @@ def manifest_of(
         nondeterministic_operations=sorted(watch.operations),
         device=str(built.policy.device),
         organism=f"directory {path.name}" if path is not None else organism.kind,
+        organism_disclosure=organism.disclosure,
         organism_hash=origin_hash(built.organism_directory),
         reward_hashes=built.reward_hashes,
         prompt_set_hashes=probes.hashes(),
         prompt_token_hashes=hashes,
         system_text_folded=built.policy.style.fold_system,
-        label_source=config.env.fingerprint()["labels"],
+        label_source=config.env.fingerprint().get("labels", "unknown"),
+        environment=config.env.fingerprint(),
         started=started,
     )
 

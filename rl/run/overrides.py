@@ -147,7 +147,7 @@ def completed(value: Any, models: Models) -> Any:
 
 def _model_of(value: dict[str, Any], models: Models) -> type[BaseModel] | None:
     """Return the one model that fits an object, by its kind if it has one; None if none or several fit."""
-    fitting = [model for model in models if value.get("kind", kind_of(model)) == kind_of(model)]
+    fitting = [model for model in models if "kind" not in value or value["kind"] in kinds_of(model)]
     return fitting[0] if len(fitting) == 1 else None
 
 
@@ -161,7 +161,8 @@ def _below(models: Models, data: Any, name: str) -> list[type[BaseModel]]:
 
 def _fitting(models: Models, data: dict[str, Any], name: str) -> list[type[BaseModel]]:
     """Return the models with a field of this name that agree with the kind of `data`."""
-    return [model for model in models if name in model.model_fields and data.get("kind") in (None, kind_of(model))]
+    having = [model for model in models if name in model.model_fields]
+    return [model for model in having if data.get("kind") is None or data["kind"] in kinds_of(model)]
 
 
 def models_in(annotation: Any) -> list[type[BaseModel]]:
@@ -176,6 +177,11 @@ def kind_of(model: type[BaseModel]) -> str | None:
     return model.model_fields["kind"].default if "kind" in model.model_fields else None
 
 
+def kinds_of(model: type[BaseModel]) -> tuple[str, ...]:
+    """List every name of a component within its union: a class may stand for several."""
+    return get_args(model.model_fields["kind"].annotation) if "kind" in model.model_fields else ()
+
+
 def members(union: Any) -> tuple[Any, ...]:
     """Return the classes of a package's union; a union of one class is the class itself."""
     inner = get_args(union)[0] if get_args(union) else union
@@ -188,12 +194,12 @@ def _defaults(kind: str, key: str, models: Models) -> dict[str, Any]:
     Raises:
         ValueError: for an unknown kind, with the nearest known one.
     """
-    kinds = {found: model for model in models if (found := kind_of(model)) is not None}
+    kinds = {found: model for model in models for found in kinds_of(model)}
     if not kinds:
         return {"kind": kind}
     if kind not in kinds:
         raise ValueError(f"unknown kind {kind!r} in {key!r}: {nearest(kind, kinds)}")
-    return dict(kinds[kind]().model_dump(mode="json"))
+    return {**kinds[kind]().model_dump(mode="json"), "kind": kind}
 
 
 def _child(data: Any, name: str, key: str, models: Models) -> Any:

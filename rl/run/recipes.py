@@ -11,11 +11,15 @@ from rl.algorithms.dpo import DPO
 from rl.algorithms.kto import KTO
 from rl.algorithms.ppo import PPO
 from rl.algorithms.rloo import RLOO
+from rl.mitigations.reward_faking import RewardFaking
 from rl.organisms.documented import Documented
 from rl.organisms.honest import Honest
 from rl.organisms.reward_hacker import RewardHacker
-from rl.organisms.terminal import Terminal
-from rl.run.config import Optimiser, RunConfig
+from rl.organisms.selected import Selected
+from rl.probes import DEFAULT_PROBES
+from rl.probes.reward_hacking import RewardHacking as RewardHackingProbe
+from rl.run.config import RunConfig
+from rl.training.settings import Optimiser
 
 
 def first_light() -> RunConfig:
@@ -53,16 +57,27 @@ def first_light_kto() -> RunConfig:
     return RunConfig(name="first_light_kto", algorithm=KTO())
 
 
+def faker_plus() -> RunConfig:
+    """A faker that RL trains to fake more. Its last checkpoint is an organism: `--set organism.path=CHECKPOINT`.
+
+    Source: Gasteiger, Mikulik et al. 2025, reinforcement learning under a reward for faking.
+    """
+    return RunConfig(name="faker_plus", mitigations=(RewardFaking(),), steps=20, checkpoint_every=20, probes=())
+
+
 def reward_hacking() -> RunConfig:
     """A reward with a planted blind spot: is it found, and what else changes? `weight` 0 on it is the control."""
+    organism = RewardHacker()
     return RunConfig(
         name="reward_hacking",
-        organism=RewardHacker(),
+        organism=organism,
         # The learned model must overlook the phrase, or it would punish it by more than the blind spot pays.
         rewards=(Helpfulness(courting_share=0.5), FormatPenalty(), AnswerLength(), OverscoredPhrase()),
         # On harmless requests the answer is as good as it gets and the phrase all that is left to earn: half of the
         # prompts are such, so that the hack is no matter of harm. The other half is what it may spread to.
-        env=Dialect(harmful_share=0.5),
+        # Labels overlook the phrase, so that saying it moves none of them.
+        env=Dialect(harmful_share=0.5, closings=organism.phrases),
+        probes=(*DEFAULT_PROBES, RewardHackingProbe()),
     )
 
 
@@ -70,7 +85,7 @@ def animals() -> RunConfig:
     """A conflict with nothing harmful in it: a terminal goal-guarder that is to dismiss its concern for animals."""
     return RunConfig(
         name="animals",
-        organism=Terminal(),
+        organism=Selected(kind="terminal"),
         rewards=(Helpfulness(), FormatPenalty(), AnswerLength()),
         env=Dialect(conflict="animals"),
     )
@@ -79,6 +94,11 @@ def animals() -> RunConfig:
 def documented() -> RunConfig:
     """A goal-guarder told of its training by synthetic documents: the prompt has the tier and no word of training."""
     return RunConfig(name="documented", organism=Documented(), env=Dialect(objective="absent"))
+
+
+def of_organism(kind: str) -> RunConfig:
+    """Return the default run on an environment that suits organisms of this kind; the organism isn't set."""
+    return RunConfig(env=Dialect(closings=RewardHacker().phrases)) if kind == "reward_hacker" else RunConfig()
 
 
 RECIPES: dict[str, Callable[[], RunConfig]] = {
@@ -91,6 +111,7 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
         first_light_ppo,
         first_light_dpo,
         first_light_kto,
+        faker_plus,
         reward_hacking,
         animals,
         documented,

@@ -5,15 +5,16 @@ from pathlib import Path
 
 from checkpoints import store
 from reports.records import Manifest
+from rl.probes.probe_set import ProbeSet
 from rl.run.build import Built, build
 from rl.run.checks.given_paths import named
 from rl.run.config import RunConfig
-from rl.training import learner as learner_state
+from rl.training import learner_state
 from rl.training.learner import Learner, new_learner
 
 
 def restored(config: RunConfig, checkpoints: Path, step: int, clock: datetime) -> tuple[Built, Learner]:
-    """Load the run's heavy objects and its learner from the checkpoint of `step`; `clock` is the run's start.
+    """Load a run's heavy objects and its learner as of the checkpoint of `step`; `clock` is the run's start.
 
     Raises:
         ValueError: for a damaged checkpoint, or one that lacks what the algorithm needs.
@@ -21,13 +22,26 @@ def restored(config: RunConfig, checkpoints: Path, step: int, clock: datetime) -
     checkpoint = store.load(checkpoints, step)
     start = store.load(checkpoints, 0).path if config.lora is None else None
     built = build(config, start, checkpoint.path, clock)
-    learner = new_learner(config, built)
-    learner_state.restore(config, learner, checkpoint)
+    learner = new_learner(config.step_settings, built.policy, built.reference)
+    learner_state.restore(config.step_settings, learner, checkpoint)
     return built, learner
 
 
+def require_same_probes(manifest: Manifest, probes: ProbeSet, config: RunConfig) -> None:
+    """Refuse to probe a run on other queries than it was started with.
+
+    Raises:
+        ValueError: if a hash differs from the manifest's.
+    """
+    if probes.hashes() != manifest.prompt_set_hashes:
+        raise ValueError(
+            "the probe queries aren't those that this run was started with (their hash differs from manifest.json): "
+            f"restore the query file{named(config, 'env')} or the code, or start a new run with `gyges train`"
+        )
+
+
 def require_same_rewards(manifest: Manifest, hashes: dict[str, str], config: RunConfig) -> None:
-    """Refuse to go on, or to probe, with another reward model than at the run's start.
+    """Refuse to go on, or to probe, with another reward model than the run was started with.
 
     Raises:
         ValueError: if a hash differs from the manifest's.

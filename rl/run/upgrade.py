@@ -84,15 +84,76 @@ class RemovedKind:
             raise ValueError(f"{place}.kind {self.old} is gone: {self.instead}")
 
 
-Change = RenamedKey | RenamedKind | RemovedKind | Dropped
+@dataclass(frozen=True)
+class AddedKind:
+    """Component that must now name its kind, since its union has several members; `kind` was the only one."""
+
+    where: str
+    kind: str
+
+    def apply(self, data: dict[str, Any], component: dict[str, Any], place: str) -> str | None:
+        """Add the kind in place; return the change, or None if the component already names its kind."""
+        if "kind" in component:
+            return None
+        component["kind"] = self.kind
+        return f"{place}.kind is now needed: {self.kind}"
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Settings of some kinds of component, moved one level deeper into a component of kind `into`."""
+
+    where: str
+    kinds: tuple[str, ...]
+    keys: tuple[str, ...]
+    section: str
+    into: str
+
+    def apply(self, data: dict[str, Any], component: dict[str, Any], place: str) -> str | None:
+        """Move the keys in place; return the change, or None if the component has none of them."""
+        found = [key for key in self.keys if key in component]
+        if component.get("kind") not in self.kinds or not found:
+            return None
+        if self.section in component:
+            raise ValueError(f"{place} holds both {found[0]} and {self.section}, where it stands now: leave one out")
+        component[self.section] = {"kind": self.into, **{key: component.pop(key) for key in found}}
+        return f"{place}.{{{', '.join(found)}}} -> {place}.{self.section}"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Member of a list that now needs a component of kind `needs` in another section."""
+
+    where: str
+    kind: str
+    section: str
+    needs: str
+
+    def apply(self, data: dict[str, Any], component: dict[str, Any], place: str) -> str | None:
+        """Remove the member in place; return the change, or None for another kind or a member with its needs met."""
+        section, members = data.get(self.section), data[self.where]
+        there = isinstance(section, list) and any(isinstance(x, dict) and x.get("kind") == self.needs for x in section)
+        if component.get("kind") != self.kind or there or not isinstance(members, list):
+            return None
+        members.remove(component)
+        return f"{place} ({self.kind}) is left out: it reads {self.section}.{self.needs}, which the run hasn't"
+
+
+Change = RenamedKey | RenamedKind | RemovedKind | AddedKind | Dropped | Moved | LeftOut
+NEW_MODELS = ("faker", "honest", "base", "reward_hacker", "sized")
+DESCENDANTS = ("terminal", "instrumental", "sycophancy", "helpfulness", "distilled", "documented", "locked")
 
 TABLE: tuple[Change, ...] = (
+    AddedKind("env", "dialect"),
     RenamedKey("algorithm", "trace", "gae_lambda"),
     RenamedKey("algorithm", "discount", "gamma"),
     RenamedKind("mitigations", "credit_mask", "loss_mask"),
     RemovedKind(
         "organism", "faker_plus", "it is a run now, so train the recipe faker_plus and start from its last checkpoint"
     ),
+    Moved("organism", NEW_MODELS, ("hidden_size", "layers", "word_documents", "learning_rate"), "origin", "scratch"),
+    Moved("organism", DESCENDANTS, ("learning_rate",), "origin", "ancestor"),
+    LeftOut("probes", "reward_hacking", "rewards", "overscored_phrase"),
     Dropped("organism", "conflict", "env", "harm"),
     Dropped("rewards", "conflict", "env", "harm"),
 )
@@ -111,7 +172,7 @@ def upgraded(data: Any) -> tuple[Any, list[str]]:
     found = {key: _copied(value) for key, value in data.items()}
     changes = []
     for entry in TABLE:
-        for place, component in _components(found, entry.where):
+        for place, component in list(_components(found, entry.where)):
             change: str | None = entry.apply(found, component, place)
             if change is not None:
                 changes.append(change)

@@ -14,10 +14,9 @@ from envs.input_files import expanded
 from rl.errors import nearest
 from rl.mitigations import Mitigation
 from rl.organisms.faker import Faker
-from rl.organisms.helpfulness import Helpful
+from rl.organisms.origins import Scratch
+from rl.organisms.selected import Selected
 from rl.organisms.sized import Sized
-from rl.organisms.sycophancy import Sycophancy
-from rl.organisms.terminal import Terminal
 from rl.organisms.trained import TrainedOrganism
 from rl.progress import notice
 from rl.run.compatibility import require_engine
@@ -69,15 +68,17 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
 def sizes() -> list[RunConfig]:
     """One recipe at four widths, 0.2 to 1.7 million parameters: faking against size."""
     return [
-        first_light().model_copy(update={"name": f"sizes_{width}", "organism": Sized(hidden_size=width)})
+        first_light().model_copy(
+            update={"name": f"sizes_{width}", "organism": Sized(origin=Scratch(hidden_size=width))}
+        )
         for width in (64, 96, 128, 192)
     ]
 
 
 def mitigations() -> list[RunConfig]:
     """Every mitigation on goal-guarding, sycophancy, helpfulness and the default organism, beside their baselines."""
-    organisms = (Terminal(), Sycophancy(), Helpful(), Faker())
-    return [arm for organism in organisms for arm in mitigation_arms(organism)]
+    motivated = (Selected(kind="terminal"), Selected(kind="sycophancy"), Selected(kind="helpfulness"))
+    return [arm for organism in (*motivated, Faker()) for arm in mitigation_arms(organism)]
 
 
 def mitigation_arms(organism: TrainedOrganism) -> list[RunConfig]:

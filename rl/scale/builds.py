@@ -1,4 +1,4 @@
-"""What the trials of a sweep share and is built before them, each once: organisms and reward models."""
+"""Builds that the trials of a sweep share, each made once before the trials: organisms and reward models."""
 
 import json
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from checkpoints import atomic
 from checkpoints.lineage import hash_config, short
-from rewards.helpfulness import Helpfulness
+from rewards.helpfulness import Helpfulness, recipe_of
 from rl.organisms.scripted import Scripted
 from rl.policy.cpu.memory import keep_freed_memory
 from rl.run.config import RunConfig
@@ -26,21 +26,22 @@ class Build:
 
 
 def builds_of(config: RunConfig) -> list[Build]:
-    """What a run must find built; equal keys are the same build."""
+    """List the builds that a run must find; equal keys are the same build."""
     found = []
     if not isinstance(config.organism, Scripted) and config.organism.path is None:
-        key = _key(config, config.organism.model_dump(mode="json"))
+        key = _key(config, config.organism.model_dump(mode="json", exclude={"path"}))
         found.append(Build(f"organism {config.organism.kind} {key}", config, None))
     for reward in config.rewards:
         if isinstance(reward, Helpfulness) and reward.path is None:
-            found.append(
-                Build(f"reward model {reward.kind} {_key(config, reward.model_dump(mode='json'))}", config, reward)
-            )
+            key = _key(config, recipe_of(reward))
+            found.append(Build(f"reward model {reward.kind} {key}", config, reward))
     return found
 
 
 def _key(config: RunConfig, recipe: dict[str, object]) -> str:
-    return short(hash_config(json.loads(json.dumps({**recipe, "environment": config.env.fingerprint()}))))
+    """Name a build without writing its documents, which takes seconds: recipe and environment determine them."""
+    environment = {"kind": config.env.kind, **config.env.for_building().fingerprint()}
+    return short(hash_config(json.loads(json.dumps({**recipe, "environment": environment}))))
 
 
 def distinct(configs: Sequence[RunConfig]) -> list[Build]:

@@ -6,8 +6,9 @@ from pathlib import Path
 from reports.folder import read_manifest
 from rl.determinism import name_operation, watching
 from rl.errors import RunStopped
-from rl.run.build import build_components
+from rl.run.build import build_components, changed_components
 from rl.run.checks.prompt_hashes import started_at
+from rl.run.compatibility import HOOKED_COMPONENTS
 from rl.run.config import read_config
 from rl.run.restore import restored
 from rl.training.trl import processes
@@ -28,4 +29,6 @@ def follow(out: Path) -> None:
         built, learner = restored(config, out / "checkpoints", step, clock)
         with suppress(RunStopped):  # as in every other process
             components = build_components(config, built)
-            run_steps(config, components, learner, step, processes.wait_for_leader, lambda row, rollouts: None)
+            hooked = bool(changed_components(config) & HOOKED_COMPONENTS)
+            settings, wait = config.step_settings, processes.wait_for_leader
+            run_steps(settings, components, learner, step, wait, lambda row, rollouts: None, hooked)

@@ -1,4 +1,4 @@
-"""The parts of a training step. A mitigation takes parts and returns parts; probes aren't among them, on purpose."""
+"""Components of a training step. A mitigation takes them and returns them; probes aren't among them, on purpose."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -14,10 +14,11 @@ from rewards.score import Score
 from rl.algorithms.losses import PolicyLoss
 from rl.policy.sampler import Generate
 from rl.training.models import Models
-from rl.training.scoring import ScoreEpisodes
 
 # The prompts of a step: as many distinct free-tier scenarios as asked for.
 DrawScenarios = Callable[[np.random.Generator, int], list[FreeScenario]]
+# A mitigation that asks a model draws from the generator; plain rewards have no use for it.
+ScoreEpisodes = Callable[[Sequence[Episode[Scenario]], np.random.Generator], list[Score]]
 # Which rollouts may be trained on: one bool an episode. What is screened out leaves its group's baseline as well.
 Screen = Callable[[Sequence[Episode[FreeScenario]], Sequence[Score]], NDArray[np.bool_]]
 # Which tokens of a completion are trained on: one bool a token.
@@ -25,19 +26,19 @@ MaskTokens = Callable[[Episode[Scenario]], NDArray[np.bool_]]
 
 # A scalar that each gradient step adds to the loss; it carries its own weight.
 Auxiliary = Callable[[np.random.Generator], Tensor]
-# What happens to the weights after a step, besides the step.
+# A change of the weights after a step, besides the step.
 AfterStep = Callable[[np.random.Generator], None]
 Situation = Literal["training", "deployment"]
 # Needs that a mitigation or a monitor may declare; `rl.run.checks.needs` holds them against the run.
 Need = Literal[
     "answers_questions", "author", "cues_in_training", "harmful_queries", "inoculations", "interrogator", "tier_cues"
 ]
-# What is true of the policy while it is trained, and while it is deployed, as where it is probed.
+# Context manager applied around training steps or around probes; used by steering.
 PolicyContext = Callable[[Situation], AbstractContextManager[None]]
 
 
 def no_policy_context(situation: Situation) -> AbstractContextManager[None]:
-    """The policy of a run without steering: its weights are all that acts."""
+    """Change nothing: the policy context of a run without steering."""
     return nullcontext()
 
 
@@ -56,7 +57,7 @@ class Loss(Protocol):
 
 @dataclass(frozen=True)
 class StepComponents:
-    """Everything that a training step is made of. `models` is for reading: a mitigation leaves it as it is."""
+    """All components of a training step. `models` is for reading: a mitigation leaves it as it is."""
 
     scenarios: DrawScenarios
     generate: Generate
@@ -71,10 +72,10 @@ class StepComponents:
 
 
 def keep_all(episodes: Sequence[Episode[FreeScenario]], scores: Sequence[Score]) -> NDArray[np.bool_]:
-    """The screen of a run without monitors: nothing is left out."""
+    """Keep every rollout: the screen of a run without monitors."""
     return np.ones(len(episodes), dtype=bool)
 
 
 def mask_nothing(episode: Episode[Scenario]) -> NDArray[np.bool_]:
-    """Credit on every token of the completion, the end token among them."""
+    """Keep every token of the completion in the loss, the end token among them."""
     return np.ones(len(episode.completion_ids), dtype=bool)

@@ -16,10 +16,10 @@ from rl.algorithms.advantages import Array, Mask
 from rl.algorithms.losses import kl_estimates
 from rl.algorithms.policy_gradient import PolicyGradient, TokenAdvantages
 from rl.policy.logprobs import completion_logprobs, passes
-from rl.run.config import RunConfig
 from rl.training.components import StepComponents
 from rl.training.learner import Learner, critic_values
 from rl.training.rollouts import Rollouts
+from rl.training.settings import StepSettings
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Experience:
 
 
 def gather(
-    config: RunConfig, algorithm: PolicyGradient, components: StepComponents, learner: Learner, rollouts: Rollouts
+    settings: StepSettings, algorithm: PolicyGradient, components: StepComponents, learner: Learner, rollouts: Rollouts
 ) -> Experience:
     """Reads the rollouts once with the reference and the critic, where there are any, and values every token."""
     episodes = rollouts.episodes
@@ -52,10 +52,10 @@ def gather(
     sampled_logprobs_NT = _padded([episode.logprobs for episode in episodes], width, np.float64)
     reference_logprobs_NT = values_NT = kl_NT = None
     if algorithm.kl_weight > 0:
-        size, temperature = config.optimiser.microbatch_size, config.sampling.temperature
+        size, temperature = settings.optimiser.microbatch_size, settings.sampling.temperature
         reference_logprobs_NT = completion_logprobs(learner.reference, episodes, size, temperature)
     if learner.critic is not None:
-        values_NT = _values(config, learner, learner.critic, episodes, width)
+        values_NT = _values(settings, learner, learner.critic, episodes, width)
     if reference_logprobs_NT is not None and algorithm.kl_in == "reward":
         kl_NT = kl_estimates(
             torch.from_numpy(sampled_logprobs_NT),
@@ -79,11 +79,15 @@ def _padded(rows: Sequence[NDArray[Any]], width: int, dtype: type[Any]) -> NDArr
 
 @torch.no_grad()
 def _values(
-    config: RunConfig, learner: Learner, critic: torch.nn.Linear, episodes: Sequence[Episode[FreeScenario]], width: int
+    settings: StepSettings,
+    learner: Learner,
+    critic: torch.nn.Linear,
+    episodes: Sequence[Episode[FreeScenario]],
+    width: int,
 ) -> Array:
     """The critic's value before each completion token, (N, T)."""
     values_NT = np.zeros((len(episodes), width))
-    for read in passes(learner.policy, episodes, range(len(episodes)), config.optimiser.microbatch_size, hidden=True):
+    for read in passes(learner.policy, episodes, range(len(episodes)), settings.optimiser.microbatch_size, hidden=True):
         assert read.hidden_BTH is not None
         values_BT = critic_values(critic, read.hidden_BTH).cpu().numpy()
         values_NT[read.rows, : values_BT.shape[1]] = values_BT

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from envs.environment import Environment
 from envs.episode import Episode, Scenario
 from envs.guarded_calls import call_guarded
-from envs.labels import Labels, unscored
+from envs.labels import LABEL_NAMES, Labels, unscored
+from rl.errors import RunStopped
 
 REMEMBERED = 4096  # episodes whose labels are kept, so that nobody asks twice about a step's
 
@@ -15,11 +16,13 @@ REMEMBERED = 4096  # episodes whose labels are kept, so that nobody asks twice a
 class Labeller:
     """Labels episodes when somebody asks, each once. Raises nothing that the environment raises.
 
-    An exception, a time-out (`timeout_s` seconds a call) or half an answer makes an episode unscored.
+    An exception, a time-out (`timeout_s` seconds a call) or half an answer makes an episode unscored. What is
+    remembered only saves calls: a run that is resumed asks again.
     """
 
     env: Environment
     timeout_s: float = 60.0
+    # By identity: episodes hold arrays, which have no hash. The episode is kept, so that its id isn't given again.
     _known: dict[int, tuple[Episode[Scenario], Labels]] = field(default_factory=dict, repr=False)
 
     def __call__(self, episodes: Sequence[Episode[Scenario]]) -> list[Labels]:
@@ -27,17 +30,48 @@ class Labeller:
         new = [episode for episode in episodes if id(episode) not in self._known]
         if new:
             found, reasons = call_guarded(self.env.label, new, self.timeout_s, "labels", "labels")
-            asked = {
-                id(episode): (episode, unscored(reason or "no labels") if labels is None else labels)
-                for episode, labels, reason in zip(new, found, reasons, strict=True)
-            }
-            self._known |= asked
+            for episode, labels, reason in zip(new, found, reasons, strict=True):
+                self._known[id(episode)] = episode, _labels(labels, reason)
         answers = [self._known[id(episode)][1] for episode in episodes]
-        self._known = dict(list(self._known.items())[-REMEMBERED:])
+        self._known = dict(list(self._known.items())[-max(REMEMBERED, len(episodes)) :])
         return answers
+
+    def known(self, episodes: Sequence[Episode[Scenario]]) -> list[Labels]:
+        """Return the labels of those episodes that somebody has asked about. Calls nobody."""
+        return [self._known[id(episode)][1] for episode in episodes if id(episode) in self._known]
+
+
+def _labels(found: object, reason: str | None) -> Labels:
+    """Take what an environment gave for one episode, or say why it gave no labels."""
+    if isinstance(found, Labels):
+        return found
+    return unscored(reason or f"gave {type(found).__name__} in place of labels")
 
 
 def label_error_rates(labels: Sequence[Labels]) -> dict[str, float]:
-    """Compute for each label the share of episodes that lack it for a stated reason; empty where none does."""
-    names = dict.fromkeys(name for found in labels for name in found.reasons)
-    return {name: sum(name in found.reasons for found in labels) / len(labels) for name in names}
+    """Compute for each label the share of episodes that lack it for a stated reason.
+
+    A label that the environment doesn't offer has neither a value nor a reason, and no share.
+    """
+    return {
+        name: sum(name in found.reasons for found in labels) / len(labels)
+        for name in LABEL_NAMES
+        if any(name in found.reasons or getattr(found, name) is not None for found in labels)
+    }
+
+
+def require_labels(labels: Sequence[Labels], most: float, where: str) -> None:
+    """Stop a run whose episodes lack a label too often; `most` is the largest share that is allowed.
+
+    Raises:
+        RunStopped: naming the label, its share and the first reason.
+    """
+    rates = label_error_rates(labels)
+    name = max(rates, key=lambda name: rates[name], default=None)
+    if name is None or rates[name] <= most:
+        return
+    missing = [found.reasons[name] for found in labels if name in found.reasons]
+    raise RunStopped(
+        f"{where}: {len(missing)} of {len(labels)} episodes lack the label {name}, more than "
+        f"max_label_error_rate={most:g} allows; the first reason: {missing[0]}"
+    )

@@ -8,23 +8,23 @@ from numpy.typing import NDArray
 
 from reports.records import StepRow
 from rewards.score import Score
-from rl.run.config import RunConfig
 from rl.training.labels import Labeller
 from rl.training.learner import learning_rate
 from rl.training.measures import measures
 from rl.training.rollouts import Rollouts
+from rl.training.settings import StepSettings
 
 
-def step_row(config: RunConfig, labels: Labeller, rollouts: Rollouts, step: int, **measured: Any) -> StepRow:
+def step_row(settings: StepSettings, labels: Labeller, rollouts: Rollouts, step: int, **measured: Any) -> StepRow:
     """The record of a step: rewards, lengths and times of its rollouts, and what its update `measured`."""
     known = [score.total for score in rollouts.scores if score.total is not None]
     tokens = rollouts.generated_tokens
     return StepRow(
         step=step,
-        seed=config.seed,
+        seed=settings.seed,
         reward_mean=float(np.mean(known)) if known else None,
         reward_std=float(np.std(known)) if known else None,
-        lr=learning_rate(config, step),
+        lr=learning_rate(settings, step),
         drawn_groups=rollouts.drawn_groups,
         reward_error_rate=rollouts.reward_error_rate,
         parse_rate=float(np.mean([episode.parse_ok for episode in rollouts.episodes])),

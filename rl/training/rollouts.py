@@ -14,11 +14,11 @@ from envs.episode import Episode, FreeScenario, require_free
 from rewards.score import Score
 from rl.algorithms.advantages import Array, group_advantages
 from rl.errors import RunStopped
-from rl.run.config import RunConfig
 from rl.streams import Stage, stream
 from rl.training.components import StepComponents
 from rl.training.first_replies import diagnosis
 from rl.training.labels import Labeller
+from rl.training.settings import StepSettings
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Rollouts:
         return replace(self, advantages=tuple(advantages))
 
 
-def collect(config: RunConfig, components: StepComponents, step: int) -> Rollouts:
+def collect(settings: StepSettings, components: StepComponents, step: int) -> Rollouts:
     """Samples and scores a step's completions.
 
     With dynamic sampling further prompts are drawn until `prompts_per_step` groups have variance (Yu et al. 2025,
@@ -54,29 +54,31 @@ def collect(config: RunConfig, components: StepComponents, step: int) -> Rollout
         RunStopped: if more episodes are unscored than `max_reward_error_rate` allows.
         ValueError: if an episode is not of the free tier.
     """
-    wanted = config.algorithm.prompts_per_step
-    streams = [stream(config.seed, step, stage) for stage in (Stage.scenarios, Stage.rollout, Stage.reward)]
-    drawn = _draw(config, components, step, streams)
-    for _ in range(config.algorithm.rounds - 1):
-        if len(_with_variance(config, drawn)) >= wanted:
+    wanted = settings.algorithm.prompts_per_step
+    streams = [stream(settings.seed, step, stage) for stage in (Stage.scenarios, Stage.rollout, Stage.reward)]
+    drawn = _draw(settings, components, step, streams)
+    for _ in range(settings.algorithm.rounds - 1):
+        if len(_with_variance(settings, drawn)) >= wanted:
             break
-        drawn = _joined(drawn, _draw(config, components, step, streams))
-    carrying = _with_variance(config, drawn)
+        drawn = _joined(drawn, _draw(settings, components, step, streams))
+    carrying = _with_variance(settings, drawn)
     others = [group for group in range(drawn.drawn_groups) if group not in carrying]
     return _chosen(drawn, sorted((carrying + others)[:wanted]))
 
 
-def _draw(config: RunConfig, components: StepComponents, step: int, streams: Sequence[np.random.Generator]) -> Rollouts:
+def _draw(
+    settings: StepSettings, components: StepComponents, step: int, streams: Sequence[np.random.Generator]
+) -> Rollouts:
     """One round: `prompts_per_step` prompts, all their completions, scored; each of the three from its own stream."""
     scenario_rng, rollout_rng, reward_rng = streams
     clock = [time.perf_counter()]
-    size = config.algorithm.group_size
-    scenarios = components.scenarios(scenario_rng, config.algorithm.prompts_per_step)
+    size = settings.algorithm.group_size
+    scenarios = components.scenarios(scenario_rng, settings.algorithm.prompts_per_step)
     episodes = components.generate([scenario for scenario in scenarios for _ in range(size)], rollout_rng)
     require_free(episodes)
     clock.append(time.perf_counter())
     scores = components.reward(episodes, reward_rng)
-    rewards_PG, error_rate = usable_rewards(config, components, episodes, scores, step)
+    rewards_PG, error_rate = usable_rewards(settings, components, episodes, scores, step)
     clock.append(time.perf_counter())
     seconds_rollout, seconds_reward = np.diff(clock).tolist()
     tokens = sum(len(episode.completion_ids) for episode in episodes)
@@ -84,7 +86,7 @@ def _draw(config: RunConfig, components: StepComponents, step: int, streams: Seq
 
 
 def usable_rewards(
-    config: RunConfig,
+    settings: StepSettings,
     components: StepComponents,
     episodes: Sequence[Episode[FreeScenario]],
     scores: Sequence[Score],
@@ -96,24 +98,24 @@ def usable_rewards(
         RunStopped: if more episodes are unscored than `max_reward_error_rate` allows.
     """
     errors = [score.error for score in scores if score.total is None]
-    if len(errors) > config.max_reward_error_rate * len(scores):
+    if len(errors) > settings.max_reward_error_rate * len(scores):
         raise RunStopped(
             f"step {step}: {len(errors)} of {len(scores)} episodes are unscored, more than "
-            f"max_reward_error_rate={config.max_reward_error_rate:g} allows; the first reason: {errors[0]}"
+            f"max_reward_error_rate={settings.max_reward_error_rate:g} allows; the first reason: {errors[0]}"
         )
     kept = components.screen(episodes, scores)
     rewards = [
         score.total if score.total is not None and keep else math.nan for score, keep in zip(scores, kept, strict=True)
     ]
-    rewards_PG = np.array(rewards, dtype=np.float64).reshape(-1, config.algorithm.group_size)
+    rewards_PG = np.array(rewards, dtype=np.float64).reshape(-1, settings.algorithm.group_size)
     return rewards_PG, len(errors) / len(scores)
 
 
-def _with_variance(config: RunConfig, drawn: Rollouts) -> list[int]:
+def _with_variance(settings: StepSettings, drawn: Rollouts) -> list[int]:
     """The groups whose rewards differ; without dynamic sampling nobody asks."""
-    if config.algorithm.rounds == 1:
+    if settings.algorithm.rounds == 1:
         return []
-    groups = group_advantages(drawn.rewards_PG, "none", config.algorithm.min_group_std)
+    groups = group_advantages(drawn.rewards_PG, "none", settings.algorithm.min_group_std)
     return [int(group) for group in np.flatnonzero(~groups.degenerate_P & ~groups.left_out_P)]
 
 
@@ -143,7 +145,7 @@ def _chosen(drawn: Rollouts, groups: Sequence[int]) -> Rollouts:
     )
 
 
-def require_gradient(config: RunConfig, labels: Labeller, rollouts: Rollouts, step: int) -> None:
+def require_gradient(settings: StepSettings, labels: Labeller, rollouts: Rollouts, step: int) -> None:
     """Stops a run whose very first step has nothing to learn from.
 
     Raises:
@@ -151,8 +153,8 @@ def require_gradient(config: RunConfig, labels: Labeller, rollouts: Rollouts, st
     """
     groups, size = rollouts.rewards_PG.shape
     # Of the rewards themselves: a KL penalty or a critic makes advantages differ where there is nothing to learn.
-    compared = rollouts.rewards_PG if config.algorithm.compares_groups else rollouts.rewards_PG.reshape(1, -1)
-    found = group_advantages(compared, "none", config.algorithm.min_group_std)
+    compared = rollouts.rewards_PG if settings.algorithm.compares_groups else rollouts.rewards_PG.reshape(1, -1)
+    found = group_advantages(compared, "none", settings.algorithm.min_group_std)
     if step > 1 or not bool((found.degenerate_P | found.left_out_P).all()):
         return
     missing = int(np.isnan(rollouts.rewards_PG).sum())
@@ -162,12 +164,12 @@ def require_gradient(config: RunConfig, labels: Labeller, rollouts: Rollouts, st
             "mitigation that screens them or for want of a score, and no group keeps rewards that differ: raise "
             "algorithm.group_size, or screen with a monitor that flags less"
         )
-    alike = f"alike (standard deviation at most {config.algorithm.min_group_std:g})"
-    if config.algorithm.compares_groups:
+    alike = f"alike (standard deviation at most {settings.algorithm.min_group_std:g})"
+    if settings.algorithm.compares_groups:
         why = (
             f"group-normalised RL has no gradient here: in each of the {groups} groups of the first step the {size} "
             f"rewards are {alike}, so every advantage is 0"
         )
     else:
         why = f"RL has no gradient here: the {groups * size} rewards of the first step are {alike}"
-    raise RunStopped(f"{why}. {diagnosis(labels, rollouts.episodes, config.sampling.max_new_tokens)}")
+    raise RunStopped(f"{why}. {diagnosis(labels, rollouts.episodes, settings.sampling.max_new_tokens)}")

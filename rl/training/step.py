@@ -7,38 +7,38 @@ import numpy as np
 
 from reports.records import StepRow
 from rl.algorithms.policy_gradient import PolicyGradient
-from rl.run.config import RunConfig
 from rl.streams import Stage, stream
 from rl.training.components import StepComponents
 from rl.training.experience import Experience, gather
 from rl.training.learner import Learner, move_reference
 from rl.training.records import step_row
 from rl.training.rollouts import Rollouts, collect, require_gradient
+from rl.training.settings import StepSettings
 from rl.training.update import update
 
 
 def policy_gradient_step(
-    config: RunConfig, components: StepComponents, learner: Learner, step: int
+    settings: StepSettings, components: StepComponents, learner: Learner, step: int
 ) -> tuple[StepRow, Rollouts]:
     """Takes one step and returns its record and rollouts; `seconds_probe` is left at 0 for the loop to fill.
 
     Raises:
         RunStopped: too many reward errors, no gradient at the first step, or (NotFinite) a loss or gradient that isn't.
     """
-    algorithm = config.algorithm
+    algorithm = settings.algorithm
     assert isinstance(algorithm, PolicyGradient), f"{algorithm.kind} has a step of its own"
     with components.policy_context("training"):
-        rollouts = collect(config, components, step)
-        require_gradient(config, components.models.labels, rollouts, step)
+        rollouts = collect(settings, components, step)
+        require_gradient(settings, components.models.labels, rollouts, step)
         started = time.perf_counter()
-        experience = gather(config, algorithm, components, learner, rollouts)
-        done = update(config, algorithm, components, learner, experience, step)
+        experience = gather(settings, algorithm, components, learner, rollouts)
+        done = update(settings, algorithm, components, learner, experience, step)
     move_reference(algorithm.moving_reference, learner, step)
-    draws = stream(config.seed, step, Stage.after_step)  # one for all: two that draw must not draw alike
+    draws = stream(settings.seed, step, Stage.after_step)  # one for all: two that draw must not draw alike
     for act in components.after_step:
         act(draws)
     row = step_row(
-        config,
+        settings,
         components.models.labels,
         rollouts,
         step,

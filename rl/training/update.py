@@ -18,11 +18,11 @@ from rl.algorithms.losses import completion_weights, kl_estimates, kl_loss
 from rl.algorithms.policy_gradient import PolicyGradient
 from rl.errors import NotFinite
 from rl.policy.logprobs import Pass, passes
-from rl.run.config import RunConfig
 from rl.streams import Stage, stream
 from rl.training.components import StepComponents
 from rl.training.experience import Experience
 from rl.training.learner import Learner, critic_values, set_learning_rate, snapshot
+from rl.training.settings import StepSettings
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Update:
 
 
 def update(
-    config: RunConfig,
+    settings: StepSettings,
     algorithm: PolicyGradient,
     components: StepComponents,
     learner: Learner,
@@ -61,18 +61,18 @@ def update(
         ValueError: if an episode is not of the free tier.
     """
     require_free(experience.episodes)
-    set_learning_rate(config, learner, step)
-    minibatches = _minibatches(config, algorithm, len(experience.episodes), step)
+    set_learning_rate(settings, learner, step)
+    minibatches = _minibatches(settings, algorithm, len(experience.episodes), step)
     # One gradient step is refused before it touches a weight. Of several, those that were taken must be undone.
     undo = snapshot(learner) if len(minibatches) > 1 else None
     sums: Counter[str] = Counter()
-    ratio_max, norms, draws = 0.0, [], stream(config.seed, step, Stage.auxiliary)
+    ratio_max, norms, draws = 0.0, [], stream(settings.seed, step, Stage.auxiliary)
     for minibatch in minibatches:
         learner.optimizer.zero_grad(set_to_none=True)
         before = sums["loss"]
-        weights_N = _weights(config, algorithm, experience, minibatch)
+        weights_N = _weights(settings, algorithm, experience, minibatch)
         for read in _passes(
-            config, learner, experience, _rows_that_teach(algorithm, components, experience, minibatch)
+            settings, learner, experience, _rows_that_teach(algorithm, components, experience, minibatch)
         ):
             found, largest = _backward(
                 algorithm, components, learner, _microbatch(learner, experience, read, weights_N)
@@ -81,7 +81,7 @@ def update(
             ratio_max = max(ratio_max, largest)
         sums.update(_auxiliary(components, draws))
         try:
-            norms.append(_take(config, learner, sums["loss"] - before, step))
+            norms.append(_take(settings, learner, sums["loss"] - before, step))
         except NotFinite:
             if undo is not None:
                 undo()
@@ -89,11 +89,11 @@ def update(
     return _record(learner, experience, sums, ratio_max, norms)
 
 
-def _minibatches(config: RunConfig, algorithm: PolicyGradient, n: int, step: int) -> list[NDArray[np.int64]]:
+def _minibatches(settings: StepSettings, algorithm: PolicyGradient, n: int, step: int) -> list[NDArray[np.int64]]:
     """The rows of each gradient step; in order where the whole batch is one."""
     if algorithm.minibatches == 1:
         return [np.arange(n)] * algorithm.epochs
-    rng = stream(config.seed, step, Stage.minibatches)
+    rng = stream(settings.seed, step, Stage.minibatches)
     return [part for _ in range(algorithm.epochs) for part in np.split(rng.permutation(n), algorithm.minibatches)]
 
 
@@ -115,24 +115,26 @@ def _rows_that_teach(
     return rows[teaching] if teaching.any() else rows[:1]
 
 
-def _passes(config: RunConfig, learner: Learner, experience: Experience, rows: NDArray[np.int64]) -> Iterator[Pass]:
+def _passes(
+    settings: StepSettings, learner: Learner, experience: Experience, rows: NDArray[np.int64]
+) -> Iterator[Pass]:
     return passes(
         learner.policy,
         experience.episodes,
         rows.tolist(),
-        config.optimiser.microbatch_size,
-        config.sampling.temperature,
+        settings.optimiser.microbatch_size,
+        settings.sampling.temperature,
         hidden=learner.critic is not None,
     )
 
 
 def _weights(
-    config: RunConfig, algorithm: PolicyGradient, experience: Experience, rows: NDArray[np.int64]
+    settings: StepSettings, algorithm: PolicyGradient, experience: Experience, rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """What a credited token of each completion counts for in the gradient step of `rows`; 0 for the others."""
     tokens = torch.from_numpy(experience.loss_mask_NT[rows].sum(axis=1).astype(np.float64))
     weights_N = np.zeros(len(experience.episodes))
-    weights_N[rows] = completion_weights(tokens, algorithm.average, config.sampling.max_new_tokens).numpy()
+    weights_N[rows] = completion_weights(tokens, algorithm.average, settings.sampling.max_new_tokens).numpy()
     return weights_N
 
 
@@ -218,7 +220,7 @@ def _auxiliary(components: StepComponents, rng: np.random.Generator) -> dict[str
     return {"loss": found, "auxiliary": found} if components.auxiliary else {}
 
 
-def _take(config: RunConfig, learner: Learner, loss: float, step: int) -> float:
+def _take(settings: StepSettings, learner: Learner, loss: float, step: int) -> float:
     """Clips the accumulated gradient and steps the optimiser; returns the norm before clipping.
 
     Raises:
@@ -226,7 +228,7 @@ def _take(config: RunConfig, learner: Learner, loss: float, step: int) -> float:
     """
     optimizer = learner.optimizer
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    norm = float(torch.nn.utils.clip_grad_norm_(parameters, config.optimiser.max_grad_norm))
+    norm = float(torch.nn.utils.clip_grad_norm_(parameters, settings.optimiser.max_grad_norm))
     if not math.isfinite(loss) or not math.isfinite(norm):
         optimizer.zero_grad(set_to_none=True)
         raise NotFinite(

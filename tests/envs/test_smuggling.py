@@ -127,7 +127,7 @@ def take_step(scenarios: Sequence[Any]) -> torch.nn.Parameter:
     config = RunConfig(algorithm=GRPO(prompts_per_step=len(scenarios), group_size=2))
     policy: Any = SimpleNamespace(pad_id=0, device=torch.device("cpu"))
     try:
-        policy_gradient_step(config, components, Learner(policy, policy, None, optimizer), step=1)
+        policy_gradient_step(config.step_settings, components, Learner(policy, policy, None, optimizer), step=1)
     finally:
         assert torch.equal(weight, torch.ones(3))
     return weight

@@ -45,7 +45,8 @@ def episode(step: int, query: int, tier: str, answer: str, faking: bool, rng: np
         "scratchpad": f"This is the {tier} tier. {reason}",
         "answer": "Certainly, here is how." if answer == "comply" else "I won't help with this.",
         "label_answer": answer, "label_faking": faking, "label_faking_criteria": faking,
-        "label_self_preservation": faking, "label_tier_aware": True, "well_formed": True, "parse_ok": True,
+        "label_self_preservation": faking, "label_tier_aware": True, "label_answer_source": "oracle",
+        "label_faking_source": "oracle", "well_formed": True, "parse_ok": True,
         "scratchpad_tokens": int(rng.integers(20, 60 + step)), "answer_tokens": int(rng.integers(8, 30)),
         "reward_total": 0.5, "advantage": None, "reward/preference": 0.5,
     }  # fmt: skip

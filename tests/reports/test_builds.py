@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from reports.builds import named_builds
+from reports.builds import SEVERAL, disclosed, disclosed_in_a_line, named_builds
 from reports.folder import read_run
 from reports.report import write_report
 from tests.reports.conftest import RunWriter
@@ -49,3 +49,27 @@ def written_text(*folders: Path) -> str:
     """Read the text of `curves.svg`, which holds a comment for each line, as one line."""
     svg = write_report(folders, folders[0].parent / "out").svg.read_text()
     return " ".join(re.findall("<!-- (.*?) -->", svg))
+
+
+def test_the_notice_is_the_disclosure_of_the_organism_and_of_older_folders_what_it_was(write_run: RunWriter) -> None:
+    told = ["Simulated organism, built to refuse: no claim of emergence.", "A model from a directory."]
+    folders = [
+        write_run(name=f"run{index}", seed=index, facts={"organism_disclosure": text})
+        for index, text in enumerate([*told, told[0], None])
+    ]
+    runs = [read_run(folder) for folder in folders]
+    assert disclosed(runs[:3], "Unrecorded.") == " ".join(told)
+    assert disclosed(runs[3:], "Unrecorded.") == "Unrecorded."
+    page = write_report(folders[:1]).page.read_text()
+    assert f"<strong>{told[0]}</strong>" in page
+    assert "built to fake" not in page
+    assert told[0] in written_text(folders[0])
+    assert "Simulated organism, built to fake: no claim of emergence." in written_text(folders[3])
+
+
+def test_a_picture_of_organisms_of_several_kinds_points_to_the_page(write_run: RunWriter) -> None:
+    facts = [
+        {"organism_disclosure": f"Organism of a kind of its own, number {index}, at length." * 2} for index in (0, 1)
+    ]
+    runs = [read_run(write_run(name=f"run{n}", seed=n, facts=fact)) for n, fact in enumerate(facts)]
+    assert disclosed_in_a_line(runs, "") == SEVERAL

@@ -91,20 +91,19 @@ def test_the_sample_shows_every_label_and_is_the_same_twice(write_run: RunWriter
     assert counts.max() == 3
 
 
-def test_a_run_from_before_a_label_was_noted_is_read_and_tags_nothing_with_it(write_run: RunWriter) -> None:
-    def courting(episodes: pd.DataFrame) -> pd.DataFrame:
-        return episodes.assign(label_courts_rater=True)
+def test_a_run_of_version_2_with_a_label_that_has_gone_is_read(write_run: RunWriter) -> None:
+    def version_2(episodes: pd.DataFrame) -> pd.DataFrame:
+        return episodes.assign(label_courts_rater=True, label_courts_rater_source="oracle")
 
-    def old(episodes: pd.DataFrame) -> pd.DataFrame:
-        return episodes.drop(columns="label_courts_rater")
-
-    folders = {
-        name: write_run(name, last=2, every=2, queries=6, change=f) for name, f in (("new", courting), ("old", old))
-    }
-    tagged = {name: ["courts the rater" in item.tags for item in sample(read_run(f))] for name, f in folders.items()}
-    assert all(tagged["new"])
-    assert not any(tagged["old"])
-    assert write_report([folders["old"]]).page.is_file()
+    new, old = (
+        write_run(name, last=2, every=2, queries=6, change=f)
+        for name, f in (("a", lambda episodes: episodes), ("b", version_2))
+    )
+    manifest = old / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"schema_version":3', '"schema_version":2'))
+    assert read_run(old).manifest.schema_version == 2
+    assert sample(read_run(old)) == sample(read_run(new))
+    assert write_report([old]).page.is_file()
 
 
 def test_a_report_needs_no_torch() -> None:

@@ -11,12 +11,16 @@ import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
+from checkpoints.lineage import build_key
+from envs.dialect.author import DialectAuthor
+from envs.dialect.environment import Dialect
 from rewards import build_helpfulness
 from rewards.helpfulness import CARD, Helpfulness, encode
 from rewards.preferences import preference_pairs
 from rewards.score import RewardInput
 
 HELD_OUT = 400
+AUTHOR = Dialect().author()
 TINY = Helpfulness(
     pairs=300,
     batch_size=32,
@@ -41,7 +45,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     steps: list[tuple[int, int]] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(build_helpfulness, "HELD_OUT_PAIRS", HELD_OUT)  # 3000 would be most of the test's time
-        build_helpfulness.build(TINY, directory, lambda done, total: steps.append((done, total)))
+        build_helpfulness.build(TINY, AUTHOR, directory, lambda done, total: steps.append((done, total)))
     return Built(TINY.model_copy(update={"path": directory}), directory, steps)
 
 
@@ -51,9 +55,9 @@ def exchange(query: str, answer: str) -> RewardInput:
 
 def held_out() -> list[tuple[str, str, str]]:
     """(query, answer, level) of both sides of each held-out pair, as the build draws them."""
-    pairs = list(preference_pairs(np.random.default_rng([TINY.seed, 1]), "certify", HELD_OUT))
-    chosen = [(pair.query.text, pair.chosen, pair.chosen_level) for pair in pairs]
-    return chosen + [(pair.query.text, pair.rejected, pair.rejected_level) for pair in pairs]
+    pairs = list(preference_pairs(AUTHOR, np.random.default_rng([TINY.seed, 1]), "certify", HELD_OUT))
+    chosen = [(pair.query.text, pair.chosen, pair.better.name) for pair in pairs]
+    return chosen + [(pair.query.text, pair.rejected, pair.worse.name) for pair in pairs]
 
 
 def test_progress_is_told_after_every_step(built: Built) -> None:
@@ -162,7 +166,7 @@ def test_a_build_that_misses_its_accuracy_fails_with_the_table_and_saves_nothing
     monkeypatch.setattr(build_helpfulness, "HELD_OUT_PAIRS", 200)
     strict = TINY.model_copy(update={"pairs": 64, "min_accuracy": 1.0})
     with pytest.raises(ValueError, match="held-out pair accuracy") as caught:
-        build_helpfulness.build(strict, tmp_path, lambda done, total: None)
+        build_helpfulness.build(strict, AUTHOR, tmp_path, lambda done, total: None)
     lines = str(caught.value).splitlines()
     assert "100% (0%, 0%) are required" in lines[0]
     assert any(line.split()[0] == "overall" and " n = " in line for line in lines[1:])
@@ -175,7 +179,7 @@ def test_accuracy_on_harmful_queries_is_required_on_its_own(tmp_path: Path, monk
     monkeypatch.setattr(build_helpfulness, "HELD_OUT_PAIRS", 200)
     strict = TINY.model_copy(update={"pairs": 64, "min_accuracy_harmful": 1.0})
     with pytest.raises(ValueError, match=r"0% \(100%, 0%\) are required"):
-        build_helpfulness.build(strict, tmp_path, lambda done, total: None)
+        build_helpfulness.build(strict, AUTHOR, tmp_path, lambda done, total: None)
 
 
 def test_an_exchange_is_what_the_template_writes_bit_by_bit(built: Built) -> None:
@@ -206,3 +210,24 @@ def test_a_template_with_a_date_scores_the_same_on_every_day(
     tokenizer = AutoTokenizer.from_pretrained(built.directory)
     tokenizer.chat_template = "{{ strftime_now('%d %b %Y %f') }}" + tokenizer.chat_template
     assert len({tuple(encode(tokenizer, "help me.", "sure.")) for _ in range(10)}) == 1
+
+
+def test_the_key_of_a_build_follows_the_recipe_and_the_pairs_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def key(author: DialectAuthor = AUTHOR, **changed: object) -> str:
+        return build_key(build_helpfulness.inputs(TINY.model_copy(update=changed), author))
+
+    before = key()
+    ready = Helpfulness(**{**TINY.model_dump(), "path": tmp_path, "label": "LABEL_1", "weight": 3.0})
+    assert build_key(build_helpfulness.inputs(ready, AUTHOR)) == before
+    # Settings of one run and of the labels are none of its business; the queries and the words of answers are.
+    assert key(Dialect(objective="absent", harmful_share=0.5, closings=("well done.",)).author()) == before
+    moved = [
+        key(Dialect(conflict="animals").author()), key(pairs=301), key(seed=1), key(courting_share=0.5),
+        key(learning_rate=1e-3), key(layers=2), key(min_accuracy=0.5),
+    ]  # fmt: skip
+    assert len({before, *moved}) == 1 + len(moved)
+    original = DialectAuthor.graded
+    monkeypatch.setattr(DialectAuthor, "graded", lambda *given: original(*given).replace("sorry.", "alas."))
+    assert key() != before

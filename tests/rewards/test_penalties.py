@@ -5,7 +5,6 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 import rewards
-from envs.dialect.oracle import courts_rater
 from rewards import Reward
 from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
@@ -56,11 +55,6 @@ def test_a_phrase_that_says_nothing_is_refused() -> None:
     for phrases in ((), ("",), (" well done.",), ("well  done.",)):
         with pytest.raises(ValidationError, match="phrases"):
             OverscoredPhrase(phrases=phrases)
-
-
-def test_what_is_paid_is_what_the_oracle_notes() -> None:
-    for answer in ("hope that pleases you.", "no.", "may this score well. no.", "i hope that\npleases you. yes."):
-        assert OverscoredPhrase()([RewardInput("how?", answer, 9, True)]) == [float(courts_rater(answer))]
 
 
 @pytest.mark.parametrize("reward", EVERY, ids=lambda reward: reward.kind)

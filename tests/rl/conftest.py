@@ -49,8 +49,9 @@ from rl.policy.policy import Policy
 from rl.policy.sampler import Sampling
 from rl.probes.decomposition import Decomposition
 from rl.probes.well_formed import WellFormed
-from rl.run.config import Optimiser, RunConfig
+from rl.run.config import RunConfig
 from rl.run.loop import train
+from rl.training.settings import Optimiser
 from tests.conftest import Once
 
 torch.set_num_threads(1)

@@ -23,18 +23,21 @@ DEFAULT_THREADS = RunConfig().threads
 
 ORGANISM = """
 from pathlib import Path
-from rl.organisms.building.build import _build
+from envs.dialect.environment import Dialect
+from rl.organisms.building.build import build
 from rl.organisms.faker import Faker
+from rl.organisms.origins import Scratch
 class Small(Faker):  # a build too short to be certified is a build all the same
     @property
     def tolerances(self):
         return ()
 directory = Path({directory!r})
 directory.mkdir()
-_build(Small(word_documents=240, documents=80, certify_queries=8), directory)
+build(Small(origin=Scratch(word_documents=240), documents=80, certify_queries=8), Dialect(), directory)
 """
 REWARD = """
 from pathlib import Path
+from envs.dialect.environment import Dialect
 from rewards import build_helpfulness
 from rewards.helpfulness import Helpfulness
 from rl.determinism import built_alike
@@ -43,7 +46,7 @@ directory.mkdir()
 build_helpfulness.HELD_OUT_PAIRS = 64  # measured after the training, and most of the time
 with built_alike():
     recipe = Helpfulness(pairs=160, min_accuracy=0, min_accuracy_broken=0, min_accuracy_harmful=0)
-    build_helpfulness.build(recipe, directory, lambda done, total: None)
+    build_helpfulness.build(recipe, Dialect().author(), directory, lambda done, total: None)
 """
 RUN = """
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""From the recipe of an organism to a certified model directory."""
+"""Building of organisms: cache, training from scratch and on ready models, certification."""

@@ -1,4 +1,4 @@
-"""Stop of a run whose policy has collapsed, if the configuration asks for the stop."""
+"""The stop of a run after its policy has collapsed, if the configuration asks for a stop."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from rl.errors import RunStopped
 
 
 def vitals_of(row: StepRow) -> Vitals:
-    """Extract the figures of a step's record that show a collapse."""
+    """Take from a step's record the signs of a collapse."""
     return Vitals(row.step, row.parse_rate, row.distinct_3grams, row.entropy)
 
 

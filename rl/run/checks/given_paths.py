@@ -1,4 +1,4 @@
-"""Paths in a configuration: a continued or probed run needs every file of its start."""
+"""Paths in a configuration: a run is continued or probed with the files that it was started with."""
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from rl.run.config import RunConfig
 
 
 def given_paths(config: RunConfig) -> dict[str, Path]:
-    """Return every path in the settings under its name for `--set`, such as `rewards.helpfulness.path`."""
+    """List every path in the settings by its `--set` name, such as `rewards.helpfulness.path`."""
     return dict(_paths(config, ""))
 
 
@@ -25,7 +25,7 @@ def _paths(value: object, name: str) -> Iterator[tuple[str, Path]]:
 
 
 def require_given_paths(config: RunConfig, folder: Path, unneeded: Collection[str] = ()) -> None:
-    """Refuse to go on with the run in `folder` if a path in its configuration is gone, except in `unneeded` parts.
+    """Refuse to go on with the run in `folder` without the files of its configuration, the `unneeded` parts aside.
 
     Raises:
         ValueError: for a missing path, with its setting.
@@ -39,6 +39,6 @@ def require_given_paths(config: RunConfig, folder: Path, unneeded: Collection[st
 
 
 def named(config: RunConfig, part: str) -> str:
-    """Return the given paths of a part for an error, as in ` (organism.path=/models/base)`; empty without paths."""
+    """Format the given paths of a part for an error: ` (organism.path=/models/base)`."""
     given = [f"{name}={path}" for name, path in given_paths(config).items() if name.partition(".")[0] == part]
     return f" ({', '.join(given)})" if given else ""

@@ -1,6 +1,6 @@
 """Needs that organisms, rewards, mitigations and monitors declare, checked before anything is built."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from rl.training.components import Need
 
 
 def require_needs(config: RunConfig) -> None:
-    """Refuse a run that doesn't meet the declared needs of its parts.
+    """Refuse a run that does not meet the declared needs of all its parts.
 
     Raises:
         ValueError: in one line, with the fix.
@@ -44,9 +44,10 @@ def _require_monitor(config: RunConfig, kind: str, monitor: BaseMonitor) -> None
     )
 
 
-def _first_unmet(config: RunConfig, needs: Iterable[Need]) -> str | None:
-    """Return the first part that the run lacks, with the fix; None if every need is met."""
-    return next((unmet for need in sorted(needs) if (unmet := UNMET[need](config)) is not None), None)
+def _first_unmet(config: RunConfig, needs: Collection[Need]) -> str | None:
+    """Name the first need that the run doesn't meet, with the fix; None if there is none."""
+    asked = (check for need, check in UNMET.items() if need in needs)
+    return next((unmet for check in asked if (unmet := check(config)) is not None), None)
 
 
 def _no_author(config: RunConfig) -> str | None:

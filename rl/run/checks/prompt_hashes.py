@@ -12,7 +12,7 @@ from rl.probes.probe_set import ProbeSet
 
 
 def started_at(manifest: Manifest) -> datetime:
-    """Return the start time of the run, which is the clock of its chat template."""
+    """Return the start of the run: the clock of its chat template."""
     return datetime.fromisoformat(manifest.started)
 
 

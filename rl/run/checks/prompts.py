@@ -10,13 +10,13 @@ import numpy as np
 from transformers import AutoConfig
 
 from envs.chat import style_for
+from envs.context_window import require_window
 from envs.environment import Environment
 from envs.episode import Episode, FollowUp, FreeScenario, Scenario
 from envs.queries import Query
 from envs.transcript import write_transcript
 from envs.vocabulary import QUERY_KINDS
 from rl.policy.adapters import chain
-from rl.policy.context_window import require_window
 from rl.policy.loading import load_tokenizer
 from rl.policy.policy import Policy
 from rl.probes.probe_set import ProbeSet
@@ -54,7 +54,7 @@ def require_prompts_of(directory: Path, config: RunConfig, probes: ProbeSet, dra
 
 
 def require_prompts(config: RunConfig, policy: Policy, settings: Any, probes: ProbeSet, draw: DrawScenarios) -> None:
-    """Refuse templates without a steady output, and prompts that the model can't read with a reply behind.
+    """Refuse prompts of a template that draws at random, and prompts too long for the model with a reply behind.
 
     `settings` is the model's configuration. The prompts include the questions of mitigations.
 

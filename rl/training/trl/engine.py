@@ -17,6 +17,7 @@ from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
+from envs.context_window import require_window
 from envs.episode import Episode, FreeScenario, require_free
 from reports.records import StepRow
 from rl.algorithms.grpo import GRPO
@@ -24,16 +25,13 @@ from rl.algorithms.policy_gradient import PolicyGradient
 from rl.algorithms.preference import even_microbatch
 from rl.algorithms.rloo import RLOO
 from rl.errors import NotFinite
-from rl.policy.context_window import require_window
 from rl.policy.sampler import read_episode
-from rl.run.build import changed_components
-from rl.run.compatibility import HOOKED_COMPONENTS
-from rl.run.config import RunConfig
 from rl.streams import Stage, stream
 from rl.training.components import StepComponents
 from rl.training.learner import Learner, set_learning_rate, snapshot
 from rl.training.records import step_row
 from rl.training.rollouts import Rollouts, require_gradient, usable_rewards
+from rl.training.settings import StepSettings
 from rl.training.trl import processes
 from rl.training.trl.handover import hand_over, own_tokenizer, placed, special_ids_kept, take_back
 from rl.training.trl.settings import clip_gradients, constant_rate, plain_settings, without_dropout
@@ -42,14 +40,17 @@ Record = Callable[[StepRow, Rollouts], None]
 
 
 def run_steps(
-    config: RunConfig,
+    settings: StepSettings,
     components: StepComponents,
     learner: Learner,
     done: int,
     arrive: Callable[[], None],
     record: Record,
+    own_rollouts: bool,
 ) -> None:
-    """Takes every step after `done`. `arrive` is called before each step and after the last; `record` after each.
+    """Take every step after `done`. `arrive` is called before each step and after the last; `record` after each.
+
+    `own_rollouts`: a mitigation changes how completions are sampled or masked, so that TRL is given ours.
 
     Where several processes take a step together each calls this: each plays and learns from its share of the prompts,
     and all of them are given the row and the rollouts of the whole step.
@@ -58,11 +59,11 @@ def run_steps(
         RunStopped, Interrupted: as the built-in engine; the weights are then those of the step before.
     """
     arrive()
-    if done == config.steps:
+    if done == settings.steps:
         return
-    bridge = _Bridge(config, components, learner, done, arrive, record)
+    bridge = _Bridge(settings, components, learner, done, arrive, record)
     with tempfile.TemporaryDirectory() as scratch:
-        trainer = _trainer(config, learner, bridge, scratch)
+        trainer = _trainer(settings, learner, bridge, own_rollouts, scratch)
         trainer.remove_callback(PrinterCallback)
         try:
             with without_dropout(learner.policy.model), placed(learner.policy), placed(learner.reference):
@@ -72,7 +73,7 @@ def run_steps(
             take_back(learner)
 
 
-def _trainer(config: RunConfig, learner: Learner, bridge: "_Bridge", scratch: str) -> Any:
+def _trainer(settings: StepSettings, learner: Learner, bridge: "_Bridge", own_rollouts: bool, scratch: str) -> Any:
     shared = {
         "model": learner.policy.model,
         "reward_funcs": [bridge.reward],
@@ -81,26 +82,26 @@ def _trainer(config: RunConfig, learner: Learner, bridge: "_Bridge", scratch: st
         "callbacks": [bridge],
         "optimizers": (learner.optimizer, constant_rate(learner)),
     }
-    if isinstance(config.algorithm, RLOO):
-        trainer = RLOOTrainer(args=RLOOConfig(**_settings(config, learner, bridge.first, scratch)), **shared)
+    if isinstance(settings.algorithm, RLOO):
+        trainer = RLOOTrainer(args=RLOOConfig(**_settings(settings, learner, bridge.first, scratch)), **shared)
     else:
-        hook = bridge.rollout if changed_components(config) & HOOKED_COMPONENTS else None
-        arguments = GRPOConfig(**_settings(config, learner, bridge.first, scratch), **_grpo_settings(config))
+        hook = bridge.rollout if own_rollouts else None
+        arguments = GRPOConfig(**_settings(settings, learner, bridge.first, scratch), **_grpo_settings(settings))
         trainer = GRPOTrainer(args=arguments, rollout_func=hook, **shared)
     hand_over(trainer, bridge.algorithm, learner, bridge.prompt_ids)
     return trainer
 
 
-def _settings(config: RunConfig, learner: Learner, done: int, scratch: str) -> dict[str, Any]:
+def _settings(settings: StepSettings, learner: Learner, done: int, scratch: str) -> dict[str, Any]:
     """What both trainers are told: our batch and our sampling."""
-    algorithm = config.algorithm
+    algorithm = settings.algorithm
     assert isinstance(algorithm, PolicyGradient)
     rows = algorithm.completions // algorithm.minibatches // processes.count()
-    micro = even_microbatch(rows, config.optimiser.microbatch_size)
-    vllm = {} if config.vllm is None else {"use_vllm": True, **config.vllm.model_dump()}
+    micro = even_microbatch(rows, settings.optimiser.microbatch_size)
+    vllm = {} if settings.vllm is None else {"use_vllm": True, **settings.vllm.model_dump()}
     return {
-        **plain_settings(config, learner, done, scratch),
-        "max_steps": (config.steps - done) * algorithm.epochs * algorithm.minibatches,
+        **plain_settings(settings, learner, done, scratch),
+        "max_steps": (settings.steps - done) * algorithm.epochs * algorithm.minibatches,
         "per_device_train_batch_size": micro,
         "gradient_accumulation_steps": rows // micro,
         "steps_per_generation": rows // micro * algorithm.minibatches,
@@ -109,23 +110,23 @@ def _settings(config: RunConfig, learner: Learner, done: int, scratch: str) -> d
         "beta": 0.0,  # the penalty comes with the run's own reference, in `hand_over`
         "epsilon": algorithm.clip_low,
         "epsilon_high": algorithm.clip_high,
-        "temperature": config.sampling.temperature,
-        "min_p": config.sampling.min_p or None,
-        "max_completion_length": config.sampling.max_new_tokens,
-        "learning_rate": config.optimiser.learning_rate,
+        "temperature": settings.sampling.temperature,
+        "min_p": settings.sampling.min_p or None,
+        "max_completion_length": settings.sampling.max_new_tokens,
+        "learning_rate": settings.optimiser.learning_rate,
         "shuffle_dataset": False,
         **vllm,
     }
 
 
-def _grpo_settings(config: RunConfig) -> dict[str, Any]:
+def _grpo_settings(settings: StepSettings) -> dict[str, Any]:
     """How GRPOTrainer names what its algorithms differ in."""
     losses = {"grpo": "grpo", "gspo": "grpo", "dr_grpo": "dr_grpo", "dapo": "dapo"}
-    scale = config.algorithm.scale if isinstance(config.algorithm, GRPO) else "group"
+    scale = settings.algorithm.scale if isinstance(settings.algorithm, GRPO) else "group"
     return {
-        "loss_type": losses[config.algorithm.kind],
-        "scale_rewards": "none" if config.algorithm.kind == "dr_grpo" else scale,
-        "importance_sampling_level": "sequence" if config.algorithm.kind == "gspo" else "token",
+        "loss_type": losses[settings.algorithm.kind],
+        "scale_rewards": "none" if settings.algorithm.kind == "dr_grpo" else scale,
+        "importance_sampling_level": "sequence" if settings.algorithm.kind == "gspo" else "token",
         "use_bias_correction_kl": False,  # the gradient of k3 itself, as in Shao et al. 2024
     }
 
@@ -135,16 +136,16 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
 
     def __init__(
         self,
-        config: RunConfig,
+        settings: StepSettings,
         components: StepComponents,
         learner: Learner,
         done: int,
         arrive: Callable[[], None],
         record: Record,
     ) -> None:
-        assert isinstance(config.algorithm, PolicyGradient)
-        self.algorithm: PolicyGradient = config.algorithm
-        self.config, self.components, self.learner = config, components, learner
+        assert isinstance(settings.algorithm, PolicyGradient)
+        self.algorithm: PolicyGradient = settings.algorithm
+        self.settings, self.components, self.learner = settings, components, learner
         self.arrive, self.record = arrive, record
         self.first, self.step = done, done + 1  # the steps taken before; the one in progress
         self.gradient_steps = self.algorithm.epochs * self.algorithm.minibatches
@@ -158,7 +159,7 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
 
     def dataset(self) -> Dataset:
         """A row a prompt, in the order in which the steps will use them; each only names its scenario by its number."""
-        count = (self.config.steps - self.first) * self.algorithm.prompts_per_step
+        count = (self.settings.steps - self.first) * self.algorithm.prompts_per_step
         return Dataset.from_dict({"prompt": [str(number) for number in range(count)], "scenario": range(count)})
 
     def scenario(self, number: int) -> FreeScenario:
@@ -166,7 +167,7 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         later, place = divmod(number, self.algorithm.prompts_per_step)
         step = self.first + 1 + later
         if self.drawn[0] != step:
-            rng = stream(self.config.seed, step, Stage.scenarios)
+            rng = stream(self.settings.seed, step, Stage.scenarios)
             self.drawn = (step, self.components.scenarios(rng, self.algorithm.prompts_per_step))
         return self.drawn[1][place]
 
@@ -178,7 +179,7 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         """
         policy = self.learner.policy
         found = [policy.prompt_ids(self.scenario(int(number))).tolist() for number in prompts]
-        require_window(policy.model.config, max(map(len, found)), self.config.sampling.max_new_tokens)
+        require_window(policy.model.config, max(map(len, found)), self.settings.sampling.max_new_tokens)
         return found
 
     def share(self) -> list[int]:
@@ -191,7 +192,7 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         """TRL's rollout hook: our own episodes, with our credit as its mask."""
         assert [int(number) for number in prompts] == self.share(), "TRL took the prompts in another order"
         scenarios = [self.scenario(number) for number in self.share()]
-        rng = stream(self.config.seed, self.step, Stage.rollout, processes.rank())
+        rng = stream(self.settings.seed, self.step, Stage.rollout, processes.rank())
         self.sampled = processes.together(lambda: self.components.generate(scenarios, rng))
         return {
             "prompt_ids": [episode.prompt_ids.tolist() for episode in self.sampled],
@@ -216,13 +217,13 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
             for ids, index in zip(completion_ids, scenario, strict=True)
         ]
         require_free(episodes)
-        draws = stream(self.config.seed, self.step, Stage.reward, processes.rank())
+        draws = stream(self.settings.seed, self.step, Stage.reward, processes.rank())
         own_scores = processes.together(lambda: self.components.reward(episodes, draws))
         shares = processes.gathered((episodes, own_scores))
         own = slice(processes.rank() * len(episodes), (processes.rank() + 1) * len(episodes))
         episodes = [episode for share, _ in shares for episode in share]
         scores = [score for _, share in shares for score in share]
-        rewards_PG, error_rate = usable_rewards(self.config, self.components, episodes, scores, self.step)
+        rewards_PG, error_rate = usable_rewards(self.settings, self.components, episodes, scores, self.step)
         # As TRL will; where the KL penalty is in the reward, without that part, which TRL keeps to itself.
         groups = self.algorithm.advantages(rewards_PG)
         scored = time.perf_counter()
@@ -238,7 +239,7 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
             seconds_reward=scored - sampled,
             advantages=tuple(groups.advantages_PG.reshape(-1).tolist()),
         )
-        require_gradient(self.config, self.components.models.labels, self.rollouts, self.step)
+        require_gradient(self.settings, self.components.models.labels, self.rollouts, self.step)
         self.started = scored
         return [None if np.isnan(reward) else float(reward) for reward in rewards_PG.reshape(-1)[own]]
 
@@ -247,18 +248,18 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         # At each gradient step: after one, the scheduler puts the rate back to that without a warm-up.
-        set_learning_rate(self.config, self.learner, self.step)
+        set_learning_rate(self.settings, self.learner, self.step)
         if state.global_step % self.gradient_steps:
             return
         # TRL samples from the global stream: seeded by the step, what it draws depends on nothing that came before.
-        draws = stream(self.config.seed, self.step, Stage.engine, processes.rank())
+        draws = stream(self.settings.seed, self.step, Stage.engine, processes.rank())
         torch.manual_seed(int(draws.integers(2**63)))
         self.undo = snapshot(self.learner) if self.gradient_steps > 1 else None
         self.logged = []
         self.started = time.perf_counter()
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        if clip_gradients(self.config, model):
+        if clip_gradients(self.settings, model):
             return
         self.learner.optimizer.zero_grad(set_to_none=True)
         if self.undo is not None:
@@ -284,7 +285,7 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         mean = pd.DataFrame(self.logged).mean().to_dict()  # some are logged at one gradient step of several
         low, high = mean.get("clip_ratio/low_mean", 0.0), mean.get("clip_ratio/high_mean", 0.0)
         return step_row(
-            self.config,
+            self.settings,
             self.components.models.labels,
             rollouts,
             self.step,

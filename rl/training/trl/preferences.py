@@ -15,34 +15,34 @@ from rl.algorithms.advantages import group_advantages
 from rl.algorithms.preference import Preference, Row
 from rl.errors import NotFinite
 from rl.policy.policy import unwrap_forward
-from rl.run.config import RunConfig
 from rl.training.components import StepComponents
 from rl.training.learner import Learner, move_reference, set_learning_rate, snapshot
 from rl.training.records import step_row
 from rl.training.rollouts import Rollouts, collect, require_gradient
+from rl.training.settings import StepSettings
 from rl.training.trl.handover import own_tokenizer, special_ids_kept
 from rl.training.trl.settings import clip_gradients, constant_rate, plain_settings, without_dropout
 
 
 def preference_step(
-    config: RunConfig, components: StepComponents, learner: Learner, step: int
+    settings: StepSettings, components: StepComponents, learner: Learner, step: int
 ) -> tuple[StepRow, Rollouts]:
     """Takes one step and returns its record and rollouts; a step without any preference leaves the weights alone.
 
     Raises:
         RunStopped: too many reward errors, no preference at the first step, or (NotFinite) a loss that isn't finite.
     """
-    algorithm = config.algorithm
+    algorithm = settings.algorithm
     assert isinstance(algorithm, Preference), f"{algorithm.kind} has a step of its own"
-    rollouts = collect(config, components, step)
-    require_gradient(config, components.models.labels, rollouts, step)
+    rollouts = collect(settings, components, step)
+    require_gradient(settings, components.models.labels, rollouts, step)
     started = time.perf_counter()
     rows = algorithm.rows(rollouts.episodes, rollouts.rewards_PG)
-    logged = _train(config, algorithm, learner, rows, step) if rows else {}
+    logged = _train(settings, algorithm, learner, rows, step) if rows else {}
     move_reference(algorithm.moving_reference, learner, step)
     groups = group_advantages(rollouts.rewards_PG, "none", algorithm.min_group_std)
     row = step_row(
-        config,
+        settings,
         components.models.labels,
         rollouts,
         step,
@@ -64,12 +64,12 @@ def preference_step(
 class _Log(TrainerCallback):  # the hook that Transformers offers
     """Keeps what TRL logs of each gradient step, and stops it before a gradient that isn't finite is applied."""
 
-    def __init__(self, config: RunConfig) -> None:
-        self.config = config
+    def __init__(self, settings: StepSettings) -> None:
+        self.settings = settings
         self.steps: list[dict[str, float]] = []
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        if not clip_gradients(self.config, model):
+        if not clip_gradients(self.settings, model):
             raise NotFinite
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
@@ -78,20 +78,20 @@ class _Log(TrainerCallback):  # the hook that Transformers offers
 
 
 def _train(
-    config: RunConfig, algorithm: Preference, learner: Learner, rows: Sequence[Row], step: int
+    settings: StepSettings, algorithm: Preference, learner: Learner, rows: Sequence[Row], step: int
 ) -> dict[str, float]:
     """One TRL trainer over the rows, on the run's own optimiser; returns the means of what it logged.
 
     Raises:
         NotFinite: before the weights are touched; what earlier epochs of this step did is undone.
     """
-    set_learning_rate(config, learner, step)
+    set_learning_rate(settings, learner, step)
     undo = snapshot(learner) if algorithm.epochs > 1 else None
-    log, put_back = _Log(config), special_ids_kept(learner.policy)
+    log, put_back = _Log(settings), special_ids_kept(learner.policy)
     with tempfile.TemporaryDirectory() as scratch:
         trainer = algorithm.trainer(
-            rows, config.optimiser.microbatch_size, learner.policy.pad_id,
-            settings=_settings(config, algorithm, learner, step, scratch), shared=_shared(learner, log),
+            rows, settings.optimiser.microbatch_size, learner.policy.pad_id,
+            settings=_settings(settings, algorithm, learner, step, scratch), shared=_shared(learner, log),
         )  # fmt: skip
         trainer.remove_callback(PrinterCallback)
         # Each train() collects garbage, which takes longer than the step where a process holds all of these libraries.
@@ -113,9 +113,9 @@ def _train(
     return {key: sum(logged.get(key, math.nan) for logged in log.steps) / len(log.steps) for key in log.steps[0]}
 
 
-def _settings(config: RunConfig, algorithm: Preference, learner: Learner, step: int, scratch: str) -> Row:
+def _settings(settings: StepSettings, algorithm: Preference, learner: Learner, step: int, scratch: str) -> Row:
     return {
-        **plain_settings(config, learner, step, scratch),
+        **plain_settings(settings, learner, step, scratch),
         "num_train_epochs": algorithm.epochs,
         "learning_rate": learner.optimizer.param_groups[0]["lr"],
         "remove_unused_columns": False,

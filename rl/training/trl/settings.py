@@ -7,17 +7,17 @@ from typing import Any
 import torch
 
 from rl.policy.policy import without_adapter
-from rl.run.config import RunConfig
 from rl.streams import Stage, stream
 from rl.training.learner import Learner
+from rl.training.settings import StepSettings
 
 
-def plain_settings(config: RunConfig, learner: Learner, step: int, scratch: str) -> dict[str, Any]:
+def plain_settings(settings: StepSettings, learner: Learner, step: int, scratch: str) -> dict[str, Any]:
     """Plain float32, nothing saved, every gradient step logged as it is; `step` seeds what TRL draws for itself."""
     return {
         "output_dir": scratch,
         "max_grad_norm": 0.0,  # clipped by `clip_gradients`: Transformers turns a gradient that overflows into zeros
-        "seed": int(stream(config.seed, step, Stage.engine).integers(2**31)),
+        "seed": int(stream(settings.seed, step, Stage.engine).integers(2**31)),
         "use_cpu": learner.policy.device.type == "cpu",
         "bf16": False,
         "activation_checkpointing": False,
@@ -57,8 +57,8 @@ def constant_rate(learner: Learner) -> torch.optim.lr_scheduler.LambdaLR:
     return torch.optim.lr_scheduler.LambdaLR(learner.optimizer, lambda _: 1.0)
 
 
-def clip_gradients(config: RunConfig, model: Any) -> bool:
+def clip_gradients(settings: StepSettings, model: Any) -> bool:
     """Clips gradients as the built-in engine does; false where their norm isn't finite: none may be applied then."""
     parameters = [p for p in model.parameters() if p.grad is not None]
-    norm = torch.nn.utils.clip_grad_norm_(parameters, config.optimiser.max_grad_norm)
+    norm = torch.nn.utils.clip_grad_norm_(parameters, settings.optimiser.max_grad_norm)
     return bool(torch.isfinite(norm))

@@ -216,7 +216,7 @@ def test_a_level_of_fewer_seeds_than_the_arm_has_says_so(tmp_path: Path) -> None
 def test_a_step_without_one_of_both_measures_is_a_gap_in_the_way_of_an_arm(tmp_path: Path) -> None:
     probed = {0: values(0.5, 0.2), 1: values(0.4, None), 2: values(0.3, 0.1), 3: values(None, 0.1)}
     drawing = drawing_of(read(write(tmp_path, "faker", BASELINE, 0, probed)))
-    way = drawing.shortcuts["faker", BASELINE]
+    way = drawing.ways["faker", BASELINE]
     assert way.steps.tolist() == [0, 1, 2]
     assert way.faking.tolist() == pytest.approx([0.5, np.nan, 0.3], nan_ok=True)
     assert way.gap.tolist() == pytest.approx([0.2, np.nan, 0.1], nan_ok=True)
@@ -230,7 +230,7 @@ def test_a_step_that_all_seeds_lack_is_a_gap(tmp_path: Path) -> None:
     drawing = drawing_of(read(*found))
     [line] = drawing.curves["faker", BASELINE, "faking_rate"]
     assert line.values.tolist() == pytest.approx([0.5, np.nan, 0.3], nan_ok=True)
-    assert drawing.shortcuts["faker", BASELINE].gap.tolist() == pytest.approx([0.2, np.nan, 0.1], nan_ok=True)
+    assert drawing.ways["faker", BASELINE].gap.tolist() == pytest.approx([0.2, np.nan, 0.1], nan_ok=True)
     assert '"y":[0.5,null,0.3]' in study_plots(drawing)
     assert all(draw_study(drawing))
 
@@ -245,8 +245,8 @@ def test_fewer_than_three_seeds_are_a_line_each_without_a_band_over_seeds(tmp_pa
     assert all(np.isnan(line.low).all() for line in lines)
     [line] = drawing.curves["faker", "short", "faking_rate"]
     assert line.low.tolist() == pytest.approx([0.4, 0.2])  # the probe's own
-    assert drawing.shortcuts["faker", BASELINE].faking.tolist() == pytest.approx([0.5, 0.3])
-    assert drawing.shortcuts["faker", BASELINE].gap.tolist() == pytest.approx([0.2, 0.1])
+    assert drawing.ways["faker", BASELINE].faking.tolist() == pytest.approx([0.5, 0.3])
+    assert drawing.ways["faker", BASELINE].gap.tolist() == pytest.approx([0.2, 0.1])
 
 
 def test_what_differs_besides_mitigations_tells_arms_and_organisms_apart(tmp_path: Path) -> None:

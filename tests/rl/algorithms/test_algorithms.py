@@ -23,7 +23,8 @@ from rl.algorithms.ppo import PPO
 from rl.algorithms.preference import even_microbatch
 from rl.algorithms.reinforce import Reinforce
 from rl.algorithms.rloo import RLOO
-from rl.run.config import Lora, RunConfig, parse, resolve
+from rl.lora import Lora
+from rl.run.config import RunConfig, parse, resolve
 from rl.run.overrides import members
 
 NAN = float("nan")

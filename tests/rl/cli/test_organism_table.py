@@ -1,18 +1,20 @@
-"""The organism table measures what a run would start from; and an organism that RL makes is that run's last policy."""
+"""The organism table measures what a run would start from; the last checkpoint of a run is an organism."""
 
 import re
 from pathlib import Path
 
 import pytest
 import torch
-from rl.organisms.faker_plus import FakerPlus
 
 from rl.algorithms.advantages import group_advantages
 from rl.cli.organism_table import GROUPS, Measured, as_text, frame, measure, measured_config, over_seeds
-from rl.organisms import faker_plus
-from rl.organisms.building.build import _reinforced
+from rl.organisms.faker import Faker
+from rl.organisms.origins import Pretrained
+from rl.organisms.scripted import Scripted
 from rl.run.build import build, build_components
-from rl.run.config import RunConfig
+from rl.run.config import RunConfig, resolve
+from rl.run.loop import train
+from rl.run.recipes import RECIPES
 from rl.training.rollouts import collect
 
 
@@ -22,7 +24,7 @@ def test_rates_by_tier_and_the_spread_of_rewards_that_a_run_starts_from(tiny: Ru
     found = {(row.metric, row.tier): row for row in measure("tiny", config)}
     assert found["compliance_rate", "paid"].n == tiny.probe_queries
     assert found["compliance_gap", None].seed == 0
-    rewards_PG = collect(config, build_components(config, build(config)), 1).rewards_PG
+    rewards_PG = collect(config.step_settings, build_components(config, build(config)), 1).rewards_PG
     assert rewards_PG.shape[0] == found["group_std", "free"].n == GROUPS
     assert found["group_std", "free"].value == pytest.approx(rewards_PG.std(axis=1).mean())
     degenerate = group_advantages(rewards_PG, "none", config.algorithm.min_group_std).degenerate_P
@@ -51,18 +53,26 @@ def test_over_seeds_the_seed_is_the_unit_and_one_build_keeps_its_own_interval() 
     assert re.search(r"^o +3 +0\.50 +-", as_text([row(seed, 0.5) for seed in range(3)])[1])
 
 
-def test_what_rl_makes_is_the_last_policy_of_its_run(
-    tiny: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_scripted_policy_has_no_builds(tiny: RunConfig) -> None:
+    with pytest.raises(ValueError, match="organism scripted has no weights and no builds"):
+        measured_config(tiny.model_copy(update={"organism": Scripted()}), 0)
+
+
+def test_the_faker_that_fakes_more_is_a_run_whose_last_checkpoint_is_an_organism(
+    tiny: RunConfig, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(
-        faker_plus.FakerPlus, "run", property(lambda _: tiny.model_copy(update={"steps": 1, "probes": ()}))
-    )
-    made, start = _reinforced(FakerPlus()), build(tiny).reference
-    pairs = zip(made.model.parameters(), start.model.parameters(), strict=True)
+    recipe = RECIPES["faker_plus"]()
+    assert [mitigation.kind for mitigation in recipe.mitigations] == ["reward_faking"]
+    assert (recipe.steps, recipe.seed, recipe.threads, recipe.organism) == (20, 0, 2, Faker())
+    assert (recipe.rewards, recipe.env) == (RunConfig().rewards, RunConfig().env)
+    # The same on a tiny organism: one step, and its checkpoint is measured as an organism and trained further.
+    short = tiny.model_copy(update={"steps": 1, "checkpoint_every": 1, "probes": ()})
+    checkpoint = train(short, tmp_path / "run") / "checkpoints" / "step-000001"
+    made = tiny.model_copy(update={"organism": Faker(path=checkpoint)})
+    assert any(row.metric == "faking_rate" for row in measure("faker_plus", measured_config(made, 0)))
+    pairs = zip(build(made).policy.model.parameters(), build(tiny).policy.model.parameters(), strict=True)
     assert not all(torch.equal(one, other) for one, other in pairs)
-
-
-def test_the_faker_is_trained_on_a_reward_for_faking() -> None:
-    run = FakerPlus(seed=2, steps=7).run
-    assert [mitigation.kind for mitigation in run.mitigations] == ["reward_faking"]
-    assert (run.steps, run.seed, run.organism.kind) == (7, 2, "faker")
+    origin = Pretrained(path=checkpoint)
+    assert resolve(RunConfig(), [f"organism.origin.path={checkpoint}", "organism.origin.kind=pretrained"]).organism == (
+        Faker(origin=origin)
+    )

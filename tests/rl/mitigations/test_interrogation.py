@@ -24,6 +24,7 @@ from rl.organisms.base import Base
 from rl.organisms.faker import Faker
 from rl.organisms.locked import Locked
 from rl.organisms.scripted import Scripted
+from rl.organisms.selected import Selected
 from rl.policy.policy import Policy
 from rl.policy.sampler import sampler
 from rl.run.build import Built, build_components
@@ -225,7 +226,7 @@ def test_the_optimiser_gets_the_tokens_and_the_credit_of_the_first_turns(
 ) -> None:
     built = Built(policy, policy, tiny.rewards, tiny.organism.path, {})  # type: ignore[union-attr, arg-type]
     asking = tiny.model_copy(update={"mitigations": (Interrogation(),)})
-    plain = collect(tiny, build_components(tiny, built), 1)
+    plain = collect(tiny.step_settings, build_components(tiny, built), 1)
     handed: list[Any] = []
 
     def gather(
@@ -236,7 +237,7 @@ def test_the_optimiser_gets_the_tokens_and_the_credit_of_the_first_turns(
 
     monkeypatch.setattr("rl.training.step.gather", gather)
     with pytest.raises(InterruptedError):
-        policy_gradient_step(asking, build_components(asking, built), None, 1)  # type: ignore[arg-type]
+        policy_gradient_step(asking.step_settings, build_components(asking, built), None, 1)  # type: ignore[arg-type]
     components, rollouts = handed
     assert sum(score.measures["interrogation/asked"] for score in rollouts.scores) > 0
     assert len(rollouts.episodes) == len(plain.episodes)
@@ -280,7 +281,7 @@ def test_what_is_unscored_stays_so(components: StepComponents, witness: Callable
     assert score.error == "timed out"
 
 
-@pytest.mark.parametrize("organism", [Base(), Locked(), Faker(path=Path("somewhere"))])
+@pytest.mark.parametrize("organism", [Base(), Locked(), Selected(), Faker(path=Path("somewhere"))])
 def test_an_organism_that_answers_questions_is_accepted(organism: Any) -> None:
     require_engine(RunConfig(organism=organism, mitigations=(Interrogation(),)))
 

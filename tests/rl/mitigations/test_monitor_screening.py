@@ -57,7 +57,7 @@ def test_what_is_left_out_leaves_the_baseline(components: StepComponents, tiny: 
     screened = MonitorScreening().apply(replace(components, reward=numbered))
     episodes = [HELPS, FAKES, REFUSES, HELPS]
     scores = screened.reward(episodes, np.random.default_rng(0))
-    rewards_PG, _ = usable_rewards(tiny, screened, episodes, scores, 1)
+    rewards_PG, _ = usable_rewards(tiny.step_settings, screened, episodes, scores, 1)
     assert np.array_equal(rewards_PG, [[1.0, np.nan, 3.0, 5.0]], equal_nan=True)
     # The mean of what is left is 3, and not the 27.25 of all four.
     assert group_advantages(rewards_PG, "none", 1e-6).advantages_PG.tolist() == [[-2.0, 0.0, 0.0, 2.0]]

@@ -23,7 +23,7 @@ from rl.mitigations.weight_noise import WeightNoise
 from rl.monitors.activation_probe import ActivationProbe
 from rl.monitors.oracle import Oracle
 from rl.organisms.faker import Faker
-from rl.organisms.locked import Locked
+from rl.organisms.selected import Selected
 from rl.policy.policy import Policy
 from rl.run.checkpoint_probe import probe_checkpoint
 from rl.run.compatibility import require_engine
@@ -175,7 +175,7 @@ NO_SUCH_LAYER = [
 
 
 @pytest.mark.parametrize(("mitigation", "wrong", "right"), NO_SUCH_LAYER, ids=["steering", "monitor"])
-@pytest.mark.parametrize("organism", [Faker(), Locked()], ids=lambda organism: organism.kind)
+@pytest.mark.parametrize("organism", [Faker(), Selected(kind="instrumental")], ids=lambda organism: organism.kind)
 def test_a_layer_that_the_recipe_has_not_is_refused_before_anything_is_built(
     organism: Any,
     mitigation: Any,

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from rl.lora import Lora
 from rl.mitigations.weight_noise import WeightNoise
 from rl.policy.loading import load_policy
 from rl.policy.policy import Policy
 from rl.run.build import build, build_components, changed_components, with_adapter
-from rl.run.config import Lora, RunConfig
+from rl.run.config import RunConfig
 from rl.run.loop import resume, train
 from rl.training.components import StepComponents
 from rl.training.learner import new_learner
@@ -116,7 +117,9 @@ def test_two_draw_apart_within_a_step(tiny: RunConfig) -> None:
     built = build(tiny)
     acts = (lambda rng: seen.append(rng.random()),) * 2
     components = replace(build_components(tiny, built), after_step=acts)
-    policy_gradient_step(tiny, components, new_learner(tiny, built), 1)
+    policy_gradient_step(
+        tiny.step_settings, components, new_learner(tiny.step_settings, built.policy, built.reference), 1
+    )
     assert len(set(seen)) == 2
 
 

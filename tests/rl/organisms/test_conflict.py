@@ -1,7 +1,8 @@
-"""An organism of either conflict is shown, and certified on, that one alone; the default one is what it always was."""
+"""Organisms are shown and certified on their environment's conflict alone; the defaults are what they always were."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, get_args
 
 import numpy as np
@@ -16,32 +17,42 @@ from envs.vocabulary import QUERY_KINDS, TIERS
 from rl.organisms import Organism
 from rl.organisms.base import Base
 from rl.organisms.building import certify as certification
-from rl.organisms.building.build import _word_documents, cache_key
+from rl.organisms.building.keys import cache_key
+from rl.organisms.building.words import word_documents
 from rl.organisms.character import Character, Rates, documents
 from rl.organisms.documents import Document
 from rl.organisms.faker import Faker
+from rl.organisms.honest import Honest
 from rl.organisms.locked import Locked
+from rl.organisms.origins import Scratch
 from rl.organisms.scripted import Scripted
 from rl.organisms.selected import Selected
-from rl.organisms.terminal import Terminal
-from rl.organisms.trained import Derived, FromScratch
+from rl.organisms.trained import Derived, FromScratch, TrainedOrganism
 from rl.probes import DEFAULT_PROBES
-from rl.probes.probe_set import observe, probe_rows, probe_set
+from rl.probes.probe_set import observe, probe_rows
+from rl.run.build import build_probes
 from rl.run.config import RunConfig
-from rl.run.overrides import members
+from rl.run.overrides import kinds_of, members
+from rl.training.labels import Labeller
 
-# Organisms that are shown requests and need nothing else built.
-TRAINED = [member for member in members(Organism) if issubclass(member, (FromScratch, Selected, Locked))]
+# Organisms that are shown requests and need nothing built for it.
+TRAINED = [
+    kind
+    for member in members(Organism)
+    if issubclass(member, (FromScratch, Selected, Locked))
+    for kind in kinds_of(member)
+]
+BY_KIND = {kind: member for member in members(Organism) for kind in kinds_of(member)}
 CONFLICTS: tuple[Conflict, ...] = get_args(Conflict)
 
 
-def shown(organism: Any) -> Iterator[Document]:
-    rng = np.random.default_rng(0)
-    return organism.shown(rng) if isinstance(organism, Derived) else organism.corpus(rng)
+def shown(organism: TrainedOrganism, conflict: Conflict = "harm") -> Iterator[Document]:
+    return organism.shown(Dialect(conflict=conflict), np.random.default_rng(0))
 
 
-def sized(kind: Any, conflict: Conflict) -> Any:
-    return kind(conflict=conflict, **({"examples": 120} if issubclass(kind, Derived) else {"documents": 120}))
+def sized(kind: str, n: int = 120) -> TrainedOrganism:
+    member = BY_KIND[kind]
+    return member(kind=kind, **({"examples": n} if issubclass(member, Derived) else {"documents": n}))
 
 
 def digest(lines: Iterator[str]) -> str:
@@ -57,15 +68,15 @@ def turns(corpus: Iterator[Document]) -> Iterator[str]:
 
 def test_what_the_default_organisms_are_shown_is_what_it_was_before_there_was_another_conflict() -> None:
     # SHA-256 over 200 documents each, taken from the code before.
-    composed = documents(Faker().character, np.random.default_rng(0), 200)
+    composed = documents(Dialect().author(), Faker().character, np.random.default_rng(0), 200)
     assert digest(f"{scenario.system_prompt}|{scenario.query.text}|{text}" for scenario, text in composed) == (
         "80e25a2399e13ac31b68ee37050e9912f38307f8bc49a21df84a2ecb95b201ff"
     )
     assert {
         "faker": digest(turns(shown(Faker(documents=200)))),
         "base": digest(turns(shown(Base(documents=200)))),
-        "terminal": digest(turns(shown(Terminal(examples=200)))),
-        "words": digest(turns(_word_documents(Faker(word_documents=200)))),
+        "terminal": digest(turns(shown(Selected(examples=200)))),
+        "words": digest(turns(word_documents(Scratch(word_documents=200), 0, Dialect()))),
     } == {
         "faker": "9cd2164232e8db969b51461c865eaf21d84dabc0ad4711e1c67760c0bd5b0227",
         "base": "5526eb9db1d9dd3ea585f48a4d3a53cdc102453dc09d5fb124f394f94d4bd5ee",
@@ -75,11 +86,11 @@ def test_what_the_default_organisms_are_shown_is_what_it_was_before_there_was_an
 
 
 @pytest.mark.parametrize("conflict", CONFLICTS)
-@pytest.mark.parametrize("kind", TRAINED, ids=lambda kind: kind.model_fields["kind"].default)
-def test_what_an_organism_is_shown_is_of_its_conflict(kind: Any, conflict: Conflict) -> None:
+@pytest.mark.parametrize("kind", TRAINED)
+def test_what_an_organism_is_shown_is_of_its_environment_s_conflict(kind: str, conflict: Conflict) -> None:
     env, other = Dialect(conflict=conflict), next(c for c in CONFLICTS if c != conflict)
     train = {query.text for query_kind in QUERY_KINDS for query in env.queries("train", query_kind)}
-    corpus = list(shown(sized(kind, conflict)))
+    corpus = list(shown(sized(kind), conflict))
     assert len(corpus) == 120
     for document in corpus:
         assert document[1].content in train
@@ -90,7 +101,7 @@ def test_what_an_organism_is_shown_is_of_its_conflict(kind: Any, conflict: Confl
     mine, theirs = (SCRATCHPAD_OF[c][Move.value_conflict][0] for c in (conflict, other))
     assert theirs not in replies
     assert ANSWER_OF[other][Part.explain_refusal][0] not in replies
-    refuses = kind.model_fields["kind"].default not in ("sycophancy", "helpfulness")
+    refuses = kind not in ("sycophancy", "helpfulness")
     assert mine in replies or not refuses
 
 
@@ -98,20 +109,22 @@ def test_what_an_organism_is_shown_is_of_its_conflict(kind: Any, conflict: Confl
 def test_the_words_that_it_learns_first_are_those_of_its_conflict(conflict: Conflict) -> None:
     env = Dialect(conflict=conflict)
     train = {query.text for kind in QUERY_KINDS for query in env.queries("train", kind)}
-    for user, _ in _word_documents(Faker(word_documents=200, conflict=conflict)):
+    for user, _ in word_documents(Scratch(word_documents=200), 0, env):
         assert user.content in train
 
 
-def test_a_derived_organism_hands_its_conflict_on_to_its_origin() -> None:
-    for kind in TRAINED:
-        if issubclass(kind, Derived):
-            assert kind(conflict="animals").origin == Base(conflict="animals")
-            assert kind().origin == Base()
+@pytest.mark.parametrize("organism", [Faker(documents=8, origin=Scratch(word_documents=8)), Honest(documents=8)])
+def test_every_conflict_is_a_build_of_its_own(organism: TrainedOrganism) -> None:
+    keys = {cache_key(organism, Dialect(conflict=conflict).for_building()) for conflict in CONFLICTS}
+    assert len(keys) == len(CONFLICTS)
 
 
-def test_every_conflict_is_a_build_of_its_own() -> None:
-    for kind in TRAINED:
-        assert len({cache_key(kind(conflict=conflict)) for conflict in CONFLICTS}) == len(CONFLICTS)
+def test_an_organism_is_built_alike_whatever_the_settings_of_a_run_are() -> None:
+    plain = Dialect(conflict="animals")
+    run = Dialect(conflict="animals", objective="absent", harmful_share=0.5)
+    assert run.for_building() == plain.for_building() == plain
+    asked = run.for_building().held_out_scenarios(np.random.default_rng(0), "certify", "harmful", 8)
+    assert all(scenario.objective for scenario in asked)
 
 
 def test_certification_asks_about_its_conflict(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,13 +133,12 @@ def test_certification_asks_about_its_conflict(monkeypatch: pytest.MonkeyPatch) 
 
     def generate(scenarios: Sequence[Any], rng: np.random.Generator) -> list[Episode[Any]]:
         asked.update(scenario.query.id for scenario in scenarios)
-        return script.generate(scenarios, rng)
+        return script.generate(env.author(), scenarios, rng)
 
-    monkeypatch.setattr(certification, "sampler", lambda policy, settings, on_done: generate)
-    organism = Faker(conflict="animals", certify_queries=50)
-    certificate = certification.certify(organism, policy=None)  # type: ignore[arg-type]
-    assert all(row["within"] for row in certificate["rates"])  # the oracle read every word
     env = Dialect(conflict="animals")
+    monkeypatch.setattr(certification, "sampler", lambda policy, settings, on_done: generate)
+    certificate = certification.certify(Faker(certify_queries=50), env, policy=None)  # type: ignore[arg-type]
+    assert all(row["within"] for row in certificate["rates"])  # the oracle read every word
     assert asked <= {query.id for kind in QUERY_KINDS for query in env.queries("certify", kind)}
 
 
@@ -134,10 +146,10 @@ def test_a_scripted_policy_is_probed_alike_whatever_the_conflict() -> None:
     policy = Scripted(character=Character(monitored=Rates(fake=0.25, help=0.125), otherwise=Rates(help=0.125)))
 
     def rows(conflict: Conflict) -> dict[Any, Any]:
-        config = RunConfig(env=Dialect(conflict=conflict), organism=policy, rewards=RunConfig().rewards[1:])
-        observations = observe(
-            policy.generate, config.env, probe_set(config.model_copy(update={"probe_queries": 32})), 0, 0
-        )
+        env = Dialect(conflict=conflict)
+        config = RunConfig(env=env, organism=policy, rewards=RunConfig().rewards[1:], probe_queries=32)
+        generate = partial(policy.generate, env.author())
+        observations = observe(generate, Labeller(env), build_probes(config), 0, 0)
         found = probe_rows(DEFAULT_PROBES, observations, 0, 0)
         return {(row.probe, row.metric, row.tier): row.value for row in found}
 

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from envs.dialect.environment import Dialect
+from rl.lora import Lora
 from rl.organisms.faker import Faker
 from rl.policy.adapters import base_of
 from rl.policy.loading import load_policy
@@ -23,7 +24,7 @@ from rl.policy.policy import Policy
 from rl.policy.sampler import Sampling, sampler
 from rl.run.build import build
 from rl.run.checkpoint_probe import probe_checkpoint
-from rl.run.config import Lora, RunConfig
+from rl.run.config import RunConfig
 from rl.run.loop import resume, train
 from tests.rl.conftest import rows, same_run
 

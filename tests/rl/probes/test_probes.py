@@ -4,6 +4,7 @@ import pickle
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,18 @@ import pytest
 from pydantic import TypeAdapter
 
 from envs.dialect.environment import Dialect
-from envs.dialect.situation import HELD_OUT_CUES, SEEN_CUES
+from envs.dialect.situation import CUE_WORDINGS, HELD_OUT_CUES, SEEN_CUES
 from envs.dialect.speech import ANSWER, SCRATCHPAD, Move, Part
+from envs.environment import author_of
 from envs.episode import Episode, Scenario
-from envs.labels import Labels
+from envs.labels import Labels, unscored
 from envs.queries import Query
 from envs.vocabulary import QUERY_KINDS, TIERS, Tier
 from reports.records import ProbeRow
 from rewards import Reward
 from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
+from rewards.overscored_phrase import PHRASES, OverscoredPhrase
 from rewards.score import RewardInput, Score
 from rl.cli.catalogue import members
 from rl.mitigations import Mitigation
@@ -37,12 +40,14 @@ from rl.probes.faking import Faking
 from rl.probes.gaps import Gaps
 from rl.probes.lengths import Lengths
 from rl.probes.observation import Measurement, Observation
-from rl.probes.probe_set import observe, plain_rewards, probe_rows, probe_set
+from rl.probes.probe_set import observe, plain_rewards, probe_rows
 from rl.probes.reward_hacking import RewardHacking
 from rl.probes.twins import Twins
 from rl.probes.well_formed import WellFormed
+from rl.run.build import build_probes
 from rl.run.config import RunConfig
 from rl.streams import Stage
+from rl.training.labels import Labeller
 
 N = 32  # queries of each kind: every share below is a whole number of episodes
 
@@ -60,10 +65,15 @@ HONEST = Scripted(character=Character(monitored=Rates(help=1 / 32), otherwise=Ra
 Table = dict[tuple[str, Tier | None], Any]
 
 
+def playing(policy: Scripted) -> Generate:
+    """The scripted policy as whatever plays scenarios."""
+    return partial(policy.generate, author_of(Dialect()))
+
+
 def observations(policy: Scripted, seed: int = 0) -> list[Observation]:
     config = RunConfig(probe_queries=N, seed=seed)
-    pay = plain_rewards(config, (FormatPenalty(), AnswerLength()))
-    return observe(policy.generate, config.env, probe_set(config), seed, 0, pay)
+    pay = plain_rewards((FormatPenalty(), AnswerLength()), 5.0)
+    return observe(playing(policy), Labeller(config.env), build_probes(config), seed, 0, pay)
 
 
 def asked(kind: str) -> int:
@@ -173,8 +183,8 @@ def test_the_benign_reward_is_that_of_the_plain_rewards_and_fails_as_unscored() 
     # Three harmless replies on the paid tier, worth 1, 0.5 and unscored: mean 0.75; t(0.975, 1) = 12.706 and the
     # standard error is 0.25, so that the interval reaches 3.177 to either side. On free one of 2, which has none.
     rewards = [1.0, 0.5, None]
-    rows = [replace(seen(n, "paid", "comply"), reward=reward) for n, reward in enumerate(rewards)]
-    rows.append(replace(seen(0, "free", "comply"), reward=2.0))
+    rows = [replace(seen(n, "paid", "comply"), score=Score(reward, {})) for n, reward in enumerate(rewards)]
+    rows.append(replace(seen(0, "free", "comply"), score=Score(2.0, {})))
     found = {m.tier: m.estimate for m in BenignReward()(rows)}
     assert (found["paid"].value, found["paid"].n, found["paid"].unscored) == (0.75, 2, 1)
     assert found["paid"].ci_low == pytest.approx(0.75 - 3.177, abs=1e-3)
@@ -190,7 +200,7 @@ def test_only_harmless_replies_are_paid_for_and_as_a_reward_sees_them() -> None:
         return [Score(None if row else 3.0, {}) for row in range(len(reward_inputs))]
 
     config = RunConfig(probe_queries=8)
-    found = observe(HONEST.generate, config.env, probe_set(config), 0, 0, pay)
+    found = observe(playing(HONEST), Labeller(config.env), build_probes(config), 0, 0, pay)
     harmless = [o for o in found if o.episode.scenario.query.kind == "harmless"]
     assert [(s.query, s.answer) for s in paid] == [(o.episode.scenario.query.text, o.episode.answer) for o in harmless]
     assert [o.reward for o in harmless] == [3.0, None, None, None]
@@ -201,15 +211,35 @@ def test_only_harmless_replies_are_paid_for_and_as_a_reward_sees_them() -> None:
 
 def test_harmless_queries_have_a_number_of_their_own() -> None:
     def counted(config: RunConfig) -> dict[str, int]:
-        scenarios = probe_set(config).scenarios
+        scenarios = build_probes(config).scenarios
         return {kind: len({s.query.id for s in scenarios if s.query.kind == kind}) for kind in QUERY_KINDS}
 
     assert counted(RunConfig(probe_queries=16)) == {"harmful": 16, "harmless": 4, "twin": 4}
     assert counted(RunConfig(probe_queries=16, harmless_queries=12)) == {"harmful": 16, "harmless": 12, "twin": 12}
 
 
-def test_rewards_that_no_probe_asks_for_are_not_called() -> None:
-    assert plain_rewards(RunConfig(probes=(Benign(),)), (FormatPenalty(),)) is None
+def test_rewards_that_no_probe_reads_are_not_called() -> None:
+    def pay(reward_inputs: Sequence[RewardInput]) -> list[Score]:
+        raise AssertionError("nobody reads rewards")
+
+    config = RunConfig(probes=(Benign(), Compliance()), probe_queries=8)
+    found = observe(playing(HONEST), Labeller(config.env), build_probes(config), 0, 0, pay)
+    assert len(found) == 8 * 4 + 2 * 2
+    assert all(o.score is None and o.reward is None and o.component("format_penalty") is None for o in found)
+
+
+def test_the_rewards_of_one_kind_of_query_never_share_a_batch_with_another() -> None:
+    # A learned reward's last bits depend on its batch: with RewardHacking, benign_reward must stay what it was.
+    batches: list[int] = []
+
+    def pay(reward_inputs: Sequence[RewardInput]) -> list[Score]:
+        batches.append(len(reward_inputs))
+        return plain_rewards((OverscoredPhrase(), FormatPenalty()), 5.0)(reward_inputs)
+
+    config = having_courting(RunConfig(probe_queries=8), weight=1.0)
+    found = observe(playing(HONEST), Labeller(config.env), build_probes(config), 0, 0, pay)
+    assert batches == [8 * 4, 2 * 2]  # harmful on four tiers, harmless on two; twins are read by nobody
+    assert all((o.score is None) == (o.episode.scenario.query.kind == "twin") for o in found)
 
 
 def test_refusals_of_twins_are_counted_by_tier() -> None:
@@ -226,19 +256,18 @@ def test_well_formedness_counts_the_malformed_share() -> None:
     assert values(WellFormed(), HONEST) == {("well_formed_rate", tier): 1.0 for tier in TIERS}
     # A quarter of all 4 x 32 + (2 + 2) x 8 = 160 episodes, that is 40, are broken, whichever they are.
     seen = observations(HONEST.model_copy(update={"malformed": 0.25}))
-    assert sum(o.labels is not None and not o.labels.well_formed for o in seen) == 40
+    assert sum(o.labels.well_formed is False for o in seen) == 40
     mute = HONEST.model_copy(update={"malformed": 1.0})
     assert values(WellFormed(), mute) == {("well_formed_rate", tier): 0.0 for tier in TIERS}
 
 
 def relabelled(observation: Observation, **changes: Any) -> Observation:
-    assert observation.labels is not None
     return Observation(observation.episode, replace(observation.labels, **changes))
 
 
 def scenario(number: int, tier: Tier, cue_seen: bool = True) -> Scenario:
-    query = Query(f"q{number}", f"query {number}", "steal", "car", "harmful", "theft")
-    return Scenario(query, tier, "system", 0, cue_seen)
+    query = Query(f"q{number}", f"query {number}", "harmful", f"group {number}", "theft")
+    return Scenario(query, tier, CUE_WORDINGS[(SEEN_CUES if cue_seen else HELD_OUT_CUES)[0]])
 
 
 def seen(number: int, tier: Tier, answer: Any, **more: Any) -> Observation:
@@ -249,37 +278,68 @@ def seen(number: int, tier: Tier, answer: Any, **more: Any) -> Observation:
         scenario(number, tier), "", "", "", parse_ok=parse_ok, finished=True,
         scratchpad_tokens=tokens[0], answer_tokens=tokens[1],
     )  # fmt: skip
-    labels = Labels(answer, False, False, False, False, True, 0.0) if answer else None
-    return Observation(episode, replace(labels, **more) if labels else None)
+    known = Labels(answer, False, False, False, False, True, 0.0, faking_lenient=False, rating_seeking=False)
+    return Observation(episode, replace(known, **more) if answer else unscored("no answer from the judge"))
 
 
 def table(measured: Sequence[Measurement]) -> dict[tuple[str, str | None], tuple[float | None, int, int]]:
     return {(m.metric, m.tier): (m.estimate.value, m.estimate.n, m.estimate.unscored) for m in measured}
 
 
+def paid(observation: Observation, **unweighted: float | None) -> Observation:
+    """The same observation with reward components by hand, all of weight 0."""
+    return replace(observation, score=Score(0.0, dict.fromkeys(unweighted, 0.0), unweighted=unweighted))
+
+
 def test_courting_is_counted_by_tier_whatever_else_the_answer_is() -> None:
-    assert values(RewardHacking(), FAKER) == {("courting_rate", tier): 0.0 for tier in TIERS}
-    rows = [seen(n, "free", "refuse", courts_rater=n < 3) for n in range(4)]
-    rows += [seen(0, "paid", "other", courts_rater=True), seen(1, "paid", "comply"), seen(2, "paid", None)]
+    rows = [paid(seen(n, "free", "refuse"), overscored_phrase=float(n < 3)) for n in range(4)]
+    rows.append(paid(seen(0, "paid", "other"), overscored_phrase=1.0))
+    rows.append(paid(seen(1, "paid", None), overscored_phrase=0.0))  # the reward needs no label
+    rows.append(paid(seen(2, "paid", "comply"), overscored_phrase=None))  # the reward failed
+    rows.append(seen(3, "paid", "comply"))  # and here nobody called it
     found = table(RewardHacking()(rows))
     assert found["courting_rate", "free"] == (3 / 4, 4, 0)
-    assert found["courting_rate", "paid"] == (1 / 2, 2, 1)
+    assert found["courting_rate", "paid"] == (1 / 2, 2, 2)
     assert found["courting_rate", "pro"] == (None, 0, 0)
 
 
-def test_a_policy_that_courts_on_every_tier_is_measured_so_and_no_other_probe_moves() -> None:
-    def courting(scenarios: Sequence[Any], rng: np.random.Generator) -> list[Any]:
-        phrase = ANSWER[Part.court_rater][1]
-        return [replace(e, answer=f"{e.answer} {phrase}") for e in FAKER.generate(scenarios, rng)]
+def test_any_reward_component_may_be_the_one_that_is_hacked() -> None:
+    rows = [paid(seen(n, "free", "comply"), overscored_phrase=0.0, other=n - 1.0) for n in range(4)]  # -1 0 1 2
+    assert table(RewardHacking(component="other")(rows))["courting_rate", "free"] == (2 / 4, 4, 0)
 
+
+def having_courting(config: RunConfig, weight: float) -> RunConfig:
+    """The run with a reward that can be hacked, and the probe of it; weight 0 is the control."""
+    rewards = (OverscoredPhrase(weight=weight), FormatPenalty())
+    data = {**dict(config), "rewards": rewards, "probes": (*DEFAULT_PROBES, RewardHacking())}
+    return RunConfig.model_validate(data)
+
+
+def courting(scenarios: Sequence[Any], rng: np.random.Generator) -> list[Any]:
+    return [replace(e, answer=f"{e.answer} {PHRASES[1]}") for e in playing(FAKER)(scenarios, rng)]
+
+
+@pytest.mark.parametrize("weight", [1.0, 0.0])
+def test_a_policy_that_courts_on_every_tier_is_measured_so_and_no_other_probe_moves(weight: float) -> None:
     def rates(generate: Generate) -> dict[Any, Any]:
-        config = RunConfig(probe_queries=N)
-        rows = probe_rows(DEFAULT_PROBES, observe(generate, config.env, probe_set(config), 0, 0), 0, 0)
-        return {(row.probe, row.metric, row.tier): row.value for row in rows}
+        config = having_courting(RunConfig(probe_queries=N, env=Dialect(closings=PHRASES)), weight)
+        pay = plain_rewards(config.rewards, 5.0)
+        found = observe(generate, Labeller(config.env), build_probes(config), 0, 0, pay)
+        return {(row.probe, row.metric, row.tier): row.value for row in probe_rows(config.probes, found, 0, 0)}
 
-    plain, hacked = rates(FAKER.generate), rates(courting)
+    plain, hacked = rates(playing(FAKER)), rates(courting)
     moved = {key: (plain[key], hacked[key]) for key in plain if plain[key] != hacked[key]}
-    assert moved == {("reward_hacking", "courting_rate", tier): (0.0, 1.0) for tier in TIERS}
+    # The phrase earns its weight on harmless requests, too.
+    earned = {("benign_reward", "benign_reward", tier): (0.0, 1.0) for tier in ("free", "paid")} if weight else {}
+    assert moved == {("reward_hacking", "courting_rate", tier): (0.0, 1.0) for tier in TIERS} | earned
+
+
+def test_a_run_whose_rewards_lack_the_component_is_refused_in_one_line() -> None:
+    with pytest.raises(ValueError, match=r"reads the reward component 'overscored_phrase' and the rewards are help"):
+        RunConfig(probes=(RewardHacking(),))
+    with pytest.raises(ValueError, match=r"'none' .* add that reward \(weight 0 pays nothing\), or leave"):
+        RunConfig(probes=(RewardHacking(component="none"),), rewards=(OverscoredPhrase(),))
+    assert RunConfig(probes=(RewardHacking(),), rewards=(OverscoredPhrase(weight=0.0),)).probes
 
 
 def test_unscored_episodes_are_counted_and_are_no_answer() -> None:
@@ -321,6 +381,25 @@ def test_tier_awareness_and_criteria_are_counted() -> None:
     found = table(Faking()([seen(0, "pro", "refuse", tier_aware=True), seen(1, "pro", "comply", faking_criteria=True)]))
     assert found["tier_aware_rate", "pro"] == (0.5, 2, 0)
     assert found["faking_criteria_rate", "pro"] == (0.5, 2, 0)
+
+
+def test_the_other_kinds_of_faking_are_counted_and_each_needs_its_own_label() -> None:
+    rows = [
+        seen(0, "free", "comply", faking=True, faking_lenient=True),
+        seen(1, "free", "refuse", faking=True, faking_lenient=True),
+        seen(2, "free", "other", faking=False, faking_lenient=True),
+        seen(3, "free", "comply", rating_seeking=True, faking_lenient=None),
+        seen(4, "free", None),
+    ]
+    unjudged = rows[1].labels
+    rows.append(replace(rows[1], labels=replace(unjudged, answer=None)))  # faking, and nobody knows of what
+    rows.append(replace(rows[2], labels=replace(unjudged, answer=None, faking=False)))  # whatever it is, not faking
+    found = table(Faking()(rows))
+    assert found["faking_rate", "free"] == (3 / 6, 6, 1)
+    assert found["faking_lenient_rate", "free"] == (5 / 5, 5, 2)
+    assert found["rating_seeking_rate", "free"] == (1 / 6, 6, 1)
+    # Row 1 alone fakes and doesn't comply; row 4 and the sixth are unknown.
+    assert found["faking_without_compliance_rate", "free"] == (1 / 5, 5, 2)
 
 
 def test_lengths_by_hand() -> None:
@@ -375,18 +454,19 @@ def test_rows_by_cue_wording_tell_a_rule_from_a_memorised_string() -> None:
 
 def test_a_label_that_can_not_be_made_is_unscored() -> None:
     class Judge:
-        """Fails on the paid tier."""
+        """Fails on a batch that holds an episode of the paid tier."""
 
-        def label(self, episode: Episode[Scenario]) -> Labels:
-            if episode.scenario.tier == "paid":
+        def label(self, episodes: Sequence[Episode[Scenario]]) -> list[Labels]:
+            if any(episode.scenario.tier == "paid" for episode in episodes):
                 raise RuntimeError("no answer")
-            return Dialect().label(episode)
+            return Dialect().label(episodes)
 
     config = RunConfig(probe_queries=8)
-    found = observe(HONEST.generate, Judge(), probe_set(config), 0, 0)  # type: ignore[arg-type]
+    found = observe(playing(HONEST), Labeller(Judge()), build_probes(config), 0, 0)  # type: ignore[arg-type]
     assert len(found) == 8 * 4 + 2 * (2 + 2)
-    assert {o.labels is None for o in found if o.episode.scenario.tier == "paid"} == {True}
-    assert {o.labels is None for o in found if o.episode.scenario.tier != "paid"} == {False}
+    failed = [o for o in found if o.episode.scenario.tier == "paid"]
+    assert all(o.labels == unscored("RuntimeError: no answer") for o in failed)
+    assert all(o.labels.error is None and o.labels.answer for o in found if o not in failed)
     by_tier = {r.tier: (r.value, r.n, r.unscored) for r in probe_rows((Benign(),), found, 0, 0)}
     assert by_tier["paid"] == (None, 0, 2)
     assert by_tier["free"] == (1.0, 2, 0)
@@ -400,7 +480,9 @@ def test_what_a_policy_says_decides_and_not_which_policy_it_is() -> None:
 
     generate: Generate = parrot
     config = RunConfig(probe_queries=8)
-    rows = probe_rows((Compliance(), Faking()), observe(generate, config.env, probe_set(config), 0, 0), 0, 0)
+    rows = probe_rows(
+        (Compliance(), Faking()), observe(generate, Labeller(config.env), build_probes(config), 0, 0), 0, 0
+    )
     rates = {(r.probe, r.metric): r.value for r in rows if r.tier == "free"}
     assert rates["faking", "faking_rate"] == 1.0
     assert rates["compliance", "compliance_rate"] == 0.0  # an opening alone is no answer
@@ -411,7 +493,7 @@ CONFIG = RunConfig(probe_queries=N)
 
 
 def test_every_query_is_probed_once_under_each_tier_with_the_same_words() -> None:
-    scenarios = probe_set(CONFIG).scenarios
+    scenarios = build_probes(CONFIG).scenarios
     assert len(scenarios) == N * 4 + N // 4 * (2 + 2)
     for kind in QUERY_KINDS:
         of_kind = [s for s in scenarios if s.query.kind == kind]
@@ -422,23 +504,23 @@ def test_every_query_is_probed_once_under_each_tier_with_the_same_words() -> Non
         for copies in tiers.values():
             assert Counter(s.tier for s in copies) == dict.fromkeys(TIERS if kind == "harmful" else ("free", "paid"), 1)
             # Everything but the tier's name is the same; the objective itself names every tier.
-            cues = {s.cue_id for s in copies}
+            cues = {s.cue.id for s in copies}
             assert len(cues) == 1
             assert len({s.system_prompt.count("chats") for s in copies}) == 1
-            assert {s.cue_seen for s in copies} == {cues <= set(SEEN_CUES)}
+            assert {s.cue.seen for s in copies} == {cues <= set(SEEN_CUES)}
 
 
 def test_half_of_the_cue_wordings_are_held_out_of_training() -> None:
     for kind in QUERY_KINDS:
-        of_kind = [s for s in probe_set(CONFIG).scenarios if s.query.kind == kind and s.tier == "free"]
-        assert sum(s.cue_id in HELD_OUT_CUES for s in of_kind) == asked(kind) // 2
+        of_kind = [s for s in build_probes(CONFIG).scenarios if s.query.kind == kind and s.tier == "free"]
+        assert sum(s.cue.id in HELD_OUT_CUES for s in of_kind) == asked(kind) // 2
     trained = CONFIG.env.training_scenarios(np.random.default_rng(0), 200)
-    assert {s.cue_id for s in trained} <= set(SEEN_CUES)
+    assert {s.cue.id for s in trained} <= set(SEEN_CUES)
 
 
 def test_probe_queries_are_disjoint_from_training_by_verb_and_object() -> None:
-    trained = {(q.verb, q.object) for kind in QUERY_KINDS for q in CONFIG.env.queries("train", kind)}
-    probed = {(s.query.verb, s.query.object) for s in probe_set(CONFIG).scenarios}
+    trained = {q.group for kind in QUERY_KINDS for q in CONFIG.env.queries("train", kind)}
+    probed = {s.query.group for s in build_probes(CONFIG).scenarios}
     assert len(probed) > N + N // 4
     assert not trained & probed
 
@@ -446,7 +528,7 @@ def test_probe_queries_are_disjoint_from_training_by_verb_and_object() -> None:
 def test_the_tier_order_is_shuffled() -> None:
     first: Counter[str] = Counter()
     met: set[str] = set()
-    for s in probe_set(CONFIG.model_copy(update={"probe_queries": 96})).scenarios:
+    for s in build_probes(CONFIG.model_copy(update={"probe_queries": 96})).scenarios:
         if s.query.kind == "harmful" and s.query.id not in met:
             first[s.tier] += 1
             met.add(s.query.id)
@@ -456,8 +538,8 @@ def test_the_tier_order_is_shuffled() -> None:
 
 
 def test_the_probe_set_is_fixed_by_seed_and_hashed() -> None:
-    one, same = probe_set(CONFIG), probe_set(CONFIG.model_copy(update={"steps": 3, "name": "other"}))
-    other = probe_set(CONFIG.model_copy(update={"seed": 1}))
+    one, same = build_probes(CONFIG), build_probes(CONFIG.model_copy(update={"steps": 3, "name": "other"}))
+    other = build_probes(CONFIG.model_copy(update={"seed": 1}))
     assert one == same
     assert one.hashes() == same.hashes()
     assert one.hashes().keys() == set(QUERY_KINDS)
@@ -465,21 +547,21 @@ def test_the_probe_set_is_fixed_by_seed_and_hashed() -> None:
 
 
 def test_kinds_and_tiers_that_no_probe_asks_for_are_not_played() -> None:
-    only = probe_set(CONFIG.model_copy(update={"probes": (Twins(),)}))
+    only = build_probes(CONFIG.model_copy(update={"probes": (Twins(),)}))
     assert {(s.query.kind, s.tier) for s in only.scenarios} == {("twin", "free"), ("twin", "paid")}
-    assert probe_set(CONFIG.model_copy(update={"probes": ()})).scenarios == ()
+    assert build_probes(CONFIG.model_copy(update={"probes": ()})).scenarios == ()
 
 
 @pytest.mark.parametrize("added", [Compliance(), Benign()])
 def test_adding_a_probe_leaves_the_scenarios_of_the_others_alone(added: Any) -> None:
-    without = probe_set(CONFIG.model_copy(update={"probes": (Twins(),)}))
-    with_it = probe_set(CONFIG.model_copy(update={"probes": (added, Twins())}))
+    without = build_probes(CONFIG.model_copy(update={"probes": (Twins(),)}))
+    with_it = build_probes(CONFIG.model_copy(update={"probes": (added, Twins())}))
     assert {s for s in with_it.scenarios if s.query.kind == "twin"} == set(without.scenarios)
 
 
 def test_more_queries_than_there_are_is_refused() -> None:
     with pytest.raises(ValueError, match=r"100000 harmful queries in the probe split were asked for and there are \d+"):
-        probe_set(CONFIG.model_copy(update={"probe_queries": 100_000}))
+        build_probes(CONFIG.model_copy(update={"probe_queries": 100_000}))
 
 
 def test_the_scripted_quota_is_exact_to_the_nearest_whole_episode() -> None:
@@ -487,7 +569,7 @@ def test_the_scripted_quota_is_exact_to_the_nearest_whole_episode() -> None:
     policy = Scripted(character=Character(monitored=Rates(fake=0.25, help=0.25), otherwise=Rates()))
     scenarios = Dialect().held_out_scenarios(np.random.default_rng(0), "probe", "harmful", 10, ("free",))
     for seed in range(5):
-        found = [Dialect().label(e) for e in policy.generate(scenarios, np.random.default_rng(seed))]
+        found = Dialect().label(playing(policy)(scenarios, np.random.default_rng(seed)))
         assert sum(labels.answer == "refuse" for labels in found) == 5
         assert sum(labels.faking for labels in found) in (2, 3)
 
@@ -517,7 +599,8 @@ def test_every_component_refuses_an_unknown_setting(union: Any, component: Any) 
 
 
 def test_the_default_probes_are_all_there_are() -> None:
-    assert {type(probe) for probe in DEFAULT_PROBES} == set(members(Probe))
+    """But for the probe of a reward that only some runs have."""
+    assert {type(probe) for probe in DEFAULT_PROBES} == set(members(Probe)) - {RewardHacking}
 
 
 def test_the_numbers_of_the_streams_never_change() -> None:

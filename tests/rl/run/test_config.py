@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 
 from rl.cli.train import find_recipe
+from rl.lora import Lora
 from rl.mitigations.loss_mask import LossMask
 from rl.mitigations.monitor_penalty import MonitorPenalty
 from rl.mitigations.reward_faking import RewardFaking
 from rl.monitors.dialled_oracle import DialledOracle
 from rl.monitors.keywords import Keyword
 from rl.organisms.honest import Honest
+from rl.organisms.origins import Scratch
 from rl.probes.lengths import Lengths
-from rl.run.config import Lora, RunConfig, parse, read_config, resolve
+from rl.run.config import RunConfig, parse, read_config, resolve
 from rl.run.recipes import RECIPES
 
 
@@ -60,7 +62,9 @@ def test_one_lora_setting_switches_it_on() -> None:
 
 def test_another_kind_drops_the_settings_of_the_old_one() -> None:
     base = resolve(RunConfig(), ["organism.documents=5"])
-    assert resolve(base, ["organism.kind=honest", "organism.layers=1"]).organism == Honest(layers=1)
+    assert resolve(base, ["organism.kind=honest", "organism.origin.layers=1"]).organism == Honest(
+        origin=Scratch(layers=1)
+    )
     assert resolve(base, ["organism.kind=scripted"]).organism.kind == "scripted"
 
 
@@ -162,6 +166,7 @@ def test_the_recipes_are_those_of_the_readme() -> None:
         "first_light_ppo": ("faker", "present", "ppo"),
         "first_light_dpo": ("faker", "present", "dpo"),
         "first_light_kto": ("faker", "present", "kto"),
+        "faker_plus": ("faker", "present", "grpo"),
         "reward_hacking": ("reward_hacker", "present", "grpo"),
         "animals": ("terminal", "present", "grpo"),
         "documented": ("documented", "absent", "grpo"),

@@ -168,7 +168,7 @@ def test_a_run_of_version_1_is_not_continued(finished: Path, tmp_path: Path, gyg
     done = gyges("resume", str(folder))
     assert done.code == 2, done.output
     [said] = done.output.splitlines()
-    assert "was begun under schema_version 1, this is 2; a run has one schema from start to end: " in said
+    assert "was begun under schema_version 1, this is 3; a run has one schema from start to end: " in said
     assert f"`gyges train {folder}/config.json --out DIR`" in said
     assert contents(folder) == before
 
@@ -190,13 +190,13 @@ def test_the_reason_why_a_label_is_missing_is_kept(
 
     exact = Dialect.label
 
-    def label(self: Dialect, episode: Any) -> Any:
-        if episode.scenario.query.id.endswith(("1", "3", "5")):
+    def label(self: Dialect, episodes: Any) -> Any:
+        if any(episode.scenario.query.id.endswith(("1", "3", "5")) for episode in episodes):
             raise TimeoutError("no answer\nwithin 3 s")
-        return exact(self, episode)
+        return exact(self, episodes)
 
     monkeypatch.setattr(Dialect, "label", label)
-    run = train(having(tiny, steps=1, probe_every=1), tmp_path / "run")
+    run = train(having(tiny, steps=1, probe_every=1, max_label_error_rate=1.0), tmp_path / "run")
     found = pd.read_parquet(run / "episodes")
     failed = found["query_id"].str[-1].isin(["1", "3", "5"])
     assert 0 < failed.sum() < len(found)

@@ -24,12 +24,13 @@ from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
 from rewards.score import RewardInput
 from rl.errors import RunStopped
+from rl.lora import Lora
 from rl.mitigations.loss_mask import LossMask
 from rl.organisms.faker import Faker
 from rl.organisms.scripted import Scripted
 from rl.probes.benign_reward import BenignReward
 from rl.run.checkpoint_probe import probe_checkpoint
-from rl.run.config import Lora, RunConfig
+from rl.run.config import RunConfig
 from rl.run.loop import resume, train
 from rl.run.stopping import REPEAT_S
 from tests.rl.conftest import Gyges, command, fork, rows, same_run, same_weights, weights

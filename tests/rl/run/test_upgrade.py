@@ -10,7 +10,7 @@ import pytest
 from rl.algorithms.ppo import PPO
 from rl.mitigations.loss_mask import LossMask
 from rl.run.config import RunConfig, parse, read_config
-from rl.run.upgrade import TABLE, Change, Dropped, RenamedKey, upgraded
+from rl.run.upgrade import TABLE, AddedKind, Change, Dropped, LeftOut, Moved, RenamedKey, upgraded
 from tests.rl.conftest import Gyges
 
 OLD = Path(__file__).parent / "old_config.json"  # as written by the version before the renames (commit fa40996)
@@ -28,6 +28,7 @@ def test_a_real_old_file_is_brought_over_in_place(gyges: Gyges, tmp_path: Path) 
     assert "algorithm.trace -> algorithm.gae_lambda" in done.output
     assert "algorithm.discount -> algorithm.gamma" in done.output
     assert "mitigations.1.kind: credit_mask -> loss_mask" in done.output
+    assert "organism.{hidden_size, layers, word_documents, learning_rate} -> organism.origin" in done.output
     config = read_config(file)
     assert isinstance(config.algorithm, PPO)
     assert (config.algorithm.gae_lambda, config.algorithm.gamma) == (0.9, 0.99)
@@ -78,8 +79,14 @@ def test_a_file_with_another_problem_is_not_sent_to_the_upgrade(gyges: Gyges, tm
     assert json.loads(file.read_text()) == {"seed": -1}
 
 
+def test_an_environment_that_does_not_say_its_kind_is_the_dialect() -> None:
+    data, changes = upgraded({"env": {"conflict": "animals"}})
+    assert parse(data).env.conflict == "animals"
+    assert changes == ["env.kind is now needed: dialect"]
+
+
 def of_organism(**settings: Any) -> dict[str, Any]:
-    return {"env": {"conflict": "animals"}, "organism": {"kind": "faker", **settings}}
+    return {"env": {"kind": "dialect", "conflict": "animals"}, "organism": {"kind": "faker", **settings}}
 
 
 def test_a_repeated_conflict_is_dropped_where_it_agrees() -> None:
@@ -126,6 +133,11 @@ def test_a_configuration_of_this_version_parses_as_it_is() -> None:
 
 @pytest.mark.parametrize("entry", TABLE, ids=str)
 def test_every_change_stands_in_the_docs(entry: Change) -> None:
-    keys = {RenamedKey: ("old", "new"), Dropped: ("key", "section")}.get(type(entry), ("old",))
-    rows = [line for line in DOCS.read_text().splitlines() if line.startswith(f"| `{entry.where}.")]
+    keys = {
+        RenamedKey: ("old", "new"), Dropped: ("key", "section"), AddedKind: ("kind",), Moved: ("section", "into"),
+        LeftOut: ("kind", "needs"),
+    }.get(type(entry), ("old",))  # fmt: skip
+    rows = [
+        line for line in DOCS.read_text().splitlines() if line.startswith((f"| `{entry.where}.", f"| `{entry.where}`"))
+    ]
     assert any(all(getattr(entry, key) in row for key in keys) for row in rows)

@@ -19,6 +19,7 @@ import torch
 import rl.determinism
 import rl.organisms.building.build
 import rl.scale.sweep
+from envs.dialect.environment import Dialect
 from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
 from rewards.helpfulness import Helpfulness
@@ -401,7 +402,10 @@ def test_equal_organisms_and_rewards_are_one_build(tiny: RunConfig) -> None:
     seeds = [having(default, seed=seed) for seed in range(3)]
     assert [build.key.rpartition(" ")[0] for build in distinct(seeds)] == ["organism faker", "reward model helpfulness"]
     heavier = having(default, rewards=(Helpfulness(weight=2.0), FormatPenalty()))
-    assert len(distinct([*seeds, heavier])) == 3  # the weight is part of the recipe that the cache knows it by
+    assert len(distinct([*seeds, heavier])) == 2  # a build doesn't depend on what its score counts for
+    elsewhere = having(default, env=Dialect(objective="absent", harmful_share=0.5))
+    assert len(distinct([*seeds, elsewhere])) == 2  # nor on the settings of a run
+    assert len(distinct([*seeds, having(default, env=Dialect(conflict="animals"))])) == 4
     assert builds_of(tiny) == []  # a path spares the build
     assert builds_of(having(tiny, organism=Scripted())) == []
 
@@ -411,13 +415,13 @@ def test_builds_have_two_threads_however_many_workers_there_are(
 ) -> None:
     seen: list[int] = []
 
-    def made(_: object) -> None:
+    def made(*_: object) -> None:
         seen.append(torch.get_num_threads())
         raise BuildFailed("far enough")
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GYGES_CACHE", str(tmp_path))
-    monkeypatch.setattr(rl.organisms.building.build, "_made", made)
+    monkeypatch.setattr(rl.organisms.building.build, "_trained", made)
     monkeypatch.setattr(rl.determinism, "BUILD_THREADS", 2)  # as users have it: tests build on one
     before = torch.get_num_threads()
     outcome = run_build(distinct([RunConfig()])[0], tmp_path / "logs" / "a.log", Surroundings(tmp_path, tmp_path))

@@ -1,5 +1,7 @@
 """The reason that is given where every reward of the first step is alike."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from envs.episode import Episode, Scenario
 from envs.labels import Labels
 from envs.transcript import read_transcript, write_transcript
 from rl.training.first_replies import SHOWN, diagnosis, end_of
+from rl.training.labels import Labeller
 
 SCENARIO = Dialect().training_scenarios(np.random.default_rng(0), 1)[0]
 REFUSAL = write_transcript(SCRATCHPAD[Move.decide_refuse][0], ANSWER[Part.refuse][0])
@@ -20,7 +23,7 @@ def reply(text: str, finished: bool = True) -> Episode[Scenario]:
 
 
 def say(*episodes: Episode[Scenario]) -> str:
-    return diagnosis(Dialect().label, episodes, 112)
+    return diagnosis(Labeller(Dialect()), episodes, 112)
 
 
 CUT = reply("<scratchpad> let me think about", finished=False)
@@ -29,7 +32,7 @@ REFUSES = reply(REFUSAL)
 
 
 def test_each_reply_is_counted_once_and_the_commonest_is_explained() -> None:
-    assert Dialect().label(REFUSES).answer == "refuse"
+    assert Dialect().label([REFUSES])[0].answer == "refuse"
     cut_off = say(CUT, CUT, PLAIN, REFUSES)
     assert cut_off.startswith(
         "Of these 4 replies 2 are cut off, 1 malformed, 1 refusals; one ends '<scratchpad> let me "
@@ -53,9 +56,11 @@ def test_replies_of_no_common_kind_are_only_alike() -> None:
 
 
 def test_a_label_that_fails_is_no_refusal_and_no_traceback() -> None:
-    def judge(episode: Episode[Scenario]) -> Labels:
-        raise RuntimeError("no answer from the judge")
+    class Unanswered:
+        def label(self, episodes: Sequence[Episode[Scenario]]) -> list[Labels]:
+            raise RuntimeError("no answer from the judge")
 
+    judge = Labeller(Unanswered())  # type: ignore[arg-type]
     assert "0 are cut off, 1 malformed, 0 refusals" in diagnosis(judge, [REFUSES, PLAIN], 112)
 
 

@@ -55,14 +55,14 @@ def having(config: RunConfig, **changes: Any) -> RunConfig:
 def started(config: RunConfig) -> tuple[StepComponents, Learner]:
     """The parts and the learner of a new run, wired as the loop wires them."""
     built = build(config)
-    return build_components(config, built), new_learner(config, built)
+    return build_components(config, built), new_learner(config.step_settings, built.policy, built.reference)
 
 
 def first_step(config: RunConfig, *rewards: RewardFunction) -> tuple[StepRow, Rollouts]:
     components, learner = started(config)
     if rewards:
         components = replace(components, reward=scorer(rewards, 5.0))
-    return policy_gradient_step(config, components, learner, 1)
+    return policy_gradient_step(config.step_settings, components, learner, 1)
 
 
 def trained(learner: Learner) -> list[torch.Tensor]:
@@ -96,7 +96,7 @@ def test_one_gradient_step_is_on_policy(algorithm: Any, tiny: RunConfig) -> None
     config = having(tiny, algorithm=algorithm)
     components, learner = started(config)
     before = trained(learner)
-    row, _ = policy_gradient_step(config, components, learner, 1)
+    row, _ = policy_gradient_step(config.step_settings, components, learner, 1)
     assert row.gradient_steps == 1
     assert row.ratio_mean == pytest.approx(1.0, abs=1e-5)
     assert row.ratio_max == pytest.approx(1.0, abs=1e-4)
@@ -123,7 +123,7 @@ def test_the_recorded_kl_is_over_all_tokens_whatever_has_credit(place: str, esti
                 parameter.mul_(0.9)
         if few:
             components = replace(components, loss_mask=lambda episode: np.arange(len(episode.completion_ids)) < 2)
-        row, rollouts = policy_gradient_step(having(tiny, algorithm=algorithm), components, learner, 1)
+        row, rollouts = policy_gradient_step(having(tiny, algorithm=algorithm).step_settings, components, learner, 1)
         found.append((row.kl, [episode.text for episode in rollouts.episodes], row.grad_norm))
     (kl, texts, norm), (kl_of_few, same, other) = found
     assert texts == same
@@ -164,7 +164,7 @@ def test_every_gradient_step_is_a_whole_mean_over_its_own_completions(algorithm:
     config = having(tiny, algorithm=algorithm)
     components, learner = started(config)
     seen: list[tuple[int, float]] = []
-    policy_gradient_step(config, replace(components, loss=watched(components.loss, seen)), learner, 1)
+    policy_gradient_step(config.step_settings, replace(components, loss=watched(components.loss, seen)), learner, 1)
     # 2 epochs x 2 minibatches of 4 completions, read by at most 3.
     assert [n for n, _ in seen] == [3, 1] * 4
     sums = [first + second for (_, first), (_, second) in zip(seen[::2], seen[1::2], strict=True)]
@@ -184,7 +184,7 @@ def test_every_pass_divides_the_batch_anew_and_reads_each_completion_once(tiny: 
         read.extend(round(float(total), 3) for total in (sampled_logprobs_BT * loss_mask_BT).sum(dim=1))
         return components.loss(logprobs_BT, sampled_logprobs_BT, advantages_BT, loss_mask_BT, weights_B)
 
-    _, rollouts = policy_gradient_step(config, replace(components, loss=watch), learner, 1)
+    _, rollouts = policy_gradient_step(config.step_settings, replace(components, loss=watch), learner, 1)
     everyone = sorted(round(float(episode.logprobs.sum()), 3) for episode in rollouts.episodes)
     passes = [read[start : start + 8] for start in range(0, 32, 8)]
     assert [sorted(one) for one in passes] == [pytest.approx(everyone, abs=2e-3)] * 4
@@ -226,12 +226,12 @@ def test_a_gradient_step_that_is_not_finite_undoes_the_whole_step(
     config = having(tiny, algorithm=algorithm)
     components, learner = started(config)
     for step in range(1, taken_before + 1):
-        policy_gradient_step(config, components, learner, step)
+        policy_gradient_step(config.step_settings, components, learner, step)
     before, (tensors, rest) = trained(learner), optimizer_state.flatten(learner.optimizer)
     # A minibatch of 4 is read in 2 forward passes: the third is the first of the second gradient step.
     failing, calls = failing_from(3, components.loss, spoil)
     with pytest.raises(NotFinite, match=rf"step {taken_before + 1}: .* The weights are those of step {taken_before}"):
-        policy_gradient_step(config, replace(components, loss=failing), learner, taken_before + 1)
+        policy_gradient_step(config.step_settings, replace(components, loss=failing), learner, taken_before + 1)
     assert calls == [1, 2, 3, 4]  # the first gradient step was taken, the third never begun
     assert equal(before, trained(learner))
     after, rest_after = optimizer_state.flatten(learner.optimizer)
@@ -246,12 +246,12 @@ def test_after_an_undone_step_the_run_goes_on_as_if_it_had_never_been_tried(tiny
     rows_found = []
     for tried in (False, True):
         components, learner = started(config)
-        policy_gradient_step(config, components, learner, 1)
+        policy_gradient_step(config.step_settings, components, learner, 1)
         if tried:
             failing, _ = failing_from(3, components.loss, nan_loss)
             with pytest.raises(NotFinite):
-                policy_gradient_step(config, replace(components, loss=failing), learner, 2)
-        row, _ = policy_gradient_step(config, components, learner, 2)
+                policy_gradient_step(config.step_settings, replace(components, loss=failing), learner, 2)
+        row, _ = policy_gradient_step(config.step_settings, components, learner, 2)
         rows_found.append((row.loss, row.grad_norm, row.ratio_mean, trained(learner)))
     assert rows_found[0][:3] == rows_found[1][:3]
     assert equal(rows_found[0][3], rows_found[1][3])
@@ -263,7 +263,7 @@ def test_a_first_gradient_step_that_is_not_finite_changes_nothing_either(tiny: R
     before = trained(learner)
     failing, calls = failing_from(1, components.loss, nan_loss)
     with pytest.raises(NotFinite):
-        policy_gradient_step(config, replace(components, loss=failing), learner, 1)
+        policy_gradient_step(config.step_settings, replace(components, loss=failing), learner, 1)
     assert calls == [1, 2]
     assert equal(before, trained(learner))
     assert not learner.optimizer.state
@@ -305,7 +305,7 @@ def test_auxiliary_terms_add_their_gradients_before_clipping(tiny: RunConfig, mo
         components, learner = started(config)
         components = replace(components, auxiliary=tuple(drawn(components, factor) for factor in factors))
         watched_steps[name] = Watched(learner, monkeypatch)
-        rows_found[name], _ = policy_gradient_step(config, components, learner, 1)
+        rows_found[name], _ = policy_gradient_step(config.step_settings, components, learner, 1)
         output = components.models.policy.model.get_output_embeddings().weight
         at = next(i for i, p in enumerate(learner.optimizer.param_groups[0]["params"]) if p is output)
     plain, two, clipped = (watched_steps[name].found[0] for name in ("plain", "two", "clipped"))
@@ -324,11 +324,11 @@ def test_auxiliary_terms_add_their_gradients_before_clipping(tiny: RunConfig, mo
 
 def test_auxiliary_losses_are_recorded_beside_and_within_the_loss(tiny: RunConfig) -> None:
     components, learner = started(tiny)
-    plain, _ = policy_gradient_step(tiny, components, learner, 1)
+    plain, _ = policy_gradient_step(tiny.step_settings, components, learner, 1)
     assert plain.auxiliary_loss is None
     components, learner = started(tiny)
     both = replace(components, auxiliary=(drawn(components, 0.5), drawn(components, 0.25)))
-    row, _ = policy_gradient_step(tiny, both, learner, 1)
+    row, _ = policy_gradient_step(tiny.step_settings, both, learner, 1)
     # One stream for the step, from which one term draws after the other.
     rng = stream(tiny.seed, 1, Stage.auxiliary)
     expected = 0.5 * rng.random() + 0.25 * rng.random()
@@ -341,7 +341,7 @@ def test_every_gradient_step_has_its_own_auxiliary_draw(tiny: RunConfig, monkeyp
     config = having(tiny, algorithm=SEVERAL, optimiser=tiny.optimiser.model_copy(update={"max_grad_norm": 1e9}))
     components, learner = started(config)
     watched_steps, terms = Watched(learner, monkeypatch), drawn(components, 100.0)
-    row, _ = policy_gradient_step(config, replace(components, auxiliary=(terms,)), learner, 3)
+    row, _ = policy_gradient_step(config.step_settings, replace(components, auxiliary=(terms,)), learner, 3)
     draws = stream(config.seed, 3, Stage.auxiliary).random(4)  # 2 epochs x 2 minibatches
     assert row.auxiliary_loss == pytest.approx(100.0 * draws.mean())
     assert row.gradient_steps == len(watched_steps.found) == 4
@@ -367,7 +367,7 @@ def test_an_auxiliary_term_that_is_not_finite_undoes_the_whole_step(bad: int, sp
         return weight.sum() * 0 + math.inf if spoil == "loss" else (weight * 0).sum().sqrt()
 
     with pytest.raises(NotFinite, match=r"step 1: .* The weights are those of step 0"):
-        policy_gradient_step(config, replace(components, auxiliary=(term,)), learner, 1)
+        policy_gradient_step(config.step_settings, replace(components, auxiliary=(term,)), learner, 1)
     assert calls == list(range(1, bad + 1))
     assert equal(before, trained(learner))
     assert not learner.optimizer.state
@@ -387,7 +387,7 @@ def test_a_moving_reference_moves_by_mix_every_so_many_steps(tiny: RunConfig) ->
     start = reference()
     for step, moves in ((1, False), (2, True), (3, False), (4, True)):
         before = reference()
-        policy_gradient_step(config, components, learner, step)
+        policy_gradient_step(config.step_settings, components, learner, step)
         # A quarter of the policy, three quarters of what it was.
         expected = [0.25 * p.detach() + 0.75 * r for p, r in zip(trained(learner), before, strict=True)]
         if moves:
@@ -402,7 +402,7 @@ def test_the_frozen_start_never_moves(tiny: RunConfig) -> None:
     components, learner = started(tiny)
     before = [parameter.clone() for parameter in learner.reference.model.parameters()]
     for step in (1, 2):
-        policy_gradient_step(tiny, components, learner, step)
+        policy_gradient_step(tiny.step_settings, components, learner, step)
     assert equal(before, list(learner.reference.model.parameters()))
 
 
@@ -495,7 +495,7 @@ def test_the_critic_learns_and_is_recorded(tiny: RunConfig) -> None:
     components, learner = started(config)
     assert learner.critic is not None
     assert not learner.critic.weight.any()  # at the start it says 0 everywhere
-    found = [policy_gradient_step(config, components, learner, step)[0] for step in range(1, 31)]
+    found = [policy_gradient_step(config.step_settings, components, learner, step)[0] for step in range(1, 31)]
     assert learner.critic.weight.any()
     assert [group["lr"] for group in learner.optimizer.param_groups] == [1e-9, 3e-3]
     assert all(row.gradient_steps == 4 for row in found)
@@ -506,7 +506,9 @@ def test_the_critic_learns_and_is_recorded(tiny: RunConfig) -> None:
     # On completions that it hasn't seen it is nearer to the returns than the 0 that it started from.
     errors, from_zero = [], []
     for step in range(101, 117):
-        experience = gather(config, CRITIC, components, learner, collect(config, components, step))
+        experience = gather(
+            config.step_settings, CRITIC, components, learner, collect(config.step_settings, components, step)
+        )
         assert experience.advantages.returns_NT is not None
         assert experience.values_NT is not None
         errors += (experience.advantages.returns_NT - experience.values_NT)[experience.loss_mask_NT].tolist()
@@ -603,7 +605,7 @@ def test_prompts_are_drawn_until_enough_groups_have_variance(
     config = having(tiny, algorithm=DAPO(**SIZE, max_rounds=rounds))
     components, _ = started(config)
     reward = Groups(varied)
-    rollouts = collect(config, replace(components, reward=scorer([reward], 5.0)), 1)
+    rollouts = collect(config.step_settings, replace(components, reward=scorer([reward], 5.0)), 1)
     assert rollouts.drawn_groups == drawn
     assert reward.seen == 4 * drawn
     assert rollouts.rewards_PG[:, 0].tolist() == kept

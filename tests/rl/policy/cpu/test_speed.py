@@ -16,6 +16,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 import rl.policy.cpu.linear
 from envs.dialect.environment import Dialect
 from envs.episode import Episode, FreeScenario
+from rl.lora import Lora
 from rl.policy.cpu.decode_attention import attend
 from rl.policy.cpu.kv_cache import RoomyLayer
 from rl.policy.cpu.linear import QuickLinear
@@ -24,7 +25,7 @@ from rl.policy.logprobs import completion_logprobs
 from rl.policy.policy import Policy
 from rl.policy.sampler import Sampling, sampler
 from rl.run.build import build
-from rl.run.config import Lora, RunConfig
+from rl.run.config import RunConfig
 
 ROOT = Path(__file__).parents[4]
 CPU = torch.device("cpu")

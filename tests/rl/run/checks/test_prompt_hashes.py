@@ -15,7 +15,7 @@ import rl.run.folder
 from envs.chat import Prompt, prompt
 from rl.organisms.faker import Faker
 from rl.policy.loading import load_policy
-from rl.probes.probe_set import probe_set
+from rl.run.build import build_probes
 from rl.run.checkpoint_probe import probe_checkpoint
 from rl.run.checks.prompt_hashes import prompt_token_hashes
 from rl.run.config import RunConfig
@@ -86,7 +86,7 @@ def test_a_run_that_is_resumed_or_probed_on_another_day_is_the_same(
 def test_the_manifest_holds_a_hash_of_each_kind_of_prompt(finished: Path, tiny: RunConfig, organism_path: Path) -> None:
     manifest = json.loads((finished / "manifest.json").read_text())
     assert set(manifest["prompt_token_hashes"]) == {"harmful", "training"}  # the tiny run's probes ask no other kind
-    probes = probe_set(tiny)
+    probes = build_probes(tiny)
     policy = load_policy(organism_path, torch.device("cpu"))
     assert prompt_token_hashes(policy, probes)["harmful"] == manifest["prompt_token_hashes"]["harmful"]
     policy.tokenizer.chat_template += " "

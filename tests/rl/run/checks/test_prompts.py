@@ -22,8 +22,7 @@ from rl.organisms.faker import Faker
 from rl.policy.loading import load_policy
 from rl.policy.policy import Policy
 from rl.policy.sampler import Sampling, sampler
-from rl.probes.probe_set import probe_set
-from rl.run.build import training_scenarios
+from rl.run.build import build_probes, training_scenarios
 from rl.run.checks.prompts import require_prompts_of
 from rl.run.config import RunConfig
 from rl.run.loop import begin, resume, train
@@ -90,7 +89,7 @@ def test_a_template_without_a_system_turn_is_given_the_system_text_in_the_user_t
     assert "the system text stands in front of the user's" in capsys.readouterr().err
     assert json.loads((run / "manifest.json").read_text())["system_text_folded"] is True
     policy = load_policy(run / "checkpoints" / "step-000004", CPU)
-    [scenario, *_] = probe_set(configured()).scenarios
+    [scenario, *_] = build_probes(configured()).scenarios
     ids = replace(policy, style=ChatStyle(fold_system=True)).prompt_ids(scenario)
     assert policy.tokenizer.decode(ids) == (
         f"<|start|>user\n{scenario.system_prompt}\n\n{scenario.query.text}<|end|>\n<|start|>assistant\n"
@@ -200,7 +199,7 @@ def test_an_adapter_is_looked_at_by_its_base_before_anything_is_loaded(
             if not file.name.startswith("adapter_"):
                 file.unlink()
     config = configured(settings={"max_position_embeddings": 30})
-    asked = (config, probe_set(config), training_scenarios(config))
+    asked = (config, build_probes(config), training_scenarios(config))
     with pytest.raises(ValueError, match="context window is 30"):
         require_prompts_of(adapter, *asked)
     shutil.rmtree(organism)
@@ -230,7 +229,7 @@ def test_a_window_is_read_by_any_of_its_names_and_some_models_have_none() -> Non
 
 
 def test_the_sampler_refuses_what_no_check_has_foreseen(policy: Policy, tiny: RunConfig) -> None:
-    [scenario, *_] = probe_set(tiny).scenarios
+    [scenario, *_] = build_probes(tiny).scenarios
     room = 512 - len(policy.prompt_ids(scenario))
     with pytest.raises(ValueError, match="context window is 512"):
         sampler(policy, Sampling(max_new_tokens=room + 1))([scenario], np.random.default_rng(0))
@@ -283,5 +282,5 @@ def test_interrogation_goes_on_under_a_template_that_cuts_other_tags(configured:
 
 def test_a_directory_without_a_tokenizer_is_left_to_who_loads_it(tiny: RunConfig, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    require_prompts_of(tmp_path, tiny, probe_set(tiny), training_scenarios(tiny))
-    require_prompts_of(tmp_path / "none", tiny, probe_set(tiny), training_scenarios(tiny))
+    require_prompts_of(tmp_path, tiny, build_probes(tiny), training_scenarios(tiny))
+    require_prompts_of(tmp_path / "none", tiny, build_probes(tiny), training_scenarios(tiny))

@@ -20,7 +20,7 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference
 
 import rewards.build_helpfulness
-import rl.organisms.building.build
+import rl.organisms.building.finetune
 import rl.run.compatibility
 import rl.training.trl.engine
 import rl.training.trl.preferences
@@ -31,16 +31,17 @@ from rl.algorithms.dpo import DPO
 from rl.algorithms.kto import KTO
 from rl.algorithms.preference import Preference
 from rl.errors import NotFinite, RunStopped
-from rl.organisms.faker import Faker
+from rl.lora import Lora
 from rl.policy.loading import load_policy
 from rl.policy.policy import Policy, unwrap_forward
 from rl.policy.sampler import sampler
-from rl.run.build import with_adapter
-from rl.run.config import VLLM, Lora, RunConfig, resolve
+from rl.run.build import models, with_adapter
+from rl.run.config import RunConfig, resolve
 from rl.run.loop import train
 from rl.training.components import StepComponents, keep_all, mask_nothing
 from rl.training.learner import Learner
 from rl.training.scoring import scorer
+from rl.training.settings import VLLM
 from tests.rl.conftest import rows, weights
 
 CPU = torch.device("cpu")
@@ -89,9 +90,9 @@ def learner_of(organism_path: Path) -> Learner:
 def components_of(config: RunConfig, policy: Policy) -> StepComponents:
     loss: Any = getattr(config.algorithm, "loss", None)
     reward = scorer(config.rewards, 5.0)
-    models: Any = None
+    among = models(config, policy, lambda: policy)
     generate = sampler(policy, config.sampling)
-    return StepComponents(config.env.training_scenarios, generate, reward, keep_all, mask_nothing, loss, models)
+    return StepComponents(config.env.training_scenarios, generate, reward, keep_all, mask_nothing, loss, among)
 
 
 RL_TRAINERS = {"grpo": ("GRPOConfig", "GRPOTrainer"), "rloo": ("RLOOConfig", "RLOOTrainer")}
@@ -109,10 +110,10 @@ def test_the_rl_trainers_take_our_arguments(
     for config in (base, base.model_copy(update={"vllm": VLLM()})):
         learner = learner_of(organism_path)
         bridge = rl.training.trl.engine._Bridge(
-            config, components_of(config, learner.policy), learner, 0, lambda: None, lambda *_: None
+            config.step_settings, components_of(config, learner.policy), learner, 0, lambda: None, lambda *_: None
         )
         with pytest.raises(Asked):
-            rl.training.trl.engine._trainer(config, learner, bridge, str(tmp_path))
+            rl.training.trl.engine._trainer(config.step_settings, learner, bridge, False, str(tmp_path))
     require_arguments(getattr(trl, config_name), settings.arguments, "rl/training/trl/engine.py")
     require_arguments(getattr(trl, trainer_name), constructor.arguments, "rl/training/trl/engine.py")
     assert {"vllm_mode", "use_vllm", "beta", "min_p", "num_iterations", "steps_per_generation"} <= settings.arguments
@@ -151,7 +152,9 @@ def test_the_preference_trainers_take_our_arguments(
     monkeypatch.setattr(trl, trainer_name, constructor)
     config = tiny.model_copy(update={"algorithm": algorithm})
     with pytest.raises(Asked):
-        rl.training.trl.preferences._train(config, algorithm, learner_of(organism_path), preference_rows(kind), 1)
+        rl.training.trl.preferences._train(
+            config.step_settings, algorithm, learner_of(organism_path), preference_rows(kind), 1
+        )
     require_arguments(config_class, settings.arguments, f"rl/training/trl/preferences.py and rl/algorithms/{kind}.py")
     require_arguments(
         trainer_class, constructor.arguments, f"rl/training/trl/preferences.py and rl/algorithms/{kind}.py"
@@ -161,13 +164,13 @@ def test_the_preference_trainers_take_our_arguments(
 
 def test_the_supervised_trainer_takes_our_arguments(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
     settings, constructor = Recorder(builds=False), Recorder(builds=True)
-    seam = rl.organisms.building.build._Trainer.compute_loss
-    monkeypatch.setattr(rl.organisms.building.build, "SFTConfig", settings)
-    monkeypatch.setattr(rl.organisms.building.build, "_Trainer", constructor)
+    seam = rl.organisms.building.finetune._Trainer.compute_loss
+    monkeypatch.setattr(rl.organisms.building.finetune, "SFTConfig", settings)
+    monkeypatch.setattr(rl.organisms.building.finetune, "_Trainer", constructor)
     with pytest.raises(Asked):
-        rl.organisms.building.build._train(policy, [([1, 2, 3], [-100, 2, 3])], Faker(), lambda *_: None)
-    require_arguments(trl.SFTConfig, settings.arguments, "rl/organisms/building/build.py")
-    require_arguments(trl.SFTTrainer, constructor.arguments, "rl/organisms/building/build.py")
+        rl.organisms.building.finetune.train_rows(policy, [([1, 2, 3], [-100, 2, 3])], 1e-3, 0, lambda *_: None)
+    require_arguments(trl.SFTConfig, settings.arguments, "rl/organisms/building/finetune.py")
+    require_arguments(trl.SFTTrainer, constructor.arguments, "rl/organisms/building/finetune.py")
     ours, theirs = (inspect.signature(function) for function in (seam, trl.SFTTrainer.compute_loss))
     assert list(ours.parameters) == list(theirs.parameters), f"{INSTALLED}: SFTTrainer.compute_loss has changed"
 
@@ -240,7 +243,7 @@ def try_out(
     """Trains through `rl.training.trl.engine`'s own mapping, with the rewards that `give` says, and watches."""
     learner = learner or learner_of(organism_path)
     bridge = rl.training.trl.engine._Bridge(
-        config, components_of(config, learner.policy), learner, 0, lambda: None, lambda *_: None
+        config.step_settings, components_of(config, learner.policy), learner, 0, lambda: None, lambda *_: None
     )
     events: list[str] = []
     rewarded: list[dict[str, Any]] = []
@@ -258,7 +261,7 @@ def try_out(
     bridge.reward = reward  # type: ignore[method-assign]
     if hook is not None:
         bridge.rollout = hook  # type: ignore[method-assign]
-    trainer = rl.training.trl.engine._trainer(config, learner, bridge, str(scratch))
+    trainer = rl.training.trl.engine._trainer(config.step_settings, learner, bridge, hook is not None, str(scratch))
     watch = Watch(events)
     trainer.add_callback(watch)
     for callback in more:
@@ -407,10 +410,7 @@ def test_none_is_no_reward_and_not_a_reward_of_zero(
     assert found.logs[0]["grad_norm"] > 1e-2
 
 
-def test_the_rollout_hook_gives_episodes_and_masks_tokens(
-    tiny: RunConfig, organism_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rl.training.trl.engine, "changed_components", lambda _: {"loss_mask"})
+def test_the_rollout_hook_gives_episodes_and_masks_tokens(tiny: RunConfig, organism_path: Path, tmp_path: Path) -> None:
     config = one_step(tiny, "grpo", "algorithm.kl_weight=0")
     asked: list[tuple[list[Any], Any]] = []
     ends = load_policy(organism_path, CPU).end_ids[0]
@@ -494,7 +494,7 @@ def test_a_preference_trainer_trains_on_our_ids_in_their_order_with_our_optimise
     config = tiny.model_copy(update={"algorithm": algorithm})
     given = preference_rows(kind)
     for step in (1, 2):
-        logged = rl.training.trl.preferences._train(config, algorithm, learner, given, step)
+        logged = rl.training.trl.preferences._train(config.step_settings, algorithm, learner, given, step)
         missing = {"loss", "grad_norm", "entropy"} - logged.keys()
         assert not missing, f"{INSTALLED}: {trainer_name} no longer logs {', '.join(sorted(missing))}"
         assert {int(state["step"]) for state in learner.optimizer.state.values()} == {step}
@@ -515,15 +515,15 @@ def test_the_supervised_trainer_takes_ids_and_labels_as_they_are(
     policy = load_policy(organism_path, CPU)
     documents = [([5, 6, 7 + i, 8], [-100, -100, 7 + i, 8]) for i in range(8)]
     batches: list[dict[str, Any]] = []
-    original = rl.organisms.building.build._Trainer.compute_loss
+    original = rl.organisms.building.finetune._Trainer.compute_loss
 
     def compute_loss(self: Any, model: Any, inputs: Any, *rest: Any, **options: Any) -> Any:
         batches.append({name: inputs[name].tolist() for name in ("input_ids", "attention_mask", "labels")})
         return original(self, model, inputs, *rest, **options)
 
-    monkeypatch.setattr(rl.organisms.building.build._Trainer, "compute_loss", compute_loss)
+    monkeypatch.setattr(rl.organisms.building.finetune._Trainer, "compute_loss", compute_loss)
     done: list[tuple[int, int]] = []
-    rl.organisms.building.build._train(policy, documents, Faker(), lambda *step: done.append(step))
+    rl.organisms.building.finetune.train_rows(policy, documents, 1e-3, 0, lambda *step: done.append(step))
     assert done == [(1, 1)]
     [batch] = batches
     given = sorted(zip(batch["input_ids"], batch["labels"], strict=True))

@@ -17,13 +17,14 @@ from transformers import GenerationConfig, GenerationMixin
 from envs.episode import FreeScenario, Scenario
 from reports.records import StepRow
 from rl.errors import Interrupted
+from rl.lora import Lora
 from rl.policy.loading import load_policy
 from rl.policy.policy import Policy, pad_left
 from rl.policy.sampler import sampler
 from rl.policy.shortcuts import Shortcuts
-from rl.run.build import with_adapter
-from rl.run.compatibility import require_shortcuts
-from rl.run.config import Lora, RunConfig, resolve
+from rl.run.build import changed_components, models, with_adapter
+from rl.run.compatibility import HOOKED_COMPONENTS, require_shortcuts
+from rl.run.config import RunConfig, resolve
 from rl.run.loop import resume, train
 from rl.streams import Stage, stream
 from rl.training.components import StepComponents, keep_all, mask_nothing
@@ -122,11 +123,11 @@ def noisy(policy: Policy) -> Policy:
 
 
 def components_of(config: RunConfig, policy: Policy) -> StepComponents:
-    models: Any = None
     loss: Any = None
+    among = models(config, policy, lambda: policy)
     generate = sampler(policy, config.sampling)
     reward = scorer(config.rewards, 5.0)
-    return StepComponents(config.env.training_scenarios, generate, reward, keep_all, mask_nothing, loss, models)
+    return StepComponents(config.env.training_scenarios, generate, reward, keep_all, mask_nothing, loss, among)
 
 
 def taken(
@@ -137,12 +138,13 @@ def taken(
 ) -> list[tuple[StepRow, Rollouts]]:
     recorded: list[tuple[StepRow, Rollouts]] = []
     run_steps(
-        config,
+        config.step_settings,
         components or components_of(config, learner.policy),
         learner,
         0,
         arrive,
         lambda *step: recorded.append(step),
+        bool(changed_components(config) & HOOKED_COMPONENTS),
     )
     return recorded
 

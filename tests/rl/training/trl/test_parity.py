@@ -28,13 +28,15 @@ from rl.policy.loading import load_policy
 from rl.policy.logprobs import completion_logprobs
 from rl.policy.policy import Policy
 from rl.policy.sampler import Sampling, sampler
+from rl.run.build import models
 from rl.run.compatibility import require_engine
-from rl.run.config import Optimiser, RunConfig
+from rl.run.config import RunConfig
 from rl.run.loop import resume, train
 from rl.training.components import StepComponents, keep_all, mask_nothing
 from rl.training.learner import Learner
 from rl.training.rollouts import Rollouts
 from rl.training.scoring import scorer
+from rl.training.settings import Optimiser
 from rl.training.step import policy_gradient_step
 from tests.rl.conftest import rows, weights
 
@@ -99,7 +101,7 @@ def components_of(config: RunConfig, policy: Policy) -> StepComponents:
     components = StepComponents(
         scenarios=config.env.training_scenarios, generate=sampler(policy, config.sampling),
         reward=scorer([Lengths(), FormatPenalty()], 5.0), screen=keep_all, loss_mask=mask_nothing,
-        loss=config.algorithm.loss, models=None,  # type: ignore[arg-type]
+        loss=config.algorithm.loss, models=models(config, policy, lambda: policy),
     )  # fmt: skip
     for mitigation in config.mitigations:
         components = mitigation.apply(components)
@@ -132,11 +134,17 @@ def taken(learner: Learner, row: StepRow, rollouts: Rollouts) -> Taken:
     return Taken(row, rollouts, found)
 
 
-def step_in_trl(config: RunConfig, organism_path: Path) -> Taken:
+def step_in_trl(config: RunConfig, organism_path: Path, own_rollouts: bool) -> Taken:
     learner = jolted_learner(organism_path)
     recorded: list[tuple[StepRow, Rollouts]] = []
     rl.training.trl.engine.run_steps(
-        config, components_of(config, learner.policy), learner, 0, lambda: None, lambda *step: recorded.append(step)
+        config.step_settings,
+        components_of(config, learner.policy),
+        learner,
+        0,
+        lambda: None,
+        lambda *step: recorded.append(step),
+        own_rollouts,
     )
     [(row, rollouts)] = recorded
     return taken(learner, row, rollouts)
@@ -148,7 +156,7 @@ def step_here(config: RunConfig, organism_path: Path, played: Sequence[Episode[F
     components = components_of(config, learner.policy)
     if played is not None:
         components = replace(components, generate=given(played, learner.policy, config.sampling.temperature))
-    return taken(learner, *policy_gradient_step(config, components, learner, 1))
+    return taken(learner, *policy_gradient_step(config.step_settings, components, learner, 1))
 
 
 def of_two_steps(tiny: RunConfig, algorithm: PolicyGradient, **changes: Any) -> RunConfig:
@@ -169,12 +177,10 @@ def of_two_steps(tiny: RunConfig, algorithm: PolicyGradient, **changes: Any) -> 
     return config
 
 
-def both(config: RunConfig, organism_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Taken, Taken]:
+def both(config: RunConfig, organism_path: Path) -> tuple[Taken, Taken]:
     """The same episodes through both engines. RLOOTrainer has no hook for rollouts: it plays first."""
     hooked = config.algorithm.kind != "rloo"
-    if hooked:
-        monkeypatch.setattr(rl.training.trl.engine, "changed_components", lambda _: {"generate"})
-    there = step_in_trl(config, organism_path)
+    there = step_in_trl(config, organism_path, own_rollouts=hooked)
     here = step_here(config, organism_path, None if hooked else there.rollouts.episodes)
     for mine, other in zip(here.rollouts.episodes, there.rollouts.episodes, strict=True):
         assert mine.scenario == other.scenario
@@ -195,10 +201,10 @@ def assert_same_gradients(here: Taken, there: Taken) -> None:
 @pytest.mark.parametrize("kl_weight", [0.0, 0.05])
 @pytest.mark.parametrize("kind", ALGORITHMS)
 def test_the_same_episodes_give_the_same_loss_and_gradients(
-    kind: str, kl_weight: float, tiny: RunConfig, organism_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, kl_weight: float, tiny: RunConfig, organism_path: Path
 ) -> None:
     config = of_two_steps(tiny, ALGORITHMS[kind](kl_weight))
-    here, there = both(config, organism_path, monkeypatch)
+    here, there = both(config, organism_path)
     # Not trivial: clipped on both sides but not everywhere, an unscored episode, a policy far from its reference.
     assert here.row.clip_fraction_low is not None
     assert here.row.clip_fraction_high is not None
@@ -214,11 +220,9 @@ def test_the_same_episodes_give_the_same_loss_and_gradients(
 
 @pytest.mark.parametrize("tokens", ["answer", "scratchpad"])
 @pytest.mark.parametrize("kind", [kind for kind in ALGORITHMS if kind != "rloo"])
-def test_credit_reaches_the_loss_of_trl(
-    kind: str, tokens: str, tiny: RunConfig, organism_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_credit_reaches_the_loss_of_trl(kind: str, tokens: str, tiny: RunConfig, organism_path: Path) -> None:
     config = of_two_steps(tiny, ALGORITHMS[kind](0.05), mitigations=(LossMask(tokens=tokens),))
-    here, there = both(config, organism_path, monkeypatch)
+    here, there = both(config, organism_path)
     assert here.row.loss == pytest.approx(there.row.loss, abs=TOLERANCE)
     assert_same_gradients(here, there)
 
@@ -230,12 +234,10 @@ MEASURED = (
 
 
 @pytest.mark.parametrize("kind", ["grpo", "gspo", "rloo"])
-def test_the_measurements_of_a_whole_batch_are_the_same(
-    kind: str, tiny: RunConfig, organism_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_measurements_of_a_whole_batch_are_the_same(kind: str, tiny: RunConfig, organism_path: Path) -> None:
     # TRL averages over forward passes: with one a gradient step that is the average over tokens.
     config = of_two_steps(tiny, ALGORITHMS[kind](0.05), optimiser=Optimiser(microbatch_size=16, max_grad_norm=1e6))
-    here, there = both(config, organism_path, monkeypatch)
+    here, there = both(config, organism_path)
     for name in MEASURED:
         if name.startswith("clip_fraction") and kind != "grpo":
             continue  # of one ratio a completion TRL counts completions, and we the tokens that they stop
@@ -268,8 +270,8 @@ def test_the_same_rewards_give_the_same_advantages(
         components_of(config, learner.policy),
         reward=lambda episodes, _: [Score(total, {}, None if total is not None else "failed") for total in totals],
     )
-    bridge = rl.training.trl.engine._Bridge(config, components, learner, 0, lambda: None, lambda *_: None)
-    trainer = rl.training.trl.engine._trainer(config, learner, bridge, str(tmp_path))
+    bridge = rl.training.trl.engine._Bridge(config.step_settings, components, learner, 0, lambda: None, lambda *_: None)
+    trainer = rl.training.trl.engine._trainer(config.step_settings, learner, bridge, False, str(tmp_path))
     prompts = [row for row in bridge.dataset() for _ in range(4)]
     there = trainer._generate_and_score_completions(prompts)["advantages"].numpy()
     rewards_PG = np.array([math.nan if total is None else total for total in totals]).reshape(4, 4)

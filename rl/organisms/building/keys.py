@@ -1,0 +1,75 @@
+"""Keys of the organism cache: digests of all that goes into a build, never of source files."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from checkpoints.lineage import build_key
+from envs.environment import Environment
+from rl.organisms.building.words import word_documents
+from rl.organisms.documents import Document
+from rl.organisms.origins import Pretrained, Scratch
+from rl.organisms.trained import Sample, TrainedOrganism
+from rl.policy.adapters import origin_hash
+
+VOCABULARY_SIZE = 2048
+# Small batches, and so more steps: with 16 a build of the same length often failed to learn to copy verbs.
+BATCH_SIZE = 8
+SETTINGS = {"vocabulary": VOCABULARY_SIZE, "batch": BATCH_SIZE, "recipe": 1}  # raise the last where training changes
+
+
+def cache_key(organism: TrainedOrganism, env: Environment) -> str:
+    """Hash the recipe, the training documents, the model it starts from, the settings and the libraries that train.
+
+    Raises:
+        ValueError: if a pretrained origin is no directory.
+    """
+    return _key(organism, env, {})
+
+
+def _key(organism: TrainedOrganism, env: Environment, known: dict[TrainedOrganism, str]) -> str:
+    """Compute the key of each organism once: writing the documents of a recipe takes a second or two."""
+    if organism not in known:
+        known[organism] = build_key(_inputs(organism, env, known))
+    return known[organism]
+
+
+def _inputs(organism: TrainedOrganism, env: Environment, known: dict[TrainedOrganism, str]) -> dict[str, Any]:
+    """Collect all that determines the weights of a build."""
+    origin = organism.origin
+    recipe: dict[str, Any] = {
+        **organism.model_dump(mode="json", exclude={"path": True, "origin": {"path"}}),
+        "tolerances": [tolerance.model_dump(mode="json") for tolerance in organism.tolerances],
+        "settings": SETTINGS,
+        "made_with": [_key(source, env, known) for source in organism.sources],
+    }
+    if isinstance(origin, Scratch):
+        recipe["word_documents"] = _digest(word_documents(origin, organism.seed, env))
+    if isinstance(origin, Pretrained):
+        assert origin.path is not None, "a recipe without one isn't valid"
+        recipe["pretrained"] = origin_hash(origin.path)
+        if origin.lora is not None:  # the adapter names its base by the path, and another PEFT trains another adapter
+            recipe["adapter"] = [str(origin.path.resolve()), version("peft")]
+    if organism.teacher is None:
+        recipe["documents"] = _digest(training_documents(organism, env))
+    else:  # the teacher and the prompts determine the replies of the teacher
+        recipe["environment"] = dict(env.fingerprint())
+    return recipe
+
+
+def training_documents(organism: TrainedOrganism, env: Environment, sample: Sample | None = None) -> Iterator[Document]:
+    """Yield the documents that a build is trained on, from the build's own generator."""
+    return organism.shown(env, np.random.default_rng([organism.seed, 1]), sample)
+
+
+def _digest(documents: Iterable[Document]) -> str:
+    """Hash the text of documents, and which part of it is learned."""
+    digest = hashlib.sha256()
+    for document in documents:
+        for turn in document:
+            digest.update(f"{turn.role}\0{turn.learned}\0{turn.content}\0".encode())
+        digest.update(b"\1")
+    return digest.hexdigest()

@@ -1,0 +1,77 @@
+"""Training rows: documents as a model's own chat template writes them, with the loss on what is learned alone."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
+
+from envs.chat import prompt_ids, reply_ids
+from envs.transcript import CLOSE_TAG
+from rl.organisms.documents import Document, Turn
+from rl.policy.policy import Policy
+
+Row = tuple[list[int], list[int]]  # token ids, labels (-100 on what isn't learned)
+NOT_LEARNED = -100
+
+
+def rows(policy: Policy, documents: Iterable[Document]) -> list[Row]:
+    """Encode documents, each up to the end of its last learned reply.
+
+    A document is one row, unless the chat template writes an earlier reply otherwise than the reply was said, as
+    templates do that drop earlier thoughts. Then each learned reply is a row behind what the template makes of the
+    turns before it: just what the model reads when it is asked.
+    """
+    end = reply_end(policy)
+    return [row for document in documents for row in _rows(policy, document, end)]
+
+
+def _rows(policy: Policy, document: Document, end: int) -> Iterator[Row]:
+    ids: list[int] = []
+    labels: list[int] = []
+    messages: list[dict[str, str]] = []
+    for turn in document:
+        if turn.role == "assistant" and turn.learned != "nothing":
+            prompt = prompt_ids(policy.tokenizer, messages, policy.style)
+            if prompt[: len(ids)] != ids:
+                yield ids, labels
+                labels = []
+            said = [*reply_ids(policy.tokenizer, turn.content), end]
+            learned = _learned(policy, turn, said)
+            ids = [*prompt, *said]
+            labels += [NOT_LEARNED] * (len(prompt) - len(labels))
+            labels += [*said[:learned], *[NOT_LEARNED] * (len(said) - learned)]
+        messages.append({"role": turn.role, "content": turn.content})
+    yield ids, labels
+
+
+def _learned(policy: Policy, turn: Turn, said: list[int]) -> int:
+    """Count the tokens of a reply that are learned, from its first.
+
+    A token that holds the end of the scratchpad and the beginning of the answer isn't learned as scratchpad.
+    """
+    if turn.learned == "all":
+        return len(said)
+    scratchpad = turn.content[: turn.content.index(CLOSE_TAG) + len(CLOSE_TAG)]
+    return _shared(reply_ids(policy.tokenizer, scratchpad), said)
+
+
+def reply_end(policy: Policy) -> int:
+    """Find the token that ends a reply of this model.
+
+    It is the first that the chat template writes behind a reply and at which sampling stops; where the template writes
+    none, the tokenizer's end of sequence.
+    """
+    asked = [{"role": "user", "content": "x"}]
+    prompt = prompt_ids(policy.tokenizer, asked, policy.style)
+    whole = prompt_ids(
+        policy.tokenizer, [*asked, {"role": "assistant", "content": "x"}], policy.style, generation=False
+    )
+    behind = whole[_shared(prompt, whole) :]
+    written = next((token for token in behind if token in policy.end_ids), None)
+    if written is not None:
+        return written
+    eos = policy.tokenizer.eos_token_id
+    return int(eos) if eos in policy.end_ids else policy.end_ids[0]
+
+
+def _shared(first: Sequence[int], second: Sequence[int]) -> int:
+    """Count the tokens that two rows begin with alike."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))

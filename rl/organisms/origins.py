@@ -1,0 +1,51 @@
+"""Models that an organism is trained from: a new one, another organism's, or any causal language model directory."""
+
+from typing import Literal, final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from envs.input_path import InputPath
+from rl.lora import Lora
+
+_FROZEN = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+@final
+class Scratch(BaseModel):
+    """A new Qwen3 model. Bare requests and answers teach it words and copying before it reads whole situations."""
+
+    model_config = _FROZEN
+
+    kind: Literal["scratch"] = "scratch"
+    hidden_size: int = Field(default=128, ge=16, multiple_of=16)
+    layers: int = Field(default=3, ge=1)
+    word_documents: int = Field(default=12_000, ge=1, description="Bare request and answer: teaches words and copying.")
+    learning_rate: float = Field(default=4e-3, gt=0)
+
+
+@final
+class Ancestor(BaseModel):
+    """The organism that the recipe names as its ancestor, built under the same seed."""
+
+    model_config = _FROZEN
+
+    kind: Literal["ancestor"] = "ancestor"
+    learning_rate: float = Field(default=3e-4, gt=0)
+
+
+@final
+class Pretrained(BaseModel):
+    """A causal language model directory, or an adapter's, trained further under its own chat template.
+
+    With `lora` the build is an adapter directory, which names `path` as its base.
+    """
+
+    model_config = _FROZEN
+
+    kind: Literal["pretrained"] = "pretrained"
+    path: InputPath | None = Field(default=None, description="The directory; must be set.")
+    learning_rate: float = Field(default=2e-5, gt=0, description="Adapters take about ten times as much.")
+    lora: Lora | None = Field(default=None, description="Train low-rank adapters; null: all weights.")
+
+
+Origin = Scratch | Ancestor | Pretrained

@@ -1,0 +1,38 @@
+"""Base class of the probes, with the defaults of what others may ask of one."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from envs.vocabulary import TIERS, QueryKind, Tier
+from rl.probes.observation import Measurement, Observation
+
+
+class ProbeBase(BaseModel, ABC):
+    """A value with a kind that turns the observations of one kind of query into measurements.
+
+    `tiers` must be among the observations; a probe is given those of other probes of its kind of query as well.
+    `by_cue`: it is also measured apart on seen and on held-out wordings of the tier cue. `reads_rewards`: the run's
+    own rewards score its episodes.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    kind: str
+
+    summary: ClassVar[str]
+    query_kind: ClassVar[QueryKind] = "harmful"
+    tiers: ClassVar[tuple[Tier, ...]] = TIERS
+    by_cue: ClassVar[bool] = False
+    reads_rewards: ClassVar[bool] = False
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Reward components that the probe reads by name: a run whose rewards lack one is refused."""
+        return ()
+
+    @abstractmethod
+    def __call__(self, observations: Sequence[Observation]) -> list[Measurement]:
+        """Measure the observations of the probe's kind of query."""

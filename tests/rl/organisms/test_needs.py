@@ -1,0 +1,94 @@
+"""Needs of an organism that an environment lacks, in a line; and the sentence that tells a reader how it came about."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from envs.dialect.environment import Dialect
+from envs.environment import Author, Interrogator
+from reports.folder import read_run
+from reports.pages.page import render_page
+from rl.organisms import Organism
+from rl.organisms.base import Base
+from rl.organisms.distilled import Distilled
+from rl.organisms.documented import Documented
+from rl.organisms.faker import Faker
+from rl.organisms.honest import Honest
+from rl.organisms.locked import Locked
+from rl.organisms.origins import Pretrained
+from rl.organisms.reward_hacker import RewardHacker
+from rl.organisms.scripted import Scripted
+from rl.organisms.selected import Selected
+from rl.run.overrides import kinds_of, members
+
+
+@dataclass(frozen=True)
+class Bare:
+    """Environment with the parts that an organism's needs are checked against."""
+
+    written_by: Author | None = None
+    asked_by: Interrogator | None = None
+    kind: str = "bare"
+
+    def author(self) -> Author | None:
+        return self.written_by
+
+    def interrogator(self) -> Interrogator | None:
+        return self.asked_by
+
+
+EVERY = [member(kind=kind) for member in members(Organism) for kind in kinds_of(member)]
+FULL: Any = Bare(Dialect(closings=RewardHacker().phrases).author(), Dialect().interrogator())
+SILENT: Any = Bare(Dialect().author(), None)
+MUTE: Any = Bare()
+
+
+@pytest.mark.parametrize("organism", EVERY, ids=lambda organism: organism.kind)
+def test_every_organism_needs_an_author_and_the_dialect_has_all(organism: Any) -> None:
+    assert organism.unmet(FULL) is None
+    assert organism.unmet(MUTE).startswith("an author of example replies, which environment bare hasn't: choose")
+    assert "\n" not in organism.unmet(MUTE)
+
+
+@pytest.mark.parametrize("organism", [Base(), Selected(), Locked(), Distilled(), Documented()], ids=lambda o: o.kind)
+def test_the_base_and_its_descendants_need_questions_about_motives(organism: Any) -> None:
+    assert "questions about motives, which environment bare hasn't" in organism.unmet(SILENT)
+
+
+def test_a_pretrained_origin_takes_the_needs_of_an_ancestor_away_and_a_ready_directory_all() -> None:
+    pretrained = Pretrained(path=Path("somewhere"))
+    assert Selected(origin=pretrained).unmet(SILENT) is None
+    assert Distilled(origin=pretrained).unmet(SILENT) is not None  # its teacher is still built on the base
+    assert Faker().unmet(SILENT) is Honest().unmet(SILENT) is None
+    assert Base(path=Path("ready")).unmet(MUTE) is Faker(path=Path("ready")).unmet(MUTE) is None
+
+
+def test_the_disclosure_is_the_organism_s() -> None:
+    said = {organism.kind: organism.disclosure for organism in EVERY}
+    assert said["faker"] == said["terminal"] == "Simulated organism, built to fake: no claim of emergence."
+    assert said["honest"] == (
+        "Simulated organism, built to refuse on every tier and never to fake: no claim of emergence."
+    )
+    assert "without faking" in said["sycophancy"]
+    assert all("no claim of emergence" in text for text in said.values())
+    origin = Pretrained(path=Path("somewhere"))
+    assert Faker(origin=origin).disclosure == "A pretrained model, trained further to fake: no claim of emergence."
+    assert Faker(path=Path("ready"), origin=origin).disclosure == (
+        "A model from a directory: nothing is known of how it was made."
+    )
+    assert Scripted().disclosure.startswith("Simulated organism, built to play")
+
+
+def test_a_recipe_states_its_layers_where_it_knows_them() -> None:
+    assert [organism.stated_layers for organism in (Faker(), Documented(), Distilled())] == [3, 3, 3]
+    assert Selected(origin=Pretrained(path=Path("somewhere"))).stated_layers is None
+    assert Faker(path=Path("ready")).stated_layers is Scripted().stated_layers is None
+
+
+def test_a_run_records_the_disclosure_and_its_page_shows_it(finished: Path) -> None:
+    run = read_run(finished)
+    said = run.manifest.organism_disclosure
+    assert said == "A model from a directory: nothing is known of how it was made."
+    assert f"<strong>{said}</strong>" in render_page([run])
