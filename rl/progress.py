@@ -14,7 +14,7 @@ Update = Callable[[int, int], None]
 Clock = Callable[[], float]
 
 BETWEEN_LINES_S = 30.0
-LONGEST_SILENCE_S = 300.0  # of a stage that counts steps: a step of a large model takes minutes
+LONGEST_SILENCE_S = 300.0  # limit for a stage that counts steps: a step of a large model takes minutes
 
 
 @contextmanager

@@ -17,7 +17,7 @@ def config_upgrade(
     file: Annotated[Path, typer.Argument(help="A config.json.", show_default=False, parser=given_path, metavar="FILE")],
     out: Annotated[
         Path | None,
-        typer.Option(help="Where to write.", show_default="FILE itself", parser=given_path, metavar="FILE"),
+        typer.Option(help="Path of the output.", show_default="FILE itself", parser=given_path, metavar="FILE"),
     ] = None,
 ) -> None:
     """Rename old keys of a config.json to their new names, and print each change.

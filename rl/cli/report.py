@@ -22,7 +22,7 @@ def report(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Where to write.",
+            help="Path of the output.",
             show_default="the run folder; runs/report-... or study-...",
             parser=given_path,
             metavar="PATH",

@@ -52,7 +52,7 @@ class Dropped:
     where: str
     key: str
     section: str
-    default: Any  # of the setting `section.key`
+    default: Any  # default of the setting `section.key`
 
     def apply(self, data: dict[str, Any], component: dict[str, Any], place: str) -> str | None:
         """Remove the key in place; return the change, or None if the key isn't there."""
