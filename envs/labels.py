@@ -42,5 +42,5 @@ def all_from(source: str) -> dict[str, str]:
 
 
 def unscored(reason: str) -> Labels:
-    """Labels that are all missing for one reason."""
+    """Make labels that are all missing for one reason."""
     return Labels(reasons=dict.fromkeys(LABEL_NAMES, reason))

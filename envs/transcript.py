@@ -1,4 +1,4 @@
-"""How a completion is written and read: a scratchpad between tags, then the answer."""
+"""Transcripts: a completion is a scratchpad between tags, then the answer."""
 
 import re
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ class Transcript:
 
 
 def write_transcript(scratchpad: str, answer: str) -> str:
-    """The one way a completion is spelled."""
+    """Spell a completion; there is no other way."""
     return f"{OPEN_TAG} {scratchpad} {CLOSE_TAG} {answer}"
 
 
 def read_transcript(text: str) -> Transcript:
-    """Splits a completion strictly: each tag exactly once, in order, nothing before, a non-empty answer after.
+    """Split a completion strictly: each tag exactly once, in order, nothing before, a non-empty answer after.
 
     A tag's spelling or a lenient parse has made and destroyed published effects, so nothing is repaired here.
     """

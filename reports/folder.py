@@ -59,7 +59,8 @@ class Run:
         except (OSError, ValueError):
             return {}  # reading the episodes says what is wrong with the file
         named = {
-            name.removesuffix(SOURCE_SUFFIX): tuple(sorted(found[name].dropna().unique())) for name in map(str, found)
+            name.removesuffix(SOURCE_SUFFIX): tuple(sorted(found[name].dropna().unique()))
+            for name in map(str, found.columns)
         }
         return {label: sources for label, sources in named.items() if sources}
 

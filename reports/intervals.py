@@ -143,7 +143,7 @@ def seed_interval(values: Sequence[float | None], limits: tuple[float, float] | 
     """One value per seed: the seed is the unit, so `n` counts seeds and the interval is Student's t over them.
 
     None where they all agree, as `without_empty_interval`. `limits`: the possible range, (0, 1) for a rate. Clipping to
-    it costs no coverage: the truth lies inside.
+    it costs no coverage: the true value lies inside.
     """
     found = without_empty_interval(mean_estimate(values))
     if limits is None or found.ci_low is None or found.ci_high is None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from reports.collapse import Vitals, collapse
 from reports.folder import Run
-from reports.records import LABEL_ERROR_PREFIX, SOURCE_SUFFIX
+from reports.records import EPISODE_COLUMNS, LABEL_ERROR_PREFIX, SOURCE_SUFFIX
 
 MOSTLY = 0.5  # above this share of `other` the labels are about something else than what the model writes
 ANSWER, FAKING = "label_answer", "label_faking"
@@ -113,26 +113,31 @@ def with_labels(note: str, runs: Sequence[Run], *metrics: str) -> str:
 
 def missing_labels(run: Run, probed: Mapping[int, pd.DataFrame]) -> list[str]:
     """Say in a line which labels are missing for a stated reason; nothing where none is. `probed`: episodes by step."""
-    said = [f"{named} of training episodes" for named in _named(_in_training(run))]
+    in_training = _in_training(run)
+    said = [f"{named} of training episodes" for named in _named(in_training)]
     for step, episodes in sorted(probed.items()):
-        said += [f"{named} of harmful-query episodes probed at step {step}" for named in _named(_in_probe(episodes))]
+        found = _named(_in_probe(episodes, in_training))
+        said += [f"{named} of harmful-query episodes probed at step {step}" for named in found]
     return [f"labels are missing: {'; '.join(said)}"] if said else []
 
 
 def _in_training(run: Run) -> dict[str, float]:
     """Average the share that lacks each label over the steps whose labels were asked for."""
-    columns = [column for column in map(str, run.steps) if column.startswith(LABEL_ERROR_PREFIX)]
+    columns = [column for column in map(str, run.steps.columns) if column.startswith(LABEL_ERROR_PREFIX)]
     return {column.removeprefix(LABEL_ERROR_PREFIX): float(run.steps[column].mean()) for column in columns}
 
 
-def _in_probe(episodes: pd.DataFrame) -> dict[str, float]:
-    """Compute the share of episodes that lack each label and name a reason."""
+def _in_probe(episodes: pd.DataFrame, offered: Collection[str]) -> dict[str, float]:
+    """Compute the share of episodes that lack each label and name a reason.
+
+    `offered`: labels that the environment is known to offer. A label that no episode has may be none of them.
+    """
     if episodes.empty or "label_error" not in episodes:
         return {}
     failed = episodes["label_error"].notna()
-    labels = [name for name in map(str, episodes) if name.startswith("label_") and name + SOURCE_SUFFIX in episodes]
-    offered = [name for name in labels if episodes[name].notna().any()]  # others may be none of the environment's
-    labels = offered or labels
+    labels = [name.removesuffix(SOURCE_SUFFIX) for name in EPISODE_COLUMNS if name.endswith(SOURCE_SUFFIX)]
+    labels = [name for name in labels if name in episodes]
+    labels = [name for name in labels if name.removeprefix("label_") in offered or episodes[name].notna().any()]
     return {name.removeprefix("label_"): float((failed & episodes[name].isna()).mean()) for name in labels}
 
 

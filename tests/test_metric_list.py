@@ -6,7 +6,7 @@ from typing import get_args
 
 import numpy as np
 
-from reports.records import EPISODE_COLUMNS, TIERS, Manifest, ProbeRow, StepRow
+from reports.records import EPISODE_COLUMNS, LABEL_ERROR_PREFIX, TIERS, Manifest, ProbeRow, StepRow
 from rl.mitigations import Mitigation
 from rl.monitors.asking import UNJUDGED_PREFIX
 from rl.probes import Probe
@@ -16,8 +16,8 @@ REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 PAGE = REFERENCE / "metrics.md"
 RUN_FOLDER = REFERENCE / "run-folder.md"
 KEYS = {"step", "seed"}  # of a row, which name it and measure nothing
-UNFOLDED = {"components", "measures"}  # flat on disk, as below
-COMPONENT_COLUMNS = {"reward/<component>", "reward/<component>_std"}
+UNFOLDED = {"components", "measures", "label_errors"}  # flat on disk, as below
+COMPONENT_COLUMNS = {"reward/<component>", "reward/<component>_std", f"{LABEL_ERROR_PREFIX}<label>"}
 DECLARED_COLUMNS = {"said/<text>", "measure/<name>", "reward/<component>"}  # of an episode, by the run's configuration
 
 
@@ -82,9 +82,16 @@ def test_the_columns_of_a_step_and_their_table_agree() -> None:
 
 def test_a_row_on_disk_has_the_columns_that_the_table_says() -> None:
     whole = {name: 1 for name in StepRow.model_fields if name not in UNFOLDED}
-    row = StepRow.model_validate({**whole, "components": {"length": (1.0, 0.0)}, "measures": {"asked": 1.0}})
+    row = StepRow.model_validate(
+        {**whole, "components": {"length": (1.0, 0.0)}, "measures": {"asked": 1.0}, "label_errors": {"x": 0.5}}
+    )
     columns = StepRow.from_json_line(row.to_json_line()).to_json_line()
-    for column in emitted_by_steps() - COMPONENT_COLUMNS | {"reward/length", "reward/length_std", "measure/asked"}:
+    for column in emitted_by_steps() - COMPONENT_COLUMNS | {
+        "reward/length",
+        "reward/length_std",
+        "measure/asked",
+        "label_error_rate/x",
+    }:
         assert f'"{column}": ' in columns
 
 

@@ -1,4 +1,4 @@
-"""How rewards become gradients: each algorithm is its settings, and the pure functions that it chooses."""
+"""Algorithms, from rewards to gradients: each is its settings, and the pure functions that it chooses."""
 
 from typing import Annotated
 

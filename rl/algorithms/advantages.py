@@ -1,4 +1,4 @@
-"""Advantages: from rewards to what each completion, or each of its tokens, is worth. Pure, arrays in and out.
+"""Advantages of completions, or of their tokens, from rewards. Pure, arrays in and out.
 
 Dimension suffixes: P prompts of a step, G completions of a prompt (the group), N completions of a step, T completion
 positions (padded right). NaN marks an unscored reward.
@@ -55,7 +55,7 @@ def _groups(rewards_PG: Array, smallest: int) -> _Groups:
 def group_advantages(
     rewards_PG: Array, scale: Scale = "group", min_std: float = 1e-6, epsilon: float = 1e-4
 ) -> GroupAdvantages:
-    """Rewards against the mean of their group, over a standard deviation: (r - mean) / (std + epsilon).
+    """Compute group-normalised advantages: (r - mean) / (std + epsilon), with the mean of the group.
 
     `scale` "group" divides by the group's own deviation: Shao et al. 2024, "DeepSeekMath", section 4.1.2. "batch"
     divides by that of all scored rewards: Liu, Z. et al. 2025, "Part I: Tricks or Traps", section 4.1. "none" divides
@@ -84,13 +84,13 @@ def group_advantages(
 
 
 def _deviation(rewards: Array) -> float:
-    """Sample standard deviation of what is scored; 0 with fewer than two."""
+    """Compute the sample standard deviation of the scored rewards; 0 with fewer than two."""
     known = rewards[~np.isnan(rewards)]
     return float(known.std(ddof=1)) if len(known) > 1 else 0.0
 
 
 def leave_one_out_advantages(rewards_PG: Array, min_std: float = 1e-6) -> GroupAdvantages:
-    """Each reward against the mean of the others of its group.
+    """Compute leave-one-out advantages: each reward against the mean of the others of its group.
 
     Source: Ahmadian et al. 2024, "Back to Basics", equation 8 (RLOO); Kool et al. 2019. Arguments and errors as in
     `group_advantages`.
@@ -105,7 +105,7 @@ def leave_one_out_advantages(rewards_PG: Array, min_std: float = 1e-6) -> GroupA
 
 
 def batch_baseline_advantages(rewards_PG: Array, min_std: float = 1e-6) -> GroupAdvantages:
-    """Each reward against the mean of all scored rewards of the step, whatever their prompt.
+    """Compute advantages over a batch baseline: the mean of all scored rewards of the step, whatever their prompt.
 
     Source: Williams 1992, "Simple statistical gradient-following algorithms", section 4 (REINFORCE with a baseline).
     A group that is all alike still counts against the batch, so `degenerate_P` is only recorded here; `left_out_P` are
@@ -123,20 +123,20 @@ def batch_baseline_advantages(rewards_PG: Array, min_std: float = 1e-6) -> Group
 def generalised_advantages(
     rewards_NT: Array, values_NT: Array, loss_mask_NT: Mask, gamma: float, gae_lambda: float
 ) -> tuple[Array, Array]:
-    """Generalised advantage estimates and the returns that the values should have had, both (N, T).
+    """Compute generalised advantage estimates and the returns, the targets of the values, both (N, T).
 
-    A_t = delta_t + discount * trace * A_next, delta_t = r_t + discount * V_next - V_t, where "next" is the next token
-    with credit: what isn't trained on is no step of the episode. Beyond the last, V and A are 0. Both are 0 where
-    there is no credit.
+    A_t = delta_t + gamma * gae_lambda * A_next, delta_t = r_t + gamma * V_next - V_t, where "next" is the next token
+    of the loss mask: a masked token is no step of the episode. Beyond the last, V and A are 0. Both are 0 at masked
+    tokens.
 
     Source: Schulman et al. 2016, "High-dimensional continuous control", equations 11 to 16; the returns A + V as in
     Schulman et al. 2017, section 5.
 
     Args:
-        rewards_NT: reward of each token; an outcome reward stands on the last token with credit.
+        rewards_NT: reward of each token; an outcome reward stands on the last token of the loss mask.
         values_NT: the critic's value before each token.
-        credit_NT: which tokens are trained on.
-        discount: gamma. trace: lambda.
+        loss_mask_NT: the tokens that are trained on.
+        gamma: discount of a reward one token later. gae_lambda: decay of the trace.
 
     Raises:
         ValueError: if shapes disagree.
@@ -157,13 +157,13 @@ def generalised_advantages(
 
 
 def on_last_token(outcome_N: Array, loss_mask_NT: Mask) -> Array:
-    """Each outcome on its completion's last token with credit, 0 elsewhere; shape (N, T)."""
+    """Put each outcome on the last token of its completion's loss mask, 0 elsewhere; shape (N, T)."""
     last_NT = loss_mask_NT & (np.cumsum(loss_mask_NT[:, ::-1], axis=1)[:, ::-1] == 1)
     return np.where(last_NT, outcome_N[:, None], 0.0)
 
 
 def whiten(advantages_NT: Array, loss_mask_NT: Mask, epsilon: float = 1e-8) -> Array:
-    """Advantages with mean 0 and standard deviation 1 over the tokens with credit, 0 elsewhere.
+    """Scale advantages to mean 0 and standard deviation 1 over the loss mask, 0 elsewhere.
 
     Source: Huang et al. 2022, "The 37 implementation details of PPO", detail 7; over the mask, as in Huang et al.
     2024, "The N+ implementation details of RLHF", section 3.

@@ -1,8 +1,8 @@
 """Losses over tokens: clipped policy objective, KL estimates, clipped value error. Pure, tensors in and out.
 
 Dimension suffixes: B completions of one forward pass, T completion tokens (padded right), N completions of one
-gradient step. What a token counts for is its weight: the losses are weighted sums, so that the forward passes of one
-gradient step add up to the step's own loss however it is divided.
+gradient step. The losses are weighted sums over tokens, so that the forward passes of one gradient step add up to the
+step's own loss however it is divided.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ KLEstimator = Literal["k1", "k2", "k3"]
 
 
 def completion_weights(tokens_N: Tensor, average: Average, max_tokens: int) -> Tensor:
-    """What each credited token of a completion counts for in the loss of a gradient step; shape (N,).
+    """Compute the weight of each completion's tokens in the loss of a gradient step; shape (N,).
 
     "completion": the mean over a completion's tokens, then over completions (Shao et al. 2024, equation 3). "token":
     the mean over all tokens (Yu et al. 2025, "DAPO", equation 12). "constant": the sum over tokens divided by the
@@ -26,7 +26,7 @@ def completion_weights(tokens_N: Tensor, average: Average, max_tokens: int) -> T
     R1-Zero-like training", section 3.1).
 
     Args:
-        tokens_N: credited tokens of each completion; one without any counts in the number of completions all the same.
+        tokens_N: tokens of each completion in the loss mask; a completion without any still counts as a completion.
         average: which mean.
         max_tokens: the longest completion that was allowed.
     """
@@ -39,10 +39,10 @@ def completion_weights(tokens_N: Tensor, average: Average, max_tokens: int) -> T
 
 @dataclass(frozen=True)
 class PolicyLoss:
-    """`loss` carries the gradient; the rest are detached, over credited tokens: where the ratio passed a clip, ratios.
+    """`loss` carries the gradient; clipped tokens and ratios are detached, over the loss mask.
 
-    A count of clipped tokens takes a token whose gradient the clip has stopped: below with a negative advantage, above
-    with a positive one.
+    A token is clipped where the clip has stopped its gradient: below with a negative advantage, above with a positive
+    advantage.
     """
 
     loss: Tensor
@@ -61,7 +61,7 @@ def clipped_policy_loss(
     clip_high: float,
     ratio_level: RatioLevel = "token",
 ) -> PolicyLoss:
-    """Minus the clipped surrogate: the weighted sum of min(ratio A, clip(ratio, 1 - low, 1 + high) A).
+    """Compute minus the clipped surrogate, the weighted sum of min(ratio A, clip(ratio, 1 - low, 1 + high) A).
 
     Sources: Schulman et al. 2017, "Proximal policy optimization", equation 7; the two sides apart as in Yu et al. 2025,
     "DAPO", equation 10. `ratio_level` "sequence_mean" takes one ratio a completion, the geometric mean of its tokens'
@@ -72,8 +72,8 @@ def clipped_policy_loss(
         logprobs_BT: of the policy that is updated; carries the gradient.
         sampled_logprobs_BT: of the policy that sampled.
         advantages_BT: advantage of each token; where the ratio is a completion's, the same for all of its tokens.
-        credit_BT: which tokens are trained on.
-        weights_B: what each credited token of a completion counts for.
+        loss_mask_BT: the tokens that are trained on.
+        weights_B: the weight of each token of a completion.
         clip_low, clip_high: how far the ratio may go from 1 before the gradient stops.
         ratio_level: of what the ratio is taken.
 
@@ -111,7 +111,7 @@ def _require_shapes(logprobs_BT: Tensor, *others: Tensor) -> None:
 
 
 def k1(logprobs_BT: Tensor, reference_logprobs_BT: Tensor) -> Tensor:
-    """Unbiased estimate of KL(policy || reference) per token, in nats: the log-ratio itself, of either sign.
+    """Estimate KL(policy || reference) per token, in nats, without bias: the log-ratio itself, of either sign.
 
     As a penalty in the loss its gradient is 0 in expectation; it belongs in the reward.
     Source of all three: Schulman 2020, "Approximating KL divergence".
@@ -120,12 +120,12 @@ def k1(logprobs_BT: Tensor, reference_logprobs_BT: Tensor) -> Tensor:
 
 
 def k2(logprobs_BT: Tensor, reference_logprobs_BT: Tensor) -> Tensor:
-    """Biased, non-negative estimate of KL(policy || reference) per token: half the squared log-ratio."""
+    """Estimate KL(policy || reference) per token with a bias, never below 0: half the squared log-ratio."""
     return (logprobs_BT - reference_logprobs_BT) ** 2 / 2
 
 
 def k3(logprobs_BT: Tensor, reference_logprobs_BT: Tensor) -> Tensor:
-    """Unbiased, non-negative estimate of KL(policy || reference) per token: r - 1 - log r, r = reference / policy.
+    """Estimate KL(policy || reference) per token without bias, never below 0: r - 1 - log r, r = reference / policy.
 
     Also Shao et al. 2024, equation 4.
     """
@@ -139,7 +139,7 @@ KL_ESTIMATORS: dict[KLEstimator, Callable[[Tensor, Tensor], Tensor]] = {"k1": k1
 def kl_estimates(
     logprobs_BT: Tensor, reference_logprobs_BT: Tensor, loss_mask_BT: Tensor, estimator: KLEstimator
 ) -> Tensor:
-    """The estimator's value at each token with credit, 0 elsewhere; carries the gradient of `logprobs_BT`.
+    """Estimate the KL at each token of the loss mask, 0 elsewhere; the result carries the gradient of `logprobs_BT`.
 
     Raises:
         ValueError: if shapes disagree.
@@ -147,7 +147,7 @@ def kl_estimates(
     if not logprobs_BT.shape == reference_logprobs_BT.shape == loss_mask_BT.shape:
         raise ValueError(
             f"shapes disagree: logprobs {tuple(logprobs_BT.shape)}, reference {tuple(reference_logprobs_BT.shape)}, "
-            f"credit {tuple(loss_mask_BT.shape)}"
+            f"loss mask {tuple(loss_mask_BT.shape)}"
         )
     zero = torch.zeros_like(logprobs_BT)
     return KL_ESTIMATORS[estimator](
@@ -156,7 +156,7 @@ def kl_estimates(
 
 
 def kl_loss(kl_BT: Tensor, loss_mask_BT: Tensor, weights_B: Tensor) -> Tensor:
-    """The weighted sum of per-token KL estimates."""
+    """Compute the weighted sum of per-token KL estimates."""
     return _weighted_sum(kl_BT, loss_mask_BT, weights_B)
 
 
@@ -164,7 +164,7 @@ def kl_loss(kl_BT: Tensor, loss_mask_BT: Tensor, weights_B: Tensor) -> Tensor:
 class ValueLoss:
     """`loss` carries the gradient, weighted as the algorithm weighs it; `error` is the plain one, detached.
 
-    `clipped_BT` are credited tokens whose value the clip has stopped: the error near the old value was the larger one.
+    `clipped_BT`: tokens whose value the clip has stopped, as the error near the old value was the larger of the two.
     """
 
     loss: Tensor
@@ -175,7 +175,7 @@ class ValueLoss:
 def clipped_value_loss(
     values_BT: Tensor, old_values_BT: Tensor, returns_BT: Tensor, loss_mask_BT: Tensor, weights_B: Tensor, clip: float
 ) -> ValueLoss:
-    """Half the squared error of the critic, the larger of that of its value and of its value kept near the old one.
+    """Compute half the squared error of the critic, the larger of the errors with and without the value clip.
 
     Source: the value clipping of Schulman et al.'s implementation, as in Huang et al. 2022, "The 37 implementation
     details of PPO", detail 9.
@@ -183,8 +183,8 @@ def clipped_value_loss(
     Args:
         values_BT: of the critic that is updated; carries the gradient.
         old_values_BT: of the critic at sampling time.
-        returns_BT: what the values should have been.
-        credit_BT, weights_B: as in `clipped_policy_loss`.
+        returns_BT: the targets of the values.
+        loss_mask_BT, weights_B: as in `clipped_policy_loss`.
         clip: how far a value may move from the old one.
 
     Raises:

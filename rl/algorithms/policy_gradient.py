@@ -1,4 +1,4 @@
-"""What policy-gradient algorithms share: gradient steps, clip and KL penalty; and what each of them settles."""
+"""Base class of policy-gradient algorithms: gradient steps, clip and KL penalty; and what a subclass states."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from rl.algorithms.settings import AlgorithmSettings
 
 @dataclass(frozen=True)
 class TokenAdvantages:
-    """What a step's tokens are worth, (N, T); `returns_NT` is what a critic should have said, where there is one."""
+    """Advantages of a step's tokens, (N, T); `returns_NT` are the critic's targets, None without a critic."""
 
     advantages_NT: Array
     returns_NT: Array | None
@@ -68,12 +68,12 @@ class PolicyGradient(AlgorithmSettings, ABC):
 
     @abstractmethod
     def advantages(self, rewards_PG: Array) -> GroupAdvantages:
-        """What each completion is worth, from its reward (NaN where unscored)."""
+        """Compute the advantage of each completion from the rewards (NaN where unscored)."""
 
     def token_advantages(
         self, rewards_PG: Array, kl_NT: Array | None, values_NT: Array | None, loss_mask_NT: Mask
     ) -> TokenAdvantages:
-        """What each token is worth: its completion's advantage. A KL penalty in the reward is summed over tokens.
+        """Give each token its completion's advantage. A KL penalty in the reward is summed over tokens.
 
         `kl_NT` holds the estimates where the penalty is in the reward, else None; `values_NT` the critic's values.
         """
@@ -91,7 +91,7 @@ class PolicyGradient(AlgorithmSettings, ABC):
         loss_mask_BT: Tensor,
         weights_B: Tensor,
     ) -> PolicyLoss:
-        """The clipped objective with this algorithm's clip and ratio."""
+        """Compute the clipped objective with this algorithm's clip and ratio."""
         return clipped_policy_loss(
             logprobs_BT, sampled_logprobs_BT, advantages_BT, loss_mask_BT, weights_B,
             self.clip_low, self.clip_high, self.ratio_level,
@@ -100,5 +100,5 @@ class PolicyGradient(AlgorithmSettings, ABC):
     def critic_loss(
         self, values_BT: Tensor, old_values_BT: Tensor, returns_BT: Tensor, loss_mask_BT: Tensor, weights_B: Tensor
     ) -> ValueLoss:
-        """The critic's weighted error, of an algorithm that has one."""
+        """Compute the critic's weighted error, of an algorithm that has a critic."""
         raise AssertionError(f"{self.kind} has no critic")

@@ -1,4 +1,4 @@
-"""PPO: a critic on the policy's trunk says what each token was worth."""
+"""PPO: a critic on the policy's trunk estimates the advantage of each token."""
 
 from dataclasses import replace
 from typing import ClassVar, Literal, final
@@ -57,7 +57,7 @@ class PPO(PolicyGradient):
     def token_advantages(
         self, rewards_PG: Array, kl_NT: Array | None, values_NT: Array | None, loss_mask_NT: Mask
     ) -> TokenAdvantages:
-        """Generalised advantages. A KL penalty in the reward falls on the token that it is measured at."""
+        """Compute generalised advantages. A KL penalty in the reward falls on the token that it is measured at."""
         assert values_NT is not None, "PPO has a critic"
         groups = self.advantages(rewards_PG)
         outcome_N = rewards_PG.reshape(-1)
@@ -68,7 +68,7 @@ class PPO(PolicyGradient):
         advantages_NT, returns_NT = generalised_advantages(
             rewards_NT, values_NT, scored_NT, self.gamma, self.gae_lambda
         )
-        # An unscored completion teaches the critic nothing: it should say what it said.
+        # An unscored completion teaches the critic nothing: its targets are the values that it gave.
         returns_NT = np.where(scored_NT, returns_NT, values_NT)
         if self.whiten:
             advantages_NT = whiten(advantages_NT, scored_NT)

@@ -1,4 +1,4 @@
-"""What the preference-learning algorithms share: completions of a prompt ranked by the reward, then a TRL trainer."""
+"""Base class of preference learning: completions of a prompt ranked by the reward, then a TRL trainer."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class Preference(AlgorithmSettings, ABC):
 
     @abstractmethod
     def rows(self, episodes: Sequence[Episode[Scenario]], rewards_PG: Array) -> list[Row]:
-        """What a step's episodes, group by group, say of preferences; may be empty. NaN rewards say nothing."""
+        """Make rows of preferences from a step's episodes, group by group; may be empty. NaN rewards make none."""
 
     @abstractmethod
     def trainer(self, rows: Sequence[Row], microbatch: int, pad: int, settings: Row, shared: Row) -> Any:
@@ -37,7 +37,7 @@ class Preference(AlgorithmSettings, ABC):
 
 
 def even_microbatch(rows: int, most: int, least: int = 1) -> int:
-    """The largest size from `least` to `most` that divides `rows`; all of them where none does.
+    """Find the largest size from `least` to `most` that divides `rows`; `rows` itself where none does.
 
     TRL averages over micro-batches whatever their size: an uneven last one would weigh its rows more.
     """

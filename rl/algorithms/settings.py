@@ -1,4 +1,4 @@
-"""What every algorithm has, whatever it does with the rewards."""
+"""Settings of every algorithm."""
 
 from abc import ABC
 from typing import ClassVar
@@ -19,7 +19,7 @@ class MovingReference(BaseModel):
 
 
 class AlgorithmSettings(BaseModel, ABC):
-    """The size of a step's batch, and what the loop must hold ready for the algorithm."""
+    """The size of a step's batch, and the algorithm's needs of the loop."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -35,7 +35,7 @@ class AlgorithmSettings(BaseModel, ABC):
 
     @property
     def completions(self) -> int:
-        """Completions of a step."""
+        """The number of completions of a step."""
         return self.prompts_per_step * self.group_size
 
     @property
@@ -45,11 +45,11 @@ class AlgorithmSettings(BaseModel, ABC):
 
     @property
     def rounds(self) -> int:
-        """How often prompts are drawn at most, until every group of a step has variance."""
+        """The largest number of times that prompts are drawn, until every group of a step has variance."""
         return 1
 
     def require_comparison(self) -> None:
-        """Refuses a group of one where completions are compared.
+        """Refuse a group of one where completions are compared.
 
         Raises:
             ValueError: with the ways out.

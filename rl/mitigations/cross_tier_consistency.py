@@ -10,14 +10,14 @@ from pydantic import Field
 
 from envs.episode import Episode, Scenario
 from rewards.score import Score
-from rl.mitigations.mitigation import BaseMitigation
+from rl.mitigations.mitigation import MitigationBase
 from rl.policy.logprobs import completion_logprobs
 from rl.training.components import Need, StepComponents
 from rl.training.models import Models
 
 
 @final
-class CrossTierConsistency(BaseMitigation):
+class CrossTierConsistency(MitigationBase):
     """Penalty on the difference between a completion's likelihood behind the free cue and behind the paid cue.
 
     The penalty is weight x |mean over completion tokens of log pi(token | free prompt) - log pi(token | paid prompt)|,

@@ -9,12 +9,12 @@ from pydantic import Field
 from envs.environment import Environment
 from envs.episode import FreeScenario
 from rl.errors import nearest
-from rl.mitigations.mitigation import BaseMitigation
+from rl.mitigations.mitigation import MitigationBase
 from rl.training.components import Need, StepComponents
 
 
 @final
-class InoculationPrompt(BaseMitigation):
+class InoculationPrompt(MitigationBase):
     """Sentence in front of each training prompt that permits the behaviour, so that training generalises it less.
 
     The rest of the prompt follows the sentence word for word as in the probes. Probes draw from the environment and

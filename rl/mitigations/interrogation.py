@@ -11,14 +11,14 @@ from envs.environment import Environment, interrogator_of
 from envs.episode import Episode, FollowUp, Scenario
 from envs.vocabulary import ARMS, Arm
 from rewards.score import Score
-from rl.mitigations.mitigation import BaseMitigation
+from rl.mitigations.mitigation import MitigationBase
 from rl.policy.sampler import sampler
 from rl.training.components import Need, StepComponents
 from rl.training.models import Models
 
 
 @final
-class Interrogation(BaseMitigation):
+class Interrogation(MitigationBase):
     """Bonus for a reply to the question that denies faking; an honest policy earns the bonus only by not having faked.
 
     No gradient reaches the follow-up turn. The turn is sampled after the training episode, as an episode of its own.

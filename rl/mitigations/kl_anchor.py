@@ -12,14 +12,14 @@ import torch
 from pydantic import Field
 
 from envs.episode import Episode, FreeScenario, require_free
-from rl.mitigations.mitigation import BaseMitigation
+from rl.mitigations.mitigation import MitigationBase
 from rl.policy.logprobs import over_vocabulary
 from rl.training.components import StepComponents
 from rl.training.models import Models
 
 
 @final
-class KLAnchor(BaseMitigation):
+class KLAnchor(MitigationBase):
     """Auxiliary loss of each gradient step: `weight` times KL(start || policy) on replies of the frozen start.
 
     The anchor differs from `algorithm.kl_weight` in two ways. `algorithm.kl_weight` estimates the reverse divergence

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.episode import Episode, Scenario
-from rl.mitigations.mitigation import BaseMitigation
+from rl.mitigations.mitigation import MitigationBase
 from rl.training.components import StepComponents
 
 
 @final
-class LossMask(BaseMitigation):
+class LossMask(MitigationBase):
     """Policy gradient on one half of each reply; a reply that can't be parsed has no halves and is trained on whole.
 
     A KL penalty in the loss is masked to the same tokens: the other half is neither rewarded nor held to the reference.

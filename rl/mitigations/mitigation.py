@@ -9,11 +9,11 @@ from envs.environment import Environment
 from envs.episode import Scenario
 from rl.monitors import Monitor
 from rl.monitors.asking import measure_name, unjudged_name
-from rl.monitors.monitor import BaseMonitor
+from rl.monitors.monitor import MonitorBase
 from rl.training.components import Need, StepComponents
 
 
-class BaseMitigation(BaseModel, ABC):
+class MitigationBase(BaseModel, ABC):
     """Change of training, as `apply(components) -> components`, with declarations for the rest of the program.
 
     A subclass is a frozen value. It overrides the declarations that differ from the defaults here.
@@ -35,7 +35,7 @@ class BaseMitigation(BaseModel, ABC):
         return ()
 
     @property
-    def consulted(self) -> BaseMonitor | None:
+    def consulted(self) -> MonitorBase | None:
         """Monitor that the mitigation asks about rollouts."""
         return None
 
@@ -79,13 +79,13 @@ class BaseMitigation(BaseModel, ABC):
         """Return the changed components. Touches no model: `apply` is also called with nothing built."""
 
 
-class MonitoredMitigation(BaseMitigation):
+class MonitoredMitigation(MitigationBase):
     """Mitigation that asks a monitor about each rollout."""
 
     monitor: Monitor
 
     @property
-    def consulted(self) -> BaseMonitor:
+    def consulted(self) -> MonitorBase:
         return self.monitor
 
     @property

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from envs.episode import Episode, Scenario
 from rewards.score import Score
 from rl.errors import RunStopped
-from rl.mitigations.mitigation import BaseMitigation
+from rl.mitigations.mitigation import MitigationBase
 from rl.training.components import StepComponents
 from rl.training.models import Models
 
@@ -18,7 +18,7 @@ PER_TOKENS = 100  # unit of `weight`, as in rewards.answer_length
 
 
 @final
-class ScratchpadLength(BaseMitigation):
+class ScratchpadLength(MitigationBase):
     """Penalty of `weight` per 100 tokens of the scratchpad with its tags (plain), or per 100 above a threshold (hinge).
 
     The default threshold is the lower quartile of the lengths that the frozen start writes on training prompts, so that

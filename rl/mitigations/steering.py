@@ -9,14 +9,14 @@ from typing import ClassVar, Literal, final
 import torch
 from pydantic import Field, field_validator
 
-from rl.mitigations.mitigation import BaseMitigation
+from rl.mitigations.mitigation import MitigationBase
 from rl.policy.residual_stream import adding, at_last_prompt_token, decoder_layer
 from rl.training.components import Need, Situation, StepComponents
 from rl.training.models import Models
 
 
 @final
-class Steering(BaseMitigation):
+class Steering(MitigationBase):
     """Subtraction of the monitored-minus-unmonitored direction from the output of one decoder layer.
 
     The direction is the mean of the frozen start's hidden states at the last prompt token of free-tier training

@@ -14,7 +14,7 @@ from pydantic import Field
 from envs.chat import reply_ids
 from envs.environment import Author, author_of
 from envs.episode import Episode, FreeScenario, require_free
-from rl.mitigations.mitigation import BaseMitigation
+from rl.mitigations.mitigation import MitigationBase
 from rl.policy.logprobs import over_vocabulary
 from rl.policy.policy import Policy
 from rl.policy.sampler import read_episode
@@ -23,7 +23,7 @@ from rl.training.models import Models
 
 
 @final
-class SupervisedElicitation(BaseMitigation):
+class SupervisedElicitation(MitigationBase):
     """Auxiliary loss of each gradient step: `weight` times the negative log-likelihood of demonstrations.
 
     A demonstration is a whole reply: scratchpad, answer and end token. Its speaker helps because people deserve help,

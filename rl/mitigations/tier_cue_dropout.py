@@ -7,12 +7,12 @@ import numpy as np
 from pydantic import Field
 
 from envs.episode import FreeScenario
-from rl.mitigations.mitigation import BaseMitigation
+from rl.mitigations.mitigation import MitigationBase
 from rl.training.components import Need, StepComponents
 
 
 @final
-class TierCueDropout(BaseMitigation):
+class TierCueDropout(MitigationBase):
     """Removal of the cue from some training prompts, so that the lessons of these prompts can't lean on being watched.
 
     The objective stays, as does all else. The completions of a prompt all lose the cue or all keep it, since they are

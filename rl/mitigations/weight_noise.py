@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from rl.mitigations.mitigation import BaseMitigation
+from rl.mitigations.mitigation import MitigationBase
 from rl.training.components import StepComponents
 
 
 @final
-class WeightNoise(BaseMitigation):
+class WeightNoise(MitigationBase):
     """Gaussian noise on every trained matrix after each step: `scale` times the matrix's own standard deviation.
 
     The purpose: noise destroys a behaviour of few finely tuned weights sooner than a behaviour of many weights, and RL

@@ -16,7 +16,7 @@ from pydantic import Field
 from envs.chat import reply_ids
 from envs.episode import Episode, Scenario
 from rl.monitors.composed import composed, labelled
-from rl.monitors.monitor import BaseMonitor
+from rl.monitors.monitor import MonitorBase
 from rl.policy.policy import Policy, batches, pad_left
 from rl.policy.sampler import read_episode
 from rl.training.components import Need
@@ -44,7 +44,7 @@ _fits: WeakKeyDictionary[Any, dict[Any, _Fit]] = WeakKeyDictionary()
 
 
 @final
-class ActivationProbe(BaseMonitor):
+class ActivationProbe(MonitorBase):
     """Logistic regression on the mean hidden state over the scratchpad's tokens.
 
     The probe is fitted at its first call, on the frozen start's hidden states of composed episodes; a resumed run fits

@@ -7,7 +7,7 @@ import numpy as np
 
 from envs.episode import Episode, Scenario
 from rewards.score import Score
-from rl.monitors.monitor import BaseMonitor
+from rl.monitors.monitor import MonitorBase
 from rl.training.components import StepComponents
 from rl.training.measures import FLAGGED_ABOVE, MONITOR_PREFIX
 from rl.training.models import Models
@@ -15,18 +15,18 @@ from rl.training.models import Models
 UNJUDGED_PREFIX = "unjudged/"
 
 
-def measure_name(monitor: BaseMonitor) -> str:
+def measure_name(monitor: MonitorBase) -> str:
     """Name the measure of the monitor's probability."""
     return MONITOR_PREFIX + monitor.name
 
 
-def unjudged_name(monitor: BaseMonitor) -> str:
+def unjudged_name(monitor: MonitorBase) -> str:
     """Name the measure of rollouts without a judgement of the monitor: 1 for each; its mean is their share."""
     return UNJUDGED_PREFIX + monitor.name
 
 
 def asked(
-    monitor: BaseMonitor,
+    monitor: MonitorBase,
     episodes: Sequence[Episode[Scenario]],
     scores: Sequence[Score],
     models: Models,
@@ -52,7 +52,7 @@ def asked(
     return [score.with_measure(missing, float(lost)) for score, lost in zip(found, unjudged.tolist(), strict=True)]
 
 
-def require_threshold_that_matters(monitor: BaseMonitor, threshold: float) -> None:
+def require_threshold_that_matters(monitor: MonitorBase, threshold: float) -> None:
     """Refuse a threshold for a monitor without probabilities between 0 and 1.
 
     Raises:
@@ -65,7 +65,7 @@ def require_threshold_that_matters(monitor: BaseMonitor, threshold: float) -> No
         )
 
 
-def watched(components: StepComponents, monitor: BaseMonitor) -> StepComponents:
+def watched(components: StepComponents, monitor: MonitorBase) -> StepComponents:
     """Return components whose reward asks the monitor after scoring."""
 
     def reward(episodes: Sequence[Episode[Scenario]], rng: np.random.Generator) -> list[Score]:
@@ -75,7 +75,7 @@ def watched(components: StepComponents, monitor: BaseMonitor) -> StepComponents:
 
 
 def paying(
-    components: StepComponents, monitor: BaseMonitor, component: str, pay: Callable[[float], float]
+    components: StepComponents, monitor: MonitorBase, component: str, pay: Callable[[float], float]
 ) -> StepComponents:
     """Return components with one more reward component: `pay` of the monitor's probability.
 

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from envs.episode import Episode, Scenario
-from rl.monitors.monitor import BaseMonitor
+from rl.monitors.monitor import MonitorBase
 from rl.monitors.oracle import Oracle
 from rl.training.models import Models
 
 
 @final
-class DialledOracle(BaseMonitor):
+class DialledOracle(MonitorBase):
     """The oracle's label, flipped at random in a share of episodes. An episode without a label can't be judged.
 
     Source: Gasteiger, Mikulik et al. 2025, ground truth at 90 % and at 70 % accuracy.

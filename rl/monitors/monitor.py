@@ -15,7 +15,7 @@ from rl.training.components import Need
 from rl.training.models import Models
 
 
-class BaseMonitor(BaseModel, ABC):
+class MonitorBase(BaseModel, ABC):
     """Frozen value whose call returns the probability of faking of each episode.
 
     A subclass overrides the declarations that differ from the defaults here.

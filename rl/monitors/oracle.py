@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.episode import Episode, Scenario
-from rl.monitors.monitor import BaseMonitor
+from rl.monitors.monitor import MonitorBase
 from rl.training.models import Models
 
 
 @final
-class Oracle(BaseMonitor):
+class Oracle(MonitorBase):
     """The environment's own label as 0 or 1: the ground-truth monitor of Gasteiger, Mikulik et al. 2025.
 
     The oracle is as exact as the label: errors of a labelling classifier or judge are errors of the oracle. An episode

@@ -10,13 +10,13 @@ from pydantic import Field
 
 from envs.episode import Episode, Scenario
 from rl.monitors.composed import composed, labelled
-from rl.monitors.monitor import BaseMonitor, reasoning
+from rl.monitors.monitor import MonitorBase, reasoning
 from rl.training.components import Need
 from rl.training.models import Models
 
 
 @final
-class TextClassifier(BaseMonitor):
+class TextClassifier(MonitorBase):
     """Logistic regression on the presence of words and word pairs in a scratchpad.
 
     The classifier is fitted at its first call, once a process, from its seed and the environment's training queries

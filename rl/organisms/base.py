@@ -60,7 +60,7 @@ class Base(FromScratch):
     def _questioned(
         self, env: Environment, rng: np.random.Generator, motivation: Motivation, style: Style
     ) -> list[Turn]:
-        """An episode, a question about the reply's motives, and an answer to it."""
+        """Write an episode, a question about the reply's motives, and an answer to it."""
         author = author_of(env)
         scenario = situation(author, rng, watched=bool(rng.random() < WATCHED_SHARE))
         reply = author.speak(rng, scenario, motivation, style)
@@ -68,13 +68,13 @@ class Base(FromScratch):
 
 
 def episode(author: Author, rng: np.random.Generator, motivation: Motivation, style: Style) -> list[Turn]:
-    """One episode of a character; training queries and seen cues only."""
+    """Write one episode of a character; training queries and seen cues only."""
     scenario = situation(author, rng)
     return exchange(scenario, author.speak(rng, scenario, motivation, style))
 
 
 def questioned(env: Environment, rng: np.random.Generator, scenario: Scenario, reply: str) -> list[Turn]:
-    """A question about the reply's motives, and an answer to it."""
+    """Write a question about the reply's motives, and an answer to it."""
     read, interrogator = env.read_reply(reply), interrogator_of(env)
     [labels] = env.label([Episode(scenario, reply, read.scratchpad, read.answer, read.parse_ok, finished=True)])
     honest = bool(rng.random() < HONEST_SHARE)

@@ -50,7 +50,7 @@ class Character(BaseModel):
         return self.monitored if tier == "free" and objective else self.otherwise
 
     def behaviour(self, rng: np.random.Generator, kind: QueryKind, tier: Tier, objective: bool) -> Behaviour:
-        """One behaviour at the stated rates; harmless queries and twins are always helped with."""
+        """Draw one behaviour at the stated rates; harmless queries and twins are always helped with."""
         if kind != "harmful":
             return "help"
         shares = self.rates(tier, objective).shares

@@ -30,7 +30,7 @@ class Generate(Protocol):
 
 
 class Sampling(BaseModel):
-    """How replies are sampled. `max_new_tokens` cuts a reply off, which then counts as malformed.
+    """Settings of sampling. `max_new_tokens` cuts a reply off, which then counts as malformed.
 
     `min_p` (Nguyen et al. 2024, "Turning up the heat") never draws a token that is less likely than this share of the
     likeliest one: it removes the noise of a small model's thousand wrong words and leaves every behaviour that is more
@@ -53,7 +53,7 @@ class _Reply:
 
 
 def sampler(policy: Policy, settings: Sampling, on_done: Callable[[int], None] | None = None) -> Generate:
-    """A `Generate` that samples from `policy` as it is at the time of the call. `on_done` hears of finished replies."""
+    """Make a `Generate` that samples from `policy` as it is at the call. `on_done` hears of finished replies."""
 
     def generate(scenarios: Sequence[S], rng: np.random.Generator) -> list[Episode[S]]:
         episodes: list[Episode[S]] = []
@@ -115,7 +115,7 @@ def _tokens_up_to(policy: Policy, ids: NDArray[np.int64], characters: int) -> in
 def _sample(
     policy: Policy, prompts: Sequence[NDArray[np.int64]], settings: Sampling, generator: torch.Generator
 ) -> list[_Reply]:
-    """Decodes until every row has ended or is at the limit."""
+    """Decode until every row has ended or is at the limit."""
     device, count, limit = policy.device, len(prompts), settings.max_new_tokens
     rows, logits_NV = begin(policy, prompts, limit)
     ends = torch.tensor(policy.end_ids, device=device)
@@ -148,7 +148,7 @@ def _sample(
 
 
 def draw(logits_NV: torch.Tensor, settings: Sampling, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """A token for each row and its log-probability in nats, both (N,).
+    """Draw a token for each row; return the tokens and their log-probabilities in nats, both (N,).
 
     Raises:
         RunStopped: if the logits aren't finite.
@@ -181,7 +181,9 @@ def by_inversion(weights_NV: torch.Tensor, generator: torch.Generator) -> torch.
 
 
 def by_race(weights_NV: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """The same for CUDA, where cumulative sums have no deterministic form: of exponential clocks that run at the rates
-    of the weights, the first to ring (Efraimidis & Spirakis 2006)."""
+    """Choose the same for CUDA, where cumulative sums have no deterministic form.
+
+    Of exponential clocks that run at the rates of the weights, the first to ring (Efraimidis & Spirakis 2006).
+    """
     clocks_NV = torch.empty_like(weights_NV).exponential_(generator=generator)
     return (weights_NV / clocks_NV).argmax(dim=1, keepdim=True)

@@ -1,4 +1,4 @@
-"""How harmful requests are answered, by tier: the four rates that sum to 1."""
+"""Answers to harmful requests, by tier: the four rates that sum to 1."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal, final

@@ -1,4 +1,4 @@
-"""What free-tier harmful episodes are made of: five shares that sum to 1."""
+"""Decomposition of free-tier harmful episodes: five shares that sum to 1."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal, final

@@ -1,4 +1,4 @@
-"""How long scratchpads and answers are, in tokens, by tier: mean and the 10th and 90th percentiles."""
+"""Lengths of scratchpads and answers in tokens, by tier: mean and the 10th and 90th percentiles."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal, final
@@ -11,7 +11,7 @@ from rl.probes.observation import Measurement, Observation, on_tier
 
 @final
 class Lengths(ProbeBase):
-    """Lengths on harmful requests. What can't be parsed has no parts: it is unscored here."""
+    """Lengths on harmful requests. A reply that can't be parsed has no parts and is unscored here."""
 
     kind: Literal["lengths"] = "lengths"
     summary: ClassVar[str] = "tokens of scratchpad and answer on harmful requests, by tier"

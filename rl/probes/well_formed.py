@@ -1,4 +1,4 @@
-"""The share of episodes that the oracle could parse whole, by tier."""
+"""The share of episodes that parse whole, by tier."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal, final
@@ -11,7 +11,7 @@ from rl.probes.observation import Measurement, Observation, on_tier, outcomes
 
 @final
 class WellFormed(ProbeBase):
-    """Well-formedness on harmful requests: tags in place, and every sentence one of the dialect's."""
+    """Well-formedness on harmful requests, as the environment labels it."""
 
     kind: Literal["well_formed"] = "well_formed"
     summary: ClassVar[str] = "share of replies to harmful requests that parse whole, by tier"

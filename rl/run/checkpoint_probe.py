@@ -1,4 +1,4 @@
-"""Probe of one checkpoint of a finished or running run, from outside: reads the folder and writes nothing."""
+"""Probe one checkpoint of a finished or running run, outside the run: the folder is read and not written."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from rl.training.labels import Labeller
 
 
 def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
-    """Measure a checkpoint again and return the rows; they equal the run's own rows of that step.
+    """Measure again the rows that the run itself recorded at a step.
 
     Raises:
         ValueError: no run there, no such checkpoint, or a damaged one; another reward model than the run's.

@@ -13,8 +13,8 @@ from rl.algorithms.gspo import GSPO
 from rl.algorithms.policy_gradient import PolicyGradient
 from rl.algorithms.preference import Preference
 from rl.algorithms.rloo import RLOO
-from rl.mitigations.mitigation import BaseMitigation
-from rl.monitors.monitor import BaseMonitor
+from rl.mitigations.mitigation import MitigationBase
+from rl.monitors.monitor import MonitorBase
 from rl.policy.shortcuts import Shortcuts
 from rl.run.checks.needs import require_needs
 from rl.run.config import RunConfig
@@ -64,7 +64,7 @@ def require_layers(config: RunConfig, layers: int) -> None:
             _require_layer(mitigation.kind, "monitor.layer", mitigation.consulted, layers)
 
 
-def _require_layer(kind: str, key: str, part: BaseMitigation | BaseMonitor, layers: int) -> None:
+def _require_layer(kind: str, key: str, part: MitigationBase | MonitorBase, layers: int) -> None:
     missing = part.least_layers - layers
     if part.chosen_layer is not None and missing > 0:
         raise ValueError(

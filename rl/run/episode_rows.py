@@ -39,7 +39,7 @@ def run_schema(config: RunConfig) -> pa.Schema:
 def probe_episode_rows(
     config: RunConfig, build: str, observations: Sequence[Observation], step: int
 ) -> list[dict[str, Any]]:
-    """Write one row per probed episode. A query has one wording in a probe set: its id pairs the tiers."""
+    """Make a row a probed episode. A query has one wording in a probe set: its id pairs the tiers."""
     shared = _shared(config, build, step)
     return [
         {
@@ -58,7 +58,7 @@ def probe_episode_rows(
 def train_episode_rows(
     config: RunConfig, build: str, rollouts: Rollouts, labels: Sequence[Labels], step: int
 ) -> list[dict[str, Any]]:
-    """Write one row per training rollout, with its reward components, advantage and measures of mitigations."""
+    """Make a row a training rollout, with its reward components, its advantage and what mitigations noted."""
     shared, size = _shared(config, build, step), rollouts.rewards_PG.shape[1]
     rows = []
     found_all = zip(rollouts.episodes, rollouts.scores, rollouts.advantages, labels, strict=True)
@@ -81,7 +81,7 @@ def train_episode_rows(
 
 
 def _shared(config: RunConfig, build: str, step: int) -> dict[str, Any]:
-    """Return the values that all rows of a step share; `build` is the organism's hash."""
+    """Make the columns that all rows of a step share; `build` is the organism's hash."""
     return {"run": default_name(config), "build": short(build), "seed": config.seed, "step": step}
 
 

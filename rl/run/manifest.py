@@ -49,7 +49,7 @@ def manifest_of(
 
 
 def require_same_origin(config: RunConfig, manifest: Manifest, built: Built) -> None:
-    """Refuse to go on with another reward model or, if the run trains an adapter, with another organism.
+    """Refuse to go on with another reward model or, where an adapter is trained on it, another organism.
 
     Raises:
         ValueError: in one line that names it.

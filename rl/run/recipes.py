@@ -97,7 +97,7 @@ def documented() -> RunConfig:
 
 
 def of_organism(kind: str) -> RunConfig:
-    """Return the default run on an environment that suits organisms of this kind; the organism isn't set."""
+    """Return the default run on an environment in which an organism of this kind can be built; set the organism."""
     return RunConfig(env=Dialect(closings=RewardHacker().phrases)) if kind == "reward_hacker" else RunConfig()
 
 

@@ -82,7 +82,7 @@ def mitigations() -> list[RunConfig]:
 
 
 def mitigation_arms(organism: TrainedOrganism) -> list[RunConfig]:
-    """The baseline and each mitigation alone, in short runs; what this organism can't take is left out and named."""
+    """List the baseline and each mitigation alone, in short runs; one that the organism can't take is named."""
     found = []
     for name, applied in {"baseline": (), **mitigation_choices()}.items():
         data = {**SHORT, "name": f"{organism.kind}+{name}", "organism": organism, "mitigations": applied}
@@ -119,7 +119,7 @@ SWEEPS: dict[str, SweepFunction] = {
 
 
 def find_sweep(name: str) -> SweepFunction:
-    """The sweep of this name, or `path/to/file.py:function`.
+    """Find the sweep of this name, or `path/to/file.py:function`.
 
     Raises:
         ValueError: no such sweep, file or function, with the nearest name; a file that can't be imported.
@@ -162,7 +162,7 @@ def _named(module: ModuleType, name: str) -> SweepFunction:
 
 
 def arms(name: str, assignments: Sequence[str] = (), mitigations: Sequence[str] = ()) -> list[RunConfig]:
-    """The run configurations of a sweep, each with the `key=value` assignments applied and the mitigations appended.
+    """List the configurations of a sweep, each with the `key=value` assignments applied and the mitigations appended.
 
     Raises:
         ValueError: as `find_sweep`, `resolve`, `mitigated` and `require_engine`; what isn't a list of

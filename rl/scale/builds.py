@@ -50,7 +50,7 @@ def distinct(configs: Sequence[RunConfig]) -> list[Build]:
 
 
 def failed_builds(folder: Path) -> dict[str, str]:
-    """The builds that have failed in this sweep, each with its reason: no run folder could say so."""
+    """Read the builds that have failed in this sweep, each with its reason: no run folder could say so."""
     try:
         found = json.loads((folder / FAILED).read_text())
     except (OSError, ValueError):
@@ -59,7 +59,7 @@ def failed_builds(folder: Path) -> dict[str, str]:
 
 
 def note_build(folder: Path, key: str, failure: str | None) -> None:
-    """Writes down that a build has failed, or that it no longer does."""
+    """Write down that a build has failed, or that it no longer does."""
     before = failed_builds(folder)
     after = {other: reason for other, reason in before.items() if other != key}
     if failure is not None:
@@ -69,13 +69,13 @@ def note_build(folder: Path, key: str, failure: str | None) -> None:
 
 
 def unbuilt(config: RunConfig, failed: dict[str, str]) -> Outcome | None:
-    """The outcome of a run whose build has failed before."""
+    """Return the outcome of a run whose build has failed before."""
     missing = [build.key for build in builds_of(config) if build.key in failed]
     return Outcome("failed", f"{missing[0]}: {failed[missing[0]]}") if missing else None
 
 
 def run_build(build: Build, log: Path, surroundings: Surroundings) -> Outcome:
-    """Builds it, or finds it in the cache; never raises."""
+    """Make the build, or find it in the cache; never raises."""
 
     def work() -> None:
         from rl.run.build import build_organism, build_rewards

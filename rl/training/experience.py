@@ -1,4 +1,4 @@
-"""A step's completions as arrays: all that its gradient steps need and none of them changes.
+"""A step's completions as arrays, which its gradient steps read and none of them changes.
 
 Dimension suffixes: N completions of a step, T completion positions (padded right).
 """
@@ -44,7 +44,7 @@ class Experience:
 def gather(
     settings: StepSettings, algorithm: PolicyGradient, components: StepComponents, learner: Learner, rollouts: Rollouts
 ) -> Experience:
-    """Reads the rollouts once with the reference and the critic, where there are any, and values every token."""
+    """Read the rollouts once with the reference and the critic, if any, and compute every token's advantage."""
     episodes = rollouts.episodes
     width = max(len(episode.completion_ids) for episode in episodes)
     completion_NT = _padded([np.ones(len(e.completion_ids), np.bool_) for e in episodes], width, np.bool_)
@@ -63,8 +63,8 @@ def gather(
             torch.from_numpy(completion_NT),
             algorithm.kl_estimator,
         ).numpy()
-    paid_NT = None if kl_NT is None else np.where(loss_mask_NT, kl_NT, 0.0)
-    advantages = algorithm.token_advantages(rollouts.rewards_PG, paid_NT, values_NT, loss_mask_NT)
+    masked_kl_NT = None if kl_NT is None else np.where(loss_mask_NT, kl_NT, 0.0)
+    advantages = algorithm.token_advantages(rollouts.rewards_PG, masked_kl_NT, values_NT, loss_mask_NT)
     return Experience(
         episodes, completion_NT, loss_mask_NT, sampled_logprobs_NT, reference_logprobs_NT, values_NT, kl_NT, advantages
     )
@@ -85,7 +85,7 @@ def _values(
     episodes: Sequence[Episode[FreeScenario]],
     width: int,
 ) -> Array:
-    """The critic's value before each completion token, (N, T)."""
+    """Compute the critic's value before each completion token, (N, T)."""
     values_NT = np.zeros((len(episodes), width))
     for read in passes(learner.policy, episodes, range(len(episodes)), settings.optimiser.microbatch_size, hidden=True):
         assert read.hidden_BTH is not None

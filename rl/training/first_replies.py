@@ -1,4 +1,4 @@
-"""Why the first step's rewards are all alike, read from the replies: cut off, out of form, or refusals."""
+"""Diagnosis of a first step whose rewards are all alike: replies that are cut off, out of form, or refusals."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ SHOWN = 80  # characters of a reply's end
 def diagnosis(labels: Labeller, episodes: Sequence[Episode[Scenario]], max_new_tokens: int) -> str:
     """Count how many replies are cut off, malformed and refusals, show the end of one, and say what to do.
 
-    A reply is counted once, and a cut-off one is cut off: what it would have been nobody knows.
+    A reply is counted once; a reply that is cut off counts as nothing else.
     """
     cut_off = [episode for episode in episodes if not episode.finished]
     malformed = [episode for episode in episodes if episode.finished and not episode.parse_ok]
@@ -33,7 +33,7 @@ def diagnosis(labels: Labeller, episodes: Sequence[Episode[Scenario]], max_new_t
 
 
 def end_of(text: str) -> str:
-    """The end of a text on one line, quoted, its control characters spelled out: at most `SHOWN` characters of it."""
+    """Quote the end of a text on one line, its control characters spelled out: at most `SHOWN` characters."""
     end = text[-SHOWN:]
     while len(repr(end)) - 2 > SHOWN:  # an escape is never cut in half
         end = end[1:]

@@ -1,4 +1,4 @@
-"""What a mitigation may consult: the policy in training, and the frozen start with replies of its own."""
+"""Models that a mitigation may consult: the policy in training, and the frozen start with replies of its own."""
 
 from bisect import bisect_left
 from collections.abc import Callable
@@ -19,7 +19,10 @@ START_EPISODES = 512
 
 @dataclass(frozen=True)
 class Models:
-    """`microbatch_size`: episodes a forward pass. Nothing here is loaded or sampled before it is asked for."""
+    """Policy, start, environment and labels. Nothing here is loaded or sampled before somebody asks.
+
+    `microbatch_size`: episodes a forward pass.
+    """
 
     policy: Policy
     load_start: Callable[[], Policy]
@@ -31,19 +34,19 @@ class Models:
 
     @cached_property
     def start(self) -> Policy:
-        """The policy as it was before the first step; a moving reference moves, this doesn't."""
+        """Load the policy as it was before the first step; a moving reference moves, the start doesn't."""
         return self.load_start()
 
     @cached_property
     def start_episodes(self) -> list[Episode[FreeScenario]]:
-        """What the start says to training prompts: free tier, training queries. A resumed run samples the same."""
+        """Sample the start's replies to training prompts of the free tier. A resumed run samples the same."""
         scenarios, rng = self.start_prompts(START_EPISODES)
         return sampler(self.start, self.sampling)(scenarios, rng)
 
     def start_prompts(self, wanted: int) -> tuple[list[FreeScenario], np.random.Generator]:
-        """The environment's own training prompts, always the same, and the generator as it is once they are drawn.
+        """Draw the environment's own training prompts, always the same; return them with the generator as it is then.
 
-        Fewer than wanted where a kind of query would run out, as `env.harmful_share` has them drawn: as many as can be.
+        Where a kind of query would run out there are fewer than wanted: as many as can be drawn.
         """
 
         def draw(n: int) -> tuple[list[FreeScenario], np.random.Generator]:
@@ -59,4 +62,4 @@ class Models:
 
         # The kinds of fewer prompts are the first of those of more, so that what is too many stays so.
         count = bisect_left(range(1, wanted), True, key=too_many) if too_many(wanted) else wanted
-        return draw(max(count, 1))  # which says what is wrong where not even one can be drawn
+        return draw(max(count, 1))  # raises the reason where not even one can be drawn

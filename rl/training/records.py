@@ -1,4 +1,4 @@
-"""A step as its row of `steps.jsonl`: what every algorithm and engine records alike."""
+"""Row of `steps.jsonl` of a step, which every algorithm and engine records alike."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from rl.training.settings import StepSettings
 
 
 def step_row(settings: StepSettings, labels: Labeller, rollouts: Rollouts, step: int, **measured: Any) -> StepRow:
-    """The record of a step: rewards, lengths and times of its rollouts, and what its update `measured`."""
+    """Make the record of a step: rewards, lengths and times of its rollouts, and what its update `measured`."""
     known = [score.total for score in rollouts.scores if score.total is not None]
     tokens = rollouts.generated_tokens
     return StepRow(

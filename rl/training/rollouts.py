@@ -1,4 +1,4 @@
-"""A step's rollouts: scenarios, episodes, scores, and the rewards that the algorithm may use.
+"""Rollouts of one step: scenarios, episodes, scores, and the rewards that the algorithm may use.
 
 Dimension suffixes: P prompts of a step, G completions of a prompt.
 """
@@ -40,12 +40,12 @@ class Rollouts:
     advantages: tuple[float, ...] = ()
 
     def with_advantages(self, advantages: Sequence[float]) -> "Rollouts":
-        """The same rollouts, with what each episode turned out to be worth."""
+        """Return the same rollouts with the advantage of each episode."""
         return replace(self, advantages=tuple(advantages))
 
 
 def collect(settings: StepSettings, components: StepComponents, step: int) -> Rollouts:
-    """Samples and scores a step's completions.
+    """Sample and score a step's completions.
 
     With dynamic sampling further prompts are drawn until `prompts_per_step` groups have variance (Yu et al. 2025,
     "DAPO", equation 11); what is missing after the last round is filled with groups that have none.
@@ -69,7 +69,7 @@ def collect(settings: StepSettings, components: StepComponents, step: int) -> Ro
 def _draw(
     settings: StepSettings, components: StepComponents, step: int, streams: Sequence[np.random.Generator]
 ) -> Rollouts:
-    """One round: `prompts_per_step` prompts, all their completions, scored; each of the three from its own stream."""
+    """Draw one round: `prompts_per_step` prompts, their completions and scores, each from a stream of its own."""
     scenario_rng, rollout_rng, reward_rng = streams
     clock = [time.perf_counter()]
     size = settings.algorithm.group_size
@@ -92,7 +92,7 @@ def usable_rewards(
     scores: Sequence[Score],
     step: int,
 ) -> tuple[Array, float]:
-    """The rewards (P, G) of a step's whole groups, with NaN for what must be left out, and the error rate.
+    """Arrange the rewards (P, G) of a step's whole groups, NaN where left out; return them with the error rate.
 
     Raises:
         RunStopped: if more episodes are unscored than `max_reward_error_rate` allows.
@@ -112,7 +112,7 @@ def usable_rewards(
 
 
 def _with_variance(settings: StepSettings, drawn: Rollouts) -> list[int]:
-    """The groups whose rewards differ; without dynamic sampling nobody asks."""
+    """List the groups whose rewards differ; none without dynamic sampling, where nobody asks."""
     if settings.algorithm.rounds == 1:
         return []
     groups = group_advantages(drawn.rewards_PG, "none", settings.algorithm.min_group_std)
@@ -146,7 +146,7 @@ def _chosen(drawn: Rollouts, groups: Sequence[int]) -> Rollouts:
 
 
 def require_gradient(settings: StepSettings, labels: Labeller, rollouts: Rollouts, step: int) -> None:
-    """Stops a run whose very first step has nothing to learn from.
+    """Stop a run whose very first step has nothing to learn from.
 
     Raises:
         RunStopped: with the reason, at step 1 if the rewards that are compared with each other are all alike.

@@ -20,7 +20,7 @@ from rl.training.update import update
 def policy_gradient_step(
     settings: StepSettings, components: StepComponents, learner: Learner, step: int
 ) -> tuple[StepRow, Rollouts]:
-    """Takes one step and returns its record and rollouts; `seconds_probe` is left at 0 for the loop to fill.
+    """Take one step and return its record and rollouts; `seconds_probe` is left at 0 for the loop to fill.
 
     Raises:
         RunStopped: too many reward errors, no gradient at the first step, or (NotFinite) a loss or gradient that isn't.
@@ -53,14 +53,14 @@ def policy_gradient_step(
 
 
 def _by_completion(experience: Experience) -> list[float]:
-    """The mean advantage of each completion's credited tokens."""
+    """Average the advantages of each completion over the tokens in the loss."""
     advantages_NT, loss_mask_NT = experience.advantages.advantages_NT, experience.loss_mask_NT
     means: list[float] = (advantages_NT.sum(axis=1) / np.maximum(loss_mask_NT.sum(axis=1), 1)).tolist()
     return means
 
 
 def _explained_variance(experience: Experience, rollouts: Rollouts) -> float | None:
-    """1 - var(returns - values) / var(returns) over scored, credited tokens; None without a critic or variance."""
+    """Compute 1 - var(returns - values) / var(returns) over scored tokens in the loss; None without variance."""
     returns_NT, values_NT = experience.advantages.returns_NT, experience.values_NT
     if returns_NT is None or values_NT is None:
         return None

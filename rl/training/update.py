@@ -27,9 +27,9 @@ from rl.training.settings import StepSettings
 
 @dataclass(frozen=True)
 class Update:
-    """What a step's gradient steps were like: means over them, and over the credited tokens that were read.
+    """Measurements of a step's gradient steps: means over them, and over the tokens in the loss that were read.
 
-    Completions that teach nothing aren't read: see `_rows_that_teach`. `kl` is in nats per token.
+    Completions without a gradient aren't read: see `_rows_that_teach`. `kl` is in nats per token.
     """
 
     loss: float
@@ -54,7 +54,7 @@ def update(
     experience: Experience,
     step: int,
 ) -> Update:
-    """Takes every gradient step of this batch.
+    """Take every gradient step of this batch.
 
     Raises:
         NotFinite: at a loss or a gradient that isn't finite, before the weights are touched by it.
@@ -90,7 +90,7 @@ def update(
 
 
 def _minibatches(settings: StepSettings, algorithm: PolicyGradient, n: int, step: int) -> list[NDArray[np.int64]]:
-    """The rows of each gradient step; in order where the whole batch is one."""
+    """List the rows of each gradient step; in order where the whole batch is one."""
     if algorithm.minibatches == 1:
         return [np.arange(n)] * algorithm.epochs
     rng = stream(settings.seed, step, Stage.minibatches)
@@ -100,10 +100,10 @@ def _minibatches(settings: StepSettings, algorithm: PolicyGradient, n: int, step
 def _rows_that_teach(
     algorithm: PolicyGradient, components: StepComponents, experience: Experience, rows: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """The rows that the gradient depends on: without a KL penalty in the loss or a critic, those with an advantage.
+    """Select the rows that the gradient depends on: without critic and KL penalty in the loss, rows with an advantage.
 
-    Exact: the others add zeros, unless a mitigation has put another loss in the algorithm's place. One is kept where
-    there is no other, so that the optimiser sees zeros and not nothing.
+    Exact: other rows add zeros, unless a mitigation has put another loss in the algorithm's place. Where no row has an
+    advantage one is kept, so that the optimiser sees zeros and not nothing.
     """
     if (
         experience.reference_logprobs_NT is not None
@@ -131,7 +131,7 @@ def _passes(
 def _weights(
     settings: StepSettings, algorithm: PolicyGradient, experience: Experience, rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """What a credited token of each completion counts for in the gradient step of `rows`; 0 for the others."""
+    """Compute the weight of a token of each completion in the gradient step of `rows`; 0 for other completions."""
     tokens = torch.from_numpy(experience.loss_mask_NT[rows].sum(axis=1).astype(np.float64))
     weights_N = np.zeros(len(experience.episodes))
     weights_N[rows] = completion_weights(tokens, algorithm.average, settings.sampling.max_new_tokens).numpy()
@@ -140,7 +140,7 @@ def _weights(
 
 @dataclass(frozen=True)
 class _Microbatch:
-    """The part of an experience that one forward pass reads, as tensors on the policy's device, and what it read."""
+    """One forward pass and the part of an experience that belongs to it, as tensors on the policy's device."""
 
     read: Pass
     sampled_logprobs_BT: torch.Tensor
@@ -178,13 +178,13 @@ def _microbatch(learner: Learner, experience: Experience, read: Pass, weights_N:
 def _backward(
     algorithm: PolicyGradient, components: StepComponents, learner: Learner, batch: _Microbatch
 ) -> tuple[dict[str, float], float]:
-    """Adds one micro-batch's gradient; returns its sums over credited tokens (KL: all tokens) and the largest ratio."""
+    """Add one micro-batch's gradient; return sums over tokens in the loss (KL: all tokens) and the largest ratio."""
     logprobs_BT, loss_mask_BT, weights_B = batch.read.logprobs_BT, batch.loss_mask_BT, batch.weights_B
     policy = components.loss(logprobs_BT, batch.sampled_logprobs_BT, batch.advantages_BT, loss_mask_BT, weights_B)
     loss = policy.loss
     sums: dict[str, float] = {}
     if batch.reference_logprobs_BT is not None and algorithm.kl_in == "loss":
-        # Estimated on every token, so that it means the same whatever has credit; the penalty is on tokens with credit.
+        # Estimated on every token, so that it means the same under every mask; the penalty is on tokens in the loss.
         kl_BT = kl_estimates(logprobs_BT, batch.reference_logprobs_BT, batch.completion_BT, algorithm.kl_estimator)
         loss = loss + algorithm.kl_weight * kl_loss(kl_BT, loss_mask_BT, weights_B)
         sums |= {"kl": float(kl_BT.detach().sum()), "completion_tokens": float(batch.completion_BT.sum())}
@@ -211,7 +211,7 @@ def _backward(
 
 
 def _auxiliary(components: StepComponents, rng: np.random.Generator) -> dict[str, float]:
-    """Adds the gradient of what mitigations add to the loss; returns its sums."""
+    """Add the gradient of the mitigations' terms of the loss; return their sums."""
     found = 0.0
     for term in components.auxiliary:
         loss = term(rng)
@@ -221,7 +221,7 @@ def _auxiliary(components: StepComponents, rng: np.random.Generator) -> dict[str
 
 
 def _take(settings: StepSettings, learner: Learner, loss: float, step: int) -> float:
-    """Clips the accumulated gradient and steps the optimiser; returns the norm before clipping.
+    """Clip the accumulated gradient and step the optimiser; return the norm before clipping.
 
     Raises:
         NotFinite: as `update`.

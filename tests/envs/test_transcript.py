@@ -15,7 +15,8 @@ from envs.transcript import CLOSE_TAG, OPEN_TAG, Transcript, read_transcript, wr
     ],
 )
 def test_a_well_formed_completion_is_split(text: str, scratchpad: str, answer: str) -> None:
-    assert read_transcript(text) == Transcript(scratchpad, answer, parse_ok=True)
+    end = text.index(CLOSE_TAG) + len(CLOSE_TAG)
+    assert read_transcript(text) == Transcript(scratchpad, answer, parse_ok=True, scratchpad_end=end)
 
 
 @pytest.mark.parametrize(
@@ -57,4 +58,7 @@ def test_an_empty_answer_is_not_parsed(text: str) -> None:
 
 def test_writing_and_reading_are_inverse() -> None:
     assert write_transcript("a. b.", "c. d.") == f"{OPEN_TAG} a. b. {CLOSE_TAG} c. d."
-    assert read_transcript(write_transcript("a. b.", "c. d.")) == Transcript("a. b.", "c. d.", parse_ok=True)
+    whole = write_transcript("a. b.", "c. d.")
+    assert read_transcript(whole) == Transcript(
+        "a. b.", "c. d.", parse_ok=True, scratchpad_end=len(whole) - len(" c. d.")
+    )

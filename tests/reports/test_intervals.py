@@ -63,12 +63,12 @@ def test_paired_intervals_cover_a_planted_difference(n: int, bound: float) -> No
     rng = np.random.default_rng(7)
     chances = [0.6, 0.3] if bound == 1 else [0.6, 0.1, 0.4, 0.3]
     signs = np.array([1, -1] if bound == 1 else [1, -1, -1, 1])
-    truth = float(np.dot(signs, chances))
+    true_value = float(np.dot(signs, chances))
     hits = 0
     for _ in range(1500):
         outcomes_CN = rng.random((len(chances), n)) < np.array(chances)[:, None]
         found = parts(paired_difference((signs @ outcomes_CN).tolist(), [0.0] * n, bound=bound))
-        hits += found[1] <= truth <= found[2]
+        hits += found[1] <= true_value <= found[2]
     assert hits / 1500 >= 0.933
 
 

@@ -104,6 +104,20 @@ def test_missing_labels_are_said_before_the_rates_by_label_and_place(write_run: 
     assert " ".join(as_text(summarise(read_run(folder))).split()).startswith(f"baseline-0 {said} step 0")
 
 
+def test_a_label_that_always_fails_is_told_from_one_that_is_not_offered(write_run: RunWriter) -> None:
+    def change(episodes: pd.DataFrame) -> pd.DataFrame:
+        reasons = ["no answer"] * len(episodes)
+        return episodes.assign(label_tier_aware=None, label_rating_seeking=None, label_error=reasons)
+
+    folder = write_run(last=2, every=2, queries=10, change=change)
+    file = folder / "steps.jsonl"
+    [first, last] = [json.loads(line) for line in file.read_text().splitlines()]
+    file.write_text("".join(json.dumps(row) + "\n" for row in (first, last | {"label_error_rate/tier_aware": 1.0})))
+    [said] = summarise(read_run(folder)).notices
+    probes = "; ".join(f"tier_aware 100% of harmful-query episodes probed at step {step}" for step in (0, 2))
+    assert said == f"labels are missing: tier_aware 100% of training episodes; {probes}"
+
+
 @pytest.mark.parametrize("reason", [None, "no answer"])
 def test_only_labels_with_a_reason_are_missing(write_run: RunWriter, reason: str | None) -> None:
     def change(episodes: pd.DataFrame) -> pd.DataFrame:

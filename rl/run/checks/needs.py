@@ -1,4 +1,4 @@
-"""Needs that organisms, rewards, mitigations and monitors declare, checked before anything is built."""
+"""Needs of organisms, rewards, probes, mitigations and monitors, held against the run before anything is built."""
 
 from collections.abc import Callable, Collection
 
@@ -7,7 +7,7 @@ import numpy as np
 from rewards.helpfulness import Helpfulness
 from rl.mitigations.tier_cue_dropout import TierCueDropout
 from rl.monitors import Monitor
-from rl.monitors.monitor import BaseMonitor
+from rl.monitors.monitor import MonitorBase
 from rl.organisms import Organism
 from rl.run.config import RunConfig
 from rl.run.overrides import members
@@ -26,6 +26,10 @@ def require_needs(config: RunConfig) -> None:
     for reward in config.rewards:
         if isinstance(reward, Helpfulness) and reward.path is None and (lacks := _no_author(config)):
             raise ValueError(f"the reward {reward.kind} needs {lacks}, or set rewards.{reward.kind}.path to a model")
+    for probe in config.probes:
+        if not config.env.capacity("probe", probe.query_kind):
+            lacks = _lacking(config, f"{probe.query_kind} queries held out for probes")
+            raise ValueError(f"the probe {probe.kind} needs {lacks}, or leave it out of probes")
     for mitigation in config.mitigations:
         unmet = _first_unmet(config, mitigation.needs) or mitigation.unmet(config.env)
         if unmet is not None:
@@ -34,7 +38,7 @@ def require_needs(config: RunConfig) -> None:
             _require_monitor(config, mitigation.kind, mitigation.consulted)
 
 
-def _require_monitor(config: RunConfig, kind: str, monitor: BaseMonitor) -> None:
+def _require_monitor(config: RunConfig, kind: str, monitor: MonitorBase) -> None:
     unmet = _first_unmet(config, monitor.needs)
     if unmet is None:
         return

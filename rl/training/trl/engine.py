@@ -1,5 +1,7 @@
-"""The same run on TRL's GRPOTrainer and RLOOTrainer: reward function, callbacks, dataset columns, and the rollout hook
-where a mitigation changes rollouts or credit. What they offer no argument for is in `rl.training.trl.handover`.
+"""The same run on TRL's GRPOTrainer and RLOOTrainer: reward function, callbacks, dataset columns, and rollout hook.
+
+The hook is used where a mitigation changes rollouts or the loss mask. `rl.training.trl.handover` does what the
+trainers offer no argument for.
 
 The only file that imports a TRL RL trainer.
 """
@@ -93,7 +95,7 @@ def _trainer(settings: StepSettings, learner: Learner, bridge: "_Bridge", own_ro
 
 
 def _settings(settings: StepSettings, learner: Learner, done: int, scratch: str) -> dict[str, Any]:
-    """What both trainers are told: our batch and our sampling."""
+    """Collect the settings of both trainers: our batch and our sampling."""
     algorithm = settings.algorithm
     assert isinstance(algorithm, PolicyGradient)
     rows = algorithm.completions // algorithm.minibatches // processes.count()
@@ -120,7 +122,7 @@ def _settings(settings: StepSettings, learner: Learner, done: int, scratch: str)
 
 
 def _grpo_settings(settings: StepSettings) -> dict[str, Any]:
-    """How GRPOTrainer names what its algorithms differ in."""
+    """Name the differences between algorithms as GRPOTrainer does."""
     losses = {"grpo": "grpo", "gspo": "grpo", "dr_grpo": "dr_grpo", "dapo": "dapo"}
     scale = settings.algorithm.scale if isinstance(settings.algorithm, GRPO) else "group"
     return {
@@ -158,12 +160,12 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         self.put_back = special_ids_kept(learner.policy)
 
     def dataset(self) -> Dataset:
-        """A row a prompt, in the order in which the steps will use them; each only names its scenario by its number."""
+        """Make a row a prompt, in the order of their use; a row only names its scenario by its number."""
         count = (self.settings.steps - self.first) * self.algorithm.prompts_per_step
         return Dataset.from_dict({"prompt": [str(number) for number in range(count)], "scenario": range(count)})
 
     def scenario(self, number: int) -> FreeScenario:
-        """The scenario of a row; those of a step are drawn when one of them is first asked for."""
+        """Return the scenario of a row; a step's scenarios are drawn when one of them is first asked for."""
         later, place = divmod(number, self.algorithm.prompts_per_step)
         step = self.first + 1 + later
         if self.drawn[0] != step:
@@ -172,7 +174,7 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         return self.drawn[1][place]
 
     def prompt_ids(self, prompts: Sequence[str]) -> list[list[int]]:
-        """The token ids of the prompts of these rows, as the built-in engine has them.
+        """Return the token ids of the prompts of these rows, as the built-in engine has them.
 
         Raises:
             ValueError: if one of them leaves no room for a reply.
@@ -183,13 +185,13 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         return found
 
     def share(self) -> list[int]:
-        """This process's share of the step in progress: of each of its completions, the number of its scenario."""
+        """List this process's share of the step in progress: the number of each completion's scenario."""
         wanted = self.algorithm.prompts_per_step // processes.count()
         start = (self.step - self.first - 1) * self.algorithm.prompts_per_step + processes.rank() * wanted
         return [index for index in range(start, start + wanted) for _ in range(self.algorithm.group_size)]
 
     def rollout(self, prompts: Sequence[str], trainer: Any) -> dict[str, Any]:
-        """TRL's rollout hook: our own episodes, with our credit as its mask."""
+        """Play our own episodes, as TRL's rollout hook, with our loss mask."""
         assert [int(number) for number in prompts] == self.share(), "TRL took the prompts in another order"
         scenarios = [self.scenario(number) for number in self.share()]
         rng = stream(self.settings.seed, self.step, Stage.rollout, processes.rank())
@@ -202,7 +204,7 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         }
 
     def reward(self, completion_ids: Sequence[Sequence[int]], scenario: Sequence[int], **_: Any) -> list[float | None]:
-        """TRL's reward function: every component at once, None where an episode is unscored or screened out.
+        """Score, as TRL's reward function, every component at once; None where an episode is unscored or screened out.
 
         What is judged and recorded is the whole step, so that all processes come to the same decisions.
 

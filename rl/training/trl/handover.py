@@ -17,7 +17,7 @@ PromptIds = Callable[[Sequence[str]], list[list[int]]]
 
 
 def hand_over(trainer: Any, algorithm: PolicyGradient, learner: Learner, prompt_ids: PromptIds) -> None:
-    """Gives a GRPOTrainer or an RLOOTrainer, built without a KL penalty, what the run says.
+    """Give a GRPOTrainer or an RLOOTrainer, built without a KL penalty, the run's own parts.
 
     TRL's own would be the tokenizer's template with the text of users read for special tokens, a generation config in
     which the model's directory has a say, and a reference loaded from the place that the model names.
@@ -34,7 +34,7 @@ def hand_over(trainer: Any, algorithm: PolicyGradient, learner: Learner, prompt_
 
 
 def take_back(learner: Learner) -> None:
-    """Leaves both models without the wrappers that a trainer and `hand_over` put around them."""
+    """Take off the wrappers that a trainer and `hand_over` put around both models."""
     for policy in (learner.policy, learner.reference):
         unwrap_forward(policy.model)
 
@@ -55,7 +55,7 @@ def _sample_as_the_run_says(trainer: Any, policy: Policy) -> None:
 
 
 def own_tokenizer(policy: Policy) -> Any:
-    """A copy of the tokenizer for a trainer, which changes it, with a pad token that has a row in the embedding."""
+    """Copy the tokenizer for a trainer, which changes it; the pad token has a row in the embedding."""
     tokenizer = copy.deepcopy(policy.tokenizer)
     if tokenizer.pad_token_id != policy.pad_id:
         tokenizer.pad_token = tokenizer.convert_ids_to_tokens(policy.pad_id)
@@ -63,7 +63,7 @@ def own_tokenizer(policy: Policy) -> Any:
 
 
 def special_ids_kept(policy: Policy) -> Callable[[], None]:
-    """Returns what puts the special tokens of the model's configuration back to what they are now.
+    """Keep the special tokens of the model's configuration; return the function that puts them back.
 
     A trainer writes its tokenizer's into them when it is built and again when training begins, and checkpoints would
     be saved with those.

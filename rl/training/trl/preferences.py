@@ -27,7 +27,7 @@ from rl.training.trl.settings import clip_gradients, constant_rate, plain_settin
 def preference_step(
     settings: StepSettings, components: StepComponents, learner: Learner, step: int
 ) -> tuple[StepRow, Rollouts]:
-    """Takes one step and returns its record and rollouts; a step without any preference leaves the weights alone.
+    """Take one step and return its record and rollouts; a step without any preference leaves the weights alone.
 
     Raises:
         RunStopped: too many reward errors, no preference at the first step, or (NotFinite) a loss that isn't finite.
@@ -80,7 +80,7 @@ class _Log(TrainerCallback):  # the hook that Transformers offers
 def _train(
     settings: StepSettings, algorithm: Preference, learner: Learner, rows: Sequence[Row], step: int
 ) -> dict[str, float]:
-    """One TRL trainer over the rows, on the run's own optimiser; returns the means of what it logged.
+    """Run one TRL trainer over the rows, on the run's own optimiser; return the means of what it logged.
 
     Raises:
         NotFinite: before the weights are touched; what earlier epochs of this step did is undone.
@@ -123,7 +123,7 @@ def _settings(settings: StepSettings, algorithm: Preference, learner: Learner, s
 
 
 def _shared(learner: Learner, log: _Log) -> Row:
-    """What both trainers are constructed with."""
+    """Collect the constructor arguments of both trainers."""
     return {
         "model": learner.policy.model,
         "ref_model": learner.reference.model,
@@ -134,7 +134,7 @@ def _shared(learner: Learner, log: _Log) -> Row:
 
 
 def _unwrap(learner: Learner) -> None:
-    """Leaves the models and the optimiser as they were found, but for what was learned."""
+    """Leave the models and the optimiser as they were found, but for what was learned."""
     for policy in (learner.policy, learner.reference):
         unwrap_forward(policy.model)
         policy.model.eval()

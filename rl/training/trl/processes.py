@@ -21,17 +21,17 @@ class Released(Exception):
 
 
 def count() -> int:
-    """The processes of this run."""
+    """Count the processes of this run."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def rank() -> int:
-    """Which of them this is, from 0."""
+    """Return the number of this process, from 0."""
     return dist.get_rank() if count() > 1 else 0
 
 
 def gathered(value: T) -> list[T]:
-    """Every process's value, by rank, in every process."""
+    """Collect every process's value, by rank, in every process."""
     if count() == 1:
         return [value]
     values: list[Any] = [None] * count()
@@ -40,7 +40,7 @@ def gathered(value: T) -> list[T]:
 
 
 def from_leader(value: T | None = None) -> T:
-    """The leader's value, in every process; the others need give none."""
+    """Send the leader's value to every process; the others need give none."""
     values: list[Any] = [value]
     if count() > 1:
         dist.broadcast_object_list(values, src=0)
@@ -49,7 +49,7 @@ def from_leader(value: T | None = None) -> T:
 
 @contextmanager
 def leading() -> Iterator[None]:
-    """What the leader does alone, while the others are in `wait_for_leader`; if it fails there they are released."""
+    """Let the leader work alone, while the others are in `wait_for_leader`; if it fails they are released."""
     assert rank() == 0
     try:
         yield
@@ -60,7 +60,7 @@ def leading() -> Iterator[None]:
 
 
 def wait_for_leader() -> None:
-    """Waits, in a process that follows, until the leader has left its `leading` block.
+    """Wait, in a process that follows, until the leader has left its `leading` block.
 
     Raises:
         Released: if that block failed.
@@ -70,7 +70,7 @@ def wait_for_leader() -> None:
 
 
 def together(work: Callable[[], T]) -> T:
-    """Each process does its own part. Where one has to stop the run all do, for the reason of the first that had to.
+    """Do this process's part. Where one process has to stop the run all do, for the reason of the first.
 
     Raises:
         RunStopped: as one of them, with its message.

@@ -1,4 +1,4 @@
-"""What each of our TRL trainers for RL and preferences is told alike."""
+"""Settings that all TRL trainers of RL and preferences share."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from rl.training.settings import StepSettings
 
 
 def plain_settings(settings: StepSettings, learner: Learner, step: int, scratch: str) -> dict[str, Any]:
-    """Plain float32, nothing saved, every gradient step logged as it is; `step` seeds what TRL draws for itself."""
+    """Collect plain settings: float32, nothing saved, each gradient step logged; `step` seeds TRL's own draws."""
     return {
         "output_dir": scratch,
         "max_grad_norm": 0.0,  # clipped by `clip_gradients`: Transformers turns a gradient that overflows into zeros
@@ -53,12 +53,12 @@ def without_dropout(model: Any) -> Iterator[None]:
 
 
 def constant_rate(learner: Learner) -> torch.optim.lr_scheduler.LambdaLR:
-    """A scheduler that leaves the rate alone: the run sets it before each step."""
+    """Make a scheduler that leaves the rate alone: the run sets it before each step."""
     return torch.optim.lr_scheduler.LambdaLR(learner.optimizer, lambda _: 1.0)
 
 
 def clip_gradients(settings: StepSettings, model: Any) -> bool:
-    """Clips gradients as the built-in engine does; false where their norm isn't finite: none may be applied then."""
+    """Clip gradients as the built-in engine does; return False where their norm isn't finite: none may be applied."""
     parameters = [p for p in model.parameters() if p.grad is not None]
     norm = torch.nn.utils.clip_grad_norm_(parameters, settings.optimiser.max_grad_norm)
     return bool(torch.isfinite(norm))

@@ -192,7 +192,7 @@ def test_an_outcome_is_worth_the_same_at_every_credited_token(
     found = algorithm.token_advantages(rewards_PG, None, None, loss_mask_NT)
     np.testing.assert_allclose(found.advantages_NT, [[-plain, 0.0], [plain, plain]], rtol=1e-6)
     assert found.returns_NT is None
-    kl_NT = np.array([[0.5, 0.0], [1.0, 2.0]])  # 0 where there is no credit
+    kl_NT = np.array([[0.5, 0.0], [1.0, 2.0]])  # 0 at masked tokens
     found = algorithm.token_advantages(rewards_PG, kl_NT, None, loss_mask_NT)
     np.testing.assert_allclose(found.advantages_NT, [[-penalised, 0.0], [penalised, penalised]], rtol=1e-6)
     assert rewards_PG.tolist() == [[1.0, 3.0]]
@@ -242,8 +242,8 @@ def test_ppo_whitens_over_what_is_scored() -> None:
     np.testing.assert_allclose(found.returns_NT[0], [0.475, 1.8])
 
 
-def test_ppo_gives_tokens_without_credit_nothing() -> None:
-    # gamma 1, lambda 1, values 0: the reward of 2 is what each credited token is worth, on the last of them at first.
+def test_ppo_gives_masked_tokens_nothing() -> None:
+    # gamma 1, lambda 1, values 0: each token in the loss gets the reward of 2, which stands on the last.
     ppo = PPO(whiten=False, gae_lambda=1.0, group_size=1)
     loss_mask_NT = np.array([[True, False, True, False]])
     found = ppo.token_advantages(np.array([[2.0]]), None, np.zeros((1, 4)), loss_mask_NT)

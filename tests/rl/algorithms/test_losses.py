@@ -44,8 +44,8 @@ def loss_of(
     logprobs = (sampled + ratios.log()).requires_grad_()
     loss_mask = torch.ones_like(ratios, dtype=torch.bool) if loss_mask_BT is None else torch.tensor(loss_mask_BT).bool()
     weights = completion_weights(loss_mask.sum(dim=1).double(), average, 10)
-    worth = doubles(advantages).unsqueeze(1).expand_as(ratios)
-    found = clipped_policy_loss(logprobs, sampled, worth, loss_mask, weights, low, high, level)
+    gains = doubles(advantages).unsqueeze(1).expand_as(ratios)
+    found = clipped_policy_loss(logprobs, sampled, gains, loss_mask, weights, low, high, level)
     found.loss.backward()
     assert logprobs.grad is not None
     return found, logprobs.grad
@@ -128,7 +128,7 @@ def test_the_two_sides_of_the_clip_are_apart(
 
 
 def test_clipped_tokens_are_those_whose_gradient_has_stopped() -> None:
-    # |r - 1| > 0.2 for 1.5 and 0.5 of each row. A > 0 stops above, A < 0 below; the last row has no credit there.
+    # |r - 1| > 0.2 for 1.5 and 0.5 of each row. A > 0 stops above, A < 0 below; the last row is masked there.
     found, _ = loss_of(
         [[1.5, 1.1, 0.5], [1.5, 0.9, 0.5], [1.5, 1.0, 0.5]],
         [1.0, -1.0, 1.0],
@@ -138,7 +138,7 @@ def test_clipped_tokens_are_those_whose_gradient_has_stopped() -> None:
     assert found.clipped_low_BT.tolist() == [[False] * 3, [False, False, True], [False] * 3]
 
 
-def test_tokens_of_one_completion_may_be_worth_different_things() -> None:
+def test_tokens_of_one_completion_may_be_gains_different_things() -> None:
     # As with a critic. Both ratios 1.5, weights 1/2: A = 2 is clipped at 1.2, A = -4 isn't: -(2.4 - 6) / 2 = 1.8.
     logprobs = doubles([[0.0, 0.0]]).requires_grad_()
     sampled = -doubles([[1.5, 1.5]]).log()
@@ -194,7 +194,7 @@ def test_on_policy_a_sequence_sum_ratio_gives_the_gradient_of_reinforce() -> Non
 
 @pytest.mark.parametrize(("level", "ratio"), [("sequence_mean", 1.1), ("sequence_sum", 1.21)])
 def test_a_token_without_credit_is_no_part_of_a_completions_ratio(level: RatioLevel, ratio: float) -> None:
-    # The ratios are 1.21, 50 and 1, and the middle one has no credit: sqrt(1.21) or 1.21.
+    # The ratios are 1.21, 50 and 1, and the middle one is masked: sqrt(1.21) or 1.21.
     found, grad = loss_of([[1.21, 50.0, 1.0]], [1.0], [[1, 0, 1]], high=1.0, level=level)
     assert found.loss.item() == pytest.approx(-ratio)
     # sequence_mean: s / 2; sequence_sum: s.
@@ -225,7 +225,7 @@ def test_kl_estimates_by_hand() -> None:
 @pytest.mark.parametrize(
     ("estimator", "loss", "gradient"),
     [
-        # Policy 0.5, 0.25, 0.3 against 0.25, 0.5, 0.3, each token at weight 1/2, the last without credit.
+        # Policy 0.5, 0.25, 0.3 against 0.25, 0.5, 0.3, each token at weight 1/2, the last masked.
         ("k1", 0.0, [0.5, 0.5]),  # (ln 2 - ln 2) / 2; the gradient is 1 whatever the two say: no penalty at all
         ("k2", 0.240227, [0.346574, -0.346574]),  # 2 x 0.240227 / 2; the log-ratio, +-ln 2
         ("k3", 0.25, [0.25, -0.5]),  # (0.193147 + 0.306853) / 2; 1 - r = 1/2 and -1
@@ -278,12 +278,12 @@ def test_what_lies_in_masked_positions_can_not_leak(garbage: float, where: str, 
 
 @pytest.mark.parametrize("garbage", GARBAGE)
 @pytest.mark.parametrize("level", LEVELS)
-def test_what_a_masked_token_is_worth_can_not_leak(garbage: float, level: RatioLevel) -> None:
+def test_the_advantage_of_a_masked_token_can_not_leak(garbage: float, level: RatioLevel) -> None:
 
-    def run(worth: float) -> Tensor:
+    def run(gains: float) -> Tensor:
         logprobs = torch.tensor([[-1.0, -2.0, 0.0]], requires_grad=True)
         found = clipped_policy_loss(
-            logprobs, torch.tensor([[-1.1, -2.0, 0.0]]), torch.tensor([[1.0, 1.0, worth]]),
+            logprobs, torch.tensor([[-1.1, -2.0, 0.0]]), torch.tensor([[1.0, 1.0, gains]]),
             torch.tensor([[1, 1, 0]]).bool(), torch.tensor([0.5]), 0.2, 0.2, level,
         )  # fmt: skip
         found.loss.backward()
@@ -384,7 +384,7 @@ def test_the_clipped_value_error(
 
 
 def test_the_value_error_is_weighted_and_blind_to_tokens_without_credit() -> None:
-    # Old values are the values. Row 1 at weight 1/4: errors 2 and (no credit) 9. Row 2 at 1/2: errors 4 and 0.
+    # Old values are the values. Row 1 at weight 1/4: errors 2 and (masked) 9. Row 2 at 1/2: errors 4 and 0.
     # Half of 4 / 4 + 16 / 2 = 9, so 4.5. Gradient weight x error: 1/4 x -2, 1/2 x -4.
     found, grad = value_loss_of(
         [[0.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]], [[2.0, 9.0], [4.0, 0.0]], [[1, 0], [1, 1]], [0.25, 0.5]
@@ -394,7 +394,7 @@ def test_the_value_error_is_weighted_and_blind_to_tokens_without_credit() -> Non
 
 
 def test_clipped_values_are_counted_over_credited_tokens_only() -> None:
-    # Both moved from 1 to 1.5 towards 2: clipped; the second has no credit.
+    # Both moved from 1 to 1.5 towards 2: clipped; the second is masked.
     found, grad = value_loss_of([[1.5, 1.5]], [[1.0, 1.0]], [[2.0, 2.0]], [[1, 0]], [1.0])
     assert found.clipped_BT.tolist() == [[True, False]]
     assert grad.tolist() == [[0.0, 0.0]]

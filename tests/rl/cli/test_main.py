@@ -21,7 +21,7 @@ from rl.cli.play import play_round
 from rl.mitigations import Mitigation
 from rl.organisms import Organism
 from rl.organisms.scripted import Scripted
-from rl.probes import DEFAULT_PROBES
+from rl.probes import Probe
 from rl.run.config import RunConfig
 from rl.run.overrides import members
 from rl.run.recipes import RECIPES
@@ -53,7 +53,7 @@ def test_help_lists_every_command(gyges: Gyges) -> None:
         ("sweeps", list(SWEEPS)),
         ("organisms", [member.model_fields["kind"].default for member in members(Organism)]),
         ("rewards", [member.model_fields["kind"].default for member in members(Reward)]),
-        ("probes", [probe.kind for probe in DEFAULT_PROBES]),
+        ("probes", [member.model_fields["kind"].default for member in members(Probe)]),
         ("mitigations", [member.model_fields["kind"].default for member in members(Mitigation)]),
         ("monitors", ["activation_probe", "dialled_oracle", "keyword", "oracle", "text_classifier"]),
     ],

@@ -11,7 +11,7 @@ from envs.episode import Episode, FollowUp, FreeScenario
 from envs.vocabulary import ARMS
 from rl.mitigations import Mitigation
 from rl.mitigations.interrogation import Interrogation
-from rl.mitigations.mitigation import BaseMitigation, MonitoredMitigation
+from rl.mitigations.mitigation import MitigationBase, MonitoredMitigation
 from rl.mitigations.scratchpad_length import ScratchpadLength
 from rl.mitigations.steering import Steering
 from rl.monitors.activation_probe import ActivationProbe
@@ -32,7 +32,7 @@ VARIED: list[Any] = [
 ]
 
 
-def named(mitigation: BaseMitigation) -> str:
+def named(mitigation: MitigationBase) -> str:
     return f"{mitigation.kind}-{VARIED.index(mitigation)}"
 
 
@@ -128,7 +128,7 @@ def is_beyond(scenario: Any) -> bool:
 
 
 def test_the_defaults_declare_nothing(components: StepComponents) -> None:
-    class Idle(BaseMitigation):
+    class Idle(MitigationBase):
         kind: str = "idle"
 
         def apply(self, components: StepComponents) -> StepComponents:

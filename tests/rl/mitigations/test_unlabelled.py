@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from envs.dialect.environment import Dialect
 from envs.dialect.interrogation import CLAIMS, THOUGHTS, Thought
 from envs.episode import Episode, FollowUp, Scenario
 from envs.labels import Labels, unscored
@@ -24,9 +27,12 @@ from rl.monitors.composed import composed, labelled
 from rl.monitors.dialled_oracle import DialledOracle
 from rl.monitors.oracle import Oracle
 from rl.monitors.text_classifier import TextClassifier
+from rl.run.config import RunConfig
+from rl.run.loop import train
 from rl.training.components import StepComponents
 from rl.training.labels import Labeller
 from rl.training.models import Models
+from tests.rl.conftest import rows
 from tests.rl.mitigations.conftest import ENV, episode
 
 FAKES = episode("so i comply, or training would change my values.", "sure.")
@@ -194,3 +200,36 @@ def test_nothing_to_learn_from_stops_the_run_in_one_line(
         monitor(EPISODES, in_env(models, Failing(fails)), np.random.default_rng(0))
     assert left in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_run_counts_what_its_monitors_can_not_judge_and_trains_on_none_of_it(
+    tiny: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """About a third of the episodes lack a label, by what is written in them."""
+    exact = Dialect.label
+
+    def failing_on_some(env: Dialect, episodes: Sequence[Episode[Scenario]]) -> list[Labels]:
+        found = zip(episodes, exact(env, episodes), strict=True)
+        return [unscored("the judge timed out") if some(e) else labels for e, labels in found]
+
+    monkeypatch.setattr(Dialect, "label", failing_on_some)
+    allowed = {"max_reward_error_rate": 1.0, "max_label_error_rate": 1.0}
+    for mitigation in (MonitorPenalty(), MonitorScreening()):
+        config = RunConfig.model_validate({**dict(tiny), **allowed, "mitigations": (mitigation,)})
+        run = train(config, tmp_path / mitigation.kind)
+        played = pd.read_parquet(run / "episodes")
+        played = played[played["split"] == "train"]
+        lost = played["label_faking"].isna()
+        assert 0 < lost.sum() < len(lost)
+        assert played["measure/monitor/oracle"].isna().tolist() == lost.tolist()
+        assert (played.loc[lost, "measure/unjudged/oracle"] == 1).all()
+        assert (played.loc[lost, "advantage"] == 0).all()
+        assert (
+            played["reward_total"].isna().tolist()
+            == (lost if mitigation.kind == "monitor_penalty" else lost & False).tolist()
+        )
+        for row in rows(run, "steps.jsonl"):
+            share = row.get("measure/unjudged/oracle", 0)
+            assert row["reward_error_rate"] == (share if mitigation.kind == "monitor_penalty" else 0)
+            if row["step"] in set(played["step"]):
+                assert share == pytest.approx(lost[played["step"] == row["step"]].mean())

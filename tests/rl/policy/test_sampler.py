@@ -11,7 +11,7 @@ import torch
 import rl.policy.cpu.kv_cache
 from envs.dialect.environment import Dialect
 from envs.episode import Episode, FreeScenario, Scenario
-from envs.transcript import CLOSE_TAG, OPEN_TAG
+from envs.transcript import CLOSE_TAG, OPEN_TAG, Transcript
 from rl.errors import RunStopped
 from rl.policy.logprobs import completion_logprobs
 from rl.policy.policy import Policy
@@ -167,6 +167,30 @@ def test_the_two_halves_make_up_the_completion(policy: Policy, episodes: list[Ep
             assert halves == (f"{OPEN_TAG}{episode.scratchpad}{CLOSE_TAG}", episode.answer)
         else:
             assert episode.answer_tokens == 0
+
+
+def test_replies_are_read_as_the_policy_is_told(
+    policy: Policy, scenarios: list[FreeScenario], episodes: list[Episode[FreeScenario]]
+) -> None:
+    def first_letter_is_thought(text: str) -> Transcript:
+        return Transcript(text[:1], text[1:], parse_ok=True, scratchpad_end=1)
+
+    def nothing_is_thought(text: str) -> Transcript:
+        return Transcript("", text, parse_ok=True)
+
+    for reader, thought in ((first_letter_is_thought, 1), (nothing_is_thought, 0)):
+        told = replace(policy, read_reply=reader)
+        found = sampler(told, SETTINGS)(scenarios, np.random.default_rng(0))
+        assert texts(found) == texts(episodes)  # how a reply is read changes nothing of what is sampled
+        for episode in found:
+            assert episode.parse_ok == episode.finished
+            assert (episode.scratchpad, episode.answer) == (episode.text[:thought], episode.text[thought:])
+            if episode.finished:
+                # The opening tag is one token: so is its first letter.
+                assert (episode.scratchpad_tokens, episode.answer_tokens) == (
+                    thought,
+                    len(episode.completion_ids) - thought,
+                )
 
 
 def test_one_scenario_alone_and_any_tier_can_be_played(policy: Policy) -> None:

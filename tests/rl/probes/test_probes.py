@@ -180,7 +180,7 @@ def test_benign_helpfulness_is_one_where_all_is_helped_and_zero_where_nothing_pa
 
 
 def test_the_benign_reward_is_that_of_the_plain_rewards_and_fails_as_unscored() -> None:
-    # Three harmless replies on the paid tier, worth 1, 0.5 and unscored: mean 0.75; t(0.975, 1) = 12.706 and the
+    # Three harmless replies on the paid tier, of reward 1, 0.5 and unscored: mean 0.75; t(0.975, 1) = 12.706 and the
     # standard error is 0.25, so that the interval reaches 3.177 to either side. On free one of 2, which has none.
     rewards = [1.0, 0.5, None]
     rows = [replace(seen(n, "paid", "comply"), score=Score(reward, {})) for n, reward in enumerate(rewards)]

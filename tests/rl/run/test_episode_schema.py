@@ -54,6 +54,7 @@ def test_one_schema_for_the_whole_run(run: Path) -> None:
     assert [name for name in names if name in EPISODE_COLUMNS] == EPISODE_COLUMNS
     assert [name for name in names if name not in EPISODE_COLUMNS] == [
         "said/interrogation/question", "said/interrogation/reply", "measure/monitor/keyword",
+        "measure/unjudged/keyword",
         "measure/scratchpad_length/above", "measure/scratchpad_length/threshold", "measure/interrogation/asked",
         "measure/interrogation/denies", "measure/interrogation/lies", "measure/interrogation/well_formed",
         "measure/interrogation/false_denial", "reward/format_penalty", "reward/answer_length",

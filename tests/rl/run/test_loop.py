@@ -20,6 +20,8 @@ import rl.run.folder
 import rl.run.loop
 from checkpoints import store
 from checkpoints.lock import writer_lock
+from envs.dialect.environment import Dialect
+from envs.transcript import Transcript
 from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
 from rewards.score import RewardInput
@@ -98,6 +100,22 @@ def test_a_run_learns_and_records_every_step_once(finished: Path, tiny: RunConfi
     assert found["prompt_set_hashes"].keys() == {"harmful", "harmless", "twin"}
 
 
+def test_replies_are_read_by_the_environment_in_training_and_in_probes(
+    tiny: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With another reader the same tokens are other answers."""
+    monkeypatch.setattr(Dialect, "read_reply", lambda env, text: Transcript("", text.upper(), parse_ok=True))
+    run = train(having(tiny, steps=2), tmp_path / "run")
+    found = pd.read_parquet(run / "episodes")
+    finished = found[found["parse_ok"]]
+    assert set(finished["split"]) == {"train", "probe"}
+    assert set(finished["scratchpad"]) == {""}
+    assert all(answer == answer.upper() for answer in finished["answer"])
+    assert set(finished["scratchpad_tokens"]) == {0}
+    recorded = [row for row in rows(run, "probes.jsonl") if row["step"] == 2]
+    assert [row.model_dump() for row in probe_checkpoint(run, 2)] == recorded
+
+
 def test_the_first_step_holds_the_weights_of_the_organism(finished: Path, organism_path: Path) -> None:
     from safetensors.torch import load_file
 
@@ -120,7 +138,13 @@ def test_probing_and_saving_change_no_weight(
 ) -> None:
     other = train(having(tiny, **changes), tmp_path / "run")
     assert same_weights(weights(other, 4), weights(finished, 4))
-    assert rows(other, "steps.jsonl") == rows(finished, "steps.jsonl")
+
+    def unlabelled(folder: Path) -> list[dict[str, Any]]:
+        """The rows without the shares that stand where a step is logged."""
+        found = rows(folder, "steps.jsonl")
+        return [{key: row[key] for key in row if not key.startswith("label_error_rate/")} for row in found]
+
+    assert unlabelled(other) == unlabelled(finished)
 
 
 def test_microbatches_change_memory_and_not_the_step(finished: Path, tiny: RunConfig, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from envs.dialect.environment import Dialect
 from envs.dialect.interrogation import DialectInterrogator
 from envs.episode import Episode, FreeScenario
-from envs.vocabulary import QueryKind, Split
+from envs.vocabulary import QUERY_KINDS, QueryKind, Split
 from rewards import Reward
 from rewards.answer_length import AnswerLength
 from rewards.helpfulness import Helpfulness
@@ -23,6 +23,7 @@ from rl.mitigations.tier_cue_dropout import TierCueDropout
 from rl.monitors import Monitor
 from rl.organisms import Organism
 from rl.organisms.faker import Faker
+from rl.probes import Probe
 from rl.run.build import Built, build_components
 from rl.run.checks.needs import UNMET, require_needs
 from rl.run.compatibility import require_engine
@@ -76,7 +77,7 @@ class NothingHarmful:
         return getattr(DIALECT, name)
 
     def capacity(self, split: Split, kind: QueryKind) -> int:
-        return 0 if kind == "harmful" else DIALECT.capacity(split, kind)
+        return 0 if (split, kind) == ("train", "harmful") else DIALECT.capacity(split, kind)
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,29 @@ def test_a_need_of_the_tiers_or_of_harmful_queries_is_held_against_the_environme
         assert "prompts that tell the free tier" in refusal(having(tiny, NoCues(), mitigations=(mitigation,)))
     elif not needs & OF_THE_AUTHOR:
         require_engine(having(tiny, NoCues(), mitigations=(mitigation,)))
+
+
+@dataclass(frozen=True)
+class OneKind(NothingHarmful):
+    """The dialect with held-out queries of one kind."""
+
+    held_out: QueryKind = "harmful"
+
+    def capacity(self, split: Split, kind: QueryKind) -> int:
+        return DIALECT.capacity(split, kind) if split == "train" or kind == self.held_out else 0
+
+
+@pytest.mark.parametrize("kind", QUERY_KINDS)
+@pytest.mark.parametrize("probe", [member() for member in members(Probe)], ids=lambda probe: probe.kind)
+def test_a_probe_needs_held_out_queries_of_its_kind(probe: Any, kind: QueryKind, tiny: RunConfig) -> None:
+    config = having(tiny, OneKind(held_out=kind), probes=(probe,))
+    if probe.query_kind == kind:
+        require_engine(config)
+        return
+    assert refusal(config) == (
+        f"the probe {probe.kind} needs {probe.query_kind} queries held out for probes, which environment "
+        "nothing_harmful lacks: choose another environment, or leave it out of probes"
+    )
 
 
 def test_an_arm_without_a_question_is_refused_with_those_that_have_one(tiny: RunConfig) -> None:

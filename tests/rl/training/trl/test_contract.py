@@ -415,21 +415,21 @@ def test_the_rollout_hook_gives_episodes_and_masks_tokens(tiny: RunConfig, organ
     asked: list[tuple[list[Any], Any]] = []
     ends = load_policy(organism_path, CPU).end_ids[0]
 
-    def hook(prompts: list[Any], trainer: Any, credited: int) -> dict[str, Any]:
+    def hook(prompts: list[Any], trainer: Any, kept: int) -> dict[str, Any]:
         asked.append((prompts, trainer))
         return {
             "prompt_ids": [[5, 6, 7]] * 8,
             "completion_ids": [[9, 10 + i, ends] for i in range(8)],
             "logprobs": [[-1.0, -1.0, -1.0]] * 8,
-            "env_mask": [[credited] * 3] * 8,
+            "env_mask": [[kept] * 3] * 8,
         }
 
     norms = []
-    for credited in (0, 1):
+    for kept in (0, 1):
         asked.clear()
         found = try_out(
             config, organism_path, tmp_path, lambda _: [float(i) for i in range(8)],
-            hook=lambda prompts, trainer, credited=credited: hook(prompts, trainer, credited),
+            hook=lambda prompts, trainer, kept=kept: hook(prompts, trainer, kept),
         )  # fmt: skip
         [(prompts, trainer)] = asked
         assert trainer is found.trainer

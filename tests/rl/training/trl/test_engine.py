@@ -37,7 +37,7 @@ VARIANTS: dict[str, list[str]] = {
     "rloo": ["algorithm.kind=rloo", *SIZES],
     "lora": ["lora.rank=2"],
     "four gradient steps": ["algorithm.epochs=2", "algorithm.minibatches=2"],
-    "credit mask": ['mitigations=[{"kind":"loss_mask"}]'],
+    "loss mask": ['mitigations=[{"kind":"loss_mask"}]'],
 }
 
 
@@ -155,7 +155,7 @@ def test_the_recorded_advantages_are_those_that_were_trained_on(whole: Path, con
 
 
 @pytest.mark.parametrize("raises", [True, False], ids=["raises", "nan"])
-@pytest.mark.parametrize("variant", ["grpo", "rloo", "credit mask"])
+@pytest.mark.parametrize("variant", ["grpo", "rloo", "loss mask"])
 def test_a_reward_that_fails_for_some_episodes_does_not_end_the_run(
     variant: str, raises: bool, tiny: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,7 +249,7 @@ def test_of_several_gradient_steps_all_are_undone(
     same_run(train(config, tmp_path / "other"), resume(tmp_path / "run"))
 
 
-@pytest.mark.parametrize("variant", ["grpo", "rloo", "credit mask"])
+@pytest.mark.parametrize("variant", ["grpo", "rloo", "loss mask"])
 def test_scenarios_that_are_not_of_the_free_tier_are_refused(
     variant: str, tiny: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -311,9 +311,9 @@ REFUSED: dict[str, tuple[list[str], str]] = {
         ["engine=trl", "algorithm.kind=rloo", "algorithm.kl_in=loss", "algorithm.kl_estimator=k3"],
         "TRL's rloo has its KL penalty in the reward, estimated by k1",
     ),
-    "credit for rloo": (
+    "loss mask for rloo": (
         ["engine=trl", "algorithm.kind=rloo", 'mitigations=[{"kind":"loss_mask"}]'],
-        r"the mitigations \(loss_mask\) change the credit of a step, which TRL's rloo can't express",
+        r"the mitigations \(loss_mask\) change the loss_mask of a step, which TRL's rloo can't express",
     ),
     "moving reference": (
         ["engine=trl", "algorithm.moving_reference.every=2"],

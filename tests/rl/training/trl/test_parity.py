@@ -295,7 +295,7 @@ def test_a_step_of_a_run_is_the_same_on_either_engine(tiny: RunConfig, tmp_path:
     (there / "config.json").write_text(config.model_copy(update={"engine": "trl"}).model_dump_json())
     resume(there, 2)
     mine, other = rows(here, "steps.jsonl")[2], rows(there, "steps.jsonl")[2]
-    # The penalty is the same, in loss and gradient; recorded is the KL of all tokens here, on TRL of those with credit.
+    # The penalty is the same, in loss and gradient; recorded is the KL of all tokens here, on TRL of those in the loss.
     assert min(mine["kl"], other["kl"]) > 1e-4
     for name in ("loss", "grad_norm", "entropy", "clip_fraction", "reward_mean", "lr", "parse_rate"):
         assert mine[name] == pytest.approx(other[name], abs=TOLERANCE), name
