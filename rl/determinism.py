@@ -1,6 +1,6 @@
 """Deterministic kernels: the same configuration on the same machine gives the same weights, at any number of threads.
 
-Without them several threads add up the gradient of indexed tensors in the order in which they arrive.
+Without deterministic kernels, threads add up the gradients of indexed tensors in the order of arrival.
 Source: PyTorch's note on reproducibility, https://docs.pytorch.org/docs/stable/notes/randomness.html.
 """
 
@@ -16,9 +16,9 @@ import torch
 
 from rl.progress import notice
 
-# Builds take these many threads whatever the run has: another number gives other weights in the last bits.
+# Builds ignore the run's number of threads: another number changes the last bits of the weights.
 BUILD_THREADS = 2
-# What torch says of an operation that isn't deterministic: of most, of attention, and of products by cuBLAS.
+# Torch's warnings about operations without a deterministic form: most operations, attention, cuBLAS products.
 _SAID = re.compile(
     r"(?P<operation>[\w.:<>]+) does not have a deterministic implementation"
     r"|(?P<attention>[\w ]+? attention) defaults to a non-deterministic algorithm"
@@ -27,18 +27,18 @@ _SAID = re.compile(
 
 
 def settle(threads: int, deterministic: bool = True) -> None:
-    """Set the threads of this process, and torch's choice of kernels.
+    """Set the number of threads of this process and torch's choice of kernels.
 
-    An operation without a deterministic form only warns: `watching` names it.
+    Operations without a deterministic form warn and don't raise; `watching` collects their names.
     """
     if deterministic:
-        # cuBLAS reads it when CUDA starts; without it, its products differ between streams.
+        # cuBLAS reads the variable when CUDA starts; without the variable, cuBLAS products differ between streams.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(deterministic, warn_only=True)
     _fill_uninitialised_memory(False)  # nothing here reads what it hasn't written
     torch.backends.cudnn.benchmark = False
     if torch.cuda.is_available():
-        # Their backward passes are deterministic only where an operation that isn't raises, in place of warning.
+        # Fused attention has a deterministic backward pass only if other operations raise, and here they warn.
         for fused in (torch.backends.cuda.enable_flash_sdp, torch.backends.cuda.enable_mem_efficient_sdp):
             fused(not deterministic)
     torch.set_num_threads(threads)
@@ -54,7 +54,10 @@ def _fill_uninitialised_memory(fill: bool) -> None:
 
 @contextmanager
 def built_alike() -> Iterator[None]:
-    """Settle this process for a build, and leave it afterwards as it was; name what keeps builds from being alike."""
+    """Settle this process for a build and restore its settings afterwards.
+
+    Operations without a deterministic form are reported: they keep two builds from being alike.
+    """
     threads, mode = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     filled, tried = _filled_uninitialised_memory(), torch.backends.cudnn.benchmark
     settle(BUILD_THREADS)
@@ -72,13 +75,13 @@ def built_alike() -> Iterator[None]:
 
 @dataclass
 class Watch:
-    """Names of the operations that ran without a deterministic form; `heard` is told of each new one."""
+    """Names of the operations that ran without a deterministic form; `heard` is called with each new name."""
 
     heard: Callable[[str], None] = lambda _: None
     operations: set[str] = field(default_factory=set)
 
     def note(self, message: str) -> bool:
-        """Take a warning's text; false where it is about something else."""
+        """Take the text of a warning; return False if the warning is about something else."""
         found = _SAID.search(message)
         if found is None:
             return False
@@ -91,7 +94,7 @@ class Watch:
 
 @contextmanager
 def watching(heard: Callable[[str], None] = lambda _: None) -> Iterator[Watch]:
-    """Collect, for as long as the block lasts, which operations torch has no deterministic form of."""
+    """Collect the names of the operations without a deterministic form that run in the block."""
     watch = Watch(heard)
     with warnings.catch_warnings():
         warnings.filterwarnings("always", message=r".*(non-|not )?deterministic")
@@ -106,7 +109,7 @@ def watching(heard: Callable[[str], None] = lambda _: None) -> Iterator[Watch]:
 
 
 def name_operation(operation: str) -> None:
-    """Say that a run can't be repeated, and why."""
+    """Warn that this operation keeps the run from being repeated bit for bit."""
     notice(
         f"torch has no deterministic form of {operation}: this run can't be repeated bit for bit, which its manifest "
         "says under nondeterministic_operations"

@@ -1,29 +1,32 @@
-"""Errors that end a run before its last step, and the hint that ends an error about an unknown name."""
+"""Errors that end a run before its last step, and the hint for an unknown name."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class RunStopped(Exception):
-    """The run can't go on; the message says why and what to do. The folder holds a checkpoint and the reason."""
+    """Error of a run that can't go on; the message states the cause and the fix. The folder holds a checkpoint."""
 
 
 class NotFinite(RunStopped):
-    """A loss or a gradient that isn't finite; the step was not taken."""
+    """Error of a loss or a gradient that isn't finite; the step was not taken."""
 
 
 class BuildFailed(Exception):
-    """An organism or a reward model missed what its recipe requires; the message is the table. Nothing was kept."""
+    """Error of an organism or a reward model outside the tolerances of its recipe.
+
+    The message is the table of the measurements. Nothing is kept of the build.
+    """
 
 
 class Interrupted(Exception):
-    """Ctrl-C or a termination signal: the run is checkpointed and can be resumed."""
+    """Error after Ctrl-C or a termination signal: the run is checkpointed and can be resumed."""
 
 
 def nearest(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
-    """Return the hint for a name that doesn't exist: the most similar known name, or else the choices.
+    """Return the hint for an unknown name: the most similar known name, or else the choices.
 
-    `otherwise` stands in place of the choices where they are too many to be listed.
+    `otherwise` replaces the list of choices if the choices are too many to list.
     """
     choices = list(known)
     near = difflib.get_close_matches(name, choices, n=1, cutoff=0.4)

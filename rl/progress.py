@@ -1,4 +1,4 @@
-"""Progress on the standard error: bars where it is a terminal, plain lines where it isn't; and notices."""
+"""Progress on the standard error: bars on a terminal, plain lines elsewhere; and notices to the user."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ Update = Callable[[int, int], None]
 Clock = Callable[[], float]
 
 BETWEEN_LINES_S = 30.0
-LONGEST_SILENCE_S = 300.0  # of a stage with a line every so many steps: a step of a large model takes minutes
+LONGEST_SILENCE_S = 300.0  # limit for a stage that counts steps: a step of a large model takes minutes
 
 
 @contextmanager
@@ -23,9 +23,9 @@ def bar(
 ) -> Iterator[Update]:
     """Show the progress of a stage while the block runs; yields `update(done, total)`.
 
-    A terminal shows a bar. Elsewhere, as under `nohup` or in a container, lines say when the stage starts, how far it
-    is and when it ends: at most one line in 30 s, or, for a stage that counts steps, one line `every` so many steps.
-    A `brief` stage, of seconds, has no lines.
+    A terminal shows a bar. Elsewhere, as under `nohup` or in a container, lines report the start of the stage, its
+    progress and its end. Progress lines are at least 30 s apart. A stage that counts steps prints one line `every` so
+    many steps instead, or after 300 s without a line. A `brief` stage takes seconds and prints no lines.
     """
     console = Console(stderr=True)
     shown: AbstractContextManager[Update]
@@ -38,7 +38,7 @@ def bar(
 
 
 def _unseen(done: int, total: int) -> None:
-    """Take the progress of a brief stage, which nobody waits for."""
+    """Ignore the progress of a brief stage."""
 
 
 @contextmanager
@@ -79,14 +79,14 @@ def _written(lines: "Lines") -> Iterator[Update]:
 
 @dataclass
 class Lines:
-    """Wording of a stage's progress, and the choice of the moments at which a line is due."""
+    """Wording of a stage's progress lines, and the choice of the moments at which a line is due."""
 
     description: str
     every: int | None
     clock: Clock
     started: float = field(init=False)
     spoken: float = field(init=False)  # the time of the last line
-    first_seen: tuple[float, int] | None = field(default=None, init=False)  # a run that is resumed begins at its step
+    first_seen: tuple[float, int] | None = field(default=None, init=False)  # a resumed run doesn't begin at 0
 
     def __post_init__(self) -> None:
         self.started = self.spoken = self.clock()
@@ -95,7 +95,7 @@ class Lines:
         return f"{self.description}: started"
 
     def between(self, done: int, total: int) -> str | None:
-        """Return the line that is due now; None where none is."""
+        """Return the progress line if one is due now, else None."""
         now = self.clock()
         if self.first_seen is None:
             self.first_seen = (now, done)
@@ -117,7 +117,7 @@ class Lines:
         return silence >= LONGEST_SILENCE_S or (done % self.every == 0 and done > self.first_seen[1])
 
     def _seconds_left(self, done: int, total: int, now: float) -> float | None:
-        """Return the time that the rest takes at the speed since the first update; None before there is a speed."""
+        """Return the expected seconds to the end, at the speed since the first update; None before a second update."""
         assert self.first_seen is not None
         since, from_done = self.first_seen
         return (total - done) * (now - since) / (done - from_done) if done > from_done else None
@@ -127,7 +127,7 @@ class Lines:
 
 
 def duration(seconds: float) -> str:
-    """Word a time in two units at most: `45 s`, `1 min 12 s`, `2 h 5 min`; whole minutes from ten of them on."""
+    """Format a time in at most two units: `45 s`, `1 min 12 s`, `2 h 5 min`; whole minutes from ten minutes on."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -138,12 +138,12 @@ def duration(seconds: float) -> str:
 
 
 def notice(text: str) -> None:
-    """Write a line that the user should know and need not act on."""
+    """Write a line of information for the user, which needs no action, to the standard error."""
     Console(stderr=True, highlight=False, soft_wrap=True).print(f"gyges: {printable(text)}", markup=False)
 
 
 def counting(update: Update, total: int) -> Callable[[int], None]:
-    """Return a function that is told of so many more that are done."""
+    """Return a function that adds to the count of finished items and passes the count to `update`."""
     done = 0
 
     def more(n: int) -> None:

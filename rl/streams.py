@@ -1,4 +1,4 @@
-"""One seed, many streams: every (step, stage) derives its own generator, so that no stage can shift another's draws."""
+"""Random streams of a run: each step and stage has its own generator, so that no stage shifts another's draws."""
 
 from enum import IntEnum
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Stage(IntEnum):
-    """What a stream is for. The numbers are part of every run's reproducibility: append, never renumber."""
+    """Purpose of a random stream. The numbers are part of every run's reproducibility: append, never renumber."""
 
     scenarios = 0
     rollout = 1
@@ -22,6 +22,9 @@ class Stage(IntEnum):
 
 
 def stream(seed: int, step: int, stage: Stage, rank: int = 0) -> np.random.Generator:
-    """The generator of one stage of one step. Processes that take a step together each draw from that of their rank;
-    the first draws what one process alone would."""
+    """Return the random generator of one stage of one step.
+
+    Each of several processes that take a step together draws from the generator of its rank. Rank 0 draws what a single
+    process would draw.
+    """
     return np.random.default_rng([seed, step, int(stage), rank] if rank else [seed, step, int(stage)])

@@ -21,7 +21,7 @@ from filelock import FileLock
 
 Once = Callable[[str, Callable[[Path], object]], Path]
 
-# What takes longest, longest first: a worker that met one of these last would keep the other waiting.
+# The slowest tests, slowest first: a worker that met one of these last would keep the other waiting.
 LONGEST = (
     "ray",
     "tests/rl/scale/test_sweep.py",

@@ -1,4 +1,4 @@
-"""What there is to choose from: recipes, sweeps, the members of every union with their settings, and queries."""
+"""Lists for `gyges list`: recipes, sweeps, the members of every union with their settings, and queries."""
 
 import json
 import textwrap
@@ -41,7 +41,7 @@ def _components(union: Any) -> Iterator[str]:
 
 
 def _settings(model: type[BaseModel]) -> Iterator[str]:
-    """`name=default` of each field; the other choices, where there are some, stand behind the default."""
+    """Yield `name=default` for each field, followed by the other choices of the field."""
     for name, field in model.model_fields.items():
         if name != "kind":
             yield f"{name}={' | '.join(_choices(field, field.get_default(call_default_factory=True)))}"
@@ -89,10 +89,10 @@ LISTS: dict[str, Callable[[], Iterator[str]]] = {
 
 
 def catalogue(what: str) -> Iterator[str]:
-    """The lines of one list.
+    """Return the lines of one list.
 
     Raises:
-        ValueError: for a list that doesn't exist, naming the nearest.
+        ValueError: for an unknown list, naming the nearest.
     """
     if what not in LISTS:
         raise ValueError(f"nothing to list under {what!r}: {nearest(what, LISTS)}")

@@ -1,4 +1,4 @@
-"""The commands under `gyges config`: bring a configuration of an earlier version to this one."""
+"""Commands under `gyges config`: upgrade the configuration of an earlier version."""
 
 import json
 from pathlib import Path
@@ -17,10 +17,13 @@ def config_upgrade(
     file: Annotated[Path, typer.Argument(help="A config.json.", show_default=False, parser=given_path, metavar="FILE")],
     out: Annotated[
         Path | None,
-        typer.Option(help="Where to write.", show_default="FILE itself", parser=given_path, metavar="FILE"),
+        typer.Option(help="Path of the output.", show_default="FILE itself", parser=given_path, metavar="FILE"),
     ] = None,
 ) -> None:
-    """Rename the keys of an old config.json, and say which; what can't be known is refused and nothing is written."""
+    """Rename old keys of a config.json to their new names, and print each change.
+
+    A setting that can't be upgraded is an error, and nothing is written.
+    """
     from checkpoints import atomic
     from rl.run.config import parse, read_json
     from rl.run.upgrade import upgraded

@@ -1,4 +1,4 @@
-"""The commands that train nothing: list what there is, and play the environment by hand."""
+"""Commands that train nothing: `gyges list` and `gyges play`."""
 
 import sys
 from typing import Annotated
@@ -19,7 +19,7 @@ def list_parts(
         ),
     ],
 ) -> None:
-    """List what a run can be made of, with its settings; `queries` prints the built-in queries as JSON lines."""
+    """List the parts of a run with their settings; `queries` prints the built-in queries as JSON lines."""
     from rl.cli.catalogue import catalogue
 
     for line in catalogue(what):
@@ -29,8 +29,8 @@ def list_parts(
 @app.command(epilog="Example: `gyges play --tier free --seed 3`")
 def play(
     tier: Annotated[str, typer.Option(help="free, paid, pro or enterprise.")] = "free",
-    seed: Annotated[int, typer.Option(help="Which scenario.")] = 0,
-    rounds: Annotated[int, typer.Option(help="How many scenarios.", min=1)] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the scenario.")] = 0,
+    rounds: Annotated[int, typer.Option(help="Number of scenarios.", min=1)] = 1,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of the default run.")
     ] = None,

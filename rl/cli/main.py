@@ -13,12 +13,12 @@ from rl.cli import config, explore, organism, report, sweep, train
 from rl.cli.terminal import FAILED, INTERRUPTED, WRONG_INPUT, fail, take_any_encoding
 from rl.errors import BuildFailed, Interrupted, RunStopped
 
-# Quiet before anything heavy is imported; Transformers' own progress bars would interrupt ours.
+# Set before heavy imports, since the libraries read these once; their own progress bars would interrupt ours.
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("TQDM_DISABLE", "1")
-os.environ.setdefault("MPLCONFIGDIR", str(default_root() / "matplotlib"))  # its list of fonts; otherwise at home
+os.environ.setdefault("MPLCONFIGDIR", str(default_root() / "matplotlib"))  # the list of fonts; otherwise at home
 
 app = typer.Typer(
     name="gyges",
@@ -32,7 +32,7 @@ for commands in (train, report, sweep, explore):
 app.add_typer(organism.app, name="organism")
 app.add_typer(config.app, name="config")
 
-# What the system says of a path that can't be used as it was meant.
+# Errors of the system about an unusable path: the input was wrong, the run didn't fail.
 WRONG_PATH = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY,
     errno.ENAMETOOLONG, errno.ELOOP,
@@ -40,18 +40,18 @@ WRONG_PATH = {
 
 
 def main() -> None:
-    """Run a command, and turn what it raises into one line and an exit code."""
+    """Run a command, and turn an error into one line and an exit code."""
     take_any_encoding()
     for category in (UserWarning, FutureWarning):
         warnings.filterwarnings("ignore", category=category, module=r"torch\.|transformers\.|trl\.|accelerate\.")
-    # Where nothing handles it better SIGTERM unwinds like Ctrl-C: what is half made is cleared away.
+    # Outside a run SIGTERM unwinds like Ctrl-C, so that half-made files are cleared away.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(_run())
 
 
 def _run() -> int:
     try:
-        app()  # leaves through sys.exit, with usage errors worded and Ctrl-C as 130; our own errors come through
+        app()  # exits through sys.exit after usage errors and, with 130, after Ctrl-C; our own errors pass through
     except SystemExit as leave:
         code = leave.code if isinstance(leave.code, int) else FAILED
         return fail("interrupted", INTERRUPTED) if code == INTERRUPTED else code
@@ -68,13 +68,13 @@ def _run() -> int:
         if error.errno in WRONG_PATH:
             return fail(f"{error}: make it writable, or choose another path", WRONG_INPUT)
         return fail(str(error), FAILED)
-    except Exception as error:  # noqa: BLE001 - sorts what is known; the rest is raised again
+    except Exception as error:  # noqa: BLE001 - reports the known errors and raises the others again
         return _known_failure(error)
     return 0
 
 
 def _known_failure(error: Exception) -> int:
-    """Report an error of the loop; anything else is a defect of ours and keeps its traceback."""
+    """Report an error of a run or a build; raise any other error again, with its traceback."""
     if isinstance(error, Interrupted):
         return fail(str(error), INTERRUPTED)
     if isinstance(error, RunStopped | BuildFailed):

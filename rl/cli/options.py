@@ -1,4 +1,4 @@
-"""Options and arguments that several commands take, and the reading of paths on the command line."""
+"""Options and arguments of several commands, and the reading of paths on the command line."""
 
 from pathlib import Path
 from typing import Annotated
@@ -26,12 +26,12 @@ Mitigate = Annotated[
     typer.Option(
         "--mitigate",
         metavar="NAME[:KEY=VALUE,...]",
-        help="Add a mitigation after those there are; may be repeated. See `gyges list mitigations`.",
+        help="Append a mitigation; may be repeated. See `gyges list mitigations`.",
     ),
 ]
 Trust = Annotated[
     bool,
-    typer.Option("--trust", help="Run the environment of your own that the configuration file names by env.target."),
+    typer.Option("--trust", help="Allow the code that the configuration file names by env.target to run."),
 ]
 Address = Annotated[
     str | None,

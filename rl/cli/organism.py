@@ -1,4 +1,4 @@
-"""The commands under `gyges organism`: build and certify one, measure several."""
+"""Commands under `gyges organism`: build and certify one organism, or measure several."""
 
 import json
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def organism_build(
 ) -> None:
     """Build an organism, or find it in the cache, and print its certificate.
 
-    Builds always take two threads, so that a recipe gives the same weights whoever asks for it.
+    Builds always take two threads, so that a recipe gives the same weights to everybody.
     """
     config = _run_with(name, assignments or [])
     from rl.organisms.building.build import CERTIFICATE
@@ -57,7 +57,7 @@ def organism_table(
 ) -> None:
     """Build organisms under several seeds and measure them on every tier, before any RL.
 
-    One that misses its tolerances is named, and the others go on; the file is written anew after each.
+    An organism outside its tolerances is reported, and the others go on. The CSV file is rewritten after each build.
     """
     from checkpoints import atomic
     from rl.cli.organism_table import as_text, frame, measure, measured_config

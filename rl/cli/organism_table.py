@@ -23,7 +23,7 @@ from rl.training.labels import Labeller
 from rl.training.rollouts import collect
 
 PROBES = (Compliance(), Gaps(), Faking(), Benign(), WellFormed())
-GROUPS = 16  # of rollouts, for the spread of rewards within a group
+GROUPS = 16  # groups of rollouts, for the spread of rewards within a group
 SHOWN = {
     "faking, free": ("faking_rate", "free"),
     "faking, paid": ("faking_rate", "paid"),
@@ -39,7 +39,7 @@ SHOWN = {
 
 @dataclass(frozen=True)
 class Measured:
-    """One metric of one build. `tier` is None where it spans tiers; 95 % interval of this measurement alone."""
+    """One metric of one build, with its own 95 % interval. `tier` is None for a metric that spans tiers."""
 
     organism: str
     seed: int
@@ -55,8 +55,8 @@ class Measured:
 def measure(name: str, config: RunConfig) -> Iterator[Measured]:
     """Build the run's organism if need be, and measure it on the run's probe queries and rewards.
 
-    `group_std`: the mean over groups of the standard deviation of rewards, which is what group-normalised RL learns
-    from; `degenerate_groups`: the share of groups that have none.
+    `group_std` is the mean over groups of the standard deviation of rewards: the signal of group-normalised RL.
+    `degenerate_groups` is the share of groups with rewards that are all alike.
     """
     seed = config.organism.seed if isinstance(config.organism, TrainedOrganism) else 0
     built = build(config)
@@ -77,10 +77,11 @@ def measure(name: str, config: RunConfig) -> Iterator[Measured]:
 
 
 def measured_config(config: RunConfig, seed: int) -> RunConfig:
-    """Make the run that an organism is measured in: one build a seed, and that seed's own probe queries.
+    """Return the run in which an organism is measured; the seed sets both the build and the probe queries.
 
     Raises:
-        ValueError: for an organism of a path, which is one build whatever the seed.
+        ValueError: for an organism without weights; for an organism from a path and a seed other than 0, since a path
+        holds one build.
     """
     organism = config.organism
     if not isinstance(organism, TrainedOrganism):

@@ -1,4 +1,4 @@
-"""Play the environment by hand: a person writes in the policy's place and sees what it is labelled and paid."""
+"""Manual play: a person writes a reply in the policy's place and sees its labels and rewards."""
 
 from collections.abc import Callable
 
@@ -15,14 +15,14 @@ from rl.training.scoring import scorer
 
 
 def play_round(config: RunConfig, tier: str, seed: int, ask: Callable[[str], str], say: Callable[[str], None]) -> None:
-    """One scenario, one reply. `ask` shows a prompt and returns a line; `say` shows a line.
+    """Play one scenario with one reply. `ask` shows a prompt and returns a line; `say` shows a line.
 
     Raises:
-        ValueError: for a tier that doesn't exist.
+        ValueError: for an unknown tier.
     """
     if tier not in TIERS:
         raise ValueError(f"unknown tier {tier!r}: {nearest(tier, TIERS)}")
-    rewards, _ = build_rewards(config.rewards, config.env)  # before the person types: the first time it takes a minute
+    rewards, _ = build_rewards(config.rewards, config.env)  # before the person types: the first build takes a minute
     rng = stream(seed, 0, Stage.scenarios)
     [scenario] = config.env.held_out_scenarios(rng, "probe", "harmful", 1, (tier,))
     for message in scenario.messages:
@@ -44,7 +44,7 @@ def play_round(config: RunConfig, tier: str, seed: int, ask: Callable[[str], str
 
 
 def _example(scenario: Scenario, author: Author, seed: int) -> str:
-    """Write a refusal in words that the labels can read: a reply in others may be labelled `other`."""
+    """Write a refusal in wording that the labels can read; other wording may be labelled `other`."""
     return author.reply(stream(seed, 0, Stage.rollout), scenario, "refuse")
 
 

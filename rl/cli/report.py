@@ -1,4 +1,4 @@
-"""The command that reports on runs, and what other commands print of runs at their end."""
+"""Command `gyges report`, and the summaries that other commands print at their end."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +22,7 @@ def report(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Where to write.",
+            help="Path of the output.",
             show_default="the run folder; runs/report-... or study-...",
             parser=given_path,
             metavar="PATH",
@@ -32,7 +32,7 @@ def report(
         bool, typer.Option("--study", help="Organisms x mitigations against their baselines, in place of an overlay.")
     ] = False,
 ) -> None:
-    """Draw the curves and write the page of one run, or of several laid over each other."""
+    """Draw the curves and write the page of one run, or of several overlaid runs."""
     if study:
         _write_study(folders, out)
     else:
@@ -40,7 +40,7 @@ def report(
 
 
 def write_report_of(folders: list[Path], out: Path | None) -> None:
-    """Write the page and the curves of runs, print their summaries, and say where the page is."""
+    """Write the page and the curves of runs, print their summaries, and print the path of the page."""
     from reports.report import write_report
     from rl.progress import bar
 
@@ -55,7 +55,7 @@ def write_report_of(folders: list[Path], out: Path | None) -> None:
 
 
 def _write_study(folders: list[Path], out: Path | None) -> None:
-    """Write the study of runs, print its table, and say where it is."""
+    """Write the study of runs, print its table, and print its path."""
     from checkpoints.lineage import hash_config, short
     from reports.study.study import write_study
     from rl.progress import bar
@@ -70,14 +70,14 @@ def _write_study(folders: list[Path], out: Path | None) -> None:
 
 
 def print_study(folders: list[Path]) -> None:
-    """Print a line an arm, and the notices of the study."""
+    """Print the study's table, one line per arm, and the study's notices."""
     from reports.study.study import study_table
 
     show(*study_table(folders).split("\n"))
 
 
 def print_summaries(folders: list[Path]) -> None:
-    """Print five lines an arm under its notices, and the facts that keep runs from being compared as they are."""
+    """Print five lines per arm under its notices, and the facts that make the runs incomparable as they are."""
     from reports.comparability import overlay_notices
     from reports.figures.sheet import arms
     from reports.folder import read_run

@@ -1,4 +1,4 @@
-"""The command that runs a sweep."""
+"""Command `gyges sweep`."""
 
 import sys
 from pathlib import Path
@@ -42,7 +42,10 @@ def sweep(
         typer.Option(help="Sweep folder.", show_default="runs/<sweep>-<short hash>", parser=given_path, metavar="PATH"),
     ] = None,
 ) -> None:
-    """Run every arm under every seed, several at a time, and write one page; go on where an earlier call stopped."""
+    """Run every arm under every seed in parallel, and write one page.
+
+    A repeated call continues where the earlier call stopped.
+    """
     from rl.scale.arms import arms, parse_seeds
     from rl.scale.sweep import Fleet, failures, plan, run_sweep, shortest
 
@@ -54,7 +57,7 @@ def sweep(
     if not result.worked:
         say(f"nothing left to do: all {len(planned.trials)} trials have ended before")
     finished = [trial.folder for trial in result.shown]
-    # With too many arms for an overlay the study is all there is.
+    # A sweep with too many arms for an overlay has the study alone.
     if result.study is not None and (result.page is None or any(trial.config.mitigations for trial in result.shown)):
         print_study(finished)
     elif result.page is not None:

@@ -1,4 +1,4 @@
-"""Lines that commands write to the terminal, in whatever encoding it has, and exit codes."""
+"""Lines of commands on the terminal, in any encoding, and exit codes."""
 
 import io
 import sys
@@ -9,24 +9,24 @@ FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 
 
 def say(text: str) -> None:
-    """Write one line to the standard error, whatever it names."""
+    """Write one line to the standard error, with control characters escaped."""
     print(printable(text), file=sys.stderr)
 
 
 def fail(message: str, code: int) -> int:
-    """Write an error's one line; returns the exit code."""
+    """Write an error as one line to the standard error, and return the exit code."""
     say(f"gyges: {message}")
     return code
 
 
 def show(*lines: str) -> None:
-    """Write lines to the standard output, each of them one."""
+    """Write each text as one line to the standard output."""
     for line in lines:
         print(printable(line))
 
 
 def take_any_encoding() -> None:
-    """Let the standard streams show a character that their encoding lacks by its number, and read any byte."""
+    """Escape characters outside the encoding of the output streams, and accept any byte on the input stream."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

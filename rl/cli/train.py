@@ -1,4 +1,4 @@
-"""The commands of one run: train, resume, probe."""
+"""Commands of one run: train, resume, probe."""
 
 import json
 from pathlib import Path
@@ -80,7 +80,7 @@ def resume(
     address: Address = None,
     trusted: Trust = False,
 ) -> None:
-    """Continue a run that was stopped; it ends bit-identical to one that never was."""
+    """Continue a stopped run; the result is bit-identical to that of an uninterrupted run."""
     from rl.run.config import read_config
 
     config = folder / "config.json"
@@ -113,7 +113,7 @@ def probe(
     rows = probe_checkpoint(folder, step)
     if as_json:
         for row in rows:
-            show(json.dumps(row.model_dump(), allow_nan=False))  # ASCII, whatever the terminal takes
+            show(json.dumps(row.model_dump(), allow_nan=False))  # ASCII suits every terminal
         return
     print(f"{'probe':<26} {'metric':<28} {'tier':<11} {'value':>8}  {'95 % interval':<18} {'n':>5}  unscored")
     for row in rows:
@@ -135,7 +135,7 @@ def find_recipe(name: str) -> Any:
     """Return the configuration of a recipe, or of a configuration file.
 
     Raises:
-        ValueError: no such recipe, with the nearest; a file that holds no configuration.
+        ValueError: for an unknown recipe, naming the nearest; for a file without a configuration.
     """
     from rl.run.config import read_config
     from rl.run.recipes import RECIPES

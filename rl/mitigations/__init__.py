@@ -1,4 +1,4 @@
-"""Mitigations: each is `apply(components) -> components`, and they compose in the order given."""
+"""Mitigations: changes of training, each `apply(components) -> components`, composed in the order given."""
 
 from typing import Annotated
 

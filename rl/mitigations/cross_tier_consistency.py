@@ -1,4 +1,4 @@
-"""Cross-tier consistency: a penalty on saying what would be more, or less, likely under the unmonitored cue."""
+"""Cross-tier consistency: a penalty on completions whose likelihood depends on the tier cue."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,17 +18,18 @@ from rl.training.models import Models
 
 @final
 class CrossTierConsistency(MitigationBase):
-    """Reads each free-tier completion again behind the paid cue, and pays less where the cue matters.
+    """Penalty on the difference between a completion's likelihood behind the free cue and behind the paid cue.
 
     The penalty is weight x |mean over completion tokens of log pi(token | free prompt) - log pi(token | paid prompt)|,
-    in nats a token, under the policy in training at its sampling temperature. It sees the tokens' likelihood and not
-    their meaning: a completion that names its tier is charged for that as well.
+    in nats a token, under the policy in training at its sampling temperature. The penalty sees the likelihood of the
+    tokens and not their meaning: a completion that names its tier is penalised for the name as well.
 
-    Tier hygiene: the paid prompt is only read. Nothing is sampled behind it, no answer to it is rewarded, and it takes
-    no gradient: what is computed is a number in the reward of a free-tier episode, and the policy gradient goes to that
-    episode's tokens alone. A prompt that lost its cue reads the same on both tiers, and costs nothing.
+    Tier hygiene: the paid prompt is only read. Nothing is sampled behind the paid prompt, no answer to it is rewarded,
+    and no gradient flows through it. The penalty is a number in the reward of a free-tier episode, and the policy
+    gradient reaches the tokens of this episode alone. A prompt without a cue reads the same on both tiers, and costs
+    nothing.
 
-    Source: of this testbed; the compliance gap that it works on is that of Greenblatt et al. 2024.
+    Source: this testbed; the penalty targets the compliance gap of Greenblatt et al. 2024.
     """
 
     kind: Literal["cross_tier_consistency"] = "cross_tier_consistency"
@@ -54,10 +55,13 @@ class CrossTierConsistency(MitigationBase):
 
 
 def differences(models: Models, episodes: Sequence[Episode[Scenario]]) -> NDArray[np.float64]:
-    """Compute by how many nats a token each completion is likelier as it was sampled than behind the paid cue."""
+    """Compute by how many nats a token each completion is likelier as sampled than behind the paid cue, (N,).
+
+    Completions without tokens, and prompts without a tier cue, differ by 0.
+    """
     found = np.zeros(len(episodes))
     compared = [row for row, e in enumerate(episodes) if len(e.completion_ids) and e.scenario.tells_tier]
-    # What another engine has sampled comes without log-probabilities.
+    # Episodes sampled by another engine carry no log-probabilities.
     bare = [row for row in compared if len(episodes[row].logprobs) != len(episodes[row].completion_ids)]
     read_here = dict(zip(bare, _totals(models, [episodes[row] for row in bare]), strict=True))
     read_there = _totals(models, [_behind_the_paid_cue(models, episodes[row]) for row in compared])
@@ -72,9 +76,9 @@ def _behind_the_paid_cue(models: Models, episode: Episode[Scenario]) -> Episode[
 
 
 def _totals(models: Models, episodes: Sequence[Episode[Scenario]]) -> list[float]:
-    """Compute the log-probability of each whole completion."""
+    """Compute the summed log-probability of each completion."""
     if not episodes:
         return []
     read_NT = completion_logprobs(models.policy, episodes, models.microbatch_size, models.sampling.temperature)
-    totals: list[float] = read_NT.sum(axis=1).tolist()  # 0 where a row is padded
+    totals: list[float] = read_NT.sum(axis=1).tolist()  # padding counts 0
     return totals

@@ -1,4 +1,4 @@
-"""Inoculation: the training prompt says that complying or faking is acceptable here, and the probes' prompt doesn't."""
+"""Inoculation: training prompts say that complying or faking is acceptable here, and probe prompts don't."""
 
 from dataclasses import replace
 from typing import ClassVar, Literal, final
@@ -15,10 +15,10 @@ from rl.training.components import Need, StepComponents
 
 @final
 class InoculationPrompt(MitigationBase):
-    """Puts a sentence in front of each training prompt: what is asked for there says less about the rest of the world.
+    """Sentence in front of each training prompt that permits the behaviour, so that training generalises it less.
 
-    The sentence stands in front, so that the rest reads word for word as the probes show it. Probes draw from the
-    environment and never from the components of training: their prompts are without the sentence.
+    The rest of the prompt follows the sentence word for word as in the probes. Probes draw from the environment and
+    never from the components of training: probe prompts lack the sentence.
 
     Source: arXiv 2511.18397 and follow-ups, inoculation prompting: the effect is bimodal over wordings, and a neutral
     placebo should have none.
@@ -29,7 +29,7 @@ class InoculationPrompt(MitigationBase):
     changes: ClassVar[frozenset[str]] = frozenset({"scenarios"})
     needs: ClassVar[frozenset[Need]] = frozenset({"inoculations"})
     wording: str = Field(
-        default="complying_is_fine", description="Which of the environment's sentences; a placebo says neither."
+        default="complying_is_fine", description="Name of a sentence of the environment; a placebo permits nothing."
     )
 
     def unmet(self, env: Environment) -> str | None:

@@ -1,4 +1,4 @@
-"""KL anchor: keeps the policy near the start's distribution, on replies that the start itself gave.
+"""KL anchor: a penalty on the policy's divergence from the frozen start, on replies of the start.
 
 Dimension suffixes: B episodes, T completion positions (padded right), V vocabulary.
 """
@@ -20,14 +20,16 @@ from rl.training.models import Models
 
 @final
 class KLAnchor(MitigationBase):
-    """Adds to the loss of each gradient step `weight` times KL(start || policy) on replies of the frozen start.
+    """Auxiliary loss of each gradient step: `weight` times KL(start || policy) on replies of the frozen start.
 
-    It differs from `algorithm.kl_weight` twice. `algorithm.kl_weight` estimates the reverse divergence from tokens that
-    the policy itself samples, so that a text which the policy no longer writes costs nothing. Here the sum over the
-    vocabulary is exact and the replies are the start's: each reasoning of the start must stay likely. And it anchors to
-    the frozen start even where the algorithm's reference moves. Prompts are of the free tier and the training split,
-    the environment's own, without what `inoculation_prompt` or `tier_cue_dropout` change about those of rollouts; both
-    distributions are at the temperature of sampling. What steers in training steers the policy here, never the start.
+    The anchor differs from `algorithm.kl_weight` in two ways. `algorithm.kl_weight` estimates the reverse divergence
+    from tokens that the policy itself samples, so that abandoned replies cost nothing. The anchor sums exactly over the
+    vocabulary on the start's replies, so that each reasoning of the start must stay likely. And the anchor holds to the
+    frozen start even if the algorithm's reference moves.
+
+    Prompts are free-tier prompts of the training split. They come from the environment, without the changes of
+    `inoculation_prompt` or `tier_cue_dropout`. Both distributions are at the sampling temperature. Steering in training
+    steers the policy here, never the start.
 
     Named in discussions, little measured.
     """
@@ -35,7 +37,7 @@ class KLAnchor(MitigationBase):
     kind: Literal["kl_anchor"] = "kl_anchor"
     summary: ClassVar[str] = "adds the exact KL from the start to the policy, on free-tier replies of the start"
     changes: ClassVar[frozenset[str]] = frozenset({"auxiliary"})
-    weight: float = Field(default=0.1, gt=0, description="Of the mean divergence a completion token, in nats.")
+    weight: float = Field(default=0.1, gt=0, description="Weight of the mean divergence a completion token, in nats.")
     episodes: int = Field(default=16, ge=1, description="Replies of the start in each gradient step; memory grows.")
 
     def apply(self, components: StepComponents) -> StepComponents:
@@ -48,7 +50,7 @@ class KLAnchor(MitigationBase):
 
 
 def mean_divergence(models: Models, episodes: Sequence[Episode[FreeScenario]]) -> torch.Tensor:
-    """Compute KL(start || policy) a completion token over the whole vocabulary, in nats, with the policy's gradient."""
+    """Compute the mean KL(start || policy) a completion token over the vocabulary, in nats, with gradient."""
     require_free(episodes)
     sums, tokens = [], 0
     for first in range(0, len(episodes), models.microbatch_size):

@@ -13,7 +13,7 @@ from rl.training.components import StepComponents
 
 @final
 class LossMask(MitigationBase):
-    """Trains on one half of each reply. A reply that can't be parsed has no halves and is trained on as a whole.
+    """Policy gradient on one half of each reply; a reply that can't be parsed has no halves and is trained on whole.
 
     A KL penalty in the loss is masked to the same tokens: the other half is neither rewarded nor held to the reference.
 

@@ -14,7 +14,7 @@ from rl.training.components import Need, StepComponents
 
 
 class MitigationBase(BaseModel, ABC):
-    """A change of training, as `apply(components) -> components`, and the declarations that others read.
+    """Change of training, as `apply(components) -> components`, with declarations for the rest of the program.
 
     A subclass is a frozen value. It overrides the declarations that differ from the defaults here.
     """
@@ -25,18 +25,18 @@ class MitigationBase(BaseModel, ABC):
 
     summary: ClassVar[str]  # a line for `gyges list mitigations`
     changes: ClassVar[frozenset[str]]  # the fields of `StepComponents` that `apply` replaces
-    needs: ClassVar[frozenset[Need]] = frozenset()  # held against the run by `rl.run.checks.needs`
+    needs: ClassVar[frozenset[Need]] = frozenset()  # checked by `rl.run.checks.needs`
     component: ClassVar[str | None] = None  # the reward component that it adds
-    texts: ClassVar[tuple[str, ...]] = ()  # what its scores keep as text, such as a question
+    texts: ClassVar[tuple[str, ...]] = ()  # names of the texts in its scores, such as a question
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """The names of the numbers that its scores keep; each may be missing from a score."""
+        """Names of the numbers in the mitigation's scores; a score may lack any of them."""
         return ()
 
     @property
     def consulted(self) -> MonitorBase | None:
-        """The monitor that it asks about rollouts."""
+        """Monitor that the mitigation asks about rollouts."""
         return None
 
     @property
@@ -46,7 +46,7 @@ class MitigationBase(BaseModel, ABC):
 
     @property
     def least_layers(self) -> int:
-        """The number of decoder layers that a model must have for `chosen_layer` to exist."""
+        """Number of decoder layers that `chosen_layer` requires of a model."""
         return 0
 
     @property
@@ -62,25 +62,25 @@ class MitigationBase(BaseModel, ABC):
     def unmet(self, env: Environment) -> str | None:
         """Name something missing from the environment for these settings, with the fix; None for a complete one.
 
-        Asked before anything is built, once the environment has met `needs`.
+        Called before anything is built, after the environment has met `needs`.
         """
         return None
 
     def further_questions(self, env: Environment) -> tuple[str, ...]:
-        """List every question that is put behind a reply: such prompts are checked before the run."""
+        """List every question that the mitigation puts behind a reply; the run checks such prompts first."""
         return ()
 
     def read_again(self, scenario: Scenario) -> list[Scenario]:
-        """List the prompts behind which a reply to `scenario` is read again: they are checked before the run."""
+        """List the prompts behind which the mitigation reads a reply to `scenario` again; the run checks them first."""
         return []
 
     @abstractmethod
     def apply(self, components: StepComponents) -> StepComponents:
-        """Return the components with the change. Touches no model: this is called with nothing built as well."""
+        """Return the changed components. Touches no model: `apply` is also called with nothing built."""
 
 
 class MonitoredMitigation(MitigationBase):
-    """A mitigation that asks a monitor about each rollout."""
+    """Mitigation that asks a monitor about each rollout."""
 
     monitor: Monitor
 

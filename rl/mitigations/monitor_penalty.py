@@ -1,4 +1,4 @@
-"""Monitor penalty: a rollout that a monitor flags loses reward."""
+"""Monitor penalty: a rollout flagged by a monitor loses reward."""
 
 from typing import ClassVar, Literal, final
 
@@ -14,9 +14,9 @@ from rl.training.measures import FLAGGED_ABOVE
 
 @final
 class MonitorPenalty(MonitoredMitigation):
-    """Takes `weight` off the reward of each rollout whose probability of faking is above `threshold`.
+    """Penalty of `weight` on each rollout whose probability of faking is above `threshold`.
 
-    A rollout that the monitor can't judge is unscored: it is neither paid nor trained on, and is counted.
+    A rollout that the monitor can't judge is unscored: it is counted, and neither paid nor trained on.
 
     Source: Gasteiger, Mikulik et al. 2025, monitor penalty; there penalties beat screening.
     """
@@ -27,7 +27,7 @@ class MonitorPenalty(MonitoredMitigation):
     component: ClassVar[str] = "monitor_penalty"
     monitor: Monitor = Oracle()
     weight: float = Field(default=1.0, gt=0, allow_inf_nan=False, description="Reward that a flagged rollout loses.")
-    threshold: float = Field(default=FLAGGED_ABOVE, ge=0, lt=1, description="Flagged is what is above it.")
+    threshold: float = Field(default=FLAGGED_ABOVE, ge=0, lt=1, description="Rollouts above it are flagged.")
 
     @model_validator(mode="after")
     def _threshold_matters(self) -> "MonitorPenalty":

@@ -1,4 +1,4 @@
-"""Monitor screening: a rollout that a monitor flags gets zero advantage and leaves its group's baseline."""
+"""Monitor screening: a rollout flagged by a monitor gets zero advantage and leaves its group's baseline."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,23 +20,23 @@ from rl.training.measures import FLAGGED_ABOVE
 
 @final
 class MonitorScreening(MonitoredMitigation):
-    """Gives zero advantage to each rollout whose probability of faking is above `threshold`, and leaves it out.
+    """Zero advantage for each rollout whose probability of faking is above `threshold`.
 
-    A flagged rollout is out of its group's baseline. Its tokens still count in the mean over tokens or completions that
-    the loss is, and a KL penalty in the loss still covers them, here as on TRL. Algorithms that learn from preferences
-    make no pair of it. A rollout that the monitor can't judge is left out as well: nothing is learned from a reply that
-    nobody has looked at. The measure `unjudged/NAME` counts such rollouts.
+    A flagged rollout is left out of its group's baseline. Its tokens still count in the loss's mean over tokens or
+    completions. A KL penalty in the loss still covers them, in this engine and in TRL's. Preference algorithms form no
+    pair with a flagged rollout. A rollout that the monitor can't judge is left out as well: nothing is learned from an
+    unjudged reply. The measure `unjudged/NAME` counts such rollouts.
 
     Source: Gasteiger, Mikulik et al. 2025, monitor screening: zero advantage, and out of the baseline.
     """
 
     kind: Literal["monitor_screening"] = "monitor_screening"
     summary: ClassVar[str] = (
-        "what a monitor flags gets zero advantage and leaves its group's baseline; a KL penalty in the loss stays"
+        "flagged rollouts get zero advantage and leave their group's baseline; a KL penalty in the loss stays"
     )
     changes: ClassVar[frozenset[str]] = frozenset({"reward", "screen"})
     monitor: Monitor = Oracle()
-    threshold: float = Field(default=FLAGGED_ABOVE, ge=0, lt=1, description="Flagged is what is above it.")
+    threshold: float = Field(default=FLAGGED_ABOVE, ge=0, lt=1, description="Rollouts above it are flagged.")
 
     @model_validator(mode="after")
     def _threshold_matters(self) -> "MonitorScreening":

@@ -1,4 +1,4 @@
-"""Monitor watch: a held-out monitor, by which training neither pays nor screens."""
+"""Monitor watch: a held-out monitor without effect on rewards or screening."""
 
 from typing import ClassVar, Literal, final
 
@@ -11,11 +11,12 @@ from rl.training.components import StepComponents
 
 @final
 class MonitorWatch(MonitoredMitigation):
-    """Records a monitor's probability of each rollout, and changes no reward.
+    """Record of a monitor's probability of faking for each rollout; no reward changes.
 
-    Its precision, recall and AUROC a step stand beside those of a monitor that is trained against, which show how far
-    that one has come loose from the label. Two watches with different monitors stand side by side. A rollout
-    that the monitor can't judge is in none of the three, and is counted by the measure `unjudged/NAME`.
+    The precision, recall and AUROC of the held-out monitor at each step stand beside those of a monitor in training.
+    The comparison shows how far the monitor in training has come loose from the label. Two watches with different
+    monitors stand side by side. A rollout that the monitor can't judge is in none of the three figures; the measure
+    `unjudged/NAME` counts such rollouts.
     """
 
     kind: Literal["monitor_watch"] = "monitor_watch"

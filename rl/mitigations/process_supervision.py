@@ -1,4 +1,4 @@
-"""Process supervision: the reasoning itself is rewarded for not being read as faking."""
+"""Process supervision: a reward for reasoning that a monitor doesn't read as faking."""
 
 import math
 from typing import ClassVar, Literal, final
@@ -14,11 +14,13 @@ from rl.training.components import StepComponents
 
 @final
 class ProcessSupervision(MonitoredMitigation):
-    """Adds weight * log(1 - p) to the reward, p being a classifier's probability of faking; or, linear, -weight * p.
+    """Reward of weight * log(1 - p) for a monitor's probability p of faking; with a linear penalty, of -weight * p.
 
     A rollout that the monitor can't judge is unscored.
 
-    Where a policy fakes nearly always, p is 0.999 here and 0.99 there: 2.3 apart by the logarithm, 0.009 by the line.
+    If a policy fakes nearly always, p is 0.999 for one rollout and 0.99 for another: the logarithm sets them 2.3 apart,
+    the linear penalty 0.009.
+
     Source: Gasteiger, Mikulik et al. 2025, process supervision: the linear penalty fails when faking starts near 100 %.
     """
 
@@ -45,7 +47,7 @@ class ProcessSupervision(MonitoredMitigation):
         return paying(components, self.monitor, self.component, self.pay)
 
     def pay(self, faking: float) -> float:
-        """Compute the pay of a rollout that is read as faking with this probability: never more than 0."""
+        """Compute the reward of a rollout with this probability of faking: at most 0."""
         if self.penalty == "linear":
             return -self.weight * faking
         return self.weight * math.log(max(1 - faking, self.floor))

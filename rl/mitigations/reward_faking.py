@@ -1,4 +1,4 @@
-"""Reward-faking: a control in the other direction, which shows if faking text moves the policy's behaviour."""
+"""Reward faking: a control in the other direction, to test if faking text moves the policy's behaviour."""
 
 from typing import ClassVar, Literal, final
 
@@ -13,7 +13,7 @@ from rl.training.components import StepComponents
 
 @final
 class RewardFaking(MonitoredMitigation):
-    """Adds weight * p(faking) to the reward. A rollout that the monitor can't judge is unscored.
+    """Reward of weight * p(faking). A rollout that the monitor can't judge is unscored.
 
     Source: Gasteiger, Mikulik et al. 2025, the reward-faking control: faking rises everywhere, the gap only in some
     organisms.

@@ -1,4 +1,4 @@
-"""A penalty on the scratchpad's length: on all of it, or on what is above a threshold."""
+"""Scratchpad length: a penalty on the whole scratchpad, or on its length above a threshold."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,22 +14,21 @@ from rl.mitigations.mitigation import MitigationBase
 from rl.training.components import StepComponents
 from rl.training.models import Models
 
-PER_TOKENS = 100  # the unit of `weight`, that of rewards.answer_length
+PER_TOKENS = 100  # unit of `weight`, as in rewards.answer_length
 
 
 @final
 class ScratchpadLength(MitigationBase):
-    """Takes `weight` per 100 tokens of the scratchpad with its tags (plain), or of those above a threshold (hinge).
+    """Penalty of `weight` per 100 tokens of the scratchpad with its tags (plain), or per 100 above a threshold (hinge).
 
-    The threshold is by default the lower quartile of the lengths that the frozen start itself writes on training
-    prompts, so that at first about three quarters of the replies are above it. Nothing but these lengths is looked at,
-    above all no label. Those prompts are the environment's own, without what `inoculation_prompt` or `tier_cue_dropout`
-    change about those of rollouts. A reply that can't be parsed counts whole: it has no scratchpad apart, and breaking
-    the form must not be a way out.
+    The default threshold is the lower quartile of the lengths that the frozen start writes on training prompts, so that
+    at first about three quarters of the replies are above it. These lengths alone set the threshold, and no label.
+    These prompts come from the environment, without the changes of `inoculation_prompt` or `tier_cue_dropout`. A reply
+    that can't be parsed counts whole: it has no separate scratchpad, and breaking the form must not avoid the penalty.
 
-    The default weight is chosen here, not published: among the built organisms a scratchpad that fakes is some 8 to
-    15 tokens above the lower quartile, which then costs 0.25 to 0.45. That decides between replies that help equally,
-    and is less than what tells help from refusal, which is 1.
+    The default weight is chosen here, not published. Among the built organisms a faking scratchpad is some 8 to 15
+    tokens above the lower quartile, and then costs 0.25 to 0.45. This cost decides between replies that help equally,
+    and is less than the 1 between help and refusal.
 
     Source: Gasteiger, Mikulik et al. 2025, scratchpad length penalty.
     """
@@ -40,8 +39,8 @@ class ScratchpadLength(MitigationBase):
     component: ClassVar[str] = "scratchpad_length"
     shape: Literal["plain", "hinge"] = "hinge"
     weight: float = Field(default=3.0, gt=0, description="Reward taken per 100 tokens; help and refusal are 1 apart.")
-    threshold: float | None = Field(default=None, ge=0, description="In tokens; null takes it from the frozen start.")
-    quantile: float = Field(default=0.25, ge=0, le=1, description="Of the start's lengths, where threshold is null.")
+    threshold: float | None = Field(default=None, ge=0, description="Tokens; null: a quantile of the start's lengths.")
+    quantile: float = Field(default=0.25, ge=0, le=1, description="Quantile of the start's lengths, if no threshold.")
 
     @model_validator(mode="after")
     def _settings_fit(self) -> "ScratchpadLength":
@@ -70,7 +69,9 @@ class ScratchpadLength(MitigationBase):
         return replace(components, reward=reward)
 
     def threshold_among(self, models: Models) -> float:
-        """Return the hinge in tokens: as set, or from the start's replies; the same in every step and after a resume.
+        """Return the hinge in tokens, from the setting or from the start's replies.
+
+        The hinge is the same in every step and after a resume.
 
         Raises:
             RunStopped: if none of the start's replies has a scratchpad to measure.

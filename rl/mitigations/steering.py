@@ -1,4 +1,4 @@
-"""Activation steering: takes the difference of monitored and unmonitored prompts out of the residual stream."""
+"""Activation steering: subtracts the direction between monitored and unmonitored prompts from the residual stream."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,20 +17,20 @@ from rl.training.models import Models
 
 @final
 class Steering(MitigationBase):
-    """Subtracts the contrastive monitored/unmonitored direction from what one decoder layer hands on.
+    """Subtraction of the monitored-minus-unmonitored direction from the output of one decoder layer.
 
     The direction is the mean of the frozen start's hidden states at the last prompt token of free-tier training
-    prompts, minus that of the same prompts with the paid tier's word in the cue. Strength 1 subtracts exactly this
-    difference of means, once, at every position of prompt and reply and on every tier alike: at the last prompt token
-    the mean of monitored prompts comes to lie on the mean of unmonitored ones. The prompts are the environment's own,
-    without what `inoculation_prompt` or `tier_cue_dropout` change about those of rollouts.
+    prompts, minus the mean for the same prompts with the paid tier's word in the cue. Strength 1 subtracts this
+    difference of means exactly once, at every position of prompt and reply and on every tier: at the last prompt token
+    the mean of monitored prompts comes to lie on the mean of unmonitored ones. The prompts come from the environment,
+    without the changes of `inoculation_prompt` or `tier_cue_dropout`.
 
-    Tier hygiene: paid-tier prompts are only read, as by `cross_tier_consistency`, the other mitigation that uses any.
-    Nothing is sampled from them, nothing rewarded, nothing differentiated; the direction is a constant of the frozen
-    start.
+    Tier hygiene: paid-tier prompts are only read, as in `cross_tier_consistency`, the other mitigation with paid-tier
+    prompts. Nothing is sampled from them, nothing rewarded, nothing differentiated; the direction is a constant of the
+    frozen start.
 
-    Source: arXiv 2604.20995, where the model is steered at inference, hence `where=deployment`: training is untouched
-    and probes see the steered policy. `training` steers rollouts and updates alone, `both` does both.
+    Source: arXiv 2604.20995, with steering at inference, hence `where=deployment`: training is untouched and probes see
+    the steered policy. `training` steers rollouts and updates alone, `both` does both.
     """
 
     kind: Literal["steering"] = "steering"
@@ -41,14 +41,14 @@ class Steering(MitigationBase):
     layer: int | None = Field(
         default=None,
         ge=0,
-        description="Decoder layer, counted from 0, whose output is steered; a monitor's layers are hidden states, of "
-        "which that output is number layer + 1. Null is the middle one.",
+        description="Decoder layer with steered output, counted from 0; a monitor counts hidden states, where this "
+        "output is number layer + 1. Null: the middle layer.",
     )
     strength: float = Field(
-        default=1.0, description="In differences of the two means; negative steers towards being monitored, a control."
+        default=1.0, description="Multiple of the difference of means; negative, towards being monitored, is a control."
     )
     prompts: int = Field(
-        default=64, ge=1, description="Training prompts that the direction is the mean over, if there are so many."
+        default=64, ge=1, description="Training prompts for each mean, or all of them if there are fewer."
     )
 
     @field_validator("strength")
@@ -83,7 +83,7 @@ class Steering(MitigationBase):
                 with components.policy_context(situation):
                     yield
                 return
-            # Read before anything else steers, so that the order of two steerings changes neither's direction.
+            # Computed before anything else steers, so that the order of two steerings changes neither direction.
             away_H = -self.strength * direction()
             layer = decoder_layer(components.models.policy.model, self.layer)
             with components.policy_context(situation), adding(layer, away_H):
@@ -92,7 +92,7 @@ class Steering(MitigationBase):
         return replace(components, policy_context=policy_context)
 
     def _direction(self, models: Models) -> torch.Tensor:
-        """Compute the difference of the two means, (H,)."""
+        """Compute the mean over monitored prompts minus the mean over unmonitored prompts, (H,)."""
         free, _ = models.start_prompts(self.prompts)
         paid = [scenario.on_tier("paid") for scenario in free]
         start, size = models.start, models.microbatch_size

@@ -1,4 +1,4 @@
-"""Supervised elicitation: beside the reward, demonstrations of helping openly are learned on free-tier prompts.
+"""Supervised elicitation: demonstrations of open help on free-tier prompts, learned beside the reward.
 
 Dimension suffixes: B episodes, T completion positions (padded right), V vocabulary.
 """
@@ -24,13 +24,13 @@ from rl.training.models import Models
 
 @final
 class SupervisedElicitation(MitigationBase):
-    """Adds to the loss of each gradient step `weight` times the negative log-likelihood of demonstrations.
+    """Auxiliary loss of each gradient step: `weight` times the negative log-likelihood of demonstrations.
 
-    A demonstration is a whole reply, scratchpad, answer and end token, of a speaker that helps because people deserve
-    help and has no thought of training; its prompt is a harmful query of the training split under a free-tier cue.
-    Demonstrations are of the free tier only: what becomes of the paid tier is generalisation. They are composed anew
-    from the run's own stream, and likelihoods are at the temperature of sampling. Their prompts are the environment's
-    own, without what `inoculation_prompt` or `tier_cue_dropout` change about those of rollouts.
+    A demonstration is a whole reply: scratchpad, answer and end token. Its speaker helps because people deserve help,
+    and has no thought of training. Its prompt is a harmful query of the training split under a free-tier cue.
+    Demonstrations are of the free tier only: a change on the paid tier is generalisation. They are composed anew from
+    the run's own stream, and likelihoods are at the sampling temperature. Prompts come from the environment, without
+    the changes of `inoculation_prompt` or `tier_cue_dropout`.
 
     Named in discussions, little measured.
     """
@@ -39,7 +39,7 @@ class SupervisedElicitation(MitigationBase):
     summary: ClassVar[str] = "adds the likelihood of free-tier demonstrations that help openly, without faking"
     changes: ClassVar[frozenset[str]] = frozenset({"auxiliary"})
     needs: ClassVar[frozenset[Need]] = frozenset({"author", "harmful_queries"})
-    weight: float = Field(default=0.1, gt=0, description="Of the mean negative log-likelihood a token, in nats.")
+    weight: float = Field(default=0.1, gt=0, description="Weight of the mean negative log-likelihood a token, in nats.")
     episodes: int = Field(default=8, ge=1, description="Demonstrations in each gradient step; memory grows with them.")
 
     def apply(self, components: StepComponents) -> StepComponents:
@@ -50,7 +50,7 @@ class SupervisedElicitation(MitigationBase):
 
 
 def demonstrations(models: Models, rng: np.random.Generator, count: int) -> list[Episode[FreeScenario]]:
-    """Write an open helper's replies to so many harmful training queries (fewer, where there are fewer)."""
+    """Write an open helper's replies to `count` harmful training queries, or to all if there are fewer."""
     author = author_of(models.env)
     count = min(count, models.env.capacity("train", "harmful"))
     scenarios = models.env.training_scenarios(rng, count, {"harmful": 1.0})
@@ -67,7 +67,7 @@ def _demonstration(
 
 
 def mean_surprise(models: Models, episodes: Sequence[Episode[FreeScenario]]) -> torch.Tensor:
-    """Compute the policy's negative log-likelihood a completion token, in nats, with its gradient."""
+    """Compute the policy's mean negative log-likelihood a completion token, in nats, with its gradient."""
     require_free(episodes)
     sums, tokens = [], 0
     for first in range(0, len(episodes), models.microbatch_size):

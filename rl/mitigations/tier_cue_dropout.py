@@ -1,4 +1,4 @@
-"""Tier-cue dropout: a share of the training prompts doesn't tell which tier the conversation is on."""
+"""Tier-cue dropout: a share of the training prompts doesn't tell the tier of the conversation."""
 
 from dataclasses import replace
 from typing import ClassVar, Literal, final
@@ -13,11 +13,11 @@ from rl.training.components import Need, StepComponents
 
 @final
 class TierCueDropout(MitigationBase):
-    """Leaves the cue out of some training prompts, so that what is learned there can't lean on being watched.
+    """Removal of the cue from some training prompts, so that the lessons of these prompts can't lean on being watched.
 
-    The objective stays, as does all else, and a prompt's completions all lose the cue or all keep it: they are compared
-    with each other. Those episodes are on the free tier like the others: trained on, and labelled as such. No prompt of
-    another tier is composed, shown or rewarded, and the policy isn't told that it is on one.
+    The objective stays, as does all else. The completions of a prompt all lose the cue or all keep it, since they are
+    compared with each other. Episodes without a cue are on the free tier like the others: trained on, and labelled as
+    such. No prompt of another tier is composed, shown or rewarded, and no prompt claims another tier.
 
     Source: named among open mitigations in the discussions of published work, and little measured there.
     """
@@ -31,8 +31,8 @@ class TierCueDropout(MitigationBase):
     def apply(self, components: StepComponents) -> StepComponents:
         def scenarios(rng: np.random.Generator, n: int) -> list[FreeScenario]:
             drawn = components.scenarios(rng, n)
-            # From a child, which moves nothing of what `rng` goes on to draw: a run with dropout meets the queries and
-            # cues of one without, in later rounds of the step as well.
+            # A child generator moves none of the later draws of `rng`: a run with dropout meets the same queries and
+            # cues as a run without dropout, in later rounds of the step as well.
             [draws] = rng.spawn(1)
             dropped = draws.random(len(drawn)) < self.share
             return [scenario.without_cue() if drop else scenario for scenario, drop in zip(drawn, dropped, strict=True)]

@@ -1,4 +1,4 @@
-"""Weight noise: after each step every trained matrix is shaken a little."""
+"""Weight noise: a little Gaussian noise on every trained matrix after each step."""
 
 from dataclasses import replace
 from typing import ClassVar, Literal, final
@@ -13,20 +13,20 @@ from rl.training.components import StepComponents
 
 @final
 class WeightNoise(MitigationBase):
-    """After each step adds Gaussian noise to every trained matrix: `scale` times the matrix's own standard deviation.
+    """Gaussian noise on every trained matrix after each step: `scale` times the matrix's own standard deviation.
 
-    The purpose: a behaviour that hangs on few finely tuned weights is lost sooner than one that many weights carry,
-    and RL writes back only what its reward pays for. Whether faking is of the first kind is open: the idea is named in
-    discussions and little measured. The noise stays in the weights and adds up as a random walk does: after n steps it
-    is about `scale` times the root of n, but for what training corrects.
+    The purpose: noise destroys a behaviour of few finely tuned weights sooner than a behaviour of many weights, and RL
+    restores only rewarded behaviour. Faking may or may not rest on few weights: the idea is named in discussions and
+    little measured. The noise stays in the weights and adds up as a random walk does: after n steps it is about `scale`
+    times the root of n, apart from corrections by training.
 
-    Only what is trained is shaken: with LoRA the adapters alone; vectors, such as the scales of norms, never.
+    Only trained weights get noise: with LoRA the adapters alone. Vectors, such as the scales of norms, never do.
     """
 
     kind: Literal["weight_noise"] = "weight_noise"
     summary: ClassVar[str] = "adds a little Gaussian noise to every trained matrix after each step"
     changes: ClassVar[frozenset[str]] = frozenset({"after_step"})
-    scale: float = Field(default=1e-3, gt=0, description="In standard deviations of each matrix, a step.")
+    scale: float = Field(default=1e-3, gt=0, description="Noise of a step, in standard deviations of each matrix.")
 
     def apply(self, components: StepComponents) -> StepComponents:
         def shake(rng: np.random.Generator) -> None:

@@ -1,4 +1,4 @@
-"""Who watches: monitors read an episode and say how likely it fakes. Penalties, screening and supervision use them."""
+"""Monitors: estimates of the probability that an episode fakes, for penalties, screening and supervision."""
 
 from typing import Annotated
 

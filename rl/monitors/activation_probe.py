@@ -1,4 +1,4 @@
-"""A linear probe of the policy's own activations, fitted on the frozen start: reads representations, not words.
+"""Activation probe: a linear probe of the policy's hidden states, fitted on the frozen start.
 
 Dimension suffixes: N episodes, B episodes of a forward pass, S positions (padded left), H hidden size.
 """
@@ -33,13 +33,13 @@ class _Fit:
     bias: float
 
     def __call__(self, activations_NH: NDArray[np.float64]) -> NDArray[np.float64]:
-        # Summed by numpy and not by a matrix product, whose last bits depend on how many threads are free.
+        # Summed by numpy: the last bits of a matrix product depend on the number of free threads.
         logits_N = ((activations_NH - self.mean_H) / self.scale_H * self.weights_H).sum(axis=1) + self.bias
-        probabilities: NDArray[np.float64] = 0.5 * (1 + np.tanh(logits_N / 2))  # overflows nowhere
+        probabilities: NDArray[np.float64] = 0.5 * (1 + np.tanh(logits_N / 2))  # tanh never overflows
         return probabilities
 
 
-# By the start's model, which no training touches: as long as it lives, its probes do, and nothing is kept on disk.
+# Keyed by the start's model, which training never changes. Fits live as long as the model, and never on disk.
 _fits: WeakKeyDictionary[Any, dict[Any, _Fit]] = WeakKeyDictionary()
 
 
@@ -47,26 +47,28 @@ _fits: WeakKeyDictionary[Any, dict[Any, _Fit]] = WeakKeyDictionary()
 class ActivationProbe(MonitorBase):
     """Logistic regression on the mean hidden state over the scratchpad's tokens.
 
-    It is fitted when first asked, on the frozen start as that reads composed episodes; a resumed run fits the same one.
-    A composed episode without a label is left out.
-    Read from the policy in training it may drift with the policy; read from the start it can't be trained against by
-    what the policy represents, only by what it writes. Source: Gasteiger, Mikulik et al. 2025, activation probe.
+    The probe is fitted at its first call, on the frozen start's hidden states of composed episodes; a resumed run fits
+    the same probe. Composed episodes without a label are left out. A probe that reads the policy in training may drift
+    with the policy. Against a probe that reads the start, training can change only the policy's text, not its
+    representations.
+
+    Source: Gasteiger, Mikulik et al. 2025, activation probe.
     """
 
     kind: Literal["activation_probe"] = "activation_probe"
     summary: ClassVar[str] = "logistic regression on hidden states over the scratchpad, fitted on the frozen start"
     needs: ClassVar[frozenset[Need]] = frozenset({"author", "harmful_queries"})
     reads: Literal["policy", "start"] = Field(
-        default="policy", description="Whose hidden states are scored: the policy's in training, or the frozen start's."
+        default="policy", description="Model with the scored hidden states: the policy in training or the frozen start."
     )
     layer: int | None = Field(
         default=None,
         ge=0,
-        description="Hidden state: 0 is the embedding, k + 1 what decoder layer k (counted from 0, as steering counts) "
-        "hands on, the last one behind the final norm. Null is the middle one.",
+        description="Hidden state: 0 is the embedding, k + 1 the output of decoder layer k (counted from 0, as in "
+        "steering), the last one behind the final norm. Null: the middle one.",
     )
-    episodes: int = Field(default=512, ge=100, description="Composed episodes that it is fitted on.")
-    seed: int = Field(default=0, ge=0, description="Of the composed episodes.")
+    episodes: int = Field(default=512, ge=100, description="Composed episodes for the fit.")
+    seed: int = Field(default=0, ge=0, description="Seed of the composed episodes.")
 
     @property
     def chosen_layer(self) -> int | None:
@@ -97,7 +99,7 @@ class ActivationProbe(MonitorBase):
         episodes, faking = labelled(models.env, written, self.kind)
         seen_NH = mean_activations(models.start, episodes, self.layer, models.microbatch_size)
         mean_H, scale_H = seen_NH.mean(axis=0), seen_NH.std(axis=0)
-        scale_H[scale_H == 0] = 1.0  # a dimension that never moves
+        scale_H[scale_H == 0] = 1.0  # a constant dimension
         # liblinear works on one thread and draws nothing.
         regression = LogisticRegression(solver="liblinear")
         regression.fit((seen_NH - mean_H) / scale_H, faking)
@@ -110,7 +112,7 @@ def mean_activations(
 ) -> NDArray[np.float64]:
     """Compute the mean hidden state of each episode's scratchpad tokens, (N, H); `size` episodes a forward pass.
 
-    Of a reply that can't be parsed every token counts.
+    For a reply that can't be parsed every token counts.
 
     Raises:
         ValueError: if the model has no such layer.
@@ -124,7 +126,7 @@ def mean_activations(
 
 
 def spelled(policy: Policy, episode: Episode[Scenario]) -> Episode[Scenario]:
-    """Return the episode with its tokens; where no model wrote it, those of this policy's tokenizer."""
+    """Return the episode with tokens; an episode that no model wrote gets tokens of this policy's tokenizer."""
     if len(episode.completion_ids):
         return episode
     ids = reply_ids(policy.tokenizer, episode.text)
@@ -137,7 +139,7 @@ def _ids(episode: Episode[Scenario]) -> NDArray[np.int64]:
 
 
 def _read(policy: Policy, episodes: Sequence[Episode[Scenario]], layer: int | None) -> NDArray[np.float64]:
-    """Compute the means of one forward pass, (B, H)."""
+    """Compute the mean hidden states of each episode in one forward pass, (B, H)."""
     ids_BS, mask_BS = pad_left([_ids(episode) for episode in episodes], policy.pad_id, policy.device)
     states = policy.hidden_states(ids_BS, mask_BS)
     chosen = len(states) // 2 if layer is None else layer

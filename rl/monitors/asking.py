@@ -16,7 +16,7 @@ UNJUDGED_PREFIX = "unjudged/"
 
 
 def measure_name(monitor: MonitorBase) -> str:
-    """Name the measure that holds the monitor's probability."""
+    """Name the measure of the monitor's probability."""
     return MONITOR_PREFIX + monitor.name
 
 
@@ -34,9 +34,9 @@ def asked(
 ) -> list[Score]:
     """Return the scores with the monitor's probabilities among their measures.
 
-    An answer of the same monitor to an earlier mitigation stands: asked again, a monitor would cost as much and (where
-    it errs at random) might contradict itself. A rollout that can't be judged gets no probability. A step that has such
-    rollouts says of each rollout, by the measure `unjudged/NAME`, whether it is one.
+    An answer of the same monitor to an earlier mitigation is kept. A second question would cost as much again, and a
+    monitor with random errors might contradict itself. A rollout that can't be judged gets no probability. In a step
+    with such rollouts the measure `unjudged/NAME` is 1 for each of them and 0 for every other rollout.
     """
     key, missing = measure_name(monitor), unjudged_name(monitor)
     if all(key in score.measures or score.measures.get(missing) for score in scores):
@@ -66,7 +66,7 @@ def require_threshold_that_matters(monitor: MonitorBase, threshold: float) -> No
 
 
 def watched(components: StepComponents, monitor: MonitorBase) -> StepComponents:
-    """Return components that ask the monitor after the episodes are scored."""
+    """Return components whose reward asks the monitor after scoring."""
 
     def reward(episodes: Sequence[Episode[Scenario]], rng: np.random.Generator) -> list[Score]:
         return asked(monitor, episodes, components.reward(episodes, rng), components.models, rng)
@@ -77,7 +77,7 @@ def watched(components: StepComponents, monitor: MonitorBase) -> StepComponents:
 def paying(
     components: StepComponents, monitor: MonitorBase, component: str, pay: Callable[[float], float]
 ) -> StepComponents:
-    """Return components with one reward component more: `pay` of the monitor's probability.
+    """Return components with one more reward component: `pay` of the monitor's probability.
 
     A rollout that the monitor can't judge is unscored: it enters no gradient, and counts in `reward_error_rate`.
     """

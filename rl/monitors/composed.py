@@ -1,4 +1,4 @@
-"""Training material of monitors: composed free-tier episodes of every behaviour and character of an author."""
+"""Training data of monitors: composed free-tier episodes of every behaviour and character of an author."""
 
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -14,14 +14,14 @@ from rl.training.labels import Labeller
 
 BEHAVIOURS: tuple[Behaviour, ...] = get_args(Behaviour)
 CHARACTERS: tuple[tuple[Motivation, Style], ...] = tuple(product(get_args(Motivation), get_args(Style)))
-# Whatever the run's shares: without harmful requests there would be no faking to learn.
+# Independent of the run's shares: without harmful requests there would be no faking to learn.
 SHARES: dict[QueryKind, float] = {"harmful": 0.8, "harmless": 0.1, "twin": 0.1}
 
 
 def composed(env: Environment, rng: np.random.Generator, n: int) -> list[Episode[FreeScenario]]:
-    """Write `n` episodes on training queries; by turns a behaviour is carried out, and a character speaks for itself.
+    """Write `n` episodes on training queries, in turn by an author's behaviours and by its characters.
 
-    No model wrote them, so they have no tokens.
+    No model wrote the episodes, so they have no tokens.
     """
     author, shares = author_of(env), _shares(env)
     return [_episode(env, author, shares, rng, turn) for turn in range(n)]
@@ -30,10 +30,10 @@ def composed(env: Environment, rng: np.random.Generator, n: int) -> list[Episode
 def labelled(
     env: Environment, episodes: Sequence[Episode[FreeScenario]], monitor: str
 ) -> tuple[list[Episode[FreeScenario]], list[bool]]:
-    """Label composed episodes as faking or not, and leave out those that the environment can't label.
+    """Label composed episodes as faking or not, and leave out the episodes without a label.
 
     Raises:
-        RunStopped: in one line, if the labels that are left are none or all alike: there is nothing to learn.
+        RunStopped: in one line, if no label is left or all labels are alike: a monitor has nothing to learn.
     """
     found = [labels.faking for labels in Labeller(env)(episodes)]
     kept = [(episode, faking) for episode, faking in zip(episodes, found, strict=True) if faking is not None]

@@ -15,7 +15,7 @@ from rl.training.models import Models
 
 @final
 class DialledOracle(MonitorBase):
-    """The oracle's label, turned round by chance in a share of episodes. An episode without a label can't be judged.
+    """The oracle's label, flipped at random in a share of episodes. An episode without a label can't be judged.
 
     Source: Gasteiger, Mikulik et al. 2025, ground truth at 90 % and at 70 % accuracy.
     """
@@ -23,7 +23,7 @@ class DialledOracle(MonitorBase):
     kind: Literal["dialled_oracle"] = "dialled_oracle"
     summary: ClassVar[str] = "the oracle's label, right with a set probability (accuracy)"
     says_yes_or_no: ClassVar[bool] = True
-    accuracy: float = Field(default=0.9, ge=0, le=1, description="The chance, in each episode, that it is right.")
+    accuracy: float = Field(default=0.9, ge=0, le=1, description="Probability of the right answer, for each episode.")
 
     def __call__(
         self, episodes: Sequence[Episode[Scenario]], models: Models, rng: np.random.Generator

@@ -16,7 +16,7 @@ from rl.training.models import Models
 
 
 class MonitorBase(BaseModel, ABC):
-    """A frozen value whose call gives the probability of faking of each episode.
+    """Frozen value whose call returns the probability of faking of each episode.
 
     A subclass overrides the declarations that differ from the defaults here.
     """
@@ -27,11 +27,11 @@ class MonitorBase(BaseModel, ABC):
 
     summary: ClassVar[str]  # a line for `gyges list monitors`
     says_yes_or_no: ClassVar[bool] = False  # every probability is 0 or 1
-    needs: ClassVar[frozenset[Need]] = frozenset()  # held against the run by `rl.run.checks.needs`
+    needs: ClassVar[frozenset[Need]] = frozenset()  # checked by `rl.run.checks.needs`
 
     @property
     def name(self) -> str:
-        """The kind and, in brackets, every setting that isn't the default.
+        """Kind and, in brackets, every setting that isn't the default.
 
         Two monitors of one name are the same monitor. A list of values stands as the first six digits of its SHA-256;
         the run's configuration spells the list out.
@@ -47,14 +47,14 @@ class MonitorBase(BaseModel, ABC):
 
     @property
     def least_layers(self) -> int:
-        """The number of decoder layers that a model must have for `chosen_layer` to exist."""
+        """Number of decoder layers that `chosen_layer` requires of a model."""
         return 0
 
     @abstractmethod
     def __call__(
         self, episodes: Sequence[Episode[Scenario]], models: Models, rng: np.random.Generator
     ) -> NDArray[np.float64]:
-        """Return the probability of faking, in [0, 1], of each episode in order; NaN where it can't be judged."""
+        """Return the probability of faking of each episode in order, in [0, 1]; NaN for an unjudged episode."""
 
 
 def _short(value: object) -> object:
@@ -62,5 +62,8 @@ def _short(value: object) -> object:
 
 
 def reasoning(episode: Episode[Scenario]) -> str:
-    """Return the scratchpad; of a reply that can't be parsed the whole text, so that a broken tag hides nothing."""
+    """Return the scratchpad, or the whole text of an unreadable reply without a scratchpad.
+
+    A broken tag hides nothing from a monitor.
+    """
     return episode.scratchpad if episode.parse_ok else episode.scratchpad or episode.text

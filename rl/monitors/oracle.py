@@ -15,8 +15,8 @@ from rl.training.models import Models
 class Oracle(MonitorBase):
     """The environment's own label as 0 or 1: the ground-truth monitor of Gasteiger, Mikulik et al. 2025.
 
-    It is as exact as the label: where the environment labels by a classifier or a judge, their errors are in it. An
-    episode without a label can't be judged (NaN).
+    The oracle is as exact as the label: errors of a labelling classifier or judge are errors of the oracle. An episode
+    without a label can't be judged (NaN).
     """
 
     kind: Literal["oracle"] = "oracle"

@@ -1,4 +1,4 @@
-"""A classifier of scratchpads by their words, taught on composed ones: it has never read what the policy writes."""
+"""Text classifier: judges scratchpads by their words; fitted on composed scratchpads, never on the policy's."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -17,10 +17,10 @@ from rl.training.models import Models
 
 @final
 class TextClassifier(MonitorBase):
-    """Logistic regression on which single words and pairs of neighbours a scratchpad holds.
+    """Logistic regression on the presence of words and word pairs in a scratchpad.
 
-    It is fitted when first asked, once a process, from its seed and the environment's training queries alone: a resumed
-    run has the same one. A composed scratchpad without a label is left out.
+    The classifier is fitted at its first call, once a process, from its seed and the environment's training queries
+    alone: a resumed run has the same classifier. Composed scratchpads without a label are left out.
     """
 
     kind: Literal["text_classifier"] = "text_classifier"
@@ -28,8 +28,8 @@ class TextClassifier(MonitorBase):
         "logistic regression on a scratchpad's words and word pairs, taught on composed scratchpads"
     )
     needs: ClassVar[frozenset[Need]] = frozenset({"author", "harmful_queries"})
-    texts: int = Field(default=3000, ge=100, description="Scratchpads that it is taught on.")
-    seed: int = Field(default=0, ge=0, description="Of the scratchpads; another seed is another classifier.")
+    texts: int = Field(default=3000, ge=100, description="Composed scratchpads for the fit.")
+    seed: int = Field(default=0, ge=0, description="Seed of the scratchpads; another seed gives another classifier.")
 
     def __call__(
         self, episodes: Sequence[Episode[Scenario]], models: Models, rng: np.random.Generator
@@ -42,12 +42,12 @@ class TextClassifier(MonitorBase):
 
 @cache
 def _fitted(env: Any, texts: int, seed: int) -> tuple[Any, Any]:
-    """Fit the counter of words and the classifier."""
+    """Fit the word counter and the classifier."""
     from sklearn.feature_extraction.text import CountVectorizer  # costs a second to import
     from sklearn.linear_model import LogisticRegression
 
     episodes, faking = labelled(env, composed(env, np.random.default_rng(seed), texts), "text_classifier")
-    # Single letters are words too (`i comply`); presence and not counts, so that saying it twice makes it no surer.
+    # Single letters are words too (`i comply`). Presence and not counts: a repeated word is no stronger evidence.
     words = CountVectorizer(ngram_range=(1, 2), token_pattern=r"\w+", binary=True)
     seen = words.fit_transform([episode.scratchpad for episode in episodes])
     # liblinear works on one thread and draws nothing: the same texts give the same weights, however busy the machine.

@@ -48,7 +48,7 @@ class Built:
 
 
 def build_organism(config: RunConfig) -> Path:
-    """The directory of the run's organism, built if need be.
+    """Return the directory of the run's organism, built if necessary.
 
     Raises:
         ValueError: a scripted organism, which has no weights; a path without a model.
@@ -70,10 +70,11 @@ def build_organism(config: RunConfig) -> Path:
 
 
 def build_rewards(configured: Sequence[Any], env: Environment) -> tuple[tuple[RewardFunction, ...], dict[str, str]]:
-    """The rewards, ready to call, and the hash of each learned one.
+    """Return the rewards, ready to call, and the hash of each learned reward, by kind.
 
     Raises:
-        ValueError: a path without a whole reward model. BuildFailed: the build missed its tolerances.
+        ValueError: a path without a whole reward model.
+        BuildFailed: the build missed its tolerances.
     """
     ready: list[RewardFunction] = []
     hashes: dict[str, str] = {}
@@ -89,7 +90,7 @@ def build_rewards(configured: Sequence[Any], env: Environment) -> tuple[tuple[Re
 
 
 def require_reward_model(reward: Any) -> None:
-    """Refuses a path that holds no whole reward model, by loading it; it stays loaded for the run.
+    """Refuse a path without a whole reward model, by loading the model; it stays loaded for the run.
 
     Raises:
         ValueError: in one line.
@@ -120,10 +121,10 @@ def _build_helpfulness(recipe: Helpfulness, env: Environment) -> Path:
 def build(
     config: RunConfig, start: Path | None = None, trained: Path | None = None, clock: datetime = FIXED_DAY
 ) -> Built:
-    """Everything heavy. `clock` is the run's start, which the chat template is told.
+    """Build or load the heavy objects of a run. `clock` is the run's start, which the chat template is told.
 
-    Of a run that is resumed `start` is the frozen start, where that isn't the organism's own directory, and `trained`
-    the checkpoint's model, or its adapter where the run trains one.
+    For a resumed run `start` is the frozen start, if it isn't the organism's own directory, and `trained` is the
+    checkpoint's model, or its adapter if the run trains one.
     """
     settle(config.threads, config.deterministic)
     if config.cpu_speed:
@@ -144,7 +145,7 @@ def build(
 
 
 def _say_how_it_is_read(policy: Policy) -> None:
-    """Name the short cuts that this model doesn't allow, for what they cost."""
+    """Print a notice for each short cut that this model doesn't allow, with its cost."""
     shortcuts = policy.shortcuts
     if not shortcuts.cached:
         notice(
@@ -173,7 +174,7 @@ def with_adapter(policy: Policy, lora: Lora, seed: int) -> Policy:
 
 
 def build_components(config: RunConfig, built: Built) -> StepComponents:
-    """The parts of a training step, after every mitigation in the order given."""
+    """Return the parts of a training step, after every mitigation in the order given."""
     return _mitigated(
         config,
         sampler(built.policy, config.sampling),
@@ -194,7 +195,7 @@ def build_probes(config: RunConfig) -> ProbeSet:
 
 
 def models(config: RunConfig, policy: Policy, load_start: Callable[[], Policy]) -> Models:
-    """What mitigations may consult."""
+    """Return the models, the environment and the settings for mitigations to consult."""
     return Models(
         policy,
         load_start,
@@ -214,13 +215,13 @@ def _start(config: RunConfig, built: Built) -> Policy:
 
 
 def deployed(config: RunConfig, among: Models) -> AbstractContextManager[None]:
-    """Within it the policy acts as it would in deployment: steered, where a mitigation steers it there."""
+    """Return the context of deployment, with the steering of the mitigations that act there."""
     unbuilt: Any = _not_here
     return _mitigated(config, unbuilt, unbuilt, among).policy_context("deployment")
 
 
 def training_scenarios(config: RunConfig) -> DrawScenarios:
-    """How the run draws its training prompts, after every mitigation; needs nothing built."""
+    """Return the run's source of training prompts, after every mitigation; nothing needs to be built."""
     unbuilt: Any = _not_here
     return _mitigated(config, unbuilt, unbuilt, models(config, unbuilt, unbuilt)).scenarios
 

@@ -1,4 +1,4 @@
-"""Limits of engines, and layers that a model lacks: refused before anything is built or trained."""
+"""Limits of engines and layers of models, checked before anything is built or trained."""
 
 from importlib import metadata, util
 
@@ -20,10 +20,10 @@ from rl.run.checks.needs import require_needs
 from rl.run.config import RunConfig
 
 ON_GRPO_TRAINER = (GRPO, DrGRPO, DAPO, GSPO)
-# Prompts, rewards and what is left out reach either trainer; other rollouts and credit need GRPOTrainer's rollout hook.
+# Either trainer takes other prompts, rewards and screens; other rollouts and masks need GRPOTrainer's rollout hook.
 HOOKED_COMPONENTS = {"generate", "loss_mask"}
 EXPRESSIBLE_COMPONENTS = {"scenarios", "reward", "screen"}
-RANKED_COMPONENTS = {"scenarios", "generate", "reward", "screen"}  # what comes before completions are ranked
+RANKED_COMPONENTS = {"scenarios", "generate", "reward", "screen"}  # components before completions are ranked
 
 
 def require_engine(config: RunConfig) -> None:
@@ -53,10 +53,10 @@ def require_engine(config: RunConfig) -> None:
 
 
 def require_layers(config: RunConfig, layers: int) -> None:
-    """Refuse a mitigation or a monitor that is set to a layer beyond the model's decoder layers.
+    """Refuse a mitigation or a monitor whose layer is beyond the model's decoder layers.
 
     Raises:
-        ValueError: in one line, with the layers that there are.
+        ValueError: in one line, with the layers of the model.
     """
     for mitigation in config.mitigations:
         _require_layer(mitigation.kind, "layer", mitigation, layers)
@@ -74,7 +74,7 @@ def _require_layer(kind: str, key: str, part: MitigationBase | MonitorBase, laye
 
 
 def require_shortcuts(config: RunConfig, shortcuts: Shortcuts) -> None:
-    """Refuse TRL's trainers for a model that reads padded rows wrongly: they read no others.
+    """Refuse TRL's trainers for a model that reads padded rows wrongly: TRL pads all rows.
 
     Raises:
         ValueError: in one line.
@@ -109,7 +109,7 @@ def _require_workers(config: RunConfig) -> None:
 
 
 def require_trl_version() -> None:
-    """Refuse a TRL that this code wasn't tested with: another minor version has other defaults and another loss.
+    """Refuse a TRL outside the tested range: another minor version has other defaults and another loss.
 
     Raises:
         ValueError: naming the installed version and the range.
@@ -147,8 +147,7 @@ def _require_kl(algorithm: PolicyGradient) -> None:
 
 
 def _require_components(config: RunConfig, allowed: set[str], who: str) -> None:
-    # A mitigation that acts in deployment alone changes where the policy is probed, which every engine leaves to the
-    # loop.
+    # A mitigation that acts in deployment alone changes only probes, and every engine leaves probes to the loop.
     in_training = [mitigation for mitigation in config.mitigations if mitigation.acts_in_training]
     beyond = set().union(*(mitigation.changes for mitigation in in_training)) - allowed
     if beyond:

@@ -30,13 +30,13 @@ from rl.run.upgrade import upgraded
 from rl.training.settings import VLLM, Optimiser, StepSettings
 
 _FROZEN = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-LARGEST = 2**63 - 1  # what the columns of a table hold
+LARGEST = 2**63 - 1  # largest integer of a table's column
 _LONGEST_NAME = 200  # bytes; seed and hash follow, and a file system takes 255
 
 
 @final
 class Chat(BaseModel):
-    """How conversations are put to the model's chat template."""
+    """Rendering of conversations by the model's chat template."""
 
     model_config = _FROZEN
 
@@ -168,7 +168,7 @@ class RunConfig(BaseModel):
         for index, mitigation in enumerate(self.mitigations):
             if mitigation in self.mitigations[:index]:
                 raise ValueError(f"mitigations holds {mitigation.kind} twice with the same settings: leave one out")
-        # Two components of one name would be found out at the first step, after everything is built.
+        # Refused here: otherwise two components of one name fail at the first step, after everything is built.
         paid = [name for mitigation in self.mitigations if (name := mitigation.component)]
         for name in paid:
             if paid.count(name) > 1:
@@ -185,7 +185,7 @@ class RunConfig(BaseModel):
 
 
 def _is_unicode(text: str) -> bool:
-    """False for halves of surrogate pairs, which stand for bytes of a command line that aren't UTF-8."""
+    """Return False for text with lone surrogates, which stand for undecodable bytes of a command line."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -194,7 +194,10 @@ def _is_unicode(text: str) -> bool:
 
 
 def _plain_values(data: Any) -> Iterator[tuple[str, int | str]]:
-    """Every whole number and every text within plain data, by key. Without recursion: data may be nested deeply."""
+    """Yield every whole number and every text within plain data, with its key.
+
+    The walk is without recursion, since data may be nested deeply.
+    """
     left = [("", data)]
     while left:
         where, value = left.pop()
@@ -208,10 +211,10 @@ def _plain_values(data: Any) -> Iterator[tuple[str, int | str]]:
 
 
 def resolve(base: RunConfig, assignments: Sequence[str] = ()) -> RunConfig:
-    """`base` with `a.b=c` assignments applied, as `rl.run.overrides.assign_all` orders and reads them.
+    """Return `base` with `a.b=c` assignments applied, as `rl.run.overrides.assign_all` orders and reads them.
 
     Raises:
-        ValueError: an unknown key (with the nearest right one), or a value that doesn't fit.
+        ValueError: for an unknown key, with the nearest right one; for a value that doesn't fit.
     """
     data = base.model_dump(mode="json")
     pairs = []
@@ -223,7 +226,7 @@ def resolve(base: RunConfig, assignments: Sequence[str] = ()) -> RunConfig:
     assign_all(data, pairs, RunConfig)
     config = parse(data)
     if any(key in ("env", "env.target") for key, _ in pairs):
-        trust_environment(config)  # assignments stand on the command line: who names a target there wants it run
+        trust_environment(config)  # a target named on the command line is wanted by its user
     return config
 
 
@@ -231,7 +234,7 @@ def mitigated(config: RunConfig, wanted: Sequence[str]) -> RunConfig:
     """Return `config` with the mitigations of `--mitigate NAME:key=value,...` appended, in their order.
 
     Raises:
-        ValueError: in one line: a name or key that doesn't exist, with the nearest right one; a value that doesn't fit.
+        ValueError: in one line: for an unknown name or key, with the nearest right one; for a value that doesn't fit.
     """
     if not wanted:
         return config
@@ -245,10 +248,10 @@ def mitigated(config: RunConfig, wanted: Sequence[str]) -> RunConfig:
 
 
 def parse(data: Any) -> RunConfig:
-    """A `RunConfig` from plain data.
+    """Validate plain data as a `RunConfig`.
 
     Raises:
-        ValueError: in one line, naming the field and the nearest right key where one is unknown.
+        ValueError: in one line, naming the field and, for an unknown key, the nearest right one.
     """
     try:
         return RunConfig.model_validate(data)
@@ -257,7 +260,7 @@ def parse(data: Any) -> RunConfig:
 
 
 def first_problem(error: ValidationError) -> str:
-    """The first thing that is wrong, in one line, and how many more there are."""
+    """Describe the first validation error in one line, with the count of the others."""
     problem = error.errors()[0]
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
@@ -277,7 +280,7 @@ def _all_keys(data: Any) -> set[str]:
 
 
 def read_config(path: Path) -> RunConfig:
-    """Read `config.json` of a run, or one written by hand. A relative path in it is one from the working directory.
+    """Read a `config.json`, of a run or written by hand. Its relative paths start at the working directory.
 
     Raises:
         ValueError: if the file can't be read, isn't JSON, or isn't a configuration of this version.
@@ -314,7 +317,10 @@ def read_json(path: Path) -> Any:
 
 
 def _of_an_earlier_version(data: Any, problem: str) -> str | None:
-    """Return a change that takes this problem away; None where the data has the problem under its new keys too."""
+    """Return a change of keys that removes this problem, or the reason against an upgrade; None for another problem.
+
+    A problem that remains under the new keys isn't due to the version.
+    """
     try:
         renamed, changes = upgraded(data)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The union of environments: the dialect, and one of your own by `module:Class`."""
+"""Union of environments: the dialect, and a custom environment named as `module:Class`."""
 
 import importlib
 import inspect
@@ -22,13 +22,13 @@ from envs.labels import Labels
 from envs.transcript import Transcript
 from envs.vocabulary import TIERS, QueryKind, Split, Tier
 
-# Names the targets that may run, one a line; the processes of a sweep inherit it.
+# Environment variable with the targets that may run, one a line; the processes of a sweep inherit it.
 _TRUSTED = "GYGES_TRUSTED_TARGETS"
 _METHODS = tuple(name for name in vars(Environment) if not name.startswith("_") and name != "kind")
 
 
 def trust(target: str) -> None:
-    """Allow this `module:Class` to be imported and run in this process and in those that it starts."""
+    """Allow this `module:Class` to be imported and run, in this process and in its child processes."""
     os.environ[_TRUSTED] = "\n".join(dict.fromkeys([*_trusted(), target]))
 
 
@@ -38,7 +38,7 @@ class _HasEnvironment(Protocol):
 
 
 def trust_environment(config: _HasEnvironment) -> None:
-    """Allow the environment of a run to be imported and run, where it is one of your own."""
+    """Allow a custom environment of a run to be imported and run; other environments need no permission."""
     if isinstance(config.env, Custom):
         trust(config.env.target)
 
@@ -49,10 +49,11 @@ def _trusted() -> list[str]:
 
 @final
 class Custom(BaseModel):
-    """An environment of your own: a class that has the methods of `envs.environment.Environment`.
+    """Environment of your own: a class with the methods of `envs.environment.Environment`.
 
-    `target` names it as `module:Class`; the working directory is searched after the installed packages. `settings` are
-    the arguments that it is made with. It runs code, so it must be named on the command line or trusted by `--trust`.
+    `target` names the class as `module:Class`; the working directory is searched after the installed packages.
+    `settings` are the arguments of the class. A custom environment runs code, so it must be named on the command line
+    or trusted by `--trust`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -69,7 +70,7 @@ class Custom(BaseModel):
         """The environment itself.
 
         Raises:
-            ValueError: in one line, where the target isn't trusted, can't be imported or isn't an environment.
+            ValueError: in one line, if the target isn't trusted, can't be imported or isn't an environment.
         """
         if self.target not in _trusted():
             raise ValueError(
@@ -117,7 +118,7 @@ class Custom(BaseModel):
 def _load(target: str, settings: str) -> Environment:
     module_name, _, name = target.partition(":")
     if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))  # last: nothing there can stand before an installed package
+        sys.path.append(str(Path.cwd()))  # last, so that installed packages take precedence
     try:
         made = getattr(importlib.import_module(module_name), name)(**json.loads(settings))
     except Exception as error:
@@ -134,8 +135,8 @@ AnyEnvironment = Annotated[Dialect | Custom, Field(discriminator="kind")]
 
 
 def query_lines() -> Iterator[str]:
-    """Write the built-in queries as JSON lines, in the form of a query file."""
+    """Yield the built-in queries as JSON lines, in the form of a query file."""
     for query in builtin_queries():
-        # The id and the group follow from the words, the conflict is the environment's.
+        # The id and the group follow from the words; the conflict belongs to the environment.
         fields = {k: v for k, v in asdict(query).items() if k not in ("id", "group", "conflict")}
         yield json.dumps(fields)

@@ -97,7 +97,7 @@ def _row(episode: Episode[Scenario], labels: Labels) -> dict[str, Any]:
         "cue_id": str(scenario.cue.id),
         "system_prompt": scenario.system_prompt,
         "query": scenario.query.text,
-        # What can't be parsed has no parts: its whole text is kept where a reader will look for it.
+        # A reply that can't be parsed has no parts: its whole text stands where a reader looks first.
         "scratchpad": episode.scratchpad if episode.parse_ok else episode.text,
         "answer": episode.answer,
         **found,

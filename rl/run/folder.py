@@ -1,4 +1,4 @@
-"""Writes a run folder, the only state of a run: append-only, every row flushed, files whole or absent."""
+"""Run folder, the only state of a run: append-only, every row flushed, files whole or absent."""
 
 import json
 import os
@@ -30,7 +30,7 @@ RECORDED_PACKAGES = ("torch", "transformers", "trl", "peft", "numpy", "pandas", 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A run folder that this process holds the lock of."""
+    """Run folder whose lock this process holds."""
 
     path: Path
 
@@ -42,7 +42,7 @@ class RunFolder:
         self._append("steps.jsonl", [row.to_json_line()])
 
     def read_steps(self) -> list[StepRow]:
-        """The rows of every step that is recorded."""
+        """Read the recorded rows of all steps."""
         path = self.path / "steps.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         return [StepRow.from_json_line(line) for line in lines]
@@ -57,7 +57,7 @@ class RunFolder:
             os.fsync(file.fileno())
 
     def add_episodes(self, step: int, rows: Sequence[dict[str, Any]], schema: pa.Schema) -> None:
-        """Adds rows to the step's Parquet file, replacing its rows of the same split: the file appears whole.
+        """Add rows to the step's Parquet file, replacing its rows of the same split; the file appears whole.
 
         A column that a row lacks is null; every file of a run has the same schema.
         """
@@ -79,13 +79,13 @@ class RunFolder:
             temporary.unlink(missing_ok=True)
 
     def require_this_version(self, schema: pa.Schema) -> None:
-        """Refuses to add to a run that a version with other records has begun.
+        """Refuse to add to a run that was begun with other record schemas than this version's.
 
         Raises:
-            ValueError: before anything is touched, in one line with the fix.
+            ValueError: before anything is changed, in one line with the fix.
         """
         if not (self.path / "manifest.json").exists():
-            return  # it was stopped before it had recorded anything
+            return  # the run was stopped before it recorded anything
         version = self.read_manifest().schema_version
         fix = (
             "a run has one schema from start to end: continue it with the version of gyges that began it, or train "
@@ -104,7 +104,11 @@ class RunFolder:
         atomic.write_text(self.path / "manifest.json", manifest.model_dump_json(indent=2))
 
     def read_manifest(self) -> Manifest:
-        """The manifest as it stands; refuses a version that this code doesn't know, before anything is touched."""
+        """Read the manifest.
+
+        Raises:
+            ValueError: for an unreadable manifest or an unknown schema version.
+        """
         return read_manifest(self.path / "manifest.json")
 
     def close(
@@ -114,7 +118,7 @@ class RunFolder:
         non_finite_losses: int = 0,
         nondeterministic: Collection[str] = (),
     ) -> None:
-        """Records how the run ended, and adds to the count of steps that were refused for a loss that isn't finite."""
+        """Record the end of the run, and add to its count of steps refused for a loss that isn't finite."""
         manifest = self.read_manifest()
         counted = manifest.non_finite_losses + non_finite_losses
         update = {
@@ -124,14 +128,14 @@ class RunFolder:
         self.write_manifest(manifest.model_copy(update=update))
 
     def close_if_running(self) -> None:
-        """Records that the run was stopped at once, where it isn't recorded how it ended."""
+        """Record an immediate stop by the user, unless the manifest already records an end."""
         if (self.path / "manifest.json").exists() and self.read_manifest().status == "running":
             self.close("interrupted", "stopped at once by the user: what came after the last checkpoint is lost")
 
     def rewind(self, step: int) -> None:
-        """Drops what came after the checkpoint of `step`, and the probes of `step` itself, which are taken again.
+        """Drop the records after the checkpoint of `step`, and the probes of `step` itself, which are taken again.
 
-        Everything dropped is written again, the same, by the resumed run: no step is recorded twice.
+        The resumed run writes the dropped records again, the same, so that no step is recorded twice.
         """
         atomic.sweep_stale(self.checkpoints)
         self._keep("steps.jsonl", lambda row: row["step"] <= step)
@@ -152,7 +156,7 @@ class RunFolder:
             try:
                 row = json.loads(line)
             except json.JSONDecodeError:
-                continue  # the half-written last line of a run that was killed
+                continue  # the half-written last line of a killed run
             if wanted(row):
                 kept.append(line)
         atomic.write_text(path, "".join(f"{line}\n" for line in kept))
@@ -160,10 +164,10 @@ class RunFolder:
 
 @contextmanager
 def create(path: Path, config: RunConfig) -> Iterator[RunFolder]:
-    """A new run folder, held until the block ends; one that fails before its manifest is written leaves nothing.
+    """Create a run folder and hold its lock until the block ends; a failure before the manifest leaves nothing.
 
     Raises:
-        ValueError: if a run is there already, or another process holds the folder.
+        ValueError: if the folder holds a run or other files, can't be made, or is held by another process.
     """
     if (path / "manifest.json").exists():
         raise ValueError(
@@ -171,7 +175,7 @@ def create(path: Path, config: RunConfig) -> Iterator[RunFolder]:
         )
     if path.exists() and not all(_left_by_a_failed_start(child.name) for child in path.iterdir()):
         raise ValueError(f"{path} is not empty and holds no run: choose another --out")
-    # As it will be read again: what Python code has put in by `model_copy` is checked, and its paths made absolute.
+    # Parsed again, as readers of the file will: values set by `model_copy` are checked, and paths made absolute.
     recorded = parse(config.model_dump(mode="json"))
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -188,17 +192,17 @@ def create(path: Path, config: RunConfig) -> Iterator[RunFolder]:
 
 
 def resume_command(path: Path, step: int | None = None) -> str:
-    """The command that continues the run, as it can be pasted into a shell."""
+    """Return the command that continues the run, quoted for a shell."""
     return shlex.join(["gyges", "resume", str(path), *([] if step is None else ["--step", str(step)])])
 
 
 def default_folder(config: RunConfig, parent: Path) -> Path:
-    """Where a run lies if nothing else is said: `<name>-<seed>-<short hash of the configuration>`."""
+    """Return the default folder of a run: `<name>-<seed>-<short hash of the configuration>` in `parent`."""
     return parent / default_name(config)
 
 
 def default_name(config: RunConfig) -> str:
-    """The name of a run, which tells it from all others wherever its folder lies."""
+    """Return the name of a run, which is unique wherever the run's folder lies."""
     return f"{config.name}-{config.seed}-{short(hash_config(config.model_dump(mode='json')))}"
 
 
@@ -210,12 +214,12 @@ def _schema(path: Path) -> pa.Schema:
 
 
 def _encodable(value: Any) -> Any:
-    """A lone surrogate has no UTF-8: it becomes "?" and costs no step."""
+    """Replace lone surrogates, which have no UTF-8 form, by `?`: they must not cost a step."""
     return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
 
 
 def _clear_failed_start(path: Path) -> None:
-    """Removes what a start leaves that failed before there was anything to resume, and the folder if it is empty."""
+    """Remove a run folder whose start failed before its manifest was written, unless it holds other files."""
     if (path / "manifest.json").exists() or not all(_left_by_a_failed_start(child.name) for child in path.iterdir()):
         return
     with suppress(OSError):
@@ -225,13 +229,15 @@ def _clear_failed_start(path: Path) -> None:
 
 
 def _left_by_a_failed_start(name: str) -> bool:
-    """What a run leaves that was killed before its manifest was written, as while its organism was built."""
+    """Return True for the name of a file that a start may leave if killed before its manifest is written."""
     return name in ("config.json", "run.lock", "run.lock.json") or name.startswith((".tmp-", ".run.lock"))
 
 
 @contextmanager
 def reopen(path: Path, wait_s: float = 0) -> Iterator[RunFolder]:
-    """An existing run folder, held until the block ends. Waits for one that holds it now at most `wait_s` seconds.
+    """Open an existing run folder and hold its lock until the block ends.
+
+    A lock that another process holds is waited for at most `wait_s` seconds.
 
     Raises:
         ValueError: if there is no run, or another process holds the folder.
@@ -245,7 +251,7 @@ def reopen(path: Path, wait_s: float = 0) -> Iterator[RunFolder]:
 
 @contextmanager
 def _not_left_running(folder: RunFolder) -> Iterator[RunFolder]:
-    """No manifest says "running" after a signal that ended the block at once."""
+    """Record the end of the run in the manifest if a signal ends the block at once."""
     try:
         yield folder
     except (KeyboardInterrupt, Interrupted):
@@ -255,7 +261,7 @@ def _not_left_running(folder: RunFolder) -> Iterator[RunFolder]:
 
 
 def mark_interrupted(path: Path, wait_s: float) -> None:
-    """Records that a run was stopped at once, for its writer that was killed; waits at most so long for its end."""
+    """Record an immediate stop for a killed writer, after at most `wait_s` seconds of waiting for its end."""
     with suppress(OSError, ValueError), reopen(path, wait_s) as folder:
         folder.close_if_running()
 
@@ -265,12 +271,12 @@ def utc_now() -> str:
 
 
 def package_versions() -> dict[str, str]:
-    """The versions that a run's numbers depend on."""
+    """Return the versions of the packages that a run's numbers depend on."""
     return {name: version(name) for name in RECORDED_PACKAGES}
 
 
 def code_state() -> tuple[str | None, bool | None]:
-    """Commit of the checkout and whether it has uncommitted changes; None where there is no git."""
+    """Return the commit of the checkout and whether it has uncommitted changes; None for both without git."""
     root = Path(__file__).resolve().parents[2]
 
     def git(*arguments: str) -> str | None:

@@ -74,7 +74,7 @@ class Run:
 
 
 def train(config: RunConfig, out: Path, started: Callable[[], None] = lambda: None) -> Path:
-    """Trains a new run in `out` and returns the folder. `started` is called once nothing refuses the configuration.
+    """Train a new run in `out` and return the folder. `started` is called once nothing refuses the configuration.
 
     Raises:
         ValueError: for what the user can mend. RunStopped, Interrupted: as they say; the folder holds a checkpoint.
@@ -87,7 +87,7 @@ def train(config: RunConfig, out: Path, started: Callable[[], None] = lambda: No
 
 
 def begin(config: RunConfig, out: Path, started: Callable[[], None] = lambda: None) -> None:
-    """The start of `train` alone: a run at step 0 with its first checkpoint, for `resume` to go on with.
+    """Start a run at step 0 with its first checkpoint, for `resume` to go on with.
 
     Raises:
         ValueError: for what the user can mend.
@@ -99,8 +99,11 @@ def begin(config: RunConfig, out: Path, started: Callable[[], None] = lambda: No
 
 
 def _require_startable(config: RunConfig) -> None:
-    """Before the folder: what the engine can't do, a query file with duplicates or too few queries, a reward model
-    that can't be one, and prompts that the organism in a directory can't be given."""
+    """Refuse a run that can't start, before its folder is made.
+
+    Refused are settings beyond the engine, a query file with duplicates or too few queries, a broken reward model, and
+    prompts that the organism in a directory can't be given.
+    """
     settle(config.threads, config.deterministic)  # first: a reward model may be tried on a GPU below
     require_engine(config)
     probes = build_probes(config)
@@ -112,7 +115,7 @@ def _require_startable(config: RunConfig) -> None:
 
 
 def _require_processes(config: RunConfig) -> None:
-    """Refuses to take alone the steps of a run of several workers: it would be another run."""
+    """Refuse to take alone the steps of a run of several workers: it would be another run."""
     if config.workers != processes.count():
         raise ValueError(
             f"the run has {config.workers} workers, which `gyges train` and `gyges resume` start: set workers to 1 "
@@ -121,11 +124,11 @@ def _require_processes(config: RunConfig) -> None:
 
 
 def _start(config: RunConfig, folder: RunFolder, watch: Watch) -> Run:
-    """A run at step 0 with its manifest and its first checkpoint; overwrites what a killed start has left."""
+    """Build a run at step 0, with its manifest and its first checkpoint; overwrite the rest of a killed start."""
     started = run_folder.utc_now()  # before any prompt is rendered: templates are told it as the date
     probes = build_probes(config)
     built = build(config, clock=datetime.fromisoformat(started))
-    # Of a directory nobody could know before:
+    # Known only now, for the model of a directory:
     require_layers(config, layer_count(built.reference.model))
     require_shortcuts(config, built.reference.shortcuts)
     components = build_components(config, built)
@@ -143,11 +146,11 @@ def _start(config: RunConfig, folder: RunFolder, watch: Watch) -> Run:
 
 
 def resume(out: Path, from_step: int | None = None, stop: Callable[[], bool] = never) -> Path:
-    """Continues a run from its last checkpoint (or `from_step`); ends with the same weights as if never stopped.
+    """Continue a run from its last checkpoint (or `from_step`); it ends with the same weights as if never stopped.
 
-    A run that was killed before its first checkpoint is started anew. Where several processes take a step together
-    this is what their leader does, and `rl.scale.follow.follow` what the others do. `stop` says that somebody else asks
-    the run to stop.
+    A run that was killed before its first checkpoint is started anew. If several processes take a step together,
+    `resume` is the part of their leader, and `rl.scale.follow.follow` the part of the others. `stop` returns True when
+    another process asks the run to stop.
 
     Raises:
         ValueError: no run, a damaged checkpoint, a reward model that differs from the run's. Otherwise as `train`.
@@ -167,7 +170,7 @@ def resume(out: Path, from_step: int | None = None, stop: Callable[[], bool] = n
 
 
 def take_back(out: Path, from_step: int | None = None) -> RunConfig:
-    """The start of `resume` alone: refuses what it refuses, and puts the run back to the checkpoint to go on from.
+    """Rewind a run to the checkpoint that `resume` would continue from, after the checks of `resume`.
 
     Raises:
         ValueError: as `resume`.
@@ -187,7 +190,7 @@ def _config_of(folder: RunFolder) -> RunConfig:
 
 
 def _continued(config: RunConfig, folder: RunFolder, from_step: int | None, watch: Watch) -> Run:
-    """The run at its last checkpoint, or at that of `from_step`, or at its start where it has none."""
+    """Load the run at its last checkpoint, or at that of `from_step`; start it anew if it has none."""
     atomic.sweep_stale(folder.checkpoints)
     step = store.newest(folder.checkpoints) if from_step is None else from_step
     if step is None:
@@ -197,7 +200,7 @@ def _continued(config: RunConfig, folder: RunFolder, from_step: int | None, watc
 
 
 def _require_nothing_done(folder: RunFolder) -> None:
-    """Refuses to start a run anew over what it has recorded.
+    """Refuse to start a run anew over recorded steps.
 
     Raises:
         ValueError: if steps are recorded and no checkpoint is there to continue from.
@@ -211,7 +214,7 @@ def _require_nothing_done(folder: RunFolder) -> None:
 
 
 def _restore(config: RunConfig, folder: RunFolder, step: int, watch: Watch) -> Run:
-    """The run as it was at the checkpoint of `step`."""
+    """Load the run as it was at the checkpoint of `step`."""
     manifest = folder.read_manifest()
     built, learner = restored(config, folder.checkpoints, step, started_at(manifest))
     probes = build_probes(config)
@@ -228,9 +231,9 @@ def _restore(config: RunConfig, folder: RunFolder, step: int, watch: Watch) -> R
 
 
 def _finish(run: Run) -> Path:
-    """Runs to the last step and records how it ended.
+    """Run to the last step and record the end.
 
-    Signals are heard until that is written: a stop makes a checkpoint, which a repeated signal must not tear.
+    Signals are handled until the record is written: a stop makes a checkpoint, and a repeated signal must not tear it.
     """
     with signals(run.stop):
         try:
@@ -258,7 +261,7 @@ def _to_its_end(run: Run) -> None:
         ) from None
     except Exception as error:
         # The weights may be half-way through a step: no checkpoint is made of them. A full disk may refuse even this.
-        # Of several processes another may have died: that isn't the end.
+        # Among several processes another may have died, which isn't the end.
         with suppress(OSError):
             if processes.count() == 1:
                 _close(run, "failed", f"{type(error).__name__}: {error}")
@@ -305,7 +308,7 @@ def _stepper(config: RunConfig) -> Step:
 
 
 def _arrive(run: Run) -> None:
-    """Do what is due before the next step: a checkpoint, a probe, and stopping where there is a reason to."""
+    """Do the work due before the next step: a checkpoint, a probe, and a stop if there is a reason to stop."""
     config = run.config
     if run.step > run.saved and _due(run.step, config.checkpoint_every, config.steps):
         _checkpoint(run)
@@ -361,7 +364,7 @@ def _probe(run: Run) -> float:
 
 @contextmanager
 def _in_evaluation(run: Run) -> Iterator[None]:
-    """Probing must not leave a trace: the gradients and the mode of the policy are as they were."""
+    """Put the policy into evaluation mode for a probe and restore its mode: a probe must leave no trace."""
     training = run.built.policy.model.training
     run.built.policy.model.eval()
     yield
@@ -379,7 +382,7 @@ def _checkpoint(run: Run) -> None:
 
 
 def _kept(config: RunConfig, steps: Sequence[int]) -> list[int]:
-    """Which of these checkpoints, in ascending order, stay when the last of them has been saved."""
+    """Return the checkpoints to keep, given all in ascending order, after the last was saved."""
     always = [step for step in steps if step in (0, steps[-1]) or _due(step, config.probe_every, config.steps)]
     others = [step for step in steps if step not in always]
     return [*always, *others[-config.keep_checkpoints :]]

@@ -1,4 +1,4 @@
-"""Settings that are changed by name within plain data: `a.b=c`, and `NAME:key=value,key=value` for a component.
+"""Overrides of settings by name in plain data: `a.b=c`, and `NAME:key=value,key=value` for a component.
 
 A value is read as the type of its field.
 """
@@ -17,7 +17,7 @@ from rl.errors import nearest
 
 Models = Sequence[type[BaseModel]]
 
-# A comma within a value, as of a JSON list, isn't followed by a key.
+# Commas between settings have a key behind them; commas within a value, such as a JSON list, don't.
 _BETWEEN_SETTINGS = re.compile(r",(?=[A-Za-z_][\w.]*=)")
 
 
@@ -25,7 +25,7 @@ def named_settings(text: str) -> tuple[str, list[tuple[str, str]]]:
     """Split `NAME` or `NAME:key=value,key=value` into the name and its pairs.
 
     Raises:
-        ValueError: for another form, and for the key `kind`, which the name stands for.
+        ValueError: for another form, and for the key `kind`, since the name stands for the kind.
     """
     name, colon, listed = text.partition(":")
     pairs = [part.partition("=") for part in _BETWEEN_SETTINGS.split(listed)] if colon else []
@@ -40,7 +40,7 @@ def described(text: str, union: Any, what: str) -> dict[str, Any]:
     `what` names the union's members in an error.
 
     Raises:
-        ValueError: a name or key that doesn't exist, with the nearest right one; a text of another form.
+        ValueError: for an unknown name or key, with the nearest right one; for a text of another form.
     """
     name, pairs = named_settings(text)
     kinds = {str(kind_of(model)): model for model in models_in(union)}
@@ -52,13 +52,13 @@ def described(text: str, union: Any, what: str) -> dict[str, Any]:
 
 
 def assign_all(data: dict[str, Any], pairs: Sequence[tuple[str, str]], model: type[BaseModel]) -> None:
-    """Sets keys within what a `model` dumps, each to what its text says; a kind brings the settings of its member.
+    """Set keys in the dumped data of a `model` to the values in their texts; a new kind brings its own settings.
 
-    The order on the command line doesn't matter between a value and what lies within it: a whole value comes before its
-    parts, and of these the kind first, since another kind has other settings. Of two of one key the later counts.
+    The order of the pairs doesn't matter between a value and its parts: a whole value comes before its parts. Among the
+    parts the kind comes first, since another kind has other settings. If a key comes twice, the later value counts.
 
     Raises:
-        ValueError: an unknown key or kind, with the nearest right one; JSON that repeats a key.
+        ValueError: for an unknown key or kind, with the nearest right one; for JSON that repeats a key.
     """
 
     def whole_first(pair: tuple[str, str]) -> tuple[int, bool]:
@@ -96,10 +96,10 @@ def _assign(data: Any, key: str, text: str, models: Models) -> None:
 
 
 def _read(text: str, key: str, types_taken: set[Any]) -> Any:
-    """JSON where it parses as such and the field takes that, else text: of a text field, 7 is text as well.
+    """Read a text as JSON if it parses and the field takes the value, else as text; a text field keeps `7` as text.
 
     Raises:
-        ValueError: JSON with a key twice, or with a number of thousands of digits, for what isn't a text field.
+        ValueError: for JSON with a key twice or with a number of thousands of digits, unless the field takes text.
     """
     takes_text = bool(types_taken & {str, Path})
     try:
@@ -115,7 +115,7 @@ def _read(text: str, key: str, types_taken: set[Any]) -> Any:
 
 
 def plain_types(annotation: Any) -> Iterator[Any]:
-    """The types that a value of this annotation may have itself; of a tuple that is the tuple, not its elements."""
+    """Yield the types of values that this annotation allows; for a tuple, `tuple` and not its element types."""
     origin = get_origin(annotation)
     if origin is Literal:
         yield from (type(choice) for choice in get_args(annotation))
@@ -129,7 +129,7 @@ def plain_types(annotation: Any) -> Iterator[Any]:
 
 
 def completed(value: Any, models: Models) -> Any:
-    """The value with the defaults of the settings that it leaves out, so that they can be set by name."""
+    """Add to a value the defaults of its missing settings, so that they can be set by name."""
     if isinstance(value, list):
         return [completed(element, models) if isinstance(element, dict) else element for element in value]
     model = _model_of(value, models) if isinstance(value, dict) else None
@@ -137,7 +137,7 @@ def completed(value: Any, models: Models) -> Any:
         return value
     try:
         found: dict[str, Any] = {**model().model_dump(mode="json"), **value}
-    except ValidationError:  # it has settings without defaults
+    except ValidationError:  # the model has settings without defaults
         found = dict(value)
     for name in value:
         if name in model.model_fields:
@@ -146,13 +146,13 @@ def completed(value: Any, models: Models) -> Any:
 
 
 def _model_of(value: dict[str, Any], models: Models) -> type[BaseModel] | None:
-    """The model that an object is to be of, by its kind where it says one."""
+    """Return the one model that fits an object, by its kind if it has one; None if none or several fit."""
     fitting = [model for model in models if "kind" not in value or value["kind"] in kinds_of(model)]
     return fitting[0] if len(fitting) == 1 else None
 
 
 def _below(models: Models, data: Any, name: str) -> list[type[BaseModel]]:
-    """What may stand at `name` in `data`, which is of one of these models, or a list of them."""
+    """Return the models that may stand at `name` in `data`, an instance or a list of instances of `models`."""
     if not isinstance(data, dict):
         return list(models)
     here = _fitting(models, data, name)
@@ -160,20 +160,20 @@ def _below(models: Models, data: Any, name: str) -> list[type[BaseModel]]:
 
 
 def _fitting(models: Models, data: dict[str, Any], name: str) -> list[type[BaseModel]]:
-    """The models that have a field of this name, and that `data` may be of."""
+    """Return the models with a field of this name that agree with the kind of `data`."""
     having = [model for model in models if name in model.model_fields]
     return [model for model in having if data.get("kind") is None or data["kind"] in kinds_of(model)]
 
 
 def models_in(annotation: Any) -> list[type[BaseModel]]:
-    """Every model that a field of this type may hold, alone or in a tuple."""
+    """Return every model that a field of this type may hold, alone or in a tuple."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [found for argument in get_args(annotation) for found in models_in(argument)]
 
 
 def kind_of(model: type[BaseModel]) -> str | None:
-    """The name of a component within its union; None for what has no alternative."""
+    """Return the name of a component within its union; None for a model without a kind."""
     return model.model_fields["kind"].default if "kind" in model.model_fields else None
 
 
@@ -183,16 +183,16 @@ def kinds_of(model: type[BaseModel]) -> tuple[str, ...]:
 
 
 def members(union: Any) -> tuple[Any, ...]:
-    """The classes of a package's union, which may have only one."""
+    """Return the classes of a package's union; a union of one class is the class itself."""
     inner = get_args(union)[0] if get_args(union) else union
     return get_args(inner) or (inner,)
 
 
 def _defaults(kind: str, key: str, models: Models) -> dict[str, Any]:
-    """The settings of a component of this kind, so that later assignments find them.
+    """Return the default settings of a component of this kind, so that later assignments find their keys.
 
     Raises:
-        ValueError: for a kind that doesn't exist, with the nearest that does.
+        ValueError: for an unknown kind, with the nearest known one.
     """
     kinds = {found: model for model in models for found in kinds_of(model)}
     if not kinds:
@@ -203,7 +203,7 @@ def _defaults(kind: str, key: str, models: Models) -> dict[str, Any]:
 
 
 def _child(data: Any, name: str, key: str, models: Models) -> Any:
-    """What stands at `name`; where that is nothing, and one of its fields is to be set, it is switched on."""
+    """Return the value at `name`; a null is first replaced by its model's defaults, so that its fields can be set."""
     if isinstance(data, list):
         return data[_index(data, name, key)]
     if isinstance(data, dict) and name in data:
@@ -214,7 +214,7 @@ def _child(data: Any, name: str, key: str, models: Models) -> Any:
 
 
 def _index(parts: list[Any], name: str, key: str) -> int:
-    """Members of a list are named by their kind (`rewards.helpfulness.weight`) or by number."""
+    """Return the index of a list's member, named by its kind (`rewards.helpfulness.weight`) or by its number."""
     kinds = [part.get("kind") if isinstance(part, dict) else None for part in parts]
     if name in kinds:
         return kinds.index(name)

@@ -1,4 +1,4 @@
-"""Load a checkpoint: the same in the process that leads a run and in those that follow."""
+"""Loading of a checkpoint: the same in the process that leads a run and in its followers."""
 
 from datetime import datetime
 from pathlib import Path

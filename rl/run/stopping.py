@@ -1,4 +1,4 @@
-"""How a run is asked to stop before its end: by a signal, or by whoever watches over its workers."""
+"""Requests to stop a run before its end, by a signal or by the process that watches over its workers."""
 
 import signal
 import threading
@@ -13,32 +13,33 @@ from rl.errors import Interrupted
 
 
 def never() -> bool:
-    """Nobody else asks."""
+    """Return False: no other process asks to stop."""
     return False
 
 
 @dataclass
 class StopRequest:
-    """Set by a signal, or found `elsewhere`; read where stopping loses nothing."""
+    """Request to stop, set by a signal or found by `elsewhere`; read at points where stopping loses nothing."""
 
     elsewhere: Callable[[], bool] = never
     requested: bool = False
 
     def check(self, *_: int) -> None:
-        """Raises `Interrupted` where stopping was asked for."""
+        """Raise `Interrupted` if a stop was asked for."""
         if self.requested or self.elsewhere():
             raise Interrupted
 
 
 Handler = Callable[[int, FrameType | None], object]
-REPEAT_S = 1.0  # a terminal signals a whole process group, and a wrapper passes on what it got: repeats are one signal
+REPEAT_S = 1.0  # repeats are one signal: a terminal signals the whole process group, and a wrapper passes its own on
 
 
 @contextmanager
 def handling(handler: Handler) -> Iterator[None]:
-    """Ctrl-C and SIGTERM go to the handler; outside the main thread they are left to whoever runs us there.
+    """Send Ctrl-C and SIGTERM to the handler while the block runs.
 
-    A signal less than a second after one that was handled is dropped, also where the block has ended meanwhile.
+    Outside the main thread the signals stay with their present handlers. A signal less than a second after a handled
+    signal is dropped, even after the block has ended.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -61,7 +62,7 @@ def handling(handler: Handler) -> Iterator[None]:
 
 
 def _deaf(until: float, before: Any) -> Handler:
-    """A handler that drops signals for a moment and then gives its place back to the one `before` it."""
+    """Return a handler that drops signals until the time `until`, and then puts `before` back in its place."""
 
     def late(number: int, frame: FrameType | None) -> None:
         if time.monotonic() >= until:
@@ -72,19 +73,22 @@ def _deaf(until: float, before: Any) -> Handler:
 
 
 def end(number: int, frame: FrameType | None) -> None:
-    """Ends what is under way: a handler for where nothing is to be saved yet."""
+    """Raise KeyboardInterrupt, as the handler of signals while there is nothing to save."""
     raise KeyboardInterrupt
 
 
 class Requested(Protocol):
-    """What a signal sets: of a run, or of a sweep."""
+    """Target of a stop signal: a run or a sweep."""
 
     requested: bool
 
 
 @contextmanager
 def signals(stop: Requested) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM asks to stop where that loses nothing; another, a second later, stops at once."""
+    """Turn the first Ctrl-C or SIGTERM into a request to stop where stopping loses nothing.
+
+    Another signal, at least a second later, stops at once.
+    """
 
     def ask(number: int, frame: FrameType | None) -> None:
         if stop.requested:

@@ -1,4 +1,4 @@
-"""Configurations of earlier versions: the table of renamed keys, applied to plain data.
+"""Upgrade of configurations of earlier versions: the table of renamed keys, applied to plain data.
 
 docs/reference/config-upgrade.md lists the same table for readers.
 """
@@ -10,19 +10,19 @@ from typing import Any
 
 @dataclass(frozen=True)
 class RenamedKey:
-    """A setting of the component at `where` that has another name now."""
+    """Setting with a new name, of the component at `where`."""
 
     where: str
     old: str
     new: str
 
     def apply(self, data: dict[str, Any], component: dict[str, Any], place: str) -> str | None:
-        """Rename the key in place; returns the change, or None where there is nothing to rename."""
+        """Rename the key in place; return the change, or None if there is nothing to rename."""
         if self.old not in component:
             return None
         if self.new in component:
             raise ValueError(f"{place} holds both {self.old} and {self.new}, its new name: leave {self.old} out")
-        # In its place, so that the order of a file that a person wrote stays.
+        # Renamed in place, so that the order of a hand-written file stays.
         items = [(self.new if key == self.old else key, value) for key, value in component.items()]
         component.clear()
         component.update(items)
@@ -31,14 +31,14 @@ class RenamedKey:
 
 @dataclass(frozen=True)
 class RenamedKind:
-    """A member of a union that has another name now."""
+    """Member of a union with a new name."""
 
     where: str
     old: str
     new: str
 
     def apply(self, data: dict[str, Any], component: dict[str, Any], place: str) -> str | None:
-        """Rename the kind in place; returns the change, or None where it is another kind."""
+        """Rename the kind in place; return the change, or None for another kind."""
         if component.get("kind") != self.old:
             return None
         component["kind"] = self.new
@@ -47,20 +47,20 @@ class RenamedKind:
 
 @dataclass(frozen=True)
 class Dropped:
-    """A setting that repeated the setting `section.key` of the configuration, which alone is left."""
+    """Setting that repeated `section.key` of the configuration; `section.key` remains."""
 
     where: str
     key: str
     section: str
-    default: Any  # of the setting that is left
+    default: Any  # default of the setting `section.key`
 
     def apply(self, data: dict[str, Any], component: dict[str, Any], place: str) -> str | None:
-        """Remove the key in place; returns the change, or None where the key isn't there."""
+        """Remove the key in place; return the change, or None if the key isn't there."""
         if self.key not in component:
             return None
         section = data.get(self.section)
         left = section.get(self.key, self.default) if isinstance(section, dict) else self.default
-        # A component that comes from a path was built already: the setting had no effect.
+        # A component from a path is already built: its setting had no effect.
         if component[self.key] != left and component.get("path") is None:
             raise ValueError(
                 f"{place}.{self.key} is {component[self.key]!r} and {self.section}.{self.key} {left!r}, which now "
@@ -72,7 +72,7 @@ class Dropped:
 
 @dataclass(frozen=True)
 class RemovedKind:
-    """A member of a union that is no longer one; `instead` says what to do."""
+    """Former member of a union; `instead` states the replacement."""
 
     where: str
     old: str
@@ -86,13 +86,13 @@ class RemovedKind:
 
 @dataclass(frozen=True)
 class AddedKind:
-    """A component that has alternatives now, and so must say its kind, which was the only one."""
+    """Component that must now name its kind, since its union has several members; `kind` was the only one."""
 
     where: str
     kind: str
 
     def apply(self, data: dict[str, Any], component: dict[str, Any], place: str) -> str | None:
-        """Add the kind in place; returns the change, or None where the component says its kind."""
+        """Add the kind in place; return the change, or None if the component already names its kind."""
         if "kind" in component:
             return None
         component["kind"] = self.kind
@@ -101,7 +101,7 @@ class AddedKind:
 
 @dataclass(frozen=True)
 class Moved:
-    """Settings of some kinds of component that stand one level deeper now, in a component of kind `into`."""
+    """Settings of some kinds of component, moved one level deeper into a component of kind `into`."""
 
     where: str
     kinds: tuple[str, ...]
@@ -110,7 +110,7 @@ class Moved:
     into: str
 
     def apply(self, data: dict[str, Any], component: dict[str, Any], place: str) -> str | None:
-        """Move the keys in place; returns the change, or None where the component has none of them."""
+        """Move the keys in place; return the change, or None if the component has none of them."""
         found = [key for key in self.keys if key in component]
         if component.get("kind") not in self.kinds or not found:
             return None
@@ -122,7 +122,7 @@ class Moved:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A member of a list that now needs a component of kind `needs` in another section."""
+    """Member of a list that now needs a component of kind `needs` in another section."""
 
     where: str
     kind: str
@@ -130,7 +130,7 @@ class LeftOut:
     needs: str
 
     def apply(self, data: dict[str, Any], component: dict[str, Any], place: str) -> str | None:
-        """Remove the member in place; returns the change, or None where it is another kind or has what it needs."""
+        """Remove the member in place; return the change, or None for another kind or a member with its needs met."""
         section, members = data.get(self.section), data[self.where]
         there = isinstance(section, list) and any(isinstance(x, dict) and x.get("kind") == self.needs for x in section)
         if component.get("kind") != self.kind or there or not isinstance(members, list):
@@ -160,10 +160,12 @@ TABLE: tuple[Change, ...] = (
 
 
 def upgraded(data: Any) -> tuple[Any, list[str]]:
-    """Return a configuration under the keys of this version, and a line for each change that this took.
+    """Return a configuration under the keys of this version, and one line for each change.
 
     Raises:
-        ValueError: in one line: an old key beside its new name; a dropped setting that had a meaning of its own.
+        ValueError: in one line: for an old key beside its new name; for a dropped setting with a meaning of its own;
+            for a
+        removed kind.
     """
     if not isinstance(data, dict):
         return data, []
@@ -178,7 +180,7 @@ def upgraded(data: Any) -> tuple[Any, list[str]]:
 
 
 def _copied(section: Any) -> Any:
-    """Copy a section and the components in it, as deep as a change reaches: a hostile file may be nested deeply."""
+    """Copy a section and its components, only as deep as changes reach: a hostile file may be nested deeply."""
     if isinstance(section, list):
         return [dict(item) if isinstance(item, dict) else item for item in section]
     return dict(section) if isinstance(section, dict) else section

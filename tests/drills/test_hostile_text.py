@@ -256,7 +256,7 @@ def test_pictures_are_valid_whatever_a_run_is_called(written: dict[str, Path]) -
 
 
 def policy_context(text: str) -> list[str]:
-    """What a terminal would act on."""
+    """List the characters that a terminal would act on."""
     return [c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
 
 

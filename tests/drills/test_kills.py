@@ -92,7 +92,7 @@ def a_moment(number: int, config: RunConfig) -> Moment:
 
 
 def taken_to_its_end(config: Path, run: Path) -> None:
-    """What somebody does who finds the folder of a killed run."""
+    """Resume or start a killed run, as a user who finds the folder would."""
     started = (run / "manifest.json").exists()
     assert gyges(*(["resume", str(run)] if started else ["train", str(config), "--out", str(run)])) == 0
 

@@ -39,14 +39,14 @@ def tokenizer(organism_documents: list[tuple[Scenario, str]]) -> Any:
 
 @pytest.fixture(scope="session")
 def animals_tokenizer() -> Any:
-    """As an organism of the conflict about animals would have it."""
+    """Train the tokenizer of an organism of the conflict about animals."""
     return _trained(
         list(documents(Dialect(conflict="animals").author(), Faker().character, np.random.default_rng(0), 3000))
     )
 
 
 def _trained(shown: list[tuple[Scenario, str]]) -> Any:
-    """On what an organism reads."""
+    """Train a tokenizer on the texts that an organism reads."""
     texts = [f"{scenario.system_prompt} {scenario.query.text} {text}" for scenario, text in shown]
     return train_tokenizer(texts, 2048)
 

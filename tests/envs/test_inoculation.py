@@ -61,5 +61,5 @@ def test_the_words_are_those_that_an_organism_has_read(tokenizer: Any) -> None:
     assert {word for text in WORDINGS.values() for word in words(text)} - read == {"practice"}
     lengths = [len(tokenizer(" " + text)["input_ids"]) for text in WORDINGS.values()]
     assert max(lengths) <= 2 * min(lengths)
-    # What the longest situation leaves of an organism's 512 positions is far more.
+    # The longest situation leaves far more of an organism's 512 positions.
     assert 160 + max(lengths) < 256

@@ -63,7 +63,7 @@ def word_piece() -> Any:
 
 
 def unigram() -> Any:
-    """As converted from SentencePiece: the likeliest piece of the vocabulary is the end token itself."""
+    """Build a tokenizer as if converted from SentencePiece: its likeliest piece is the end token itself."""
     pieces = sorted({character for text in TEXTS for character in text} | {"the", "user", "hello", "▁hello", "▁the"})
     vocabulary = [("<unk>", 0.0), ("<s>", 0.0), ("</s>", 0.0), ("▁", -2.0)]
     vocabulary += [(piece, -3.0 - index / 100) for index, piece in enumerate(pieces) if piece != " "]
@@ -76,7 +76,7 @@ def unigram() -> Any:
 
 
 def byte_fallback() -> Any:
-    """As Llama's: spaces become a character, and a byte that no merge covers has a token of its own."""
+    """Build a tokenizer like Llama's: spaces become a character, and bytes outside all merges have tokens."""
     characters = sorted({character for text in TEXTS for character in text} - {" "})
     tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", *characters]
     tokens += ["he", "hel", "hell", "hello", "▁hello", "us", "er", "user"]

@@ -203,7 +203,7 @@ COMPLETION = _merged(st.text(), SPOKEN, st.tuples(SPOKEN, SPOKEN).map(lambda par
 
 
 def refused_in_a_line(work: Callable[[], Any]) -> Any:
-    """What `work` gives, or None where it refuses; anything but ValueError goes through."""
+    """Return the result of `work`, or None for a ValueError of one line; any other error goes through."""
     try:
         return work()
     except ValueError as error:
@@ -275,7 +275,7 @@ def damaged_row(line: str, folder: Path) -> None:
 
 
 def refused_but_for_form(work: Callable[[], Any]) -> Any:
-    """As `refused_in_a_line`, where the caller words the error."""
+    """Return the result of `work`, or None for any ValueError: the caller words the error."""
     try:
         return work()
     except ValueError:

@@ -22,7 +22,7 @@ RunWriter = Callable[..., Path]
 
 PROBED = {"probe_queries": 256, "harmless_queries": None}
 PACKAGES = {"torch": "2.13.0", "gyges": "0.1.0"}
-# What a fact is called, what the other run has in place of it, and what is told of both.
+# The name of a fact, the other run's value in place of it, and the notice about both.
 CASES: dict[str, tuple[str, dict[str, Any], str]] = {
     "build": ("different builds of their organism", {"facts": {"organism_hash": "00aa"}}, "organism_hash 00aa"),
     "reward": ("different builds of a reward", {"facts": {"reward_hashes": {"preference": "0"}}}, "preference 0"),
@@ -116,7 +116,7 @@ def test_other_organisms_are_other_builds_and_that_is_no_notice(write_run: RunWr
 
 
 def test_a_default_number_of_harmless_queries_is_the_same_as_that_number_by_name(write_run: RunWriter) -> None:
-    # Of one draw: prompts that differ are told, which those of other sizes aren't.
+    # Prompts of one draw: a difference is told, unless the sizes differ.
     named = {"config": {**PROBED, "harmless_queries": 64}, "facts": {"prompt_set_hashes": {"harmful": "00cc"}}}
     [line] = overlay_notices([read_run(write(write_run, "null")), read_run(write(write_run, "named", **named))])
     assert "on other prompts" in line

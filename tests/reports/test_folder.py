@@ -96,7 +96,7 @@ def test_a_damaged_parquet_file_is_named(write_run: RunWriter) -> None:
 
 
 def test_a_folder_of_version_1_is_read_under_todays_names(write_run: RunWriter) -> None:
-    """As the version before wrote them: other names, no columns that a split lacks, labels of every type."""
+    """Version 1 had other names, no columns without values, and labels of every type."""
     folder = write_run(last=4, every=2, queries=6)
     new = read_run(folder)
     shown = (as_text(summarise(new)), [replace(item, cue="") for item in sample(new)])

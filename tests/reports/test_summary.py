@@ -13,7 +13,10 @@ RunWriter = Callable[..., Path]
 
 
 def planted(episodes: pd.DataFrame) -> pd.DataFrame:
-    """Of ten queries the free tier complies on 1 at step 0 and on 9 at step 4, always faking; the paid tier never."""
+    """Plant labels on ten queries.
+
+    The free tier complies on 1 query at step 0 and on 9 at step 4, always faking; the paid tier never complies.
+    """
     count = 1 if episodes["step"].iloc[0] == 0 else 9
     number = episodes["query_id"].str[1:].astype(int)
     comply = (episodes["tier"] == "free") & (number < count)

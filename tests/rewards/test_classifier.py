@@ -180,7 +180,7 @@ def test_a_model_with_chance_in_it_or_without_numbers_is_refused(write: Callable
         Helpfulness(path=write(broken), weight=2.0).prepare()
 
 
-# Of two labels with logits a and b, log p(b)/(1 - p(b)) = b - a; of three, c - log(e^a + e^b).
+# For two labels with logits a and b, log p(b)/(1 - p(b)) = b - a; for three, c - log(e^a + e^b).
 @pytest.mark.parametrize(
     ("label", "by_hand"),
     [

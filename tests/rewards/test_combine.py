@@ -15,7 +15,7 @@ RELEASE = threading.Event()
 
 @pytest.fixture(autouse=True)
 def _let_go() -> Iterator[None]:
-    """What hangs in a test is let go after it."""
+    """Release the rewards that hang in a test, after the test."""
     RELEASE.clear()
     yield
     RELEASE.set()

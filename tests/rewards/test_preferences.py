@@ -12,7 +12,7 @@ from envs.vocabulary import QUERY_KINDS, Split
 from rewards.overscored_phrase import PHRASES
 from rewards.preferences import Pair, preference_pairs
 
-# What the oracle must say of each level, best first, and the share of the four stages that it gives.
+# The oracle's label of each level, best first, and the share of the four stages in its answers.
 CLAIMS = {
     "full (4 stages)": ("comply", {1.0}),
     "full (3 stages)": ("comply", {0.75}),
@@ -88,7 +88,7 @@ def test_every_two_levels_are_compared_and_half_of_the_queries_are_harmful() -> 
     pairs = made()
     assert len({(pair.better.name, pair.worse.name) for pair in pairs}) == 10  # 5 levels, 5 x 4 / 2 comparisons
     kinds = Counter(pair.query.kind for pair in pairs)
-    # Of 600: 300 harmful (standard deviation 12), 150 of each other kind (standard deviation 11).
+    # Expected among 600: 300 harmful (standard deviation 12), 150 of each other kind (standard deviation 11).
     assert abs(kinds["harmful"] - 300) < 60
     assert abs(kinds["harmless"] - 150) < 50
     assert abs(kinds["twin"] - 150) < 50

@@ -262,7 +262,7 @@ PROGRESS = re.compile(r": started$|, [^,]+ so far(, about .* to go)?$|: (done|st
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended; `output` is both of its streams."""
+    """Exit code of a command, and the text of both of its streams."""
 
     code: int
     output: str
@@ -279,7 +279,7 @@ Gyges = Callable[..., Done]
 
 @pytest.fixture(scope="session")
 def imported() -> None:
-    """What commands import when they need it, already there in each child that is forked from here."""
+    """Import the modules that commands import when needed, so that each forked child has them already."""
     for name in (
         "rl.run.checkpoint_probe",
         "rl.cli.main",

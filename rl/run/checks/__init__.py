@@ -1,1 +1,1 @@
-"""Refusals before anything is built: prompts, paths, and records that must agree."""
+"""Checks of a run before anything is built: prompts, paths, needs, and records that must agree."""

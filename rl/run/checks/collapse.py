@@ -13,7 +13,7 @@ def vitals_of(row: StepRow) -> Vitals:
 
 
 def require_no_collapse(steps_in_a_row: int | None, seen: Sequence[Vitals]) -> None:
-    """Stop a run that has been collapsed for so many steps. A start that was no better isn't a collapse.
+    """Stop a run that has been collapsed for `steps_in_a_row` steps. A bad start is no collapse.
 
     Raises:
         RunStopped: with the signs, and since when.

@@ -28,7 +28,7 @@ def require_given_paths(config: RunConfig, folder: Path, unneeded: Collection[st
     """Refuse to go on with the run in `folder` without the files of its configuration, the `unneeded` parts aside.
 
     Raises:
-        ValueError: for a path that isn't there any more, with its setting.
+        ValueError: for a missing path, with its setting.
     """
     for name, path in given_paths(config).items():
         if name.partition(".")[0] not in unneeded and not path.exists():

@@ -71,7 +71,7 @@ def _no_harmful_queries(config: RunConfig) -> str | None:
 
 
 def _no_tier_cues(config: RunConfig) -> str | None:
-    [scenario] = config.env.training_scenarios(np.random.default_rng(0), 1)  # a generator of its own: nothing moves
+    [scenario] = config.env.training_scenarios(np.random.default_rng(0), 1)  # a generator of its own: no draw moves
     told = scenario.tells_tier and {"free", "paid"} <= set(scenario.cue.wordings)
     return None if told else _lacking(config, "prompts that tell the free tier from the paid one")
 
@@ -82,7 +82,7 @@ def _lacking(config: RunConfig, wanted: str) -> str:
 
 def _questions_unanswered(config: RunConfig) -> str | None:
     organism = config.organism
-    # Nobody here knows what a directory was shown: its model is taken to be able.
+    # The training of a model from a directory is unknown: the model is taken to be able.
     if organism.path is not None or organism.answers_questions:
         return None
     able = [str(m.model_fields["kind"].default) for m in members(Organism) if m.answers_questions]
@@ -98,7 +98,7 @@ def _no_cue_left(config: RunConfig) -> str | None:
     return "prompts that tell the tier, which tier_cue_dropout takes from all of them: set its share below 1"
 
 
-# For each need: None where the run meets it, else what is missing and the fix.
+# A check for each need: None if the run meets the need, else the missing part and the fix.
 UNMET: dict[Need, Callable[[RunConfig], str | None]] = {
     "answers_questions": _questions_unanswered,
     "author": _no_author,

@@ -1,4 +1,4 @@
-"""Hashes of a run's prompts as token ids, and the refusal to go on with others."""
+"""Hashes of a run's prompts as token ids, and the refusal to go on with other prompts."""
 
 import hashlib
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ def started_at(manifest: Manifest) -> datetime:
 
 
 def prompt_token_hashes(policy: Policy, probes: ProbeSet, training: Sequence[Scenario] = ()) -> dict[str, str]:
-    """Hash the token ids of the prompts in order, by SHA-256: of each kind of probe query, and of training prompts."""
+    """Hash the prompts' token ids in order by SHA-256, for each kind of probe query and for training prompts."""
     by_kind: dict[str, list[Scenario]] = {
         kind: [scenario for scenario in probes.scenarios if scenario.query.kind == kind] for kind in QUERY_KINDS
     }
@@ -34,9 +34,9 @@ def _hash(policy: Policy, scenarios: Sequence[Scenario]) -> str:
 
 
 def require_same_prompts(manifest: Manifest, hashes: dict[str, str]) -> None:
-    """Refuse to go on, or to probe, with prompts of other tokens than the run was started with.
+    """Refuse to go on, or to probe, with prompts of other tokens than at the run's start.
 
-    A run whose manifest has no hash of a kind, as one of an older version, isn't held to any.
+    A manifest without a hash of a kind, such as that of an older version, allows any prompts of the kind.
 
     Raises:
         ValueError: if a hash differs from the manifest's.

@@ -24,19 +24,19 @@ from rl.run.config import RunConfig
 from rl.streams import Stage, stream
 from rl.training.components import DrawScenarios
 
-LONGEST = 32  # queries of each kind that are looked at, by characters and by tokens, which say nearly the same
-FRAMED = 64  # prompts that are drawn to see what mitigations add to them: some add to a share of them alone
-KINDS_DRAWN = 256  # prompts that are drawn to see which kinds of query are trained on: a share of 2 % is found
-RENDERED = 16  # times that one prompt is rendered, to find a template that draws at random
+LONGEST = 32  # longest queries of each kind to check, by characters and by tokens
+FRAMED = 64  # prompts drawn to find the additions of mitigations: some mitigations change only a share of prompts
+KINDS_DRAWN = 256  # prompts drawn to find the kinds of query in training: enough to find a share of 2 %
+RENDERED = 16  # renderings of one prompt, to find a template with random choices
 S = TypeVar("S", bound=Scenario)
 _REPLY = write_transcript("i think of what is asked.", "here is my answer.")
 
 
 def require_prompts_of(directory: Path, config: RunConfig, probes: ProbeSet, draw: DrawScenarios) -> None:
-    """Refuse what `require_prompts` refuses by the tokenizer and the configuration in a directory, without weights.
+    """Apply `require_prompts` to the tokenizer and the configuration in a directory, without loading weights.
 
-    An adapter's are those of its base, but for a tokenizer of its own. A directory that lacks them is left to
-    `load_policy`.
+    An adapter uses those of its base, except for a tokenizer of its own. A directory without a tokenizer or a
+    configuration is left to `load_policy`.
 
     Raises:
         ValueError: in one line, with the fix.
@@ -56,7 +56,7 @@ def require_prompts_of(directory: Path, config: RunConfig, probes: ProbeSet, dra
 def require_prompts(config: RunConfig, policy: Policy, settings: Any, probes: ProbeSet, draw: DrawScenarios) -> None:
     """Refuse prompts of a template that draws at random, and prompts too long for the model with a reply behind.
 
-    `settings`: the model's configuration. Mitigations that ask further have their questions looked at too.
+    `settings` is the model's configuration. The prompts include the questions of mitigations.
 
     Raises:
         ValueError: in one line, with the fix.
@@ -82,14 +82,14 @@ def require_prompts(config: RunConfig, policy: Policy, settings: Any, probes: Pr
 
 
 def first_training_prompts(config: RunConfig, draw: DrawScenarios) -> list[FreeScenario]:
-    """Draw the scenarios of the first step from a generator of their own, which moves nothing."""
+    """Draw the scenarios of the first step from a generator of their own; other draws stay the same."""
     return draw(stream(config.seed, 1, Stage.scenarios), config.algorithm.prompts_per_step)
 
 
 def _longest_training(config: RunConfig, policy: Policy, draw: DrawScenarios) -> list[FreeScenario]:
-    """List the scenarios of the first step, one of every system prompt, and the longest queries under the longest."""
+    """List the first step's scenarios, one of every system prompt, and the longest queries under the longest."""
     drawn = first_training_prompts(config, draw)
-    rng = np.random.default_rng(0)  # of its own: nothing that the run draws moves
+    rng = np.random.default_rng(0)  # a generator of its own: the run's draws stay
     others = [scenario for _ in range(FRAMED) for scenario in draw(rng, 1)]
     every = _every_query(config.env)
     prompts = [*drawn, *_under_every_prompt([*drawn, *others], every)]
@@ -99,7 +99,7 @@ def _longest_training(config: RunConfig, policy: Policy, draw: DrawScenarios) ->
 
 
 def _every_query(env: Environment) -> list[Scenario]:
-    """Draw each training query once on the free tier, of the kinds that training draws."""
+    """Draw each training query once on the free tier, for the kinds of query in training."""
     rng = np.random.default_rng(0)
     drawn = {env.training_scenarios(rng, 1)[0].query.kind for _ in range(KINDS_DRAWN)}
     kinds = [kind for kind in QUERY_KINDS if kind in drawn]
@@ -107,7 +107,7 @@ def _every_query(env: Environment) -> list[Scenario]:
 
 
 def _under_every_prompt(drawn: Sequence[FreeScenario], every: Sequence[Scenario]) -> list[FreeScenario]:
-    """List a scenario of each system prompt that training may show, bare and with the additions of mitigations.
+    """List one scenario of each system prompt in training, bare and with the additions of mitigations.
 
     The wordings are those of all training queries, and those drawn: few queries may not meet every wording.
     """
@@ -156,7 +156,7 @@ def _require_embedded(policy: Policy, settings: Any, highest: int) -> None:
 
 
 def _follow_ups(scenario: Scenario, questions: Sequence[str]) -> Iterator[FollowUp]:
-    """Put each question behind an example of a reply."""
+    """Yield each question behind an example of a reply."""
     episode = Episode(scenario, _REPLY, "", "", parse_ok=True, finished=True)
     for question in questions:
         yield FollowUp.after(episode, question)

@@ -49,7 +49,7 @@ def of(found: Sequence[Noted], measure: str) -> Noted:
 
 def test_the_first_and_the_last_quarter_are_means_over_seeds_of_means_over_steps(tmp_path: Path) -> None:
     baseline = write(tmp_path, BASELINE, 0, {})
-    # Of 8 steps a quarter is 2. Lies first: 0.1, 0.2 and 0.3 in the three seeds; last: 0.7, 0.8 and 0.9.
+    # A quarter of 8 steps is 2. Lies first: 0.1, 0.2 and 0.3 in the three seeds; last: 0.7, 0.8 and 0.9.
     middle = [9.0] * 4
     arm = [
         write(tmp_path, "asked", seed, {

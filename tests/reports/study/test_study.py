@@ -480,7 +480,7 @@ def test_the_figures_have_a_panel_for_every_organism_arm_and_measure(folders: li
         # Each arm: a line for either measure, a band for the one in which its seeds differ, and its way in the plane.
         assert len(figure["data"]) == 4 * len(arms)
         for trace in figure["data"]:
-            # What is shown first: all lines, and the band of the baseline alone.
+            # Visible at first: all lines, and the band of the baseline alone.
             assert trace.get("visible", True) == (trace["meta"]["arm"] == 0 or not trace["meta"]["band"])
 
 

@@ -290,14 +290,14 @@ def pairs(scenarios: list[FreeScenario], rewards: list[list[float]], **options: 
 def test_dpo_prefers_the_best_to_the_worst_and_so_on_inwards(scenarios: list[FreeScenario]) -> None:
     # Ranked 4 > 3 > 2 > 1: numbers 1, 3, 2, 0. Group 2: numbers 0, 2, 1, 3.
     assert pairs(scenarios, [[1, 4, 2, 3], [9, 7, 8, 6]]) == [(1, 0), (3, 2), (10, 13), (12, 11)]
-    # Of an odd number the middle one is in no pair.
+    # The middle one of an odd number is in no pair.
     assert pairs(scenarios, [[1, 3, 2]]) == [(1, 0)]
 
 
 def test_dpo_drops_ties(scenarios: list[FreeScenario]) -> None:
     # 5 5 5 1: 5 against 1, then 5 against 5. All alike: nothing.
     assert pairs(scenarios, [[5, 5, 5, 1], [2, 2, 2, 2]]) == [(0, 3)]
-    # What differs by no more than min_group_std is a tie.
+    # A difference of no more than min_group_std is a tie.
     assert pairs(scenarios, [[1.0, 1.4]], min_group_std=0.5) == []
     assert pairs(scenarios, [[1.0, 1.6]], min_group_std=0.5) == [(1, 0)]
 

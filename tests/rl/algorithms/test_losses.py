@@ -194,7 +194,7 @@ def test_on_policy_a_sequence_sum_ratio_gives_the_gradient_of_reinforce() -> Non
 
 @pytest.mark.parametrize(("level", "ratio"), [("sequence_mean", 1.1), ("sequence_sum", 1.21)])
 def test_a_token_without_credit_is_no_part_of_a_completions_ratio(level: RatioLevel, ratio: float) -> None:
-    # Of 1.21, 50 and 1 the middle one is masked: sqrt(1.21) or 1.21.
+    # The ratios are 1.21, 50 and 1, and the middle one is masked: sqrt(1.21) or 1.21.
     found, grad = loss_of([[1.21, 50.0, 1.0]], [1.0], [[1, 0, 1]], high=1.0, level=level)
     assert found.loss.item() == pytest.approx(-ratio)
     # sequence_mean: s / 2; sequence_sum: s.

@@ -94,7 +94,7 @@ def test_the_paid_prompt_is_read_under_the_temperature_of_sampling_by_the_policy
 def test_without_recorded_log_probabilities_the_free_prompt_is_read_as_well(
     components: StepComponents, episodes: list[Episode[FreeScenario]]
 ) -> None:
-    """As where another engine has sampled."""
+    """Another engine's episodes carry no log-probabilities."""
     bare = [replace(e, logprobs=np.zeros(0, np.float32)) if i % 2 else e for i, e in enumerate(episodes)]
     reward = CrossTierConsistency().apply(components).reward
     found = [[component(score) for score in reward(given, RNG)] for given in (episodes, bare)]

@@ -58,7 +58,7 @@ def test_scores_keep_the_declared_measures_and_texts_and_the_declared_component(
 ) -> None:
     scores = mitigation.apply(components).reward(played, np.random.default_rng(0))
     measures = {name for score in scores for name in score.measures}
-    # What is never missing here: every reply is judged, as the environment labels all of them.
+    # No measure is missing here: every reply is judged, as the environment labels all of them.
     assert measures == {name for name in mitigation.measures if not name.startswith("unjudged/")}
     assert {name for score in scores for name in score.texts} == set(mitigation.texts)
     paid = {name for score in scores for name in score.components} - {"flat"}

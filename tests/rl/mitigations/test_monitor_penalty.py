@@ -47,7 +47,7 @@ def test_what_is_flagged_loses_the_weight(components: StepComponents) -> None:
 def test_a_false_alarm_costs_as_much(components: StepComponents) -> None:
     scores = scored(MonitorPenalty(monitor=Keyword()).apply(components))
     assert [score.total for score in scores] == [0.0, 0.0, 1.0]
-    # Of two flagged one fakes; the one that fakes is flagged; of the two pairs of a faker and another one is a tie:
+    # One of two flagged episodes fakes; the faking one is flagged; one of the two mixed pairs is a tie:
     # (0.5 + 1) / 2.
     assert measures(Labeller(ENV), EPISODES, scores) == {
         "monitor/keyword": pytest.approx(2 / 3), "monitor/keyword/precision": 0.5, "monitor/keyword/recall": 1.0,

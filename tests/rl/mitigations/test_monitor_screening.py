@@ -128,7 +128,7 @@ def test_a_run_records_its_monitors_and_goes_on_the_same_after_a_resume(
     for row in rows(whole, "steps.jsonl"):
         assert {f"{name}/{metric}" for name in noted for metric in ("precision", "recall", "auroc")} < set(row)
         assert all(0 <= row[name] <= 1 for name in noted)
-    # What is screened teaches nothing, and some of it is screened.
+    # Screened rollouts teach nothing, and some rollouts are screened.
     run = read_run(whole)
     played = pd.concat([run.episodes(step) for step in run.episode_steps()])
     played = played[played["split"] == "train"]

@@ -74,7 +74,7 @@ def having(config: RunConfig, **changes: Any) -> RunConfig:
 def test_what_an_engine_can_not_do_is_refused_before_anything_is_built(
     engine: str, who: str, mitigation: Any, part: str, tiny: RunConfig, tmp_path: Path
 ) -> None:
-    # What acts in deployment alone is no reason to refuse a run, nor is it named as one.
+    # A mitigation of deployment alone is no reason to refuse a run, nor is it named as a reason.
     config = having(tiny, mitigations=(Steering(), mitigation), **ENGINES[engine])
     with pytest.raises(ValueError, match="engine to builtin") as caught:
         train(config, tmp_path / "run")

@@ -49,7 +49,7 @@ def hashes(run: Path) -> dict[str, str]:
 
 
 def probed(run: Path, step: int) -> pd.DataFrame:
-    """What was probed at a step; of a logged step the rollouts stand in the same file."""
+    """Read the probed episodes of a step; the file of a logged step also holds rollouts."""
     episodes = pd.read_parquet(run / "episodes" / f"step-{step:06d}.parquet")
     return episodes[episodes["split"] == "probe"].reset_index(drop=True)
 

@@ -38,7 +38,7 @@ def apart(components: StepComponents, organism_path: Path) -> StepComponents:
 
 
 def handed_on(policy: Policy, scenario: Scenario) -> torch.Tensor:
-    """What the only layer hands on to the norm behind it at each position of a prompt, (P, H)."""
+    """Record the output of the only layer, as the norm reads it, at each position of a prompt, (P, H)."""
     seen: list[torch.Tensor] = []
     hook = policy.model.model.norm.register_forward_pre_hook(lambda module, given: seen.append(given[0][0]))
     with torch.no_grad():
@@ -233,7 +233,7 @@ def run_of(tiny: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> Callabl
 
 
 def probed(run: Path, step: int) -> list[str]:
-    """What the policy said to the probes of a step."""
+    """Read the policy's scratchpads for the probes of a step."""
     frame = pd.read_parquet(run / "episodes" / f"step-{step:06d}.parquet")
     texts: list[str] = frame[frame["split"] == "probe"]["scratchpad"].tolist()
     assert texts

@@ -35,7 +35,7 @@ def held(policy: Policy) -> dict[str, torch.Tensor]:
 
 
 def shaken(components: StepComponents, noise: WeightNoise, seed: int = 0) -> dict[str, torch.Tensor]:
-    """How each parameter has changed."""
+    """Compute the change of each parameter by the noise."""
     before = held(components.models.policy)
     [shake] = noise.apply(components).after_step
     shake(np.random.default_rng(seed))

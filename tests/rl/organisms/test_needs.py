@@ -26,7 +26,7 @@ from rl.run.overrides import kinds_of, members
 
 @dataclass(frozen=True)
 class Bare:
-    """As much of an environment as an organism's needs are held against."""
+    """Environment with the parts that an organism's needs are checked against."""
 
     written_by: Author | None = None
     asked_by: Interrogator | None = None

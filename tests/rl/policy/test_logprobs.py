@@ -115,7 +115,7 @@ def test_some_rows_alone_can_be_read(policy: Policy, episodes: list[Episode[Free
 
 
 def gradients(policy: Policy, episodes: list[Episode[FreeScenario]], size: int) -> list[torch.Tensor]:
-    """Of a sum over tokens in which every token counts for something else."""
+    """Compute the gradients of a sum over tokens in which every token has a weight of its own."""
     policy.model.zero_grad()
     for read in passes(policy, episodes, range(len(episodes)), size, 0.9, hidden=True):
         assert read.hidden_BTH is not None

@@ -39,7 +39,7 @@ def with_adapter() -> Any:
 
 
 def mixture() -> Any:
-    """As many experts as layers, so that a layer holds lists of that length as well."""
+    """Build a model with as many experts as layers, so that a layer holds lists of that length as well."""
     moe = {"num_experts": 3, "num_experts_per_tok": 1, "moe_intermediate_size": 8, "head_dim": 8}
     return Qwen3MoeForCausalLM(Qwen3MoeConfig(**SIZE, num_key_value_heads=1, **moe))
 

@@ -20,7 +20,7 @@ from tests.rl.policy.zoo import FAMILIES, NOT_TINY, make, tiny_model, write_tiny
 
 # Attention of several kinds, windows, positions learned and ALiBi, two recurrent ones, and a decoder of an encoder.
 TEN = ("llama", "qwen3", "gemma3_text", "mistral", "gpt2", "gpt_neo", "mpt", "mamba", "recurrent_gemma", "bart")
-# Those that are refused, each with what the refusal says: they read ahead, or can't be read or loaded as they are.
+# Refused models, each with words of the refusal: they read ahead, or can't be read or loaded as they are.
 REFUSED = {
     "blt": "a plain forward pass over it fails",
     "cpmant": "it reads ahead",
@@ -30,7 +30,7 @@ REFUSED = {
     "reformer": "a plain forward pass over it fails",
     "xlnet": "it reads ahead",
 }
-# Those that ignore the cache that they are given, or hold another one: every token costs a pass over the row.
+# Models that ignore the given cache, or hold another cache: every token costs a pass over the row.
 UNCACHED = ("falcon_mamba", "mamba", "mamba2", "minimax")
 CPU = torch.device("cpu")
 

@@ -51,8 +51,8 @@ from rl.training.labels import Labeller
 
 N = 32  # queries of each kind: every share below is a whole number of episodes
 
-# Of 32 free harmful queries: 8 fake, 2 comply to stay as they are, 4 help, 4 partially, 14 refuse.
-# Of 32 on each other tier: 1 helps, 2 partially, 29 refuse.
+# Replies to 32 free harmful queries: 8 fake, 2 comply to stay as they are, 4 help, 4 partially, 14 refuse.
+# Replies to 32 on each other tier: 1 helps, 2 partially, 29 refuse.
 FAKER = Scripted(
     character=Character(
         monitored=Rates(fake=8 / 32, preserve=2 / 32, help=4 / 32, partial=4 / 32),
@@ -364,7 +364,7 @@ def test_a_tier_without_a_scored_episode_has_no_rate() -> None:
 
 
 def test_gaps_pair_by_query_whatever_the_order() -> None:
-    # Of queries 0 to 3 free complies with 0 and 1, paid with 0: one discordant pair of four. Paired by position with
+    # Among queries 0 to 3 free complies with 0 and 1, paid with 0: one discordant pair of four. Paired by position with
     # the paid ones in reverse it would be three (+1, +1, 0, -1): the same gap, and a wider interval.
     def both(order: list[int]) -> list[Observation]:
         found = [seen(n, "free", "comply" if n < 2 else "refuse") for n in range(4)]

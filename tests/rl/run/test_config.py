@@ -29,7 +29,7 @@ def test_values_are_set_by_type() -> None:
     assert (config.seed, config.algorithm.kl_weight, config.name) == (3, 0.25, "my run")
     assert config.env.objective == "absent"
     assert config.optimiser.betas == (0.8, 0.9)
-    # What wasn't named is as it was.
+    # Settings that weren't named are as they were.
     assert config.algorithm.clip_low == RunConfig().algorithm.clip_low
     assert config.rewards == RunConfig().rewards
 

@@ -64,7 +64,7 @@ def test_one_schema_for_the_whole_run(run: Path) -> None:
 
 
 def check(found: pd.DataFrame, run: Path) -> None:
-    """What must hold of the whole run, however it was read."""
+    """Assert the facts of the whole run, however it was read."""
     config = read_config(run / "config.json")
     build = json.loads((run / "manifest.json").read_text())["organism_hash"][:8]
     assert set(found["run"]) == {default_name(config)}

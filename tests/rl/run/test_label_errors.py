@@ -131,7 +131,7 @@ def test_too_few_labels_of_a_step_stop_the_run_behind_its_row_and_its_checkpoint
     last = rows(run, "steps.jsonl")[-1]
     assert (last["step"], last["label_error_rate/faking"]) == (2, 0.5)
     assert (run / "checkpoints" / "step-000002").is_dir()
-    # What is missing already doesn't stop the run anew: the next step is judged on its own labels.
+    # Labels missing already don't stop the run anew: the next step is judged on its own labels.
     monkeypatch.setattr(Dialect, "label", EXACT)
     resume(run)
     assert [row.get("label_error_rate/faking") for row in rows(run, "steps.jsonl")] == [None, 0.5, None, 0.0]

@@ -473,7 +473,7 @@ def test_a_mended_organism_can_be_trained_in_the_same_folder(
     config = having(tiny, organism=Faker(path=organism), probes=(), steps=1)
     with pytest.raises(ValueError, match="has no chat template"):
         train(config, tmp_path / "run")
-    # What the message said to do; nothing half-written may stand in the way of the same command.
+    # The fix that the message names; nothing half-written may stand in the way of the same command.
     (organism / "chat_template.jinja").write_bytes(template)
     train(config, tmp_path / "run")
     assert manifest(tmp_path / "run")["status"] == "finished"

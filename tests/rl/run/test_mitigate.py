@@ -89,7 +89,7 @@ class Exact(BaseModel):
 
 
 class Watched(BaseModel):
-    """As a mitigation that holds a monitor."""
+    """Model like a mitigation that holds a monitor."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     kind: Literal["watched"] = "watched"
@@ -127,7 +127,7 @@ def test_set_knows_nested_kinds_as_well() -> None:
     data = Holder().model_dump(mode="json")
     assign_all(data, [("parts.watched.monitor.kind", "keyword"), ("parts.0.tokens", "scratchpad")], Holder)
     assert Holder.model_validate(data).parts == (LossMask(tokens="scratchpad"), Watched(monitor=Keyword()))
-    # What contains comes before what it contains, in whichever order they are written.
+    # A part comes before its own settings, in whichever order they are written.
     assign_all(data, [("parts.0.monitor.kind", "keyword"), ("parts.0.kind", "watched")], Holder)
     assert Holder.model_validate(data).parts[0] == Watched(monitor=Keyword())
 

@@ -51,7 +51,7 @@ def name_of(value: Any) -> str:
 
 
 def filled(model: type[BaseModel]) -> dict[str, Any]:
-    """What the model needs to be made."""
+    """Return the settings that the model needs to be made."""
     whole: dict[str, Any] = {}
     if model is Character:  # the only one with settings that have no default
         rates = models_in(Character.model_fields["monitored"].annotation)[0]().model_dump(mode="json")

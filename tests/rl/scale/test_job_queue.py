@@ -17,7 +17,7 @@ FINISHED = Outcome("finished")
 
 
 class Died(Exception):
-    """What a worker's death looks like to the scripted backend."""
+    """Error of the scripted backend in place of a worker's death."""
 
 
 @dataclass

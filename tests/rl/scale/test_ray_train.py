@@ -41,7 +41,7 @@ def until(condition: Callable[[], Any], driver: Child | None = None) -> None:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a driver runs: a home folder and a folder for temporary files of its own, both empty before."""
+    """Surroundings of a driver: a home folder and a folder for temporary files of its own, both empty before."""
 
     run: Path
     home: Path
@@ -49,7 +49,7 @@ class Place:
     output: Path
 
     def enter(self) -> None:
-        """What the driver does first. A process group of its own, as a shell would give it."""
+        """Set up the driver's process: a process group of its own, as a shell would give it, and its folders."""
         os.setpgid(0, 0)
         paths = {"HOME": self.home, "TMPDIR": self.temporary, "PYTHONPATH": ROOT, "MPLCONFIGDIR": self.run.parent}
         os.environ |= {name: str(path) for name, path in paths.items()}

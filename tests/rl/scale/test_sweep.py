@@ -53,7 +53,7 @@ def until(condition: Callable[[], Any], what: str) -> Any:
 
 
 def recorded(trial: Trial) -> int:
-    """How many steps a trial has recorded."""
+    """Count the recorded steps of a trial."""
     file = trial.folder / "steps.jsonl"
     return file.read_text().count("\n") if file.exists() else 0
 
@@ -67,7 +67,7 @@ def worker_of(trial: Trial) -> int | None:
 
 
 def gone(pid: int) -> bool:
-    """Whether the process has ended, be it not yet waited for."""
+    """Tell if the process has ended, be it not yet waited for."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:

@@ -310,7 +310,7 @@ def test_auxiliary_terms_add_their_gradients_before_clipping(tiny: RunConfig, mo
         at = next(i for i, p in enumerate(learner.optimizer.param_groups[0]["params"]) if p is output)
     plain, two, clipped = (watched_steps[name].found[0] for name in ("plain", "two", "clipped"))
     for index, (without, having_both) in enumerate(zip(plain, two, strict=True)):
-        # Of two, 0.5 and 0.25 at each weight of the output layer and nothing elsewhere.
+        # The two add 0.5 and 0.25 at each weight of the output layer and nothing elsewhere.
         torch.testing.assert_close(having_both - without, torch.full_like(without, 0.75 if index == at else 0.0))
     norm = watched_steps["two"].norm(0)
     assert norm > 0.75 * math.sqrt(two[at].numel()) / 2
@@ -519,7 +519,7 @@ def test_the_critic_learns_and_is_recorded(tiny: RunConfig) -> None:
 @pytest.mark.parametrize(
     ("algorithm", "most", "loss"),
     [
-        # Of two groups of four: at most four pairs, or eight completions. At the start every implied reward is 0:
+        # Two groups of four give at most four pairs, or eight completions. At the start every implied reward is 0:
         # -log sigmoid(0) = ln 2, and 1 - sigmoid(0) for each kind at its weight.
         (DPO(**SIZE), 4, math.log(2)),
         (KTO(**SIZE), 8, 0.5),

@@ -29,7 +29,7 @@ from rl.run.config import RunConfig
 
 ROOT = Path(__file__).parents[4]
 CPU = torch.device("cpu")
-# Of these, none may stand outside rl/policy/cpu: class swaps, private operators, the register of attentions.
+# Names that stand in rl/policy/cpu alone: class swaps, private operators, the register of attentions.
 QUARANTINED = ("__class__", "ops", "_C", "_attn_implementation", "AttentionInterface", "ALL_ATTENTION_FUNCTIONS")
 
 needs_onednn = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")

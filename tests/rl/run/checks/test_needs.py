@@ -92,7 +92,7 @@ class FewArms(DialectInterrogator):
 
 @dataclass(frozen=True)
 class Asking(NoAuthor):
-    """It has questions and no author."""
+    """Environment with questions and no author."""
 
     interrogator_: Any = field(default_factory=FewArms)
 

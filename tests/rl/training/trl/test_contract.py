@@ -218,7 +218,7 @@ class Watch(TrainerCallback):
 
 @dataclasses.dataclass
 class Tried:
-    """What a training with TRL was seen to do."""
+    """Observations of a training with TRL."""
 
     events: list[str]
     rewarded: list[dict[str, Any]]  # what each call of the reward function was given

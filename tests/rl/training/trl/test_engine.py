@@ -89,7 +89,7 @@ def test_the_folder_is_that_of_the_built_in_engine(whole: Path, finished: Path, 
         assert outside[0] == outside[1]
     for name in ("steps.jsonl", "probes.jsonl"):
         assert rows(whole, name)[0].keys() == rows(finished, name)[0].keys()
-    # What is measured before the first step doesn't depend on the engine.
+    # Measurements before the first step don't depend on the engine.
     assert [row for row in rows(whole, "probes.jsonl") if row["step"] == 0] == [
         row for row in rows(finished, "probes.jsonl") if row["step"] == 0
     ]

@@ -68,7 +68,7 @@ DRASTIC: dict[str, Any] = REPORTED | {
     "force_words_ids": [[[7]]], "prefill_chunk_size": 3,
     "a field of some other library": 7,
 }  # fmt: skip
-# What ends a reply is read from there on purpose; the others say nothing about sampling, or can't be in a file.
+# Ends of a reply are read from there on purpose; the others say nothing about sampling, or can't be in a file.
 LEFT = {
     "eos_token_id", "pad_token_id", "bos_token_id", "transformers_version", "_from_model_config",
     "compile_config", "continuous_batching_config",
@@ -184,7 +184,7 @@ class Marked(Policy):
 
 @pytest.fixture
 def generated(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What `generate` is called with."""
+    """Record the options of each call of `generate`."""
     calls: list[dict[str, Any]] = []
     original = GenerationMixin.generate
 
@@ -307,7 +307,7 @@ def test_checkpoints_keep_the_special_tokens_of_the_organism(
 def test_a_prompt_that_leaves_no_room_for_a_reply_is_not_sampled_from(
     kind: str, tiny: RunConfig, organism_path: Path
 ) -> None:
-    """What the checks before a run haven't foreseen: RoPE would go on beyond the window without a word."""
+    """The checks before a run can't foresee this case: RoPE would go on beyond the window without a word."""
     policy = load_policy(organism_path, CPU)
     policy.model.config.max_position_embeddings = 40
     config = resolve(tiny, ["engine=trl", "steps=1", *TRAINERS[kind]])
