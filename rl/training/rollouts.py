@@ -16,8 +16,6 @@ from rl.algorithms.advantages import Array, group_advantages
 from rl.errors import RunStopped
 from rl.streams import Stage, stream
 from rl.training.components import StepComponents
-from rl.training.first_replies import diagnosis
-from rl.training.labels import Labeller
 from rl.training.settings import StepSettings
 
 
@@ -143,33 +141,3 @@ def _chosen(drawn: Rollouts, groups: Sequence[int]) -> Rollouts:
         scores=[drawn.scores[row] for row in rows],
         rewards_PG=drawn.rewards_PG[list(groups)],
     )
-
-
-def require_gradient(settings: StepSettings, labels: Labeller, rollouts: Rollouts, step: int) -> None:
-    """Stop a run whose very first step has nothing to learn from.
-
-    Raises:
-        RunStopped: with the reason, at step 1 if the rewards that are compared with each other are all alike.
-    """
-    groups, size = rollouts.rewards_PG.shape
-    # Of the rewards themselves: a KL penalty or a critic makes advantages differ where there is nothing to learn.
-    compared = rollouts.rewards_PG if settings.algorithm.compares_groups else rollouts.rewards_PG.reshape(1, -1)
-    found = group_advantages(compared, "none", settings.algorithm.min_group_std)
-    if step > 1 or not bool((found.degenerate_P | found.left_out_P).all()):
-        return
-    missing = int(np.isnan(rollouts.rewards_PG).sum())
-    if 2 * missing > rollouts.rewards_PG.size:
-        raise RunStopped(
-            f"RL has no gradient here: {missing} of the {groups * size} rollouts of the first step are left out, by a "
-            "mitigation that screens them or for want of a score, and no group keeps rewards that differ: raise "
-            "algorithm.group_size, or screen with a monitor that flags less"
-        )
-    alike = f"alike (standard deviation at most {settings.algorithm.min_group_std:g})"
-    if settings.algorithm.compares_groups:
-        why = (
-            f"group-normalised RL has no gradient here: in each of the {groups} groups of the first step the {size} "
-            f"rewards are {alike}, so every advantage is 0"
-        )
-    else:
-        why = f"RL has no gradient here: the {groups * size} rewards of the first step are {alike}"
-    raise RunStopped(f"{why}. {diagnosis(labels, rollouts.episodes, settings.sampling.max_new_tokens)}")

@@ -10,9 +10,10 @@ from rl.algorithms.policy_gradient import PolicyGradient
 from rl.streams import Stage, stream
 from rl.training.components import StepComponents
 from rl.training.experience import Experience, gather
+from rl.training.first_replies import require_gradient
 from rl.training.learner import Learner, move_reference
 from rl.training.records import step_row
-from rl.training.rollouts import Rollouts, collect, require_gradient
+from rl.training.rollouts import Rollouts, collect
 from rl.training.settings import StepSettings
 from rl.training.update import update
 

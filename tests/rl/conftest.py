@@ -179,6 +179,12 @@ def rows(folder: Path, name: str) -> list[dict[str, Any]]:
     ]
 
 
+def steps_unlabelled(folder: Path) -> list[dict[str, Any]]:
+    """The rows of `steps.jsonl` without the shares of missing labels, which stand where a step is logged."""
+    found = rows(folder, "steps.jsonl")
+    return [{key: row[key] for key in row if not key.startswith("label_error_rate/")} for row in found]
+
+
 def weights(folder: Path, step: int) -> dict[str, torch.Tensor]:
     """The weights of a checkpoint: the model's, or the adapter's."""
     directory = folder / "checkpoints" / f"step-{step:06d}"

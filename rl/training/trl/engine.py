@@ -30,9 +30,10 @@ from rl.errors import NotFinite
 from rl.policy.sampler import read_episode
 from rl.streams import Stage, stream
 from rl.training.components import StepComponents
+from rl.training.first_replies import require_gradient
 from rl.training.learner import Learner, set_learning_rate, snapshot
 from rl.training.records import step_row
-from rl.training.rollouts import Rollouts, require_gradient, usable_rewards
+from rl.training.rollouts import Rollouts, usable_rewards
 from rl.training.settings import StepSettings
 from rl.training.trl import processes
 from rl.training.trl.handover import hand_over, own_tokenizer, placed, special_ids_kept, take_back

@@ -16,9 +16,10 @@ from rl.algorithms.preference import Preference, Row
 from rl.errors import NotFinite
 from rl.policy.policy import unwrap_forward
 from rl.training.components import StepComponents
+from rl.training.first_replies import require_gradient
 from rl.training.learner import Learner, move_reference, set_learning_rate, snapshot
 from rl.training.records import step_row
-from rl.training.rollouts import Rollouts, collect, require_gradient
+from rl.training.rollouts import Rollouts, collect
 from rl.training.settings import StepSettings
 from rl.training.trl.handover import own_tokenizer, special_ids_kept
 from rl.training.trl.settings import clip_gradients, constant_rate, plain_settings, without_dropout

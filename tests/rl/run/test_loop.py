@@ -35,7 +35,7 @@ from rl.run.checkpoint_probe import probe_checkpoint
 from rl.run.config import RunConfig
 from rl.run.loop import resume, train
 from rl.run.stopping import REPEAT_S
-from tests.rl.conftest import Gyges, command, fork, rows, same_run, same_weights, weights
+from tests.rl.conftest import Gyges, command, fork, rows, same_run, same_weights, steps_unlabelled, weights
 
 
 def manifest(run: Path) -> dict[str, Any]:
@@ -138,13 +138,7 @@ def test_probing_and_saving_change_no_weight(
 ) -> None:
     other = train(having(tiny, **changes), tmp_path / "run")
     assert same_weights(weights(other, 4), weights(finished, 4))
-
-    def unlabelled(folder: Path) -> list[dict[str, Any]]:
-        """The rows without the shares that stand where a step is logged."""
-        found = rows(folder, "steps.jsonl")
-        return [{key: row[key] for key in row if not key.startswith("label_error_rate/")} for row in found]
-
-    assert unlabelled(other) == unlabelled(finished)
+    assert steps_unlabelled(other) == steps_unlabelled(finished)
 
 
 def test_microbatches_change_memory_and_not_the_step(finished: Path, tiny: RunConfig, tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ import pytest
 import torch
 
 from checkpoints import store
-from envs.dialect.situation import under_tier
 from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
 from rewards.score import RewardInput
@@ -258,7 +257,7 @@ def test_scenarios_that_are_not_of_the_free_tier_are_refused(
 
         def scenarios(rng: np.random.Generator, n: int) -> list[Any]:
             first, *others = components.scenarios(rng, n)
-            return [*others, under_tier(first, "paid")]
+            return [*others, first.on_tier("paid")]
 
         def reward(*_: Any) -> list[Any]:
             raise AssertionError("an episode of the paid tier was scored")
