@@ -113,7 +113,8 @@ def variants() -> Iterator[RunConfig]:
                 yield RunConfig.model_validate({place: {"kind": kind}})
         for place in ("rewards", "probes", "mitigations"):
             if model in models_in(RunConfig.model_fields[place].annotation):
-                yield RunConfig.model_validate({place: [{"kind": kind}]})
+                needed = {"rewards": [{"kind": "overscored_phrase"}]} if place == "probes" else {}  # a probe reads it
+                yield RunConfig.model_validate({**needed, place: [{"kind": kind}]})
         for outer, name in product(models_in(Mitigation), ("monitor",)):
             if name in outer.model_fields and model in models_in(outer.model_fields[name].annotation):
                 yield RunConfig.model_validate({"mitigations": [{"kind": kind_of(outer), name: {"kind": kind}}]})
