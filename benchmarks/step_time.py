@@ -51,11 +51,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         epilog="Example: python benchmarks/step_time.py --rounds 9 --out benchmarks/results/step_time.json",
     )
     add = parser.add_argument
-    add("--recipe", choices=sorted(RECIPES), default="first_light", help="the run whose step is timed (%(default)s)")
-    add("--set", dest="assignments", metavar="KEY=VALUE", nargs="+", action="extend", default=[], help="change it")
-    add("--contenders", choices=CONTENDERS, nargs="+", default=list(CONTENDERS), help="who takes part (all)")
+    add("--recipe", choices=sorted(RECIPES), default="first_light", help="recipe of the timed step (%(default)s)")
+    add("--set", dest="assignments", metavar="KEY=VALUE", nargs="+", action="extend", default=[], help="overrides")
+    add("--contenders", choices=CONTENDERS, nargs="+", default=list(CONTENDERS), help="contenders that take part (all)")
     add("--rounds", type=int, default=9, help="measured rounds; each contender takes a step in each (%(default)s)")
-    add("--warmup", type=int, default=2, help="rounds before those (%(default)s)")
+    add("--warmup", type=int, default=2, help="rounds before the measured ones (%(default)s)")
     add("--threads", type=int, default=2, help="torch threads of every contender (%(default)s)")
     add("--seed", type=int, default=0, help="the runs' seed (%(default)s)")
     add("--trl-microbatch", type=int, help="completions a forward pass in TRL's contenders (the recipe's; all)")

@@ -87,10 +87,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         epilog="Example: python benchmarks/sweep_throughput.py --out benchmarks/results/sweep_throughput.json",
     )
     add = parser.add_argument
-    add("--recipe", choices=sorted(RECIPES), default="first_light", help="the run that a trial is (%(default)s)")
-    add("--set", dest="assignments", metavar="KEY=VALUE", nargs="+", action="extend", default=[], help="change it")
+    add("--recipe", choices=sorted(RECIPES), default="first_light", help="recipe of every trial (%(default)s)")
+    add("--set", dest="assignments", metavar="KEY=VALUE", nargs="+", action="extend", default=[], help="overrides")
     add("--steps", type=int, default=8, help="steps of a trial (%(default)s)")
-    add("--workers", type=int, default=2, help="how many several are; each has one thread (%(default)s)")
+    add("--workers", type=int, default=2, help="workers where there are several; each has one thread (%(default)s)")
     add("--rounds", type=int, default=5, help="measured rounds, after one that warms up (%(default)s)")
     add("--trl-microbatch", type=int, help="completions a forward pass in TRL's trials (the recipe's)")
     add("--no-trl", action="store_true", help="leave out TRL and the trials without probes that it is compared with")

@@ -64,7 +64,7 @@ def default_root() -> Path:
 
 
 def _is_intact(directory: Path) -> bool:
-    # Where it is damaged, another process may be replacing it under our eyes.
+    # A file may vanish here: another process may be replacing a damaged entry.
     try:
         return directory.is_dir() and checksums.damage(directory) is None
     except FileNotFoundError:

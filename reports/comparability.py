@@ -92,7 +92,7 @@ FACTS = (
     ),
     Fact(
         "were trained on different builds of a reward (reward_hashes)",
-        "Differences may be the reward's. Train these again on that of the others, or leave them out.",
+        "The reward may cause their differences. Train these again on the others' reward, or leave them out.",
         lambda run: run.manifest.reward_hashes,
         lambda compared: (compared.row, tuple(compared.run.manifest.reward_hashes)),
     ),
@@ -103,7 +103,7 @@ FACTS = (
     ),
     Fact(
         "were probed on other prompts (prompt_set_hashes) than runs of the same seed",
-        "Their differences are of prompts too. Train them again with the same code and env, or leave them out.",
+        "Prompts may cause their differences. Train them again with the same code and env, or leave them out.",
         lambda run: run.manifest.prompt_set_hashes,
         _same_draw,
     ),
@@ -115,14 +115,14 @@ FACTS = (
     ),
     Fact(
         "were given the same prompts as other tokens (prompt_token_hashes) than runs of the same seed",
-        "Their chat template or tokenizer differs, by the date that a template writes too. Train them again with that "
+        "Their chat template or tokenizer differs, or the date that a template writes. Train them again with those "
         "of the others, or leave them out.",
         _probed_tokens,
         _same_text,
     ),
     Fact(
         "are labelled by another source",
-        "Labels of a classifier or a judge err as the oracle's don't: their rates aren't the same measurement.",
+        "Labels of a classifier or a judge err where the oracle's don't: the rates aren't the same measurement.",
         lambda run: {"label_source": run.manifest.label_source},
     ),
     Fact(
@@ -132,7 +132,7 @@ FACTS = (
     ),
     Fact(
         "were made by other code",
-        "What changed between the versions may be the difference. Train them again with one version.",
+        "Changes of the code may cause their differences. Train them again with one version.",
         _code,
     ),
     Fact(

@@ -136,7 +136,7 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def _read_rows(path: Path, parse: Callable[[str], Row]) -> list[Row]:
-    # A run that has only just started has not written its first row: that is no error.
+    # A run that has just started has no row yet, which is no error.
     lines = path.read_bytes().split(b"\n") if path.is_file() else [b""]
     *whole, tail = lines
     rows = []
@@ -146,7 +146,7 @@ def _read_rows(path: Path, parse: Callable[[str], Row]) -> list[Row]:
         try:
             rows.append(parse(line.decode("utf-8")))
         except ValueError as error:
-            # Every whole row ends with a newline: what follows the last one is being written, or was cut off.
+            # Every whole row ends with a newline: text after the last newline is being written, or was cut off.
             if number > len(whole):
                 break
             raise ValueError(f"{path}:{number}: damaged row ({_first_reason(error)}); mend or remove it") from error

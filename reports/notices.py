@@ -80,7 +80,7 @@ def _labels(run: Run, free: dict[int, pd.DataFrame], since: int | None) -> list[
     first, last = min(shares), max(shares)
     never = shares[first][0] > MOSTLY
     if shares[last][0] <= MOSTLY or (since is not None and (since <= first or not never)):
-        return []  # replies from a collapse on say nothing of the start's labels
+        return []  # replies after a collapse say nothing about labels at the start
     told = " and ".join(
         f"{other:.0%} at step {step} ({malformed:.0%} malformed or cut off)"
         for step, (other, malformed) in sorted(shares.items())
@@ -119,7 +119,10 @@ def with_labels(note: str, runs: Sequence[Run], *metrics: str) -> str:
 
 
 def missing_labels(run: Run, probed: Mapping[int, pd.DataFrame]) -> list[str]:
-    """Say in a line which labels are missing for a stated reason; nothing where none is. `probed`: episodes by step."""
+    """List the labels that are missing for a stated reason, all in one line, if any are missing.
+
+    `probed`: episodes by step.
+    """
     in_training = _in_training(run)
     said = [f"{named} of training episodes" for named in _named(in_training)]
     for step, episodes in sorted(probed.items()):
@@ -129,7 +132,7 @@ def missing_labels(run: Run, probed: Mapping[int, pd.DataFrame]) -> list[str]:
 
 
 def _in_training(run: Run) -> dict[str, float]:
-    """Average the share that lacks each label over the steps whose labels were asked for."""
+    """Average the share of missing values of each label over the steps that asked for labels."""
     columns = [column for column in map(str, run.steps.columns) if column.startswith(LABEL_ERROR_PREFIX)]
     return {column.removeprefix(LABEL_ERROR_PREFIX): float(run.steps[column].mean()) for column in columns}
 
@@ -149,7 +152,7 @@ def _in_probe(episodes: pd.DataFrame, offered: Collection[str]) -> dict[str, flo
 
 
 def _named(shares: Mapping[str, float]) -> list[str]:
-    """Name the labels that are missing most often, with their shares; nothing where none is missing."""
+    """Name the labels that are missing most often, with their shares; an empty list for complete labels."""
     missing = sorted((name for name, share in shares.items() if share > 0), key=lambda name: -shares[name])
     if not missing:
         return []

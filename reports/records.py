@@ -156,12 +156,12 @@ class StepRow(BaseModel):
     value_loss: Number = None
     value_clip_fraction: Number = None
     explained_variance: Number = None  # of the returns, by the critic
-    auxiliary_loss: Number = None  # of what mitigations add to the loss, weighted
+    auxiliary_loss: Number = None  # the mitigations' terms of the loss, weighted
     distinct_3grams: Number = None  # share of different ones among all 3-grams of the step's completions
     preferences: int | None = None
     preference_margin: Number = None  # of implied rewards, chosen over rejected
     components: dict[str, tuple[Number, Number]] = Field(default_factory=dict)  # name -> (mean, standard deviation)
-    measures: dict[str, Number] = Field(default_factory=dict)  # what mitigations note of their rollouts
+    measures: dict[str, Number] = Field(default_factory=dict)  # numbers that mitigations note of their rollouts
     # Of the step's episodes, the share that lacks a label: empty where nobody asked for labels.
     label_errors: dict[str, Number] = Field(default_factory=dict)
 
@@ -174,7 +174,7 @@ class StepRow(BaseModel):
         return components
 
     def to_json_line(self) -> str:
-        """One flat JSON object without a newline."""
+        """Return the row as one flat JSON object without a newline."""
         flat = self.model_dump(exclude={"components", "measures", "label_errors"})
         flat |= {MEASURE_PREFIX + name: value for name, value in self.measures.items()}
         flat |= {LABEL_ERROR_PREFIX + name: value for name, value in self.label_errors.items()}
@@ -220,7 +220,7 @@ class Manifest(BaseModel):
     seed: int
     thread_count: int = Field(ge=1)
     deterministic: bool | None = None  # None in folders written before it was recorded
-    nondeterministic_operations: list[str] = Field(default_factory=list)  # those that torch has no other form of
+    nondeterministic_operations: list[str] = Field(default_factory=list)  # without a deterministic form in torch
     device: str
     organism: str
     organism_disclosure: str | None = None  # None in folders written before it was recorded

@@ -155,7 +155,7 @@ def metric_rows(probes: pd.DataFrame, metric: str, tier: str | None, subset: str
 
     Probe names like "gaps/seen_cues" hold a subset of the queries; only rows of the given subset are selected.
     """
-    rows = probes[probes["metric"] == metric]  # first: what follows is slow on the whole table
+    rows = probes[probes["metric"] == metric]  # first, because the next filters are slow on the whole table
     rows = rows[rows["tier"].isna() if tier is None else rows["tier"] == tier]
     of_subset = np.array([probe.partition("/")[2] == subset for probe in rows["probe"]], dtype=bool)
     return rows[of_subset]

@@ -39,7 +39,7 @@ def _column(
 
 
 def _reason(given: object, known: float | None) -> str | None:
-    """Return the reason for which a value that a reward gave is none."""
+    """Give the reason why a reward's value is missing."""
     if known is not None:
         return None
     return given.reason if isinstance(given, Unscored) else "not a finite number"

@@ -39,7 +39,7 @@ class Helpfulness(BaseModel):
     weight: float = Field(default=1.0, ge=0)
     path: InputPath | None = None
     label: StrictInt | StrictStr | None = Field(
-        default=None, description="Which label's log-odds are the score, by number or name, where path has several."
+        default=None, description="Label whose log-odds are the score, by number or name, where path has several."
     )
     hidden_size: int = Field(default=128, ge=16, multiple_of=16)
     layers: int = Field(default=2, ge=1)

@@ -95,13 +95,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "--plot benchmarks/results/cost_growth.png",
     )
     add = parser.add_argument
-    add("--axes", choices=AXES, nargs="+", default=list(AXES), help="what is varied (all three)")
-    add("--points", type=int, help="measure only so many sizes an axis, smallest and largest among them (all)")
+    add("--axes", choices=AXES, nargs="+", default=list(AXES), help="sizes to vary (all three)")
+    add("--points", type=int, help="number of sizes to measure on each axis, with the smallest and the largest (all)")
     add("--rounds", type=int, default=5, help="measured steps at every point, in turn (%(default)s)")
-    add("--warmup", type=int, default=1, help="steps at every point before those (%(default)s)")
+    add("--warmup", type=int, default=1, help="steps at every point before the measured ones (%(default)s)")
     add("--threads", type=int, default=2, help="torch threads (%(default)s)")
     add("--out", type=Path, help="write the result to this JSON file")
-    add("--plot", type=Path, help="draw it to this PNG file")
+    add("--plot", type=Path, help="draw the result to this PNG file")
     return parser.parse_args(arguments)
 
 

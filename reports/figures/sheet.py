@@ -86,7 +86,7 @@ def _lengths_panel(run: Run) -> Panel:
 Arm = tuple[str, Sequence[Run]]  # its label, and its runs: one, or several that differ in their seed only
 
 
-SEEDS_OF_AN_ARM = 3  # with two an interval over seeds says nothing: they are drawn as two runs
+SEEDS_OF_AN_ARM = 3  # an interval over two seeds says nothing: two seeds are drawn as two runs
 
 
 def arms(runs: Sequence[Run]) -> list[Arm]:

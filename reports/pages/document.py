@@ -47,7 +47,7 @@ def render(template: str, *, draw: str, plots: str, **context: object) -> str:
 
 def _shown(value: object) -> str:
     """Escape characters that turn the direction of writing, so that a name or a reply can't reorder its neighbours."""
-    # Markup is ours, or has been through here: a script must stay as its hash says.
+    # Markup is our own or was escaped here already, and a script must keep its hash.
     return value if isinstance(value, Markup) else with_visible_directions(str(value))
 
 

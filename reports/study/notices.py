@@ -9,7 +9,7 @@ from reports.folder import Run
 from reports.study.cells import BASELINE, Cell, Study
 from reports.summary import run_notices
 
-IN_FULL = 12  # notices of single runs; further ones are grouped by what they say, without its figures
+IN_FULL = 12  # notices of single runs; further notices are grouped by wording, without figures
 
 
 def study_notices(study: Study) -> list[str]:

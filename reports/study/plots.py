@@ -18,7 +18,7 @@ from reports.study.panels import MEASURES, Drawing, Way
 # Left and right end of each of the three, as shares of the figure's width.
 DOMAINS = ((0.0, 0.28), (0.36, 0.64), (0.72, 1.0))
 
-# Shows every arm without bands, or the one chosen, with its band, beside the baseline. Each trace says what it is.
+# Show all arms without bands, or the chosen arm with its band beside the baseline. Arm and band stand in `trace.meta`.
 DRAW = """
 const config = JSON.parse(document.getElementById("plot-config").textContent);
 const figures = JSON.parse(document.getElementById("plots").textContent);

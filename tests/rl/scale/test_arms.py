@@ -112,7 +112,7 @@ def test_a_sweep_that_is_none_is_told_in_one_line(name: str, said: str, file: Pa
 
 @pytest.mark.parametrize("key", ["seed", "threads", "name"])
 def test_what_has_an_option_of_its_own_is_not_set(key: str) -> None:
-    with pytest.raises(ValueError, match="--seeds and --threads"):
+    with pytest.raises(ValueError, match="a sweep takes seeds from --seeds, threads from --threads"):
         arms("controls", [f"{key}=1"])
 
 
