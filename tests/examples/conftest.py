@@ -1,5 +1,5 @@
 """The tiny organism of `tests/rl/conftest.py`, for the examples as well."""
 
-from tests.rl.conftest import organism_path, tiny
+from tests.rl.conftest import gyges, imported, organism_path, tiny
 
-__all__ = ["organism_path", "tiny"]
+__all__ = ["gyges", "imported", "organism_path", "tiny"]
