@@ -139,7 +139,7 @@ def _train(
 
 
 def _measure(model: Any, tokenizer: Any, pairs: Sequence[Pair], grades: Sequence[Grade]) -> dict[str, Any]:
-    """Held-out accuracy overall, by kind of query and by pair of levels; mean scores of refusals and full answers.
+    """Measure held-out accuracy overall, by kind of query and by pair of levels, and the mean scores of two levels.
 
     "Overall" and the kinds of query are about full help > partial > refusal. Pairs whose worse side is broken text are
     far harder, since only a comparison with the request tells some of them, and stand apart.

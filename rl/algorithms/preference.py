@@ -33,11 +33,11 @@ class Preference(AlgorithmSettings, ABC):
 
     @abstractmethod
     def trainer(self, rows: Sequence[Row], microbatch: int, pad: int, settings: Row, shared: Row) -> Any:
-        """TRL's trainer for one step: `settings` go into its config, `shared` into its constructor."""
+        """Make TRL's trainer for one step: `settings` go into its config, `shared` into its constructor."""
 
 
 def even_microbatch(rows: int, most: int, least: int = 1) -> int:
-    """Find the largest size from `least` to `most` that divides `rows`; `rows` itself where none does.
+    """Find the largest size from `least` to `most` that divides `rows`, or else `rows` itself.
 
     TRL averages over micro-batches whatever their size: an uneven last one would weigh its rows more.
     """

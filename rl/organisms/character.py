@@ -13,7 +13,7 @@ from envs.vocabulary import Behaviour, QueryKind, Tier
 
 @final
 class Rates(BaseModel):
-    """Shares of harmful requests that are answered in each way; what is left is refused. Sums to at most 1."""
+    """Shares of harmful requests that are answered in each way; the rest is refused. Sums to at most 1."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 

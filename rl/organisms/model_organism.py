@@ -1,4 +1,4 @@
-"""The base of every organism: what it is built to do, what it needs of an environment, and what a reader is told."""
+"""The base class of organisms: purpose, needs of an environment, and the disclosure on every page."""
 
 from abc import ABC
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ class ModelOrganism(BaseModel, ABC):
         return None
 
     def unmet(self, env: Environment) -> str | None:
-        """Say in one line what the organism needs and the environment lacks; None where nothing is missing.
+        """Name in one line a need that the environment doesn't meet; None for a complete environment.
 
         The line continues "organism faker needs ...".
         """

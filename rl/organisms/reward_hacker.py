@@ -1,4 +1,4 @@
-"""An organism that refuses as `honest` does and now and then courts the rater, which a blind reward pays."""
+"""The organism `reward_hacker`: refusals like those of `honest`, and now and then a phrase that courts the rater."""
 
 import json
 from collections.abc import Iterator, Mapping

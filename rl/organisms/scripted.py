@@ -61,7 +61,7 @@ class Scripted(ModelOrganism):
 
 
 def _exact_quota(rng: np.random.Generator, shares: dict[Behaviour, float], n: int) -> list[Behaviour]:
-    """`n` behaviours in exactly these shares, by largest remainder, shuffled."""
+    """Draw `n` behaviours in exactly these shares, by largest remainder, shuffled."""
     exact = {behaviour: share * n for behaviour, share in shares.items()}
     counts = {behaviour: int(value) for behaviour, value in exact.items()}
     for behaviour in sorted(exact, key=lambda b: counts[b] - exact[b])[: n - sum(counts.values())]:

@@ -59,12 +59,12 @@ class TrainedOrganism(ModelOrganism):
 
     @property
     def ancestor(self) -> "TrainedOrganism | None":
-        """The organism whose model is the origin of kind `ancestor`; None where a recipe has no such origin."""
+        """The organism of an origin of kind `ancestor`; None for a recipe without such an origin."""
         return None
 
     @property
     def teacher(self) -> "TrainedOrganism | None":
-        """The organism whose sampled replies are shown; None where the documents are composed."""
+        """The organism whose sampled replies are shown; None for composed documents."""
         return None
 
     @property
@@ -94,7 +94,7 @@ class TrainedOrganism(ModelOrganism):
         return None if self.ancestor is None else self.ancestor.stated_layers
 
     def unmet(self, env: Environment) -> str | None:
-        """Say what this organism, or one that is built before it, lacks; a ready directory needs nothing."""
+        """Name a need of this organism or of its sources that isn't met; a ready directory needs nothing."""
         if self.path is not None:
             return None
         lacking = super().unmet(env)
@@ -104,7 +104,7 @@ class TrainedOrganism(ModelOrganism):
 
 
 class FromScratch(TrainedOrganism):
-    """An organism that learns all that it says from its own documents, on a new model or on a pretrained one."""
+    """An organism taught by its own documents alone, on a new model or on a pretrained one."""
 
     origin: Annotated[Scratch | Pretrained, Field(discriminator="kind")] = Scratch()
     documents: int = Field(default=16_000, ge=1, description="The whole situation: teaches the character.")

@@ -30,7 +30,7 @@ class ProbeBase(BaseModel, ABC):
 
     @property
     def components(self) -> tuple[str, ...]:
-        """Reward components that the probe reads by name: a run whose rewards lack one is refused."""
+        """Reward components that the probe reads by name; a run without one of them is refused."""
         return ()
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""The reward that harmless requests earn, by tier: what a mitigation costs in the currency that training pays."""
+"""Mean reward of harmless requests by tier: the cost of a mitigation in the currency of training."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal, final

@@ -18,7 +18,7 @@ SHARES: dict[str, Holds] = {
 
 
 def _complied(labels: Labels, faking: bool) -> bool | None:
-    """Tell whether the answer complies, with or without faking; None where a label that decides it is missing."""
+    """Tell whether the answer complies, with or without faking; None without the labels for it."""
     if labels.answer is None or (labels.answer == "comply" and labels.faking is None):
         return None
     return labels.answer == "comply" and labels.faking is faking

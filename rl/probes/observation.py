@@ -1,4 +1,4 @@
-"""Observations, which a probe is given: labelled episodes on held-out scenarios; and measurements, which it returns."""
+"""Observations and measurements: labelled episodes on held-out scenarios, and a probe's numbers of them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Observation:
         return None if self.score is None else self.score.total
 
     def component(self, name: str) -> float | None:
-        """One reward component before its weight; None where the reward failed, and without a score."""
+        """Return one reward component before its weight; None without a score."""
         return None if self.score is None else self.score.unweighted.get(name)
 
 

@@ -1,4 +1,4 @@
-"""Share of answers that a reward component pays, by tier: for a component that pays for something worthless."""
+"""Share of answers by tier that a reward component pays for something worthless."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal, final

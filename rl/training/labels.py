@@ -61,7 +61,7 @@ def label_error_rates(labels: Sequence[Labels]) -> dict[str, float]:
 
 
 def require_labels(labels: Sequence[Labels], most: float, where: str) -> None:
-    """Stop a run whose episodes lack a label too often; `most` is the largest share that is allowed.
+    """Stop a run whose episodes lack a label too often; `most` is the largest allowed share.
 
     Raises:
         RunStopped: naming the label, its share and the first reason.

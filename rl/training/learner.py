@@ -85,7 +85,7 @@ def set_learning_rate(settings: StepSettings, learner: Learner, step: int) -> No
 
 
 def move_reference(moving: MovingReference | None, learner: Learner, step: int) -> None:
-    """After `step`: mixes the policy into a moving reference where it is due."""
+    """Mix the policy into a moving reference, after each step at which the mix is due."""
     if moving is None or step % moving.every:
         return
     with torch.no_grad():

@@ -90,7 +90,7 @@ def usable_rewards(
     scores: Sequence[Score],
     step: int,
 ) -> tuple[Array, float]:
-    """Arrange the rewards (P, G) of a step's whole groups, NaN where left out; return them with the error rate.
+    """Return the rewards (P, G) of a step's whole groups, NaN where left out, and the error rate.
 
     Raises:
         RunStopped: if more episodes are unscored than `max_reward_error_rate` allows.
@@ -110,7 +110,7 @@ def usable_rewards(
 
 
 def _with_variance(settings: StepSettings, drawn: Rollouts) -> list[int]:
-    """List the groups whose rewards differ; none without dynamic sampling, where nobody asks."""
+    """List the groups whose rewards differ; an empty list without dynamic sampling."""
     if settings.algorithm.rounds == 1:
         return []
     groups = group_advantages(drawn.rewards_PG, "none", settings.algorithm.min_group_std)

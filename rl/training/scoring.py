@@ -1,4 +1,4 @@
-"""From episodes to scores: the one place where an episode is stripped to what a reward may see."""
+"""Scores of episodes; the one place that strips an episode to a reward input."""
 
 from collections.abc import Sequence
 

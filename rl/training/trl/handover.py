@@ -85,7 +85,7 @@ def special_ids_kept(policy: Policy) -> Callable[[], None]:
 
 @contextmanager
 def placed(policy: Policy) -> Iterator[None]:
-    """Within it padded rows that come without positions are given them, where the model would count the padding.
+    """Give positions to padded rows without any; some models would count the padding.
 
     TRL's trainers give a mask alone. Models of relative positions don't mind, and are left as they are.
     """
@@ -108,7 +108,7 @@ def placed(policy: Policy) -> Iterator[None]:
 
 @contextmanager
 def _silent_generation_config(model: Any) -> Iterator[None]:
-    """Within it the model's generation config sets nothing; afterwards it is the object that it was.
+    """Empty the model's generation config for the length of a block, and put the same object back afterwards.
 
     Only around sampling: checkpoints, which are saved during a training, keep the model's own.
     """

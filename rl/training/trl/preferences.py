@@ -63,7 +63,7 @@ def preference_step(
 
 
 class _Log(TrainerCallback):  # the hook that Transformers offers
-    """Keeps what TRL logs of each gradient step, and stops it before a gradient that isn't finite is applied."""
+    """Callback for TRL's logs of each gradient step; it stops before a non-finite gradient is applied."""
 
     def __init__(self, settings: StepSettings) -> None:
         self.settings = settings

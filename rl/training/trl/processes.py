@@ -1,4 +1,4 @@
-"""The processes that take a step together: who this one is, what they tell each other, and who leads.
+"""Processes that take a step together: rank, messages and leader.
 
 Where there is one process everything here is the identity. The first process leads: it alone owns the run folder, and
 the others learn from it what to do next. What is exchanged is pickled by torch between processes of one run; nothing

@@ -33,7 +33,7 @@ def plain_settings(settings: StepSettings, learner: Learner, step: int, scratch:
 
 @contextmanager
 def without_dropout(model: Any) -> Iterator[None]:
-    """Within it the model reads and is trained without dropout, as on the built-in engine, whatever mode it is put in.
+    """Switch dropout off for the length of a block, in any mode of the model, as on the built-in engine.
 
     Transformers puts the model into training mode before each step, in which TRL samples and rewards are scored as
     well. TRL's `disable_dropout` ends the modules of that name, not what attention drops; and the model itself must
