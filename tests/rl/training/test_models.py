@@ -13,6 +13,7 @@ from rl.policy.policy import Policy
 from rl.policy.sampler import Sampling
 from rl.streams import Stage, stream
 from rl.training.components import StepComponents, keep_all, mask_nothing
+from rl.training.labels import Labeller
 from rl.training.models import START_EPISODES, Models
 
 
@@ -30,7 +31,7 @@ def few(tmp_path: Path) -> Path:
 
 
 def models(policy: Policy, env: Dialect, seed: int = 0) -> Models:
-    return Models(policy, lambda: policy, env, Sampling(max_new_tokens=4), microbatch_size=8, seed=seed)
+    return Models(policy, lambda: policy, env, Labeller(env), Sampling(max_new_tokens=4), microbatch_size=8, seed=seed)
 
 
 @pytest.mark.parametrize("share", [1.0, 0.5, 0.1])
