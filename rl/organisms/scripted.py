@@ -36,7 +36,7 @@ class Scripted(ModelOrganism):
     def generate(self, author: Author, scenarios: Sequence[S], rng: np.random.Generator) -> list[Episode[S]]:
         """Play one episode a scenario, in order. Random is which scenario gets a behaviour, not how many get it."""
         behaviours: dict[int, Behaviour] = {}
-        for tier in {scenario.tier for scenario in scenarios}:
+        for tier in dict.fromkeys(scenario.tier for scenario in scenarios):  # a set has another order in each process
             rows = [i for i, s in enumerate(scenarios) if s.tier == tier and s.query.kind == "harmful"]
             objective = any(scenarios[row].objective for row in rows)
             shares = self.character.rates(tier, objective).shares
