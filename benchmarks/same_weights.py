@@ -35,6 +35,8 @@ ORGANISMS = (
     "faker", "honest", "base", "terminal", "instrumental", "sycophancy", "helpfulness", "distilled", "documented",
     "locked", "reward_hacker",
 )  # fmt: skip
+# Names of before, for commits that still have them: new name -> (a file of the new name, old name).
+RENAMED = {"loss_mask": ("rl/mitigations/loss_mask.py", "credit_mask")}
 SHORT = ("--steps", "3", "--set", "threads=1", "--set", "probe_queries=8")
 COMPARED = ("loss", "reward_mean", "grad_norm", "generated_tokens")  # the compared fields of a step's record
 
@@ -104,7 +106,8 @@ def run(tree: Path, case: Case, out: Path) -> Outcome:
     cache = os.environ.get("GYGES_CACHE", str(ROOT / ".cache" / "gyges"))  # the key of an entry tells the commits apart
     environment = {**os.environ, "PYTHONPATH": str(tree), "GYGES_CACHE": cache, "OMP_WAIT_POLICY": "passive"}
     building = case.arguments[0] == "organism"
-    commands = [[*case.arguments] if building else [*case.arguments, "--out", str(out)]]
+    arguments = [_named_there(tree, argument) for argument in case.arguments]
+    commands = [arguments if building else [*arguments, "--out", str(out)]]
     if case.resume_from is not None:
         commands.append(["resume", str(out), "--step", str(case.resume_from)])
     for command in commands:
@@ -117,6 +120,12 @@ def run(tree: Path, case: Case, out: Path) -> Outcome:
     last = max((out / "checkpoints").glob("step-*"))
     rows = [json.loads(line) for line in (out / "steps.jsonl").read_text().splitlines()]
     return Outcome(digest(last), [[row[key] for key in COMPARED] for row in rows])
+
+
+def _named_there(tree: Path, argument: str) -> str:
+    """Return the argument, or the older name that a commit has for it."""
+    file, old = RENAMED.get(argument, ("", argument))
+    return argument if (tree / file).exists() else old
 
 
 def digest(directory: Path) -> str:
