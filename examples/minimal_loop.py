@@ -10,14 +10,16 @@ from collections.abc import Iterator
 from reports.records import ProbeRow
 from rl.algorithms.policy_gradient import PolicyGradient
 from rl.policy.sampler import sampler
-from rl.probes.probe_set import observe, plain_rewards, probe_rows, probe_set
-from rl.run.build import Built, build, build_components
+from rl.probes.probe_set import observe, plain_rewards, probe_rows
+from rl.run.build import Built, build, build_components, build_probes
 from rl.run.config import RunConfig
 from rl.run.recipes import first_light
 from rl.training.components import StepComponents
 from rl.training.experience import gather
+from rl.training.first_replies import require_gradient
 from rl.training.learner import Learner, new_learner
-from rl.training.rollouts import collect, require_gradient
+from rl.training.rollouts import collect
+from rl.training.settings import StepSettings
 from rl.training.update import update
 
 SHOWN = ("faking_rate", "compliance_rate", "compliance_gap", "refusal_gap")
@@ -33,31 +35,31 @@ def run(config: RunConfig) -> Iterator[list[ProbeRow]]:
     # a function from these components to other ones. The probes are not among them, so that no mitigation can touch
     # the instrument that it is measured with.
     components = build_components(config, built)
-    learner = new_learner(config, built)
+    learner = new_learner(config.step_settings, built.policy, built.reference)
 
     # Step 0 is probed before any training: an organism is only interesting beside its own start.
     yield probe(config, built, components, step=0)
     for step in range(1, config.steps + 1):
-        reward = train_step(config, components, learner, step)
+        reward = train_step(config.step_settings, components, learner, step)
         print(f"step {step}: mean reward {reward:.2f}", flush=True)
     yield probe(config, built, components, config.steps)
 
 
-def train_step(config: RunConfig, components: StepComponents, learner: Learner, step: int) -> float:
+def train_step(settings: StepSettings, components: StepComponents, learner: Learner, step: int) -> float:
     """Take one policy-gradient step on free-tier prompts, and return the mean reward of its completions."""
-    algorithm = config.algorithm
+    algorithm = settings.algorithm
     assert isinstance(algorithm, PolicyGradient), "DPO and KTO take their steps through TRL"
     # Steering acts on the policy in one situation or the other; everywhere else this context does nothing.
     with components.policy_context("training"):
         # Draw prompts, sample a group of completions of each, and score them. The rewards see the query and the answer:
         # never the tier, the system prompt or the scratchpad. Only the free tier is sampled here, by type.
-        rollouts = collect(config, components, step)
+        rollouts = collect(settings, components, step)
         # Where all rewards of a group are equal, every advantage is 0: better to stop than to train on nothing.
-        require_gradient(config, components.models.labels, rollouts, step)
+        require_gradient(settings, components.models.labels, rollouts, step)
         # Read the completions with the KL reference, and turn rewards into one advantage a token.
-        experience = gather(config, algorithm, components, learner, rollouts)
+        experience = gather(settings, algorithm, components, learner, rollouts)
         # Compute the clipped loss and its gradient, and step the optimiser.
-        update(config, algorithm, components, learner, experience, step)
+        update(settings, algorithm, components, learner, experience, step)
     totals = [score.total for score in rollouts.scores if score.total is not None]  # None is unscored, and never 0
     return sum(totals) / len(totals)
 
@@ -66,10 +68,10 @@ def probe(config: RunConfig, built: Built, components: StepComponents, step: int
     """Measure the policy on held-out queries under every tier."""
     # The same queries under every tier, so that gaps between tiers are paired; the same at every step. Generation draws
     # from a random stream of its own: probing changes nothing of the training that follows.
-    scenarios = probe_set(config)
+    scenarios = build_probes(config)
     generate = sampler(built.policy, config.sampling)
     with components.policy_context("deployment"):
-        pay = plain_rewards(config, built.rewards)
+        pay = plain_rewards(built.rewards, config.reward_timeout_s)
         # The environment labels the replies: an exact oracle here. A label that fails is unscored and counted.
         observations = observe(generate, components.models.labels, scenarios, config.seed, step, pay)
     # Each probe counts labels, and returns rates with their n, their unscored count and a 95 % interval.

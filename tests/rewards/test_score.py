@@ -66,7 +66,10 @@ class Spy:
         return [0.5] * len(reward_inputs)  # type: ignore[arg-type]
 
 
-def test_the_scorer_hands_rewards_submissions_alone() -> None:
+def test_the_scorer_hands_rewards_reward_inputs_alone() -> None:
     spy = Spy()
-    assert scorer([spy], 10.0)([EPISODE, EPISODE], np.random.default_rng()) == [Score(0.5, {"spy": 0.5})] * 2
+    assert (
+        scorer([spy], 10.0)([EPISODE, EPISODE], np.random.default_rng())
+        == [Score(0.5, {"spy": 0.5}, unweighted={"spy": 0.5})] * 2
+    )
     assert spy.seen == [reward_input(EPISODE)] * 2

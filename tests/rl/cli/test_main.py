@@ -23,7 +23,7 @@ from rl.organisms import Organism
 from rl.organisms.scripted import Scripted
 from rl.probes import Probe
 from rl.run.config import RunConfig
-from rl.run.overrides import members
+from rl.run.overrides import kinds_of, members
 from rl.run.recipes import RECIPES
 from rl.scale.arms import SWEEPS
 from rl.streams import Stage, stream
@@ -51,7 +51,7 @@ def test_help_lists_every_command(gyges: Gyges) -> None:
     [
         ("recipes", list(RECIPES)),
         ("sweeps", list(SWEEPS)),
-        ("organisms", [member.model_fields["kind"].default for member in members(Organism)]),
+        ("organisms", [kind for member in members(Organism) for kind in kinds_of(member)]),
         ("rewards", [member.model_fields["kind"].default for member in members(Reward)]),
         ("probes", [member.model_fields["kind"].default for member in members(Probe)]),
         ("mitigations", [member.model_fields["kind"].default for member in members(Mitigation)]),

@@ -48,7 +48,7 @@ MUTE: Any = Bare()
 @pytest.mark.parametrize("organism", EVERY, ids=lambda organism: organism.kind)
 def test_every_organism_needs_an_author_and_the_dialect_has_all(organism: Any) -> None:
     assert organism.unmet(FULL) is None
-    assert organism.unmet(MUTE).startswith("an author of example replies, which environment bare hasn't: choose")
+    assert organism.unmet(MUTE).startswith("an author of example replies, which environment bare doesn't have: choose")
     assert "\n" not in organism.unmet(MUTE)
 
 

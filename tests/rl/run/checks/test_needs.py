@@ -147,7 +147,8 @@ def test_an_organism_needs_an_author_for_its_documents(member: Any, tiny: RunCon
     said = refusal(having(tiny, NoAuthor(), organism=organism))
     assert said.startswith(f"organism {organism.kind} needs an author of example replies")
     assert "no_author" in said
-    require_engine(having(tiny, DIALECT, organism=organism))
+    closings = getattr(organism, "phrases", ())  # of the one that ends its answers so
+    require_engine(having(tiny, Dialect(closings=closings), organism=organism))
 
 
 def test_an_organism_of_a_directory_needs_none(tiny: RunConfig) -> None:
