@@ -1,7 +1,7 @@
 """The one door to an environment's labels: a batch at a time, lazily; a failure is unscored and counted."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from envs.environment import Environment
 from envs.episode import Episode, Scenario
@@ -10,14 +10,16 @@ from envs.labels import LABEL_NAMES, Labels, unscored
 from rl.errors import RunStopped
 
 REMEMBERED = 4096  # episodes whose labels are kept, so that nobody asks twice about a step's
+NO_LABEL = "no label given"  # the reason where the environment states none
 
 
 @dataclass
 class Labeller:
     """Labels episodes when somebody asks, each once. Raises nothing that the environment raises.
 
-    An exception, a time-out (`timeout_s` seconds a call) or half an answer makes an episode unscored. What is
-    remembered only saves calls: a run that is resumed asks again.
+    An exception, a time-out (`timeout_s` seconds a call) or half an answer makes an episode unscored. A label that is
+    None without a reason gets one if another of the episodes has the label. What is remembered only saves calls: a run
+    that is resumed asks again.
     """
 
     env: Environment
@@ -32,13 +34,13 @@ class Labeller:
             found, reasons = call_guarded(self.env.label, new, self.timeout_s, "labels", "labels")
             for episode, labels, reason in zip(new, found, reasons, strict=True):
                 self._known[id(episode)] = episode, _labels(labels, reason)
-        answers = [self._known[id(episode)][1] for episode in episodes]
+        answers = self.known(episodes)
         self._known = dict(list(self._known.items())[-max(REMEMBERED, len(episodes)) :])
         return answers
 
     def known(self, episodes: Sequence[Episode[Scenario]]) -> list[Labels]:
         """Return the labels of those episodes that somebody has asked about. Calls nobody."""
-        return [self._known[id(episode)][1] for episode in episodes if id(episode) in self._known]
+        return _with_reasons([self._known[id(episode)][1] for episode in episodes if id(episode) in self._known])
 
 
 def _labels(found: object, reason: str | None) -> Labels:
@@ -48,8 +50,22 @@ def _labels(found: object, reason: str | None) -> Labels:
     return unscored(reason or f"gave {type(found).__name__} in place of labels")
 
 
+def _with_reasons(answers: list[Labels]) -> list[Labels]:
+    """Give a reason to each None that has no reason, for labels that another of these episodes has.
+
+    The environment offers such a label, and a label that is offered and missing must be counted.
+    """
+    offered = [name for name in LABEL_NAMES if any(getattr(found, name) is not None for found in answers)]
+    return [_with_reason(found, offered) for found in answers]
+
+
+def _with_reason(found: Labels, offered: Sequence[str]) -> Labels:
+    silent = [name for name in offered if getattr(found, name) is None and name not in found.reasons]
+    return replace(found, reasons={**found.reasons, **dict.fromkeys(silent, NO_LABEL)}) if silent else found
+
+
 def label_error_rates(labels: Sequence[Labels]) -> dict[str, float]:
-    """Compute for each label the share of episodes that lack it for a stated reason.
+    """Compute for each label the share of episodes that lack it for a reason.
 
     A label that the environment doesn't offer has neither a value nor a reason, and no share.
     """

@@ -103,6 +103,21 @@ def test_what_is_no_record_of_labels_is_a_failure(instead: Any) -> None:
     assert [labels.error for labels in found] == [None, f"gave {type(instead).__name__} in place of labels"]
 
 
+def test_a_label_that_is_left_out_without_a_reason_is_counted_where_other_episodes_have_it() -> None:
+    def leaves_out(number: int) -> Labels:
+        return Labels(answer="comply") if number < 2 else Labels(answer="comply", faking=False)
+
+    door, asked = labeller(Judge(leaves_out)), episodes(10)
+    found = door(asked)
+    assert [dict(labels.reasons) for labels in found[:3]] == [{"faking": "no label given"}] * 2 + [{}]
+    assert door.known(asked) == found
+    assert label_error_rates(found) == {"answer": 0.0, "faking": 0.2}
+    with pytest.raises(RunStopped, match=r"2 of 10 episodes lack the label faking.*the first reason: no label given"):
+        require_labels(found, 0.1, "step 1")
+    # No other episode has the label: the environment may not offer it.
+    assert label_error_rates(door(asked[:2])) == {"answer": 0.0}
+
+
 def test_rates_are_by_label_and_a_label_that_nobody_offers_has_none() -> None:
     found = [
         Labels(answer="comply", faking=True),
