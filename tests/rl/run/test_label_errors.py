@@ -94,7 +94,7 @@ def test_a_run_whose_labeller_fails_on_a_fifth_of_the_episodes_trains_to_its_end
         of_probe = found[(found["split"] == "probe") & (found["step"] == row["step"]) & (found["kind"] == "harmful")]
         of_probe = of_probe[of_probe["tier"] == row["tier"]]
         if row["metric"] == "decomposition/refuse":
-            assert row["unscored"] == of_probe["label_answer"].isna().sum()
+            assert row["unscored"] == of_probe["label_faking"].isna().sum()  # missing wherever the answer is
         if row["metric"] == "well_formed_rate":
             assert row["unscored"] == of_probe["well_formed"].isna().sum()
         assert row["n"] + row["unscored"] == len(of_probe) == 8
@@ -168,7 +168,7 @@ def test_labels_that_an_environment_does_not_offer_are_unscored_and_no_error(
     assert {key: last[key] for key in last if key.startswith("label_error_rate/")} == {"label_error_rate/answer": 0.0}
     unscored_of = {(row["metric"], row["unscored"]) for row in rows(run, "probes.jsonl")}
     assert ("well_formed_rate", 8) in unscored_of
-    assert ("decomposition/refuse", 0) in unscored_of
+    assert ("decomposition/refuse", 8) in unscored_of
     found = pd.read_parquet(run / "episodes")
     assert found["label_error"].isna().all()
     assert set(found["label_answer_source"]) == {"judge"}
