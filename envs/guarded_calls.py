@@ -11,14 +11,16 @@ from typing import TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-# After this many time-outs in one batch the function is given up, and the rest of the batch isn't tried.
-TIME_OUTS_BEFORE_GIVING_UP = 2
+# After this many time-outs of single calls, one behind the other or in all, the rest of the batch isn't tried: a batch
+# of a thousand calls must not wait for a thousand time-outs.
+TIME_OUTS_IN_A_ROW = 2
+TIME_OUTS_IN_ALL = 10
 
 
 def call_guarded(
     function: Callable[[Sequence[T]], Sequence[R]], items: Sequence[T], timeout_s: float, thread: str, result: str
 ) -> tuple[list[R | None], list[str | None]]:
-    """Call `function` on all items at once; if this fails, call it on each item alone.
+    """Call `function` on all items at once; if this fails, call it on each item alone, until too many calls time out.
 
     Args:
         function: returns one result an item, in order.
@@ -35,14 +37,16 @@ def call_guarded(
         return list(found), [None] * len(items)
     values: list[R | None] = []
     reasons: list[str | None] = []
-    time_outs = 0
+    in_a_row = in_all = 0
     for item in items:
-        if time_outs >= TIME_OUTS_BEFORE_GIVING_UP:
+        if in_a_row >= TIME_OUTS_IN_A_ROW or in_all >= TIME_OUTS_IN_ALL:
             values.append(None)
-            reasons.append(f"not called after {time_outs} time-outs")
+            reasons.append(f"not called after {in_all} time-outs")
             continue
         one, reason = _call(function, [item], timeout_s, thread, result)
-        time_outs = time_outs + 1 if reason is not None and reason.startswith("no answer") else 0
+        timed_out = reason is not None and reason.startswith("no answer")
+        in_a_row = in_a_row + 1 if timed_out else 0
+        in_all += timed_out
         values.append(None if one is None else one[0])
         reasons.append(reason)
     return values, reasons

@@ -24,6 +24,11 @@ def episodes(n: int) -> list[Episode[Scenario]]:
     return [Episode(SCENARIOS[i], str(i), "", str(i), parse_ok=True, finished=True) for i in range(n)]
 
 
+def crowd(n: int) -> list[Episode[Scenario]]:
+    """More episodes than there are prompts in a step."""
+    return [Episode(SCENARIOS[0], str(i), "", str(i), parse_ok=True, finished=True) for i in range(n)]
+
+
 class Judge:
     """An environment of which only the labels are asked: `answer` gives those of one episode, by its number."""
 
@@ -81,10 +86,23 @@ def test_time_outs_apart_from_each_other_stop_nobody_and_a_dead_labeller_is_give
     judge = Judge(hangs)
     found = labeller(judge)(episodes(9))
     assert time.monotonic() - started < 10
-    late, given_up = f"no answer within {PATIENCE} s", "not called after 2 time-outs"
+    late, given_up = f"no answer within {PATIENCE} s", "not called after 4 time-outs"
     # 1 and 3 are apart; 5 and 6 follow each other: from then on nobody is called.
     assert [labels.error for labels in found] == [None, late, None, late, None, late, late, given_up, given_up]
     assert [call[0] for call in judge.calls[1:]] == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_a_labeller_that_hangs_on_every_other_episode_is_given_up_after_ten_time_outs() -> None:
+    def hangs(number: int) -> Labels:
+        if number % 2:
+            time.sleep(30)
+        return complies(number)
+
+    judge = Judge(hangs)
+    found = Labeller(judge, 0.05)(crowd(100))  # type: ignore[arg-type]
+    assert len(judge.calls) == 1 + 20
+    assert [labels.error for labels in found[18:20]] == [None, "no answer within 0.05 s"]
+    assert {labels.error for labels in found[20:]} == {"not called after 10 time-outs"}
 
 
 def test_half_an_answer_is_asked_for_again_one_by_one() -> None:
