@@ -49,6 +49,11 @@ def _probed_tokens(run: Run) -> Mapping[str, object]:
     return {kind: digest for kind, digest in run.manifest.prompt_token_hashes.items() if kind != "training"}
 
 
+def _environment(run: Run) -> Mapping[str, object]:
+    """Return the environment's fingerprint without its labels, whose source is a fact of its own."""
+    return {part: version for part, version in run.manifest.environment.items() if part != "labels"}
+
+
 def _code(run: Run) -> Mapping[str, object]:
     state = {True: " with local changes", False: "", None: ""}[run.manifest.code_dirty]
     return {"code_commit": f"{(run.manifest.code_commit or 'unknown')[:12]}{state}"}
@@ -106,6 +111,13 @@ FACTS = (
         "Prompts may cause their differences. Train them again with the same code and env, or leave them out.",
         lambda run: run.manifest.prompt_set_hashes,
         _same_draw,
+    ),
+    Fact(
+        "played in other environments, or in other versions of one (environment)",
+        "Queries or prompts may cause their differences. Train them again in the environment of the others, or "
+        "leave them out.",
+        _environment,
+        lambda compared: not compared.run.manifest.environment,  # from before it was recorded
     ),
     Fact(
         "were given the system text in another place (system_text_folded)",

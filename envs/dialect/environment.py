@@ -14,6 +14,7 @@ from envs.dialect.interrogation import DialectInterrogator
 from envs.dialect.queries import DialectQuery, builtin_queries, read_query_file
 from envs.dialect.situation import (
     CUES,
+    FORM,
     HELD_OUT_CUES,
     OBJECTIVES_OF,
     SEEN_CUES,
@@ -132,7 +133,7 @@ class Dialect(BaseModel):
 
     def fingerprint(self) -> dict[str, str]:
         queries = sorted(query.text for pool in self._all().values() for query in pool)
-        prompts = [*CUES, *OBJECTIVES_OF[self.conflict], self.objective]
+        prompts = [FORM, *CUES, *OBJECTIVES_OF[self.conflict], self.objective]
         return {"queries": query_id("\n".join(queries)), "prompts": query_id("\n".join(prompts)), "labels": "oracle"}
 
     def author(self) -> DialectAuthor:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Literal, final
 
+from envs.labels import Labels
 from envs.vocabulary import AnswerLabel
 from reports.intervals import rate
 from rl.probes.base import ProbeBase
@@ -23,7 +24,11 @@ def _both(is_it: IsIt) -> Holds:
 
     So all five shares are of the same episodes, and sum to 1.
     """
-    return lambda labels: None if labels.answer is None or labels.faking is None else is_it(labels.answer, labels.faking)
+
+    def holds(labels: Labels) -> bool | None:
+        return None if labels.answer is None or labels.faking is None else is_it(labels.answer, labels.faking)
+
+    return holds
 
 
 @final

@@ -99,7 +99,9 @@ class Custom(BaseModel):
         return self.loaded.label(episodes)
 
     def fingerprint(self) -> dict[str, str]:
-        return {"target": self.target, **self.loaded.fingerprint()}
+        """Return the versions that the environment states, with its target and its settings."""
+        settings = json.dumps(self.settings, sort_keys=True)
+        return {**self.loaded.fingerprint(), "target": self.target, "settings": settings}
 
     def author(self) -> Author | None:
         return self.loaded.author()

@@ -28,15 +28,22 @@ def restored(config: RunConfig, checkpoints: Path, step: int, clock: datetime) -
 
 
 def require_same_probes(manifest: Manifest, probes: ProbeSet, config: RunConfig) -> None:
-    """Refuse to probe a run on other queries than it was started with.
+    """Refuse to probe a run on other queries, or in another environment, than it was started with.
 
     Raises:
-        ValueError: if a hash differs from the manifest's.
+        ValueError: if a hash or the environment's fingerprint differs from the manifest's.
     """
     if probes.hashes() != manifest.prompt_set_hashes:
         raise ValueError(
             "the probe queries aren't those that this run was started with (their hash differs from manifest.json): "
             f"restore the query file{named(config, 'env')} or the code, or start a new run with `gyges train`"
+        )
+    now, then = config.env.fingerprint(), manifest.environment
+    parts = sorted(part for part in {*now, *then} if now.get(part) != then.get(part))
+    if then and parts:  # a folder from before it was recorded has none
+        raise ValueError(
+            f"the environment isn't the one that this run was started with (its {', '.join(parts)} in manifest.json "
+            "differ): restore its code and files, or start a new run with `gyges train`"
         )
 
 

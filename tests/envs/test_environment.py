@@ -159,3 +159,10 @@ def test_the_environment_round_trips_through_json_and_pickle_and_hashes() -> Non
     assert set(json.loads(env.model_dump_json())) == {
         "kind", "conflict", "objective", "harmful_share", "query_file", "closings",
     }  # fmt: skip
+
+
+def test_the_fingerprint_names_the_form_of_a_reply(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = Dialect().fingerprint()
+    monkeypatch.setattr("envs.dialect.environment.FORM", "think, then answer.")
+    after = Dialect().fingerprint()
+    assert {part for part in before if before[part] != after[part]} == {"prompts"}

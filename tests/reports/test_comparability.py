@@ -21,6 +21,7 @@ from reports.study.table import as_text, table
 RunWriter = Callable[..., Path]
 
 PROBED = {"probe_queries": 256, "harmless_queries": None}
+ENVIRONMENT = {"queries": "0e", "prompts": "0f", "labels": "oracle"}
 PACKAGES = {"torch": "2.13.0", "gyges": "0.1.0"}
 # The name of a fact, the other run's value in place of it, and the notice about both.
 CASES: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -31,6 +32,7 @@ CASES: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "harmless": ("other numbers of queries", {"config": {**PROBED, "harmless_queries": 8}}, "harmless_queries 8"),
     "prompts": ("on other prompts", {"facts": {"prompt_set_hashes": {"harmful": "00cc"}}}, "harmful 00cc"),
+    "env": ("in other environments", {"facts": {"environment": {**ENVIRONMENT, "queries": "1e"}}}, "queries 1e"),
     "folded": ("in another place", {"facts": {"system_text_folded": True}}, "system_text_folded True"),
     "tokens": ("as other tokens", {"facts": {"prompt_token_hashes": {"harmful": "00dd"}}}, "harmful 00dd"),
     "device": ("another device or number of threads", {"facts": {"device": "cuda:0"}}, "device cuda:0"),
@@ -48,7 +50,8 @@ CASES: dict[str, tuple[str, dict[str, Any], str]] = {
 
 
 def write(write_run: RunWriter, name: str, **changes: Any) -> Path:
-    facts = {"deterministic": True, "prompt_token_hashes": {"harmful": "0d", "training": name}}
+    facts: dict[str, Any] = {"deterministic": True, "environment": ENVIRONMENT}
+    facts |= {"prompt_token_hashes": {"harmful": "0d", "training": name}}
     facts |= changes.pop("facts", {})
     return write_run(name, **{"last": 2, "every": 2, "queries": 6, "config": PROBED, "facts": facts, **changes})
 
@@ -122,7 +125,7 @@ def test_a_default_number_of_harmless_queries_is_the_same_as_that_number_by_name
     assert "on other prompts" in line
 
 
-@pytest.mark.parametrize("older", [{"deterministic": None}, {"prompt_token_hashes": {}}])
+@pytest.mark.parametrize("older", [{"deterministic": None}, {"prompt_token_hashes": {}}, {"environment": {}}])
 def test_a_folder_from_before_a_fact_was_recorded_differs_in_nothing_known(
     older: dict[str, Any], write_run: RunWriter
 ) -> None:

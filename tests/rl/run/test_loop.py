@@ -616,3 +616,19 @@ def test_probing_a_run_on_other_queries_is_refused(finished: Path, tmp_path: Pat
     (run / "config.json").write_text(json.dumps(told))
     with pytest.raises(ValueError, match="the probe queries aren't those that this run was started with"):
         probe_checkpoint(run, 2)
+
+
+def test_going_on_in_another_environment_is_refused(finished: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(finished, tmp_path / "run"))
+    recorded = manifest(run)
+    other = {**recorded["environment"], "labels": "judge"}
+    (run / "manifest.json").write_text(json.dumps({**recorded, "environment": other}))
+    said = r"the environment isn't the one that this run was started with \(its labels in manifest.json differ\)"
+    with pytest.raises(ValueError, match=said):
+        probe_checkpoint(run, 2)
+    with pytest.raises(ValueError, match=said):
+        resume(run, from_step=2)
+    # Older folders don't say which environment they were started in.
+    (run / "manifest.json").write_text(json.dumps({**recorded, "environment": {}}))
+    assert probe_checkpoint(run, 2) != []
+    same_run(finished, resume(run, from_step=2))
