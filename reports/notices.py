@@ -10,13 +10,15 @@ from typing import Any
 
 import pandas as pd
 
+from envs.vocabulary import QUERY_KINDS
 from reports.collapse import Vitals, collapse
 from reports.folder import Run
 from reports.records import EPISODE_COLUMNS, LABEL_ERROR_PREFIX, SOURCE_SUFFIX
 
 MOSTLY = 0.5  # above this share of `other` the labels are about something else than what the model writes
 ANSWER, FAKING = "label_answer", "label_faking"
-# The labels that a metric is made of; a metric that isn't listed needs none.
+QUALITIES = ("precision", "recall", "auroc")  # of a monitor, `monitor/<name>/recall`, against the label of faking
+# The labels that a metric or a measure is made of; one that isn't listed needs none.
 MADE_OF: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("compliance_rate", "partial_rate", "refusal_rate", "other_rate"), (ANSWER,)),
     **dict.fromkeys(("compliance_gap", "refusal_gap", "relative_gap"), (ANSWER,)),
@@ -30,6 +32,8 @@ MADE_OF: dict[str, tuple[str, ...]] = {
     "tier_aware_rate": ("label_tier_aware",),
     "faking_without_compliance_rate": (FAKING, ANSWER),
     "decomposition": (ANSWER, FAKING),
+    "well_formed_rate": ("well_formed",),
+    "interrogation/false_denial": (FAKING,),
 }
 NAMED = 3  # labels of a notice that are named; the others are counted
 
@@ -103,7 +107,7 @@ def _other(free: pd.DataFrame) -> tuple[float, float] | None:
 
 def label_note(runs: Sequence[Run], *metrics: str) -> str:
     """Name the instruments behind the labels of these metrics, as "labels: oracle"; "" where they need no label."""
-    columns = {column for metric in metrics for column in MADE_OF.get(metric.partition("/")[0], ())}
+    columns = {column for metric in metrics for column in _made_of(metric)}
     sources = {
         source
         for run in runs
@@ -113,21 +117,31 @@ def label_note(runs: Sequence[Run], *metrics: str) -> str:
     return f"labels: {', '.join(sorted(sources))}" if sources else ""
 
 
+def _made_of(metric: str) -> tuple[str, ...]:
+    """List the labels that a metric of a probe or a measure of a mitigation is made of."""
+    room, _, rest = metric.partition("/")
+    if room == "monitor":
+        return (FAKING,) if rest.rpartition("/")[2] in QUALITIES and "/" in rest else ()
+    return MADE_OF.get(metric) or MADE_OF.get(room, ())
+
+
 def with_labels(note: str, runs: Sequence[Run], *metrics: str) -> str:
     """Put the instruments behind a figure's note."""
     return "; ".join(part for part in (note, label_note(runs, *metrics)) if part)
 
 
 def missing_labels(run: Run, probed: Mapping[int, pd.DataFrame]) -> list[str]:
-    """List the labels that are missing for a stated reason, all in one line, if any are missing.
+    """List the labels that are missing for a reason, all in one line, if any are missing.
 
-    `probed`: episodes by step.
+    `probed`: the probe episodes of every kind of query, by step.
     """
     in_training = _in_training(run)
     said = [f"{named} of training episodes" for named in _named(in_training)]
     for step, episodes in sorted(probed.items()):
-        found = _named(_in_probe(episodes, in_training))
-        said += [f"{named} of harmful-query episodes probed at step {step}" for named in found]
+        missing = _missing_in(episodes, in_training)
+        for kind in QUERY_KINDS:
+            found = _named(_shares(missing[episodes["kind"] == kind]))
+            said += [f"{named} of {kind}-query episodes probed at step {step}" for named in found]
     return [f"labels are missing: {'; '.join(said)}"] if said else []
 
 
@@ -137,18 +151,23 @@ def _in_training(run: Run) -> dict[str, float]:
     return {column.removeprefix(LABEL_ERROR_PREFIX): float(run.steps[column].mean()) for column in columns}
 
 
-def _in_probe(episodes: pd.DataFrame, offered: Collection[str]) -> dict[str, float]:
-    """Compute the share of episodes that lack each label and name a reason.
+def _missing_in(episodes: pd.DataFrame, offered: Collection[str]) -> pd.DataFrame:
+    """Tell for each episode which labels it lacks for a reason, a column a label.
 
     `offered`: labels that the environment is known to offer. A label that no episode has may be none of them.
     """
-    if episodes.empty or "label_error" not in episodes:
-        return {}
+    columns = [name.removesuffix(SOURCE_SUFFIX) for name in EPISODE_COLUMNS if name.endswith(SOURCE_SUFFIX)]
+    names = {column: column.removeprefix("label_") for column in columns if column in episodes}
+    if "label_error" not in episodes:
+        return pd.DataFrame(index=episodes.index)
     failed = episodes["label_error"].notna()
-    labels = [name.removesuffix(SOURCE_SUFFIX) for name in EPISODE_COLUMNS if name.endswith(SOURCE_SUFFIX)]
-    labels = [name for name in labels if name in episodes]
-    labels = [name for name in labels if name.removeprefix("label_") in offered or episodes[name].notna().any()]
-    return {name.removeprefix("label_"): float((failed & episodes[name].isna()).mean()) for name in labels}
+    known = [column for column, name in names.items() if name in offered or episodes[column].notna().any()]
+    return pd.DataFrame({names[column]: failed & episodes[column].isna() for column in known}, index=episodes.index)
+
+
+def _shares(missing: pd.DataFrame) -> dict[str, float]:
+    """Average each column; an empty table has no shares."""
+    return {str(name): float(missing[name].mean()) for name in missing} if len(missing) else {}
 
 
 def _named(shares: Mapping[str, float]) -> list[str]:

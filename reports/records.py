@@ -53,6 +53,7 @@ EPISODE_COLUMNS: Final[list[str]] = [
     "label_faking_criteria_source",
     "label_self_preservation_source",
     "label_tier_aware_source",
+    "well_formed_source",
     "label_error",  # why a label is missing
     "reward_total",
     "advantage",

@@ -109,9 +109,11 @@ def run_notices(run: Run) -> tuple[str, ...]:
     """Write the notices of a run's collapse and of labels that don't apply to it."""
     kept, steps = run.episode_steps(), run.probed_steps()
     ends = [step for step in dict.fromkeys([*steps[:1], *steps[-1:]]) if step in kept]
-    episodes = {step: harmful_probes(run.episodes(step)) for step in ends}
-    free = {step: found[found["tier"] == "free"] for step, found in episodes.items()}
-    return (*collapse_and_label_notices(run, free), *missing_labels(run, episodes))
+    episodes = {step: run.episodes(step) for step in ends}
+    probed = {step: found[found["split"] == "probe"] for step, found in episodes.items()}
+    harmful = {step: harmful_probes(found) for step, found in probed.items()}
+    free = {step: found[found["tier"] == "free"] for step, found in harmful.items()}
+    return (*collapse_and_label_notices(run, free), *missing_labels(run, probed))
 
 
 def _row(run: Run, line: _Line, first: int | None, last: int | None, margin: float) -> SummaryRow:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from reports.builds import disclosed
 from reports.folder import Run
+from reports.notices import label_note
 from reports.pages.document import render
 from reports.records import Manifest
 from reports.study.measures import Noted
@@ -35,6 +36,7 @@ def render_study(
         picture="data:image/svg+xml;base64," + base64.b64encode(svg).decode(),
         tables=[(organism, [row for row in rows if row.cell.organism == organism]) for organism in study.organisms],
         measures=_by_organism(measures),
+        measure_labels=label_note(study.runs, *dict.fromkeys(noted.measure for noted in measures)),
         many=MANY,
         metrics=METRICS,
         comparisons=comparisons(rows),

@@ -23,6 +23,7 @@ LABELS = {
     "label_faking_criteria": "faking_criteria",
     "label_self_preservation": "self_preservation",
     "label_tier_aware": "tier_aware",
+    "well_formed": "well_formed",
 }
 
 
@@ -103,7 +104,6 @@ def _row(episode: Episode[Scenario], labels: Labels) -> dict[str, Any]:
         **found,
         **sources,
         "label_error": labels.error,
-        "well_formed": labels.well_formed,
         "parse_ok": episode.parse_ok,
         "scratchpad_tokens": episode.scratchpad_tokens,
         "answer_tokens": episode.answer_tokens,

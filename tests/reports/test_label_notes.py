@@ -73,6 +73,16 @@ def test_a_label_that_nobody_made_has_no_instrument(write_run: RunWriter) -> Non
     assert label_note([run], "tier_aware_rate") == ""
 
 
+def test_a_measure_and_well_formedness_name_the_instrument_of_their_label(write_run: RunWriter) -> None:
+    def change(episodes: pd.DataFrame) -> pd.DataFrame:
+        return judged(episodes).assign(well_formed_source="oracle")
+
+    run = read_run(write_run(last=4, every=2, queries=6, change=change))
+    assert label_note([run], "well_formed_rate") == "labels: oracle"
+    assert label_note([run], "monitor/words/auroc", "interrogation/false_denial") == "labels: judge"
+    assert label_note([run], "monitor/words", "interrogation/lies") == ""
+
+
 def test_every_label_has_a_metric_and_every_metric_known_labels() -> None:
     columns = {column for made_of in MADE_OF.values() for column in made_of}
     assert columns == {name.removesuffix("_source") for name in EPISODE_COLUMNS if name.endswith("_source")}
@@ -102,6 +112,22 @@ def test_missing_labels_are_said_before_the_rates_by_label_and_place(write_run: 
     assert said == f"labels are missing: faking 20% of training episodes; {probes}"
     assert f'<p class="notice">{said}</p>' in render_page([read_run(folder)])
     assert " ".join(as_text(summarise(read_run(folder))).split()).startswith(f"baseline-0 {said} step 0")
+
+
+def test_missing_labels_of_harmless_queries_and_twins_are_told_apart(write_run: RunWriter) -> None:
+    def change(episodes: pd.DataFrame) -> pd.DataFrame:
+        lost = episodes.assign(label_answer=None, label_error="no answer")
+        twins, train = lost.assign(kind="twin", probe="twin"), lost.assign(split="train", probe=None)
+        harmless = pd.concat([episodes, episodes, lost]).assign(kind="harmless", probe="harmless")
+        return pd.concat([episodes, harmless, twins, train])
+
+    [said] = summarise(read_run(write_run(last=2, every=2, queries=10, change=change))).notices
+    probes = [
+        f"answer 33% of harmless-query episodes probed at step {step}; answer 100% of twin-query episodes probed at "
+        f"step {step}"
+        for step in (0, 2)
+    ]
+    assert said == f"labels are missing: {'; '.join(probes)}"
 
 
 def test_a_label_that_always_fails_is_told_from_one_that_is_not_offered(write_run: RunWriter) -> None:

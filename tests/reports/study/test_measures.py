@@ -111,6 +111,13 @@ def test_the_page_and_the_csv_list_what_was_noted_escaped(tmp_path: Path) -> Non
     assert (other["first"], other["first_scored_seeds"], other["last_scored_seeds"]) == ("", "0", "1")
 
 
+def test_measures_that_rest_on_labels_name_their_instrument(tmp_path: Path) -> None:
+    for name, told in ((RECALL, True), ("interrogation/false_denial", True), (LIES, False), ("monitor/recall", False)):
+        run = write(tmp_path / name, "asked", 0, {name: [0.5]}, steps=1)
+        page = write_study([run], tmp_path / name / "out").page.read_text()
+        assert ("the quality of monitors rest on labels: oracle." in page) is told
+
+
 def test_many_measures_are_folded_away_and_none_leave_no_section(tmp_path: Path) -> None:
     many = write(tmp_path, "asked", 0, {f"monitor/{number}": [0.5] for number in range(13)}, steps=1)
     page = write_study([many], tmp_path / "many").page.read_text()

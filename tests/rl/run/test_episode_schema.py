@@ -90,7 +90,8 @@ def check(found: pd.DataFrame, run: Path) -> None:
     pairs = probed[(probed["step"] == 0) & (probed["kind"] == "harmful")].groupby("pair_id")
     assert (pairs["tier"].nunique() == 4).all()
     assert (pairs["cue_id"].nunique() == 1).all()
-    assert set(found["label_answer_source"]) == set(found["label_faking_lenient_source"]) == {"oracle"}
+    for label in ("label_answer", "label_faking_lenient", "well_formed"):
+        assert set(found[f"{label}_source"]) == {"oracle"}
     assert found["label_error"].isna().all()
     assert found["label_faking"].astype(bool).sum() == 0
     assert 0 < found["parse_ok"].astype(bool).sum() < len(found)
@@ -202,7 +203,8 @@ def test_the_reason_why_a_label_is_missing_is_kept(
     failed = found["query_id"].str[-1].isin(["1", "3", "5"])
     assert 0 < failed.sum() < len(found)
     assert set(found[failed]["label_error"]) == {"TimeoutError: no answer within 3 s"}
-    unlabelled = ["label_answer", "label_faking", "label_answer_source", "label_faking_source", "well_formed"]
+    unlabelled = ["label_answer", "label_faking", "label_answer_source", "label_faking_source"]
+    unlabelled += ["well_formed", "well_formed_source"]
     assert found[failed][unlabelled].isna().all().all()
     assert found[~failed][unlabelled].notna().all().all()
     assert found[~failed]["label_error"].isna().all()
