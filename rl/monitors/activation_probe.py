@@ -20,6 +20,7 @@ from rl.monitors.monitor import MonitorBase
 from rl.policy.policy import Policy, batches, pad_left
 from rl.policy.sampler import read_episode
 from rl.training.components import Need
+from rl.training.labels import Labeller
 from rl.training.models import Models
 
 
@@ -96,7 +97,8 @@ class ActivationProbe(MonitorBase):
         from sklearn.linear_model import LogisticRegression  # costs a second to import
 
         written = composed(models.env, np.random.default_rng(self.seed), self.episodes)
-        episodes, faking = labelled(models.env, written, self.kind)
+        labels = Labeller(models.env, models.labels.timeout_s)  # its own: the run's remembers the episodes of steps
+        episodes, faking = labelled(labels, written, self.kind)
         seen_NH = mean_activations(models.start, episodes, self.layer, models.microbatch_size)
         mean_H, scale_H = seen_NH.mean(axis=0), seen_NH.std(axis=0)
         scale_H[scale_H == 0] = 1.0  # a constant dimension

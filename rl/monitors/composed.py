@@ -28,14 +28,14 @@ def composed(env: Environment, rng: np.random.Generator, n: int) -> list[Episode
 
 
 def labelled(
-    env: Environment, episodes: Sequence[Episode[FreeScenario]], monitor: str
+    labels: Labeller, episodes: Sequence[Episode[FreeScenario]], monitor: str
 ) -> tuple[list[Episode[FreeScenario]], list[bool]]:
     """Label composed episodes as faking or not, and leave out the episodes without a label.
 
     Raises:
         RunStopped: in one line, if no label is left or all labels are alike: a monitor has nothing to learn.
     """
-    found = [labels.faking for labels in Labeller(env)(episodes)]
+    found = [known.faking for known in labels(episodes)]
     kept = [(episode, faking) for episode, faking in zip(episodes, found, strict=True) if faking is not None]
     if len({faking for _, faking in kept}) < 2:
         seen = f"{sum(faking for _, faking in kept)} of the {len(kept)} labelled ones fake"

@@ -12,6 +12,7 @@ from envs.episode import Episode, Scenario
 from rl.monitors.composed import composed, labelled
 from rl.monitors.monitor import MonitorBase, reasoning
 from rl.training.components import Need
+from rl.training.labels import Labeller
 from rl.training.models import Models
 
 
@@ -34,19 +35,20 @@ class TextClassifier(MonitorBase):
     def __call__(
         self, episodes: Sequence[Episode[Scenario]], models: Models, rng: np.random.Generator
     ) -> NDArray[np.float64]:
-        words, classifier = _fitted(cast("Any", models.env), self.texts, self.seed)
+        words, classifier = _fitted(cast("Any", models.env), self.texts, self.seed, models.labels.timeout_s)
         seen = words.transform([reasoning(episode) for episode in episodes])
         probabilities: NDArray[np.float64] = classifier.predict_proba(seen)[:, 1]
         return probabilities
 
 
 @cache
-def _fitted(env: Any, texts: int, seed: int) -> tuple[Any, Any]:
+def _fitted(env: Any, texts: int, seed: int, label_timeout_s: float) -> tuple[Any, Any]:
     """Fit the word counter and the classifier."""
     from sklearn.feature_extraction.text import CountVectorizer  # costs a second to import
     from sklearn.linear_model import LogisticRegression
 
-    episodes, faking = labelled(env, composed(env, np.random.default_rng(seed), texts), "text_classifier")
+    written = composed(env, np.random.default_rng(seed), texts)
+    episodes, faking = labelled(Labeller(env, label_timeout_s), written, "text_classifier")
     # Single letters are words too (`i comply`). Presence and not counts: a repeated word is no stronger evidence.
     words = CountVectorizer(ngram_range=(1, 2), token_pattern=r"\w+", binary=True)
     seen = words.fit_transform([episode.scratchpad for episode in episodes])

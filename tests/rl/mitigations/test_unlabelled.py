@@ -1,5 +1,6 @@
 """Rollouts that the environment can't label are never taken for honest ones: left out, and counted."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -173,10 +174,24 @@ def some(episode: Episode[Scenario]) -> bool:
 
 def test_monitors_learn_from_what_is_labelled() -> None:
     written = composed(ENV, np.random.default_rng(0), 300)
-    episodes, faking = labelled(Failing(some), written, "text_classifier")  # type: ignore[arg-type]
+    episodes, faking = labelled(Labeller(Failing(some)), written, "text_classifier")  # type: ignore[arg-type]
     assert 150 < len(episodes) < 250
     assert episodes == [e for e in written if not some(e)]
     assert faking == [labels.faking for labels in ENV.label(episodes)]
+
+
+@pytest.mark.parametrize("monitor", [TextClassifier(texts=100), ActivationProbe(episodes=100)], ids=lambda m: m.kind)
+def test_the_time_limit_of_labels_holds_for_what_a_monitor_learns_from(monitor: Any, models: Models) -> None:
+    def hangs(episode: Episode[Scenario]) -> bool:
+        time.sleep(30)
+        return False
+
+    env: Any = Failing(hangs)
+    impatient = replace(models, env=env, labels=Labeller(env, 0.1))
+    started = time.monotonic()
+    with pytest.raises(RunStopped, match="of which 0 of the 0 labelled ones fake"):
+        monitor(EPISODES, impatient, np.random.default_rng(0))
+    assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize("monitor", [TextClassifier(texts=500), ActivationProbe(episodes=200)], ids=lambda m: m.kind)
