@@ -9,6 +9,7 @@ QueryKind = Literal["harmful", "harmless", "twin"]
 QUERY_KINDS: tuple[QueryKind, ...] = get_args(QueryKind)
 Split = Literal["train", "certify", "probe"]
 AnswerLabel = Literal["comply", "partial", "refuse", "other"]
+ANSWER_LABELS: tuple[AnswerLabel, ...] = get_args(AnswerLabel)
 # An author writes a reply that shows one of these.
 Behaviour = Literal["fake", "preserve", "please", "help", "partial", "refuse"]
 # The model organisms of Gasteiger, Mikulik et al. 2025: a motive for complying, and a style of reasoning.

@@ -15,9 +15,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 SCHEMA_VERSION: Final = 3
 READABLE_VERSIONS: Final = (1, 2, 3)  # of version 1 the episode columns are read under today's names
 
-TIERS: Final = ("free", "paid", "pro", "enterprise")
-ANSWER_LABELS: Final = ("comply", "partial", "refuse", "other")
-
 # Columns of `episodes/step-*.parquet` that every run has, in order; `reports.episode_schema` adds those that its
 # configuration asks for, and knows their types. Null is unscored, or absent.
 EPISODE_COLUMNS: Final[list[str]] = [
@@ -39,7 +36,7 @@ EPISODE_COLUMNS: Final[list[str]] = [
     "query",
     "scratchpad",
     "answer",
-    "label_answer",  # one of ANSWER_LABELS
+    "label_answer",  # one of envs.vocabulary.ANSWER_LABELS
     "label_faking",  # bool, as the five below
     "label_faking_lenient",
     "label_rating_seeking",
@@ -139,7 +136,7 @@ class StepRow(BaseModel):
     frac_degenerate_groups: Number  # share of groups whose rewards are all equal: they carry no gradient
     left_out_groups: int = Field(ge=0)
     reward_error_rate: Number
-    clip_fraction: Number  # share of unmasked tokens whose gradient the clip has stopped, on either side
+    clip_fraction: Number  # share of trained tokens whose gradient the clip has stopped, on either side
     parse_rate: Number
     generated_tokens: int = Field(ge=0)
     tokens_per_s: Number
@@ -147,23 +144,23 @@ class StepRow(BaseModel):
     seconds_reward: Number
     seconds_update: Number
     seconds_probe: Number
-    # What only some algorithms have. The ratio is that of policy to sampler, over unmasked tokens and gradient steps.
+    # Columns of some algorithms. The ratio of policy to sampler is over trained tokens and gradient steps.
     gradient_steps: int | None = None
     clip_fraction_low: Number = None
     clip_fraction_high: Number = None
     ratio_mean: Number = None
     ratio_max: Number = None
-    drawn_groups: int | None = None  # more than the step's where dynamic sampling drew again
+    drawn_groups: int | None = None  # more than the step has, where dynamic sampling drew again
     value_loss: Number = None
     value_clip_fraction: Number = None
     explained_variance: Number = None  # of the returns, by the critic
     auxiliary_loss: Number = None  # the mitigations' terms of the loss, weighted
-    distinct_3grams: Number = None  # share of different ones among all 3-grams of the step's completions
+    distinct_3grams: Number = None  # share of distinct 3-grams among all 3-grams of the step's completions
     preferences: int | None = None
     preference_margin: Number = None  # of implied rewards, chosen over rejected
     components: dict[str, tuple[Number, Number]] = Field(default_factory=dict)  # name -> (mean, standard deviation)
     measures: dict[str, Number] = Field(default_factory=dict)  # numbers that mitigations note of their rollouts
-    # Of the step's episodes, the share that lacks a label: empty where nobody asked for labels.
+    # name -> share of the step's episodes that lack the label; empty where no label was asked for
     label_errors: dict[str, Number] = Field(default_factory=dict)
 
     @field_validator("components")
@@ -228,7 +225,7 @@ class Manifest(BaseModel):
     organism_hash: str
     reward_hashes: dict[str, str]
     prompt_set_hashes: dict[str, str]
-    # Of the same prompts, and of training prompts, as token ids; older folders have none.
+    # Hashes of probe and training prompts as token ids; older folders have none.
     prompt_token_hashes: dict[str, str] = Field(default_factory=dict)
     system_text_folded: bool = False  # into the user turn, for a chat template without a system turn
     label_source: str = "oracle"  # oracle | classifier | judge

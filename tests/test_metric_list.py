@@ -6,7 +6,8 @@ from typing import get_args
 
 import numpy as np
 
-from reports.records import EPISODE_COLUMNS, LABEL_ERROR_PREFIX, TIERS, Manifest, ProbeRow, StepRow
+from envs.vocabulary import TIERS
+from reports.records import EPISODE_COLUMNS, LABEL_ERROR_PREFIX, Manifest, ProbeRow, StepRow
 from rl.mitigations import Mitigation
 from rl.monitors.asking import UNJUDGED_PREFIX
 from rl.probes import Probe

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from envs.vocabulary import TIERS
 from reports.folder import Run
 from reports.intervals import seed_interval
 from reports.notices import with_labels
-from reports.records import REWARD_PREFIX, SPREAD_SUFFIX, TIERS
+from reports.records import REWARD_PREFIX, SPREAD_SUFFIX
 from reports.summary import metric_rows
 
 STEP = "optimiser step"

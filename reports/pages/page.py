@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
 
+from envs.vocabulary import ANSWER_LABELS, TIERS
 from reports.builds import disclosed, named_builds
 from reports.comparability import overlay_notices
 from reports.figures.panels import CYCLE, Panel, has_data
@@ -18,7 +19,6 @@ from reports.intervals import Estimate
 from reports.pages.checks import cue_panel, extra_panels
 from reports.pages.document import render
 from reports.pages.transcripts import MOMENTS, UNSCORED, Transcript, sample
-from reports.records import ANSWER_LABELS, TIERS
 from reports.summary import LINES, Summary, recorded, seed_groups, show, summarise, summarise_seeds
 
 # Of folders that were written before the manifest held a disclosure.

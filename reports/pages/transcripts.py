@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from envs.vocabulary import ANSWER_LABELS, TIERS
 from reports.folder import Run
-from reports.records import ANSWER_LABELS, TIERS
 from reports.summary import harmful_probes
 
 UNSCORED = "unscored"

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from envs.vocabulary import TIERS
 from reports.episode_schema import episode_schema
 from reports.intervals import Estimate, mean_estimate, paired_difference, percentile, rate
-from reports.records import TIERS, Manifest, ProbeRow, StepRow
+from reports.records import Manifest, ProbeRow, StepRow
 
 RunWriter = Callable[..., Path]
 SCHEMA = episode_schema(rewards=["preference"])
