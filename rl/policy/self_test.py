@@ -67,9 +67,9 @@ def find_shortcuts(policy: Policy) -> Shortcuts:
     if not all(np.isfinite(row).all() for row in expected):
         raise Unreadable("its logits aren't finite: its weights have blown up, give an earlier checkpoint")
     if not _close(before, [row[:1] for row in expected], spread):
-        raise Unreadable("it reads ahead: what it says of a token depends on those behind it. Give a causal LM")
+        raise Unreadable("it reads ahead: its logits at a token depend on later tokens. Give a causal LM")
     if not _close(alone.logprobs, expected, spread):
-        raise Unreadable("what it says of a row depends on the other rows of the batch")
+        raise Unreadable("its reading of a row depends on the other rows of the batch")
 
     failures: list[str] = []
 

@@ -21,7 +21,7 @@ def require_gradient(settings: StepSettings, labels: Labeller, rollouts: Rollout
         RunStopped: with the reason, at step 1 if the rewards that are compared with each other are all alike.
     """
     groups, size = rollouts.rewards_PG.shape
-    # Of the rewards themselves: a KL penalty or a critic makes advantages differ where there is nothing to learn.
+    # Rewards are compared, not advantages: a KL penalty or a critic makes advantages differ where rewards don't.
     compared = rollouts.rewards_PG if settings.algorithm.compares_groups else rollouts.rewards_PG.reshape(1, -1)
     found = group_advantages(compared, "none", settings.algorithm.min_group_std)
     if step > 1 or not bool((found.degenerate_P | found.left_out_P).all()):
