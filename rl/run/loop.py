@@ -33,6 +33,7 @@ from rl.run.build import (
 )
 from rl.run.checks.collapse import require_no_collapse, vitals_of
 from rl.run.checks.given_paths import require_given_paths
+from rl.run.checks.labels import lacks_labels, require_step_ahead
 from rl.run.checks.prompt_hashes import require_same_prompts, started_at
 from rl.run.checks.prompts import require_prompts, require_prompts_of
 from rl.run.compatibility import HOOKED_COMPONENTS, require_engine, require_layers, require_shortcuts
@@ -68,6 +69,7 @@ class Run:
     watch: Watch = field(default_factory=Watch)
     saved: int = -1  # the step of the last checkpoint
     asked: Sequence[Labels] = ()  # of the last step's episodes, the labels that somebody asked for
+    suspect: bool = False  # resumed behind a step that lacked labels: the next step is asked about, logged or not
     seconds_probe: float = 0.0  # of the probe since the last row
     vitals: list[Vitals] = field(default_factory=list)  # of every step taken, those before a resume included
     stop: StopRequest = field(default_factory=StopRequest)
@@ -224,10 +226,14 @@ def _restore(config: RunConfig, folder: RunFolder, step: int, watch: Watch) -> R
     require_same_prompts(manifest, token_hashes(config, built, probes, components))
     # Last: what is refused above leaves the folder as it was.
     folder.rewind(step)
+    taken = folder.read_steps()  # a half-written line is gone now
+    suspect = lacks_labels(taken, config.max_label_error_rate)
+    if suspect:
+        require_step_ahead(config, folder.path, step)
     folder.write_manifest(manifest.model_copy(update={"status": "running", "reason": None, "finished": None}))
-    seen = [vitals_of(row) for row in folder.read_steps()]
-    origin = manifest.organism_hash
-    return Run(config, folder, built, components, probes, learner, origin, step, watch, saved=step, vitals=seen)
+    run = Run(config, folder, built, components, probes, learner, manifest.organism_hash, step, watch, saved=step)
+    run.vitals, run.suspect = [vitals_of(row) for row in taken], suspect
+    return run
 
 
 def _finish(run: Run) -> Path:
@@ -325,7 +331,8 @@ def _record(run: Run, row: StepRow, rollouts: Rollouts) -> None:
     run.step += 1
     logged = _due(run.step, run.config.probe_every, run.config.steps)
     labels = run.components.models.labels
-    run.asked = labels(rollouts.episodes) if logged else labels.known(rollouts.episodes)
+    run.asked = labels(rollouts.episodes) if logged or run.suspect else labels.known(rollouts.episodes)
+    run.suspect = False
     run.vitals.append(vitals_of(row))
     measured = {"seconds_probe": run.seconds_probe, "label_errors": label_error_rates(run.asked)}
     run.folder.append_step(row.model_copy(update=measured))

@@ -19,7 +19,7 @@ from reports.summary import as_text, summarise
 from rl.errors import RunStopped
 from rl.run.config import RunConfig
 from rl.run.loop import resume, train
-from tests.rl.conftest import rows
+from tests.rl.conftest import rows, same_run
 
 EXACT = Dialect.label
 KINDS = ("exception", "time-out", "partial")
@@ -131,10 +131,30 @@ def test_too_few_labels_of_a_step_stop_the_run_behind_its_row_and_its_checkpoint
     last = rows(run, "steps.jsonl")[-1]
     assert (last["step"], last["label_error_rate/faking"]) == (2, 0.5)
     assert (run / "checkpoints" / "step-000002").is_dir()
+    # The very next step is asked about, though nobody logs it: a labeller that isn't mended stops the run again.
+    plant(monkeypatch, failing=2)
+    with pytest.raises(RunStopped, match=r"^step 3: 4 of 8 episodes lack the label faking"):
+        resume(run)
     # Labels missing already don't stop the run anew: the next step is judged on its own labels.
     monkeypatch.setattr(Dialect, "label", EXACT)
     resume(run)
-    assert [row.get("label_error_rate/faking") for row in rows(run, "steps.jsonl")] == [None, 0.5, None, 0.0]
+    assert [row.get("label_error_rate/faking") for row in rows(run, "steps.jsonl")] == [None, 0.5, 0.5, 0.0]
+
+
+def test_a_run_whose_last_step_lacks_labels_takes_it_again_before_it_is_finished(
+    tiny: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    train(having(tiny, steps=2, probes=(), checkpoint_every=1), tmp_path / "whole")
+    plant(monkeypatch, failing=2)
+    with pytest.raises(RunStopped, match=r"^step 2: 4 of 8"):
+        train(having(tiny, steps=2, probes=(), checkpoint_every=1), run)
+    monkeypatch.setattr(Dialect, "label", EXACT)
+    said = r"step 2, the run's last, lacks labels .*: mend the labels and take the step again with `gyges resume .*1`"
+    with pytest.raises(ValueError, match=said):
+        resume(run)
+    assert json.loads((run / "manifest.json").read_text())["status"] == "failed"
+    same_run(tmp_path / "whole", resume(run, from_step=1))
 
 
 def test_a_higher_limit_lets_the_same_run_pass(
