@@ -21,7 +21,10 @@ app = typer.Typer(help="Build, certify and measure organisms.", no_args_is_help=
 def organism_build(
     name: Annotated[str, typer.Argument(help="An organism's name; see `gyges list organisms`.")],
     assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of its recipe.")
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change one setting of its recipe; env.KEY: of its environment."
+        ),
     ] = None,
 ) -> None:
     """Build an organism, or find it in the cache, and print its certificate.
@@ -87,9 +90,9 @@ def organism_table(
 
 
 def _run_with(kind: str, settings: list[str], assignments: Sequence[str] = ()) -> "RunConfig":
-    """Return the default run with this organism; its `conflict` is a setting of the environment."""
+    """Return the default run with this organism; keys that begin with `env.` are settings of the environment."""
     from rl.run.config import resolve
     from rl.run.recipes import of_organism
 
-    chosen = [f"{'env' if item.startswith('conflict=') else 'organism'}.{item}" for item in settings]
+    chosen = [item if item.startswith("env.") else f"organism.{item}" for item in settings]
     return resolve(of_organism(kind), [f"organism.kind={kind}", *chosen, *assignments])
