@@ -22,9 +22,7 @@ def organism_build(
     name: Annotated[str, typer.Argument(help="An organism's name; see `gyges list organisms`.")],
     assignments: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="Change one setting of its recipe; env.KEY: of its environment."
-        ),
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of its recipe, or env.KEY."),
     ] = None,
 ) -> None:
     """Build an organism, or find it in the cache, and print its certificate.
