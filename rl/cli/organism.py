@@ -30,6 +30,9 @@ def organism_build(
     Builds always take two threads, so that a recipe gives the same weights to everybody.
     """
     config = _run_with(name, assignments or [])
+    unmet = config.organism.unmet(config.env)
+    if unmet is not None:
+        raise ValueError(f"organism {config.organism.kind} needs {unmet}")
     from rl.organisms.building.build import CERTIFICATE
     from rl.organisms.building.certify import table
     from rl.run.build import build_organism

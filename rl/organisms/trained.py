@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from envs.environment import Environment, author_of
 from envs.episode import Episode, FreeScenario, Scenario
 from envs.input_path import InputPath
+from envs.vocabulary import QUERY_KINDS
 from rl.organisms.character import Character, documents
 from rl.organisms.documents import Document, exchange
 from rl.organisms.model_organism import ModelOrganism
@@ -100,6 +101,13 @@ class TrainedOrganism(ModelOrganism):
         lacking = super().unmet(env)
         if lacking is not None:
             return f"{lacking}, or set organism.path"
+        for kind in QUERY_KINDS[:2]:  # the kinds of certification
+            there = env.for_building().capacity("certify", kind)
+            if there < self.certify_queries:
+                return (
+                    f"{self.certify_queries} {kind} queries held out for certification and environment {env.kind} has "
+                    f"{there}: set organism.certify_queries to at most that many"
+                )
         return next((lack for source in self.sources if (lack := source.unmet(env)) is not None), None)
 
 

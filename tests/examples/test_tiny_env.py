@@ -88,6 +88,26 @@ def test_a_file_that_runs_code_must_be_trusted(gyges: Gyges, tmp_path: Path, in_
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", str(CONFIG), "--trust", *assigned("organism.certify_queries=41")),
+        ("organism", "build", "sized", *assigned("env.kind=custom", f"env.target={TARGET}", "certify_queries=41")),
+    ],
+    ids=["train", "organism build"],
+)
+def test_more_queries_than_can_be_certified_are_refused_before_a_build(
+    arguments: tuple[str, ...], gyges: Gyges, tmp_path: Path, in_checkout: Any
+) -> None:
+    done = gyges(
+        *arguments, *(("--out", str(tmp_path / "run")) if arguments[0] == "train" else ()), prepare=in_checkout
+    )
+    assert done.code == 2, done.output
+    [line] = done.said
+    assert "41 harmful queries held out for certification and environment custom has 40: set organism.certify" in line
+    assert not (tmp_path / "run").exists()
+
+
 def test_an_organism_is_built_for_the_environment_of_the_command_line(
     gyges: Gyges, organism_path: Path, in_checkout: Any
 ) -> None:
@@ -100,7 +120,9 @@ def test_an_organism_is_built_for_the_environment_of_the_command_line(
 
         rl.run.build.build_organism = build
 
-    chosen = assigned("env.kind=custom", f"env.target={TARGET}", 'env.settings={"harmful_share": 0.5}')
+    chosen = assigned(
+        "env.kind=custom", f"env.target={TARGET}", 'env.settings={"harmful_share": 0.5}', "certify_queries=40"
+    )
     done = gyges("organism", "build", "sized", *chosen, prepare=prepare)
     assert done.code == 0, done.output
     assert "TinyEnv(harmful_share=0.5" in done.output
