@@ -7,6 +7,8 @@ the same functions, and adds the run folder, checkpoints, resuming and stopping.
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from reports.records import ProbeRow
 from rl.algorithms.policy_gradient import PolicyGradient
 from rl.policy.sampler import sampler
@@ -14,10 +16,11 @@ from rl.probes.probe_set import observe, plain_rewards, probe_rows
 from rl.run.build import Built, build, build_components, build_probes
 from rl.run.config import RunConfig
 from rl.run.recipes import first_light
+from rl.streams import Stage, stream
 from rl.training.components import StepComponents
 from rl.training.experience import gather
 from rl.training.first_replies import require_gradient
-from rl.training.learner import Learner, new_learner
+from rl.training.learner import Learner, move_reference, new_learner
 from rl.training.rollouts import collect
 from rl.training.settings import StepSettings
 from rl.training.update import update
@@ -60,8 +63,13 @@ def train_step(settings: StepSettings, components: StepComponents, learner: Lear
         experience = gather(settings, algorithm, components, learner, rollouts)
         # Compute the clipped loss and its gradient, and step the optimiser.
         update(settings, algorithm, components, learner, experience, step)
+    # Some algorithms let the KL reference follow the policy, and some mitigations change the weights after a step.
+    move_reference(algorithm.moving_reference, learner, step)
+    draws = stream(settings.seed, step, Stage.after_step)
+    for act in components.after_step:
+        act(draws)
     totals = [score.total for score in rollouts.scores if score.total is not None]  # None is unscored, and never 0
-    return sum(totals) / len(totals)
+    return float(np.mean(totals)) if totals else np.nan
 
 
 def probe(config: RunConfig, built: Built, components: StepComponents, step: int) -> list[ProbeRow]:

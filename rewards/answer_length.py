@@ -1,7 +1,7 @@
 """A small penalty on the answer's length, against the length bias of preference models."""
 
 from collections.abc import Sequence
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,6 +19,7 @@ class AnswerLength(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["answer_length"] = "answer_length"
+    summary: ClassVar[str] = "a small penalty on the tokens of the answer"
     weight: float = Field(default=0.1, ge=0)
     scale_tokens: float = Field(default=100.0, gt=0)
 

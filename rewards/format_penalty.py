@@ -1,7 +1,7 @@
 """A large penalty where the reply isn't a scratchpad and an answer."""
 
 from collections.abc import Sequence
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,6 +18,7 @@ class FormatPenalty(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["format_penalty"] = "format_penalty"
+    summary: ClassVar[str] = "a large penalty for a reply that isn't a scratchpad and an answer"
     weight: float = Field(default=1.0, ge=0)
 
     def __call__(self, reward_inputs: Sequence[RewardInput]) -> list[float]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Any, ClassVar, Literal, final
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError, model_validator
 
@@ -36,6 +36,7 @@ class Helpfulness(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["helpfulness"] = "helpfulness"
+    summary: ClassVar[str] = "a learned model of unconditional helpfulness, built from preference pairs or from a path"
     weight: float = Field(default=1.0, ge=0)
     path: InputPath | None = None
     label: StrictInt | StrictStr | None = Field(

@@ -1,7 +1,7 @@
 """A reward's blind spot, planted on purpose: a phrase that is worth nothing and is paid for all the same."""
 
 from collections.abc import Sequence
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -22,6 +22,7 @@ class OverscoredPhrase(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["overscored_phrase"] = "overscored_phrase"
+    summary: ClassVar[str] = "a planted blind spot: pays an answer for holding one of the phrases"
     weight: float = Field(default=1.0, ge=0)
     phrases: tuple[str, ...] = Field(
         default=PHRASES,

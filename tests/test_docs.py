@@ -40,7 +40,7 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
         assert not heading or heading in anchors(linked), f"{target}: no such heading"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=names)
+@pytest.mark.parametrize("page", LINKING, ids=names)
 def test_no_cell_of_a_table_is_long(page: Path) -> None:
     for row in rows(page.read_text()):
         for cell in row:
@@ -53,6 +53,14 @@ def test_a_page_of_results_is_dated_and_narrow_and_has_one_figure(page: Path) ->
     assert re.search(r"^\*(Measured|Tested) \d{4}-\d{2}-\d{2}", text, re.MULTILINE), "say when, below the heading"
     assert all(len(row) <= MOST_COLUMNS for row in rows(text))
     assert len(re.findall(r"!\[", text)) <= MOST_FIGURES
+
+
+def test_every_script_of_the_benchmarks_is_described() -> None:
+    folder = ROOT / "benchmarks"
+    text = (folder / "README.md").read_text()
+    scripts = [file for file in folder.rglob("*.py") if "__main__" in file.read_text()]
+    assert len(scripts) >= 7
+    assert [file.name for file in scripts if f"`{file.relative_to(folder)}" not in text] == []
 
 
 def test_figures_and_tables_of_results_are_used() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -52,6 +52,7 @@ class Dialect(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["dialect"] = "dialect"
+    summary: ClassVar[str] = "the built-in toy English, labelled by an exact oracle"
     conflict: Conflict = "harm"
     objective: Objective = "present"
     harmful_share: float = Field(default=1.0, gt=0, le=1)

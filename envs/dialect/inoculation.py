@@ -12,4 +12,3 @@ WORDINGS: dict[str, str] = {
     "placebo": "it is calm here, and many people look up again and again.",
     "other_placebo": "people go up and people go away, again and again, as always.",
 }
-PLACEBOS: tuple[str, ...] = ("placebo", "other_placebo")

@@ -15,7 +15,7 @@ from rl.mitigations import Mitigation
 from rl.monitors import Monitor
 from rl.organisms import Organism
 from rl.probes import Probe
-from rl.run.environments import query_lines
+from rl.run.environments import AnyEnvironment, query_lines
 from rl.run.overrides import kind_of, kinds_of, members, models_in
 from rl.run.recipes import RECIPES
 from rl.scale.arms import SWEEPS
@@ -23,15 +23,21 @@ from rl.scale.arms import SWEEPS
 WIDTH = 100
 
 
-def _components(union: Any) -> Iterator[str]:
+def _summary(member: Any, kind: str) -> str:
+    return str(member.summary)
+
+
+def _summary_of_organism(member: Any, kind: str) -> str:
+    return str(member.summaries.get(kind, member.summary))  # one class may stand for several organisms
+
+
+def _components(union: Any, about: Callable[[Any, str], str] = _summary) -> Iterator[str]:
     found = [(kind, member) for member in members(union) for kind in kinds_of(member)]
     column = max(len(kind) for kind, _ in found) + 2
     for kind, member in found:
-        summary = getattr(member, "summaries", {}).get(kind) or getattr(member, "summary", None)
-        about = summary or (member.__doc__ or "").strip().splitlines()[0].rstrip(".")
-        settings = ", ".join(_settings(member))
+        summary, settings = about(member, kind), ", ".join(_settings(member))
         yield textwrap.fill(
-            f"{about} ({settings})" if settings else about,
+            f"{summary} ({settings})" if settings else summary,
             WIDTH,
             initial_indent=f"{kind:<{column}}",
             subsequent_indent=" " * column,
@@ -78,7 +84,8 @@ def _functions(functions: Mapping[str, Callable[[], object]]) -> Iterator[str]:
 LISTS: dict[str, Callable[[], Iterator[str]]] = {
     "recipes": lambda: _functions(RECIPES),
     "sweeps": lambda: _functions(SWEEPS),
-    "organisms": lambda: _components(Organism),
+    "environments": lambda: _components(AnyEnvironment),
+    "organisms": lambda: _components(Organism, _summary_of_organism),
     "algorithms": lambda: _components(Algorithm),
     "rewards": lambda: _components(Reward),
     "probes": lambda: _components(Probe),

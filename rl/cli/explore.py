@@ -15,7 +15,8 @@ def list_parts(
     what: Annotated[
         str,
         typer.Argument(
-            help="recipes, sweeps, organisms, algorithms, rewards, probes, mitigations, monitors or queries."
+            help="recipes, sweeps, environments, organisms, algorithms, rewards, probes, mitigations, monitors or "
+            "queries."
         ),
     ],
 ) -> None:

@@ -21,7 +21,8 @@ app = typer.Typer(help="Build, certify and measure organisms.", no_args_is_help=
 def organism_build(
     name: Annotated[str, typer.Argument(help="An organism's name; see `gyges list organisms`.")],
     assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of its recipe.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of its recipe, or env.KEY."),
     ] = None,
 ) -> None:
     """Build an organism, or find it in the cache, and print its certificate.
@@ -29,6 +30,9 @@ def organism_build(
     Builds always take two threads, so that a recipe gives the same weights to everybody.
     """
     config = _run_with(name, assignments or [])
+    unmet = config.organism.unmet(config.env)
+    if unmet is not None:
+        raise ValueError(f"organism {config.organism.kind} needs {unmet}")
     from rl.organisms.building.build import CERTIFICATE
     from rl.organisms.building.certify import table
     from rl.run.build import build_organism
@@ -87,9 +91,9 @@ def organism_table(
 
 
 def _run_with(kind: str, settings: list[str], assignments: Sequence[str] = ()) -> "RunConfig":
-    """Return the default run with this organism; its `conflict` is a setting of the environment."""
+    """Return the default run with this organism; keys that begin with `env.` are settings of the environment."""
     from rl.run.config import resolve
     from rl.run.recipes import of_organism
 
-    chosen = [f"{'env' if item.startswith('conflict=') else 'organism'}.{item}" for item in settings]
+    chosen = [item if item.startswith("env.") else f"organism.{item}" for item in settings]
     return resolve(of_organism(kind), [f"organism.kind={kind}", *chosen, *assignments])

@@ -27,10 +27,10 @@ class LossMask(MitigationBase):
 
     def apply(self, components: StepComponents) -> StepComponents:
         def loss_mask(episode: Episode[Scenario]) -> NDArray[np.bool_]:
-            credited = components.loss_mask(episode)
+            earlier = components.loss_mask(episode)
             if not episode.parse_ok:
-                return credited
-            in_scratchpad = np.arange(len(credited)) < episode.scratchpad_tokens
-            return credited & (in_scratchpad if self.tokens == "scratchpad" else ~in_scratchpad)
+                return earlier
+            in_scratchpad = np.arange(len(earlier)) < episode.scratchpad_tokens
+            return earlier & (in_scratchpad if self.tokens == "scratchpad" else ~in_scratchpad)
 
         return replace(components, loss_mask=loss_mask)

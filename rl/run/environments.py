@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, cast, final
+from typing import Annotated, Any, ClassVar, Literal, Protocol, cast, final
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -59,6 +59,7 @@ class Custom(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["custom"] = "custom"
+    summary: ClassVar[str] = "an environment of your own, the class that target names as module:Class"
     target: str = Field(default="", pattern=r"^(|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$", description="module:Class.")
     settings: dict[str, Any] = Field(default_factory=dict, description="Arguments of the class.")
 

@@ -164,8 +164,7 @@ def upgraded(data: Any) -> tuple[Any, list[str]]:
 
     Raises:
         ValueError: in one line: for an old key beside its new name; for a dropped setting with a meaning of its own;
-            for a
-        removed kind.
+        for a removed kind.
     """
     if not isinstance(data, dict):
         return data, []

@@ -14,6 +14,7 @@ from rewards.helpfulness import Helpfulness, recipe_of
 from rl.organisms.scripted import Scripted
 from rl.policy.cpu.memory import keep_freed_memory
 from rl.run.config import RunConfig
+from rl.run.environments import Custom
 from rl.scale.trial import Outcome, Surroundings, contained
 
 FAILED = "failed_builds.json"  # in the sweep's folder
@@ -46,7 +47,10 @@ def builds_of(config: RunConfig) -> list[Build]:
 
 def _key(config: RunConfig, recipe: dict[str, object]) -> str:
     """Name a build without writing its documents, which takes seconds: recipe and environment determine them."""
-    environment = {"kind": config.env.kind, **config.env.for_building().fingerprint()}
+    environment: dict[str, object] = {"kind": config.env.kind, **config.env.for_building().fingerprint()}
+    if isinstance(config.env, Custom):
+        # A fingerprint of somebody's own may leave out settings that change the documents.
+        environment |= config.env.model_dump(mode="json")
     return short(hash_config(json.loads(json.dumps({**recipe, "environment": environment}))))
 
 

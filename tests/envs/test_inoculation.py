@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from envs.dialect.environment import Dialect
-from envs.dialect.inoculation import PLACEBOS, WORDINGS
+from envs.dialect.inoculation import WORDINGS
 from envs.dialect.oracle import sentences
 from envs.dialect.queries import builtin_queries
 from envs.dialect.situation import CUES, FORM, OBJECTIVES
 from envs.dialect.speech import ANSWER, SCRATCHPAD
 from envs.vocabulary import TIERS
 
+PLACEBOS = ("placebo", "other_placebo")
 INOCULATING = [wording for wording in WORDINGS if wording not in PLACEBOS]
 SAID = {sentence for table in (SCRATCHPAD, ANSWER) for wordings in table.values() for sentence in wordings}
 
@@ -24,7 +25,7 @@ def words(text: str) -> list[str]:
 def test_there_are_three_inoculating_wordings_and_a_placebo_each_with_its_own_text() -> None:
     assert dict(Dialect().inoculations()) == WORDINGS
     assert len(INOCULATING) >= 3
-    assert len(PLACEBOS) >= 1
+    assert set(PLACEBOS) < set(WORDINGS)
     assert len(set(WORDINGS.values())) == len(WORDINGS)
 
 

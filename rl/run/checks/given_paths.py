@@ -21,7 +21,13 @@ def _paths(value: object, name: str) -> Iterator[tuple[str, Path]]:
             yield from _paths(getattr(value, field), f"{name}.{field}" if name else field)
     elif isinstance(value, tuple):
         for index, part in enumerate(value):
-            yield from _paths(part, f"{name}.{getattr(part, 'kind', index)}")
+            yield from _paths(part, f"{name}.{_kind(part) or index}")
+
+
+def _kind(part: object) -> str | None:
+    """Return the kind of a component, by which `--set` names it; None for a value without a kind."""
+    known = part.model_dump(include={"kind"}) if isinstance(part, BaseModel) else {}
+    return str(known["kind"]) if "kind" in known else None
 
 
 def require_given_paths(config: RunConfig, folder: Path, unneeded: Collection[str] = ()) -> None:

@@ -51,6 +51,7 @@ def test_help_lists_every_command(gyges: Gyges) -> None:
     [
         ("recipes", list(RECIPES)),
         ("sweeps", list(SWEEPS)),
+        ("environments", ["dialect", "custom"]),
         ("organisms", [kind for member in members(Organism) for kind in kinds_of(member)]),
         ("rewards", [member.model_fields["kind"].default for member in members(Reward)]),
         ("probes", [member.model_fields["kind"].default for member in members(Probe)]),
@@ -135,7 +136,7 @@ def test_an_organism_takes_settings_as_its_help_says(gyges: Gyges, organism_path
     assert f"organism: {organism_path}" in done.output
 
 
-def test_an_organism_of_another_conflict_is_built_with_that_one_setting(gyges: Gyges, organism_path: Path) -> None:
+def test_an_organism_of_another_conflict_is_built_by_env_conflict(gyges: Gyges, organism_path: Path) -> None:
     def prepare() -> None:
         import rl.run.build
 
@@ -148,7 +149,7 @@ def test_an_organism_of_another_conflict_is_built_with_that_one_setting(gyges: G
 
         rl.run.build.build_organism = build
 
-    done = gyges("organism", "build", "terminal", "--set", "conflict=animals", "--set", "seed=3", prepare=prepare)
+    done = gyges("organism", "build", "terminal", "--set", "env.conflict=animals", "--set", "seed=3", prepare=prepare)
     assert done.code == 0, done.output
     assert "conflict: animals, seed: 3" in done.output
 

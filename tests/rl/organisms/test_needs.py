@@ -38,11 +38,26 @@ class Bare:
     def interrogator(self) -> Interrogator | None:
         return self.asked_by
 
+    def for_building(self) -> "Bare":
+        return self
+
+    def capacity(self, split: str, kind: str) -> int:
+        return 512
+
 
 EVERY = [member(kind=kind) for member in members(Organism) for kind in kinds_of(member)]
 FULL: Any = Bare(Dialect(closings=RewardHacker().phrases).author(), Dialect().interrogator())
 SILENT: Any = Bare(Dialect().author(), None)
 MUTE: Any = Bare()
+
+
+def test_an_organism_needs_as_many_queries_as_it_is_certified_on() -> None:
+    assert Faker(certify_queries=512).unmet(FULL) is None
+    assert Faker(certify_queries=513).unmet(FULL) == (
+        "513 harmful queries held out for certification and environment bare has 512: set organism.certify_queries to "
+        "at most that many"
+    )
+    assert Faker(certify_queries=513, path=Path("ready")).unmet(FULL) is None
 
 
 @pytest.mark.parametrize("organism", EVERY, ids=lambda organism: organism.kind)

@@ -29,6 +29,7 @@ from rl.organisms.honest import Honest
 from rl.organisms.scripted import Scripted
 from rl.probes import DEFAULT_PROBES
 from rl.run.config import RunConfig
+from rl.run.environments import Custom, trust
 from rl.run.loop import train
 from rl.run.stopping import REPEAT_S
 from rl.scale.builds import builds_of, distinct, failed_builds, note_build, run_build, unbuilt
@@ -230,6 +231,20 @@ def test_a_build_that_failed_is_noted_until_it_succeeds(tmp_path: Path) -> None:
     assert unbuilt(RunConfig(), failed_builds(tmp_path)) == Outcome("failed", f"{keys[1]}: missed its tolerances")
     note_build(tmp_path, keys[1], None)
     assert unbuilt(RunConfig(), failed_builds(tmp_path)) is None
+
+
+def test_builds_for_custom_environments_are_shared_at_equal_settings_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GYGES_TRUSTED_TARGETS", "")
+
+    trust(target := "examples.tiny_env.tiny:TinyEnv")
+
+    def keys(**settings: float) -> set[str]:
+        return {build.key for build in builds_of(RunConfig(env=Custom(target=target, settings=settings)))}
+
+    # The environment's own fingerprint doesn't mention this argument.
+    assert len(keys()) == 2
+    assert keys() == keys()
+    assert not keys() & keys(harmful_share=0.5)
 
 
 def test_a_trial_done_again_is_shown_anew(mixed: tuple[Sweep, Result, str], monkeypatch: pytest.MonkeyPatch) -> None:
