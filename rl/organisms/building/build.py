@@ -60,7 +60,7 @@ def build(organism: TrainedOrganism, env: Environment, directory: Path) -> None:
     """
     keep_freed_memory()
     with built_alike():
-        policy = _trained(organism, env)
+        policy = replace(_trained(organism, env), read_reply=env.read_reply)
         policy.model.eval()
         certificate = certify(organism, env, policy)
     save_policy(policy, directory)
@@ -97,4 +97,5 @@ def _teacher(organism: TrainedOrganism, env: Environment) -> Sample | None:
     """Load the teacher as a sampler of replies; None where the documents are composed."""
     if organism.teacher is None:
         return None
-    return sampler(load_policy(build_organism(organism.teacher, env)), Sampling())
+    teacher = load_policy(build_organism(organism.teacher, env))
+    return sampler(replace(teacher, read_reply=env.read_reply), Sampling())

@@ -31,7 +31,7 @@ VALUES = {
 
 
 def certify_script(script: Scripted, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    generate = partial(script.generate, Dialect().author())
+    generate = partial(script.generate, Dialect())
     monkeypatch.setattr(certification, "sampler", lambda policy, settings, on_done: generate)
     return certification.certify(SMALL, Dialect(), policy=None)  # type: ignore[arg-type]  # the script needs none
 
