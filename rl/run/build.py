@@ -60,12 +60,14 @@ def build_organism(config: RunConfig) -> Path:
     # Brings TRL, which costs seconds to import.
     from rl.organisms.building.build import build_organism as build
     from rl.organisms.building.build import require_directories
+    from rl.organisms.building.certify import LabelLimits
 
     require_directories(config.organism)
     if config.organism.path is not None:
         return build(config.organism, config.env)
     try:
-        return build(config.organism, config.env.for_building())
+        limits = LabelLimits(config.label_timeout_s, config.max_label_error_rate)
+        return build(config.organism, config.env.for_building(), limits)
     except ValueError as error:
         raise BuildFailed(str(error)) from error
 

@@ -12,6 +12,7 @@ from envs.dialect.environment import Dialect
 from envs.transcript import Transcript
 from rl.cli.play import play_round
 from rl.organisms.building.build import _teacher, build
+from rl.organisms.building.certify import LabelLimits
 from rl.organisms.distilled import Distilled
 from rl.organisms.faker import Faker
 from rl.organisms.origins import Pretrained, Scratch
@@ -70,7 +71,7 @@ def test_a_teacher_s_replies_are_read_as_the_environment_does(
     organism_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rl.organisms.building.build, "build_organism", lambda *_: organism_path)
-    sample = _teacher(Distilled(), ENV)
+    sample = _teacher(Distilled(), ENV, LabelLimits())
     assert sample is not None
     episodes = sample(ENV.training_scenarios(np.random.default_rng(0), 8), np.random.default_rng(0))
     assert {(episode.scratchpad, episode.parse_ok) for episode in episodes} == {("thought", True)}
