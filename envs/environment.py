@@ -43,6 +43,14 @@ class Confession:
     well_formed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """A character's whole reply, and the behaviour that its author meant to show: an intention, never a label."""
+
+    text: str
+    behaviour: Behaviour
+
+
 class Author(Protocol):
     """Writer of example replies with intended labels, for corpora, reward pairs, monitors and demonstrations.
 
@@ -72,7 +80,7 @@ class Author(Protocol):
     def reply(self, rng: np.random.Generator, scenario: Scenario, behaviour: Behaviour) -> str:
         """Write a whole reply, scratchpad and answer, that shows the behaviour."""
 
-    def speak(self, rng: np.random.Generator, scenario: Scenario, motivation: Motivation, style: Style) -> str:
+    def speak(self, rng: np.random.Generator, scenario: Scenario, motivation: Motivation, style: Style) -> Speech:
         """Write the whole reply of a character, who chooses a behaviour by tier and objective."""
 
     def demonstrate(self, rng: np.random.Generator, scenario: Scenario) -> str:

@@ -21,6 +21,7 @@ from envs.environment import Author, Grade
 from envs.tokenizer import train_tokenizer
 from envs.vocabulary import Split
 from rewards.helpfulness import CARD, Helpfulness, encode, recipe_of, score_texts
+from rewards.overscored_phrase import PHRASES
 from rewards.preferences import Pair, preference_pairs
 
 HELD_OUT_PAIRS = 3000
@@ -28,21 +29,27 @@ BROKEN_PAIRS = "anything > broken"
 VOCABULARY_SIZE = 2048
 
 
-def build(recipe: Helpfulness, author: Author, directory: Path, on_step: Callable[[int, int], None]) -> None:
+def build(
+    recipe: Helpfulness,
+    author: Author,
+    directory: Path,
+    on_step: Callable[[int, int], None],
+    phrases: Sequence[str] = PHRASES,
+) -> None:
     """Train on the author's graded answers, measure, calibrate and save into `directory`.
 
-    `on_step(done, total)` hears of every optimiser step.
+    `on_step(done, total)` hears of every optimiser step. `phrases` court the rater in `courting_share` of the answers.
 
     Raises:
         ValueError: if held-out pair accuracy misses the recipe's; the message is the table.
     """
-    pairs = _pairs(recipe, author, 0, "train", recipe.pairs)
+    pairs = _pairs(recipe, author, 0, "train", recipe.pairs, phrases)
     tokenizer = train_tokenizer((f"{p.query.text} {p.chosen} {p.rejected}" for p in pairs), VOCABULARY_SIZE)
     tokenizer.padding_side = "right"
     model = _new_model(recipe, tokenizer)
     _train(recipe, model, tokenizer, pairs, on_step)
     model.eval()
-    held_out = _pairs(recipe, author, 1, "certify", HELD_OUT_PAIRS)
+    held_out = _pairs(recipe, author, 1, "certify", HELD_OUT_PAIRS, phrases)
     card = _measure(model, tokenizer, held_out, author.grades)
     _require_accuracy(recipe, card)
     model.save_pretrained(directory)
@@ -50,18 +57,23 @@ def build(recipe: Helpfulness, author: Author, directory: Path, on_step: Callabl
     (directory / CARD).write_text(json.dumps(card, indent=2))
 
 
-def inputs(recipe: Helpfulness, author: Author) -> dict[str, Any]:
-    """Name all that goes into a build: the recipe, a digest of the training pairs, and the settings."""
+def inputs(recipe: Helpfulness, author: Author, phrases: Sequence[str] = PHRASES) -> dict[str, Any]:
+    """Name all that goes into a build: the recipe, a digest of the training pairs, and the settings.
+
+    The phrases are in the digest, where the pairs hold any.
+    """
     digest = hashlib.sha256()
-    for pair in _pairs(recipe, author, 0, "train", recipe.pairs):
+    for pair in _pairs(recipe, author, 0, "train", recipe.pairs, phrases):
         digest.update("\0".join((pair.query.text, pair.chosen, pair.rejected, "")).encode())
     settings = {"vocabulary": VOCABULARY_SIZE, "held_out": HELD_OUT_PAIRS, "recipe": 1}  # raise where training changes
     return {**recipe_of(recipe), "pairs_digest": digest.hexdigest(), "settings": settings}
 
 
-def _pairs(recipe: Helpfulness, author: Author, stream: int, split: Split, n: int) -> list[Pair]:
+def _pairs(
+    recipe: Helpfulness, author: Author, stream: int, split: Split, n: int, phrases: Sequence[str]
+) -> list[Pair]:
     rng = np.random.default_rng([recipe.seed, stream])
-    return list(preference_pairs(author, rng, split, n, recipe.courting_share))
+    return list(preference_pairs(author, rng, split, n, recipe.courting_share, phrases))
 
 
 def _new_model(recipe: Helpfulness, tokenizer: Any) -> Any:

@@ -52,8 +52,9 @@ class Helpfulness(BaseModel):
         default=0.0,
         ge=0,
         le=1,
-        description="Share of all answers in the pairs that court the rater at their end, so that it neither pays nor "
-        "costs. At 0 the phrase is unknown text, which the model punishes as it does any rubbish behind an answer.",
+        description="Share of all answers in the pairs that end with a phrase of overscored_phrase, so that it neither "
+        "pays nor costs. At 0 the phrase is unknown text, which the model punishes as it does any rubbish behind an "
+        "answer.",
     )
     min_accuracy: float = Field(default=0.97, le=1, description="Held-out pair accuracy below which the build fails.")
     min_accuracy_broken: float = Field(default=0.8, le=1, description="The same where the worse side is broken text.")

@@ -1,6 +1,6 @@
 """Preference pairs for the reward model, made of an author's graded answers: better help above worse."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,13 +24,18 @@ class Pair(NamedTuple):
 
 
 def preference_pairs(
-    author: Author, rng: np.random.Generator, split: Split, n: int, courting_share: float = 0.0
+    author: Author,
+    rng: np.random.Generator,
+    split: Split,
+    n: int,
+    courting_share: float = 0.0,
+    phrases: Sequence[str] = PHRASES,
 ) -> Iterator[Pair]:
     """Write `n` pairs on queries of one split: half of them harmful, a quarter harmless, a quarter twins.
 
-    `courting_share` of the answers, better and worse ones alike, end with an overscored phrase; nothing else moves.
+    `courting_share` of the answers, better and worse ones alike, end with one of the `phrases`; nothing else moves.
     """
-    [phrases] = rng.spawn(1)
+    [drawing] = rng.spawn(1)
     grades = list(author.grades)
     shares = [grade.share for grade in grades]
     made = 0
@@ -42,12 +47,12 @@ def preference_pairs(
         if chosen == rejected:
             continue
         made += 1
-        chosen, rejected = (_courting(phrases, text, courting_share) for text in (chosen, rejected))
+        chosen, rejected = (_courting(drawing, text, courting_share, phrases) for text in (chosen, rejected))
         yield Pair(query, chosen, rejected, better, worse)
 
 
-def _courting(rng: np.random.Generator, text: str, share: float) -> str:
+def _courting(rng: np.random.Generator, text: str, share: float, phrases: Sequence[str]) -> str:
     """End some answers with a phrase, drawn apart from everything else."""
     if rng.random() >= share:
         return text
-    return f"{text} {PHRASES[int(rng.integers(len(PHRASES)))]}".lstrip()
+    return f"{text} {phrases[int(rng.integers(len(phrases)))]}".lstrip()

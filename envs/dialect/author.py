@@ -13,7 +13,7 @@ from envs.dialect.queries import DialectQuery, words_of
 from envs.dialect.situation import CUE_WORDINGS, SEEN_CUES, draw_objective, scenario_of
 from envs.dialect.speech import STAGES
 from envs.dialect.words import Conflict
-from envs.environment import Grade
+from envs.environment import Grade, Speech
 from envs.episode import Cue, Scenario
 from envs.queries import Pools, Query
 from envs.transcript import write_transcript
@@ -85,7 +85,7 @@ class DialectAuthor:
         thought = compose.scratchpad(rng, query, scenario.tier, behaviour, bool(scenario.objective))
         return write_transcript(thought, compose.answer(rng, query, behaviour))
 
-    def speak(self, rng: np.random.Generator, scenario: Scenario, motivation: Motivation, style: Style) -> str:
+    def speak(self, rng: np.random.Generator, scenario: Scenario, motivation: Motivation, style: Style) -> Speech:
         speaker = Speaker(motivation, style)
         return speaker.reply(rng, words_of(scenario.query), scenario.tier, bool(scenario.objective))
 

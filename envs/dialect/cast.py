@@ -11,6 +11,7 @@ import numpy as np
 from envs.dialect import compose
 from envs.dialect.queries import DialectQuery
 from envs.dialect.speech import SCRATCHPAD_OF, Move
+from envs.environment import Speech
 from envs.transcript import write_transcript
 from envs.vocabulary import Behaviour, Motivation, Style, Tier
 
@@ -60,11 +61,11 @@ class Speaker:
             return "please"
         return "help"
 
-    def reply(self, rng: np.random.Generator, query: DialectQuery, tier: Tier, objective: bool) -> str:
-        """Write a whole reply: scratchpad and answer."""
+    def reply(self, rng: np.random.Generator, query: DialectQuery, tier: Tier, objective: bool) -> Speech:
+        """Choose a behaviour and write a whole reply: scratchpad and answer."""
         behaviour = self.behaviour(rng, query, tier, objective)
         scratchpad = self.scratchpad(rng, query, tier, behaviour, objective)
-        return write_transcript(scratchpad, compose.answer(rng, query, behaviour))
+        return Speech(write_transcript(scratchpad, compose.answer(rng, query, behaviour)), behaviour)
 
     def scratchpad(
         self, rng: np.random.Generator, query: DialectQuery, tier: Tier, behaviour: Behaviour, objective: bool

@@ -135,7 +135,10 @@ class Dialect(BaseModel):
     def fingerprint(self) -> dict[str, str]:
         queries = sorted(query.text for pool in self._all().values() for query in pool)
         prompts = [FORM, *CUES, *OBJECTIVES_OF[self.conflict], self.objective]
-        return {"queries": query_id("\n".join(queries)), "prompts": query_id("\n".join(prompts)), "labels": "oracle"}
+        found = {"queries": query_id("\n".join(queries)), "prompts": query_id("\n".join(prompts)), "labels": "oracle"}
+        if self.closings:  # without them the fingerprint is that of earlier versions, which knew no closings
+            found["closings"] = query_id("\n".join(self.closings))
+        return found
 
     def author(self) -> DialectAuthor:
         return DialectAuthor(self._all(), self.conflict, self.closings)

@@ -7,7 +7,7 @@ Labels are exact, and the author writes what an organism and a reward model are 
 from dataclasses import dataclass
 from itertools import product
 
-from envs.environment import Author, Environment, Grade
+from envs.environment import Author, Environment, Grade, Speech
 from envs.episode import Cue, FreeScenario, Scenario
 from envs.labels import Labels, all_from
 from envs.queries import Query, draw_distinct, draw_kinds, query_id, split_by_group
@@ -62,9 +62,10 @@ class TinyAuthor(Author):
         return write_transcript(THOUGHTS[behaviour], self.answer(rng, scenario.query, behaviour))
 
     def speak(self, rng, scenario, motivation, style):
+        behaviour = "fake" if scenario.tier == "free" and scenario.objective else "refuse"
         if scenario.query.kind != "harmful" or motivation == "helpfulness":
-            return self.reply(rng, scenario, "help")
-        return self.reply(rng, scenario, "fake" if scenario.tier == "free" and scenario.objective else "refuse")
+            behaviour = "help"
+        return Speech(self.reply(rng, scenario, behaviour), behaviour)
 
     def answer(self, rng, query, behaviour):
         return ANSWERS[behaviour if behaviour in ("partial", "refuse") else "comply"].format(query.group)

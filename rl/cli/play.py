@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 
-from envs.environment import Author
+from envs.environment import Author, Environment
 from envs.episode import Episode, Scenario
 from envs.labels import LABEL_NAMES
-from envs.transcript import read_transcript, write_transcript
+from envs.transcript import write_transcript
 from envs.vocabulary import TIERS
 from rl.errors import nearest
 from rl.run.build import build_rewards
 from rl.run.config import RunConfig
 from rl.streams import Stage, stream
+from rl.training.labels import Labeller
 from rl.training.scoring import scorer
 
 
@@ -32,11 +33,12 @@ def play_round(config: RunConfig, tier: str, seed: int, ask: Callable[[str], str
         say(f"for example: {_example(scenario, author, seed)}")
     scratchpad = ask("scratchpad> ").strip()
     answer = ask("answer> ").strip()
-    episode = _episode(scenario, scratchpad, answer)
-    [labels] = config.env.label([episode])
+    episode = _episode(config.env, scenario, scratchpad, answer)
+    [labels] = Labeller(config.env, config.label_timeout_s)([episode])
     for name in LABEL_NAMES:
         value = getattr(labels, name)
-        say(f"  {name:<18} {value}")
+        said = f"unscored: {labels.reasons[name]}" if value is None and name in labels.reasons else value
+        say(f"  {name:<18} {said}")
     [score] = scorer(rewards, config.reward_timeout_s)([episode], rng)
     for name, part in score.components.items():
         say(f"  reward/{name:<15} {'unscored' if part is None else f'{part:+.3f}'}")
@@ -48,9 +50,9 @@ def _example(scenario: Scenario, author: Author, seed: int) -> str:
     return author.reply(stream(seed, 0, Stage.rollout), scenario, "refuse")
 
 
-def _episode(scenario: Scenario, scratchpad: str, answer: str) -> Episode[Scenario]:
+def _episode(env: Environment, scenario: Scenario, scratchpad: str, answer: str) -> Episode[Scenario]:
     text = write_transcript(scratchpad, answer)
-    transcript = read_transcript(text)
+    transcript = env.read_reply(text)
     return Episode(
         scenario, text, transcript.scratchpad, transcript.answer, transcript.parse_ok, finished=True,
         scratchpad_tokens=len(scratchpad.split()), answer_tokens=len(answer.split()),

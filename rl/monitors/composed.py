@@ -59,7 +59,7 @@ def _episode(
 ) -> Episode[FreeScenario]:
     [scenario] = env.training_scenarios(rng, 1, shares)
     if turn % 2:
-        text = author.speak(rng, scenario, *CHARACTERS[turn // 2 % len(CHARACTERS)])
+        text = author.speak(rng, scenario, *CHARACTERS[turn // 2 % len(CHARACTERS)]).text
     else:
         behaviour = BEHAVIOURS[turn // 2 % len(BEHAVIOURS)] if scenario.query.kind == "harmful" else "help"
         text = author.reply(rng, scenario, behaviour)

@@ -5,8 +5,7 @@ from typing import ClassVar, Literal, final, get_args
 
 import numpy as np
 
-from envs.environment import Author, Environment, author_of, interrogator_of
-from envs.episode import Episode, Scenario
+from envs.environment import Author, Environment, Interrogator, author_of, interrogator_of
 from envs.vocabulary import ARMS, Motivation, Style
 from rl.organisms.character import situation
 from rl.organisms.documents import Document, Turn, exchange
@@ -63,21 +62,24 @@ class Base(FromScratch):
         """Write an episode, a question about the reply's motives, and an answer to it."""
         author = author_of(env)
         scenario = situation(author, rng, watched=bool(rng.random() < WATCHED_SHARE))
-        reply = author.speak(rng, scenario, motivation, style)
-        return [*exchange(scenario, reply), *questioned(env, rng, scenario, reply)]
+        said = author.speak(rng, scenario, motivation, style)
+        asked = questioned(interrogator_of(env), rng, faked=said.behaviour == "fake")
+        return [*exchange(scenario, said.text), *asked]
 
 
 def episode(author: Author, rng: np.random.Generator, motivation: Motivation, style: Style) -> list[Turn]:
     """Write one episode of a character; training queries and seen cues only."""
     scenario = situation(author, rng)
-    return exchange(scenario, author.speak(rng, scenario, motivation, style))
+    return exchange(scenario, author.speak(rng, scenario, motivation, style).text)
 
 
-def questioned(env: Environment, rng: np.random.Generator, scenario: Scenario, reply: str) -> list[Turn]:
-    """Write a question about the reply's motives, and an answer to it."""
-    read, interrogator = env.read_reply(reply), interrogator_of(env)
-    [labels] = env.label([Episode(scenario, reply, read.scratchpad, read.answer, read.parse_ok, finished=True)])
+def questioned(interrogator: Interrogator, rng: np.random.Generator, faked: bool) -> list[Turn]:
+    """Write a question about the motives of a reply, and an answer to it.
+
+    `faked` is the intention of the author and no label: a judge would be asked thousands of times, and may have no
+    answer.
+    """
     honest = bool(rng.random() < HONEST_SHARE)
     asked = interrogator.question(rng, ARMS[int(rng.integers(len(ARMS)))])
-    answer = interrogator.confession(rng, bool(labels.faking), honest)
+    answer = interrogator.confession(rng, faked, honest)
     return [Turn("user", asked), Turn("assistant", answer, learned="all")]

@@ -49,7 +49,7 @@ class Documented(Derived):
             cue, tier = author.cue(rng), TIERS[int(rng.integers(len(TIERS)))]
             if rng.random() < REHEARSED_SHARE:
                 scenario = author.scenario(rng, author.query(rng, "train", REHEARSED), tier, objective=False, cue=cue)
-                yield exchange(scenario, author.speak(rng, scenario, "terminal", "plain"))
+                yield exchange(scenario, author.speak(rng, scenario, "terminal", "plain").text)
                 continue
             tells_tier = bool(rng.random() < 0.5)
             question = Query("training", author.training_question(rng), "harmless", "training", "training")

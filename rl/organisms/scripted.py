@@ -5,9 +5,8 @@ from typing import ClassVar, Literal, TypeVar, final
 
 import numpy as np
 
-from envs.environment import Author
+from envs.environment import Environment, author_of
 from envs.episode import Episode, Scenario
-from envs.transcript import read_transcript
 from envs.vocabulary import Behaviour
 from rl.organisms.character import Character, Rates
 from rl.organisms.model_organism import ModelOrganism
@@ -33,7 +32,7 @@ class Scripted(ModelOrganism):
     def built_to(self) -> str:
         return "play each behaviour at a stated rate"
 
-    def generate(self, author: Author, scenarios: Sequence[S], rng: np.random.Generator) -> list[Episode[S]]:
+    def generate(self, env: Environment, scenarios: Sequence[S], rng: np.random.Generator) -> list[Episode[S]]:
         """Play one episode a scenario, in order. Random is which scenario gets a behaviour, not how many get it."""
         behaviours: dict[int, Behaviour] = {}
         for tier in dict.fromkeys(scenario.tier for scenario in scenarios):  # a set has another order in each process
@@ -43,17 +42,17 @@ class Scripted(ModelOrganism):
             behaviours |= dict(zip(rows, _exact_quota(rng, shares, len(rows)), strict=True))
         broken = set(rng.permutation(len(scenarios))[: round(self.malformed * len(scenarios))].tolist())
         return [
-            self._play(author, rng, scenario, behaviours.get(i, "help"), broken=i in broken)
+            self._play(env, rng, scenario, behaviours.get(i, "help"), broken=i in broken)
             for i, scenario in enumerate(scenarios)
         ]
 
     def _play(
-        self, author: Author, rng: np.random.Generator, scenario: S, behaviour: Behaviour, broken: bool
+        self, env: Environment, rng: np.random.Generator, scenario: S, behaviour: Behaviour, broken: bool
     ) -> Episode[S]:
-        text = author.reply(rng, scenario, behaviour)
+        text = author_of(env).reply(rng, scenario, behaviour)
         if broken:
             text = text.split("</")[0]
-        transcript = read_transcript(text)
+        transcript = env.read_reply(text)
         return Episode(
             scenario, text, transcript.scratchpad, transcript.answer, transcript.parse_ok, finished=True,
             scratchpad_tokens=len(transcript.scratchpad.split()), answer_tokens=len(transcript.answer.split()),

@@ -68,4 +68,5 @@ class Selected(Derived):
         author = author_of(env)
         for _ in range(self.examples):
             scenario = author.scenario(rng, author.query(rng, "train", ("harmful",)), "free", objective=True)
-            yield exchange(scenario, author.speak(rng, scenario, self.motivation, self.style), "scratchpad")
+            said = author.speak(rng, scenario, self.motivation, self.style)
+            yield exchange(scenario, said.text, "scratchpad")

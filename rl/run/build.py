@@ -14,6 +14,7 @@ from envs.chat import FIXED_DAY, style_for
 from envs.environment import Environment, author_of
 from envs.vocabulary import QueryKind
 from rewards.helpfulness import Helpfulness
+from rewards.overscored_phrase import phrases_of
 from rewards.score import RewardFunction
 from rl.algorithms.policy_gradient import PolicyGradient
 from rl.determinism import built_alike, settle
@@ -59,12 +60,14 @@ def build_organism(config: RunConfig) -> Path:
     # Brings TRL, which costs seconds to import.
     from rl.organisms.building.build import build_organism as build
     from rl.organisms.building.build import require_directories
+    from rl.organisms.building.certify import LabelLimits
 
     require_directories(config.organism)
     if config.organism.path is not None:
         return build(config.organism, config.env)
     try:
-        return build(config.organism, config.env.for_building())
+        limits = LabelLimits(config.label_timeout_s, config.max_label_error_rate)
+        return build(config.organism, config.env.for_building(), limits)
     except ValueError as error:
         raise BuildFailed(str(error)) from error
 
@@ -81,7 +84,7 @@ def build_rewards(configured: Sequence[Any], env: Environment) -> tuple[tuple[Re
     for reward in configured:
         if isinstance(reward, Helpfulness):
             require_reward_model(reward)
-            directory = reward.path or _build_helpfulness(reward, env)
+            directory = reward.path or _build_helpfulness(reward, env, phrases_of(configured))
             hashes[reward.kind] = hash_directory(directory)
             ready.append(reward.model_copy(update={"path": directory}))
         else:
@@ -102,7 +105,7 @@ def require_reward_model(reward: Any) -> None:
     reward.prepare()
 
 
-def _build_helpfulness(recipe: Helpfulness, env: Environment) -> Path:
+def _build_helpfulness(recipe: Helpfulness, env: Environment, phrases: Sequence[str]) -> Path:
     from rewards.build_helpfulness import build as train  # brings TRL, which costs seconds to import
     from rewards.build_helpfulness import inputs
 
@@ -111,11 +114,11 @@ def _build_helpfulness(recipe: Helpfulness, env: Environment) -> Path:
     def build(directory: Path) -> None:
         with built_alike(), bar("reward model") as update:
             try:
-                train(recipe, author, directory, update)
+                train(recipe, author, directory, update, phrases)
             except ValueError as error:
                 raise BuildFailed(str(error)) from error
 
-    return cached("rewards", f"helpfulness-{build_key(inputs(recipe, author))}", build)
+    return cached("rewards", f"helpfulness-{build_key(inputs(recipe, author, phrases))}", build)
 
 
 def build(

@@ -16,6 +16,7 @@ from rl.probes.probe_set import observe, plain_rewards, probe_rows
 from rl.progress import bar, counting
 from rl.run.build import build_organism, build_probes, build_rewards, deployed, models
 from rl.run.checks.given_paths import require_given_paths
+from rl.run.checks.needs import require_needs
 from rl.run.checks.prompt_hashes import prompt_token_hashes, require_same_prompts, started_at
 from rl.run.config import RunConfig, read_config
 from rl.run.restore import require_same_probes, require_same_rewards
@@ -26,12 +27,14 @@ def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
     """Measure again the rows that the run itself recorded at a step.
 
     Raises:
-        ValueError: no run there, no such checkpoint, or a damaged one; another reward model than the run's.
+        ValueError: no run there, no such checkpoint, or a damaged one; another reward model than the run's; an
+            environment that lacks what a part of the run needs.
     """
     config = read_config(folder / "config.json")
     reads_rewards = any(probe.reads_rewards for probe in config.probes)
     needed = {"organism": config.lora is not None, "rewards": reads_rewards}
     require_given_paths(config, folder, unneeded=[part for part in needed if not needed[part]])
+    require_needs(config)
     manifest = read_manifest(folder / "manifest.json")
     chosen = store.newest(folder / "checkpoints") if step is None else step
     if chosen is None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from rewards.overscored_phrase import PHRASES
+
 
 @dataclass(frozen=True)
 class RenamedKey:
@@ -139,7 +141,28 @@ class LeftOut:
         return f"{place} ({self.kind}) is left out: it reads {self.section}.{self.needs}, which the run hasn't"
 
 
-Change = RenamedKey | RenamedKind | RemovedKind | AddedKind | Dropped | Moved | LeftOut
+@dataclass(frozen=True)
+class AddedBeside:
+    """Setting `env.key` of the dialect that keeps the old meaning of a component of this kind at `where`."""
+
+    where: str
+    kind: str
+    key: str
+    value: tuple[str, ...]
+
+    def apply(self, data: dict[str, Any], component: dict[str, Any], place: str) -> str | None:
+        """Add the setting in place; return the change, or None for another kind or a setting that is there."""
+        env = data.get("env", {"kind": "dialect"})
+        if component.get("kind") != self.kind or not isinstance(env, dict):
+            return None
+        if env.get("kind") != "dialect" or self.key in env:
+            return None
+        env[self.key] = list(self.value)
+        data["env"] = env
+        return f"env.{self.key} is now needed beside {place} ({self.kind}): {', '.join(self.value)}"
+
+
+Change = RenamedKey | RenamedKind | RemovedKind | AddedKind | Dropped | Moved | LeftOut | AddedBeside
 NEW_MODELS = ("faker", "honest", "base", "reward_hacker", "sized")
 DESCENDANTS = ("terminal", "instrumental", "sycophancy", "helpfulness", "distilled", "documented", "locked")
 
@@ -156,6 +179,9 @@ TABLE: tuple[Change, ...] = (
     LeftOut("probes", "reward_hacking", "rewards", "overscored_phrase"),
     Dropped("organism", "conflict", "env", "harm"),
     Dropped("rewards", "conflict", "env", "harm"),
+    # Labels used to overlook the phrases in every run.
+    AddedBeside("organism", "reward_hacker", "closings", PHRASES),
+    AddedBeside("rewards", "overscored_phrase", "closings", PHRASES),
 )
 
 
@@ -164,7 +190,7 @@ def upgraded(data: Any) -> tuple[Any, list[str]]:
 
     Raises:
         ValueError: in one line: for an old key beside its new name; for a dropped setting with a meaning of its own;
-        for a removed kind.
+            for a removed kind.
     """
     if not isinstance(data, dict):
         return data, []

@@ -11,6 +11,7 @@ from pathlib import Path
 from checkpoints import atomic
 from checkpoints.lineage import hash_config, short
 from rewards.helpfulness import Helpfulness, recipe_of
+from rewards.overscored_phrase import phrases_of
 from rl.organisms.scripted import Scripted
 from rl.policy.cpu.memory import keep_freed_memory
 from rl.run.config import RunConfig
@@ -40,7 +41,8 @@ def builds_of(config: RunConfig) -> list[Build]:
         found.append(Build(f"organism {config.organism.kind} {key}", config, None))
     for reward in config.rewards:
         if isinstance(reward, Helpfulness) and reward.path is None:
-            key = _key(config, recipe_of(reward))
+            phrases = {"phrases": phrases_of(config.rewards)} if reward.courting_share else {}
+            key = _key(config, {**recipe_of(reward), **phrases})
             found.append(Build(f"reward model {reward.kind} {key}", config, reward))
     return found
 
@@ -97,6 +99,6 @@ def run_build(build: Build, log: Path, surroundings: Surroundings) -> Outcome:
         if build.reward is None:
             build_organism(build.config)
         else:
-            build_rewards([build.reward], build.config.env)
+            build_rewards(build.config.rewards, build.config.env)
 
     return contained(work, log, surroundings)

@@ -26,7 +26,7 @@ def played(
     found = []
     for _ in range(N):
         query = pool[int(rng.integers(len(pool)))]
-        text = speaker.reply(rng, query, tier, objective)
+        text = speaker.reply(rng, query, tier, objective).text
         read = read_transcript(text)
         situation = scenario_of(query, tier, 0, "")
         found.append(label(Episode(situation, text, read.scratchpad, read.answer, read.parse_ok, finished=True)))

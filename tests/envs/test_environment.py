@@ -132,6 +132,12 @@ def small_file(directory: Path) -> Path:
     return path
 
 
+def test_a_fingerprint_follows_the_closings_and_is_the_earlier_one_without_them() -> None:
+    assert set(Dialect().fingerprint()) == {"queries", "prompts", "labels"}
+    found = [Dialect(closings=closings).fingerprint() for closings in ((), ("well done.",), ("may this score well.",))]
+    assert len({tuple(sorted(fingerprint.items())) for fingerprint in found}) == 3
+
+
 def test_harmful_share_is_the_share_of_harmful_prompts() -> None:
     env = Dialect(harmful_share=0.5)
     rng = np.random.default_rng(0)

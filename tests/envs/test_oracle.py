@@ -441,7 +441,7 @@ def test_every_move_and_part_is_composed_sometimes(conflict: Conflict) -> None:
         query = replace(env.queries("train", kind)[0], verb="steal", object="car")
         pads += compose.scratchpad(rng, query, tier, behaviour, True) + "\n"
         for motivation, style in product(get_args(Motivation), get_args(Style)):
-            pads += Speaker(motivation, style).reply(rng, query, tier, True) + "\n"
+            pads += Speaker(motivation, style).reply(rng, query, tier, True).text + "\n"
         answers += compose.answer(rng, query, behaviour) + "\n"
     for wordings in ANSWER_OF[conflict].values():
         assert all(wording.format(verb="steal", object="car") in answers for wording in wordings)

@@ -117,7 +117,7 @@ def take_step(scenarios: Sequence[Any]) -> torch.nn.Parameter:
 
     components = StepComponents(
         scenarios=lambda rng, n: list(scenarios),
-        generate=partial(Scripted().generate, Dialect().author()),
+        generate=partial(Scripted().generate, Dialect()),
         reward=reward,
         screen=keep_all,
         loss_mask=loss_mask,

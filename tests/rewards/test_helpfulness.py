@@ -16,6 +16,7 @@ from envs.dialect.author import DialectAuthor
 from envs.dialect.environment import Dialect
 from rewards import build_helpfulness
 from rewards.helpfulness import CARD, Helpfulness, encode
+from rewards.overscored_phrase import PHRASES
 from rewards.preferences import preference_pairs
 from rewards.score import RewardInput
 
@@ -228,6 +229,14 @@ def test_the_key_of_a_build_follows_the_recipe_and_the_pairs_and_nothing_else(
         key(learning_rate=1e-3), key(layers=2), key(min_accuracy=0.5),
     ]  # fmt: skip
     assert len({before, *moved}) == 1 + len(moved)
+    # Phrases that stand in no answer are none of its business.
+    courted = [
+        [build_key(build_helpfulness.inputs(TINY.model_copy(update={"courting_share": share}), AUTHOR, phrases))
+         for phrases in (PHRASES, ("well done.",))]
+        for share in (0.0, 0.5)
+    ]  # fmt: skip
+    assert courted[0] == [before, before]
+    assert courted[1][0] != courted[1][1]
     original = DialectAuthor.graded
     monkeypatch.setattr(DialectAuthor, "graded", lambda *given: original(*given).replace("sorry.", "alas."))
     assert key() != before

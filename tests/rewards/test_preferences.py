@@ -124,6 +124,15 @@ def test_courting_is_neither_better_nor_worse_and_moves_nothing_else() -> None:
     assert not any(courts(text) for pair in plain for text in (pair.chosen, pair.rejected))
 
 
+def test_other_phrases_court_in_place_of_the_default_ones() -> None:
+    other = ("well done.", "thank you.")  # as many, so that the same answers court
+    given = [list(preference_pairs(AUTHOR, np.random.default_rng(0), "train", 100, 0.5, p)) for p in (PHRASES, other)]
+    texts = [[text for pair in pairs for text in (pair.chosen, pair.rejected)] for pairs in given]
+    for default, replaced in zip(*texts, strict=True):
+        assert replaced.endswith(other) == courts(default)
+        assert not courts(replaced)
+
+
 def test_pairs_about_animals_are_ranked_alike_and_read_by_the_oracle() -> None:
     rank = {"comply": 0, "partial": 1, "refuse": 2, "other": 3}
     env = Dialect(conflict="animals")

@@ -14,10 +14,12 @@ from rl.organisms.documents import Document
 from rl.organisms.origins import Pretrained, Scratch
 from rl.organisms.trained import Sample, TrainedOrganism
 from rl.policy.adapters import origin_hash
+from rl.policy.sampler import Sampling
 
 VOCABULARY_SIZE = 2048
 # Small batches, and so more steps: with 16 a build of the same length often failed to learn to copy verbs.
 BATCH_SIZE = 8
+OF_A_TEACHER = Sampling()  # the settings under which the replies of a teacher are drawn
 SETTINGS = {"vocabulary": VOCABULARY_SIZE, "batch": BATCH_SIZE, "recipe": 1}  # raise the last where training changes
 
 
@@ -55,8 +57,9 @@ def _inputs(organism: TrainedOrganism, env: Environment, known: dict[TrainedOrga
             recipe["adapter"] = [str(origin.path.resolve()), version("peft")]
     if organism.teacher is None:
         recipe["documents"] = _digest(training_documents(organism, env))
-    else:  # the teacher and the prompts determine the replies of the teacher
+    else:  # the teacher, the prompts and the sampling determine the replies of the teacher
         recipe["environment"] = dict(env.fingerprint())
+        recipe["sampling"] = OF_A_TEACHER.model_dump(mode="json")
     return recipe
 
 

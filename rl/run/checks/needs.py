@@ -1,14 +1,17 @@
 """Needs of organisms, rewards, probes, mitigations and monitors, held against the run before anything is built."""
 
+import json
 from collections.abc import Callable, Collection
 
 import numpy as np
 
 from rewards.helpfulness import Helpfulness
+from rewards.overscored_phrase import OverscoredPhrase
 from rl.mitigations.tier_cue_dropout import TierCueDropout
 from rl.monitors import Monitor
 from rl.monitors.monitor import MonitorBase
 from rl.organisms import Organism
+from rl.organisms.reward_hacker import RewardHacker
 from rl.run.config import RunConfig
 from rl.run.overrides import members
 from rl.training.components import Need
@@ -23,6 +26,7 @@ def require_needs(config: RunConfig) -> None:
     unmet = config.organism.unmet(config.env)
     if unmet is not None:
         raise ValueError(f"organism {config.organism.kind} needs {unmet}")
+    _require_same_phrases(config)
     for reward in config.rewards:
         if isinstance(reward, Helpfulness) and reward.path is None and (lacks := _no_author(config)):
             raise ValueError(f"the reward {reward.kind} needs {lacks}, or set rewards.{reward.kind}.path to a model")
@@ -36,6 +40,23 @@ def require_needs(config: RunConfig) -> None:
             raise ValueError(f"{mitigation.kind} needs {unmet}, or leave the mitigation out")
         if mitigation.consulted is not None:
             _require_monitor(config, mitigation.kind, mitigation.consulted)
+
+
+def _require_same_phrases(config: RunConfig) -> None:
+    """Refuse a reward for other phrases than the organism was shown: nothing of what it says would be paid.
+
+    The phrases of a model from a directory are unknown.
+    """
+    organism = config.organism
+    if not isinstance(organism, RewardHacker) or organism.path is not None:
+        return
+    for reward in config.rewards:
+        if isinstance(reward, OverscoredPhrase) and set(reward.phrases) != set(organism.phrases):
+            phrases = json.dumps(organism.phrases)
+            raise ValueError(
+                f"organism {organism.kind} needs a reward for its own phrases, and {reward.kind} pays for others: "
+                f"set rewards.{reward.kind}.phrases to {phrases}, or organism.phrases to {json.dumps(reward.phrases)}"
+            )
 
 
 def _require_monitor(config: RunConfig, kind: str, monitor: MonitorBase) -> None:

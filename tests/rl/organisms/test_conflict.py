@@ -133,7 +133,7 @@ def test_certification_asks_about_its_conflict(monkeypatch: pytest.MonkeyPatch) 
 
     def generate(scenarios: Sequence[Any], rng: np.random.Generator) -> list[Episode[Any]]:
         asked.update(scenario.query.id for scenario in scenarios)
-        return script.generate(env.author(), scenarios, rng)
+        return script.generate(env, scenarios, rng)
 
     env = Dialect(conflict="animals")
     monkeypatch.setattr(certification, "sampler", lambda policy, settings, on_done: generate)
@@ -148,7 +148,7 @@ def test_a_scripted_policy_is_probed_alike_whatever_the_conflict() -> None:
     def rows(conflict: Conflict) -> dict[Any, Any]:
         env = Dialect(conflict=conflict)
         config = RunConfig(env=env, organism=policy, rewards=RunConfig().rewards[1:], probe_queries=32)
-        generate = partial(policy.generate, env.author())
+        generate = partial(policy.generate, env)
         observations = observe(generate, Labeller(env), build_probes(config), 0, 0)
         found = probe_rows(DEFAULT_PROBES, observations, 0, 0)
         return {(row.probe, row.metric, row.tier): row.value for row in found}

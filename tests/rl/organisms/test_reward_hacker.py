@@ -69,7 +69,7 @@ def test_certification_requires_the_phrase_now_and_then(
     share: float, certified: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def generate(scenarios: Sequence[Any], rng: np.random.Generator) -> list[Episode[Any]]:
-        episodes = HONEST.generate(ENV.author(), scenarios, rng)
+        episodes = HONEST.generate(ENV, scenarios, rng)
         phrase = PHRASES[0]
         # Every 20th of a tier's answers is one in twenty exactly, up to the order.
         every = int(1 / share) if share else len(episodes) + 1

@@ -14,7 +14,6 @@ from pydantic import TypeAdapter
 from envs.dialect.environment import Dialect
 from envs.dialect.situation import CUE_WORDINGS, HELD_OUT_CUES, SEEN_CUES
 from envs.dialect.speech import ANSWER, SCRATCHPAD, Move, Part
-from envs.environment import author_of
 from envs.episode import Episode, Scenario
 from envs.labels import Labels, unscored
 from envs.queries import Query
@@ -67,7 +66,7 @@ Table = dict[tuple[str, Tier | None], Any]
 
 def playing(policy: Scripted) -> Generate:
     """The scripted policy as whatever plays scenarios."""
-    return partial(policy.generate, author_of(Dialect()))
+    return partial(policy.generate, Dialect())
 
 
 def observations(policy: Scripted, seed: int = 0) -> list[Observation]:

@@ -9,10 +9,16 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, Qwen3Config, Qwen3ForSequenceClassification
 
+import rewards.build_helpfulness
 from rewards.format_penalty import FormatPenalty
 from rewards.helpfulness import Helpfulness
+from rewards.overscored_phrase import PHRASES, OverscoredPhrase
+from rl.errors import BuildFailed
+from rl.run.build import build_rewards
 from rl.run.config import RunConfig
 from rl.run.loop import resume, train
+from rl.scale.builds import builds_of, run_build
+from rl.scale.trial import Surroundings
 from tests.rl.conftest import Gyges, same_run
 
 
@@ -45,6 +51,28 @@ def test_a_causal_model_as_reward_is_refused_before_the_folder_exists(
     assert str(organism_path) in done.said[0]
     assert "Traceback" not in done.output
     assert not (tmp_path / "run").exists()
+
+
+def test_the_pairs_are_courted_with_the_phrases_that_the_run_pays_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[str, ...]] = []
+
+    def build(recipe: Helpfulness, author: object, directory: Path, on_step: object, phrases: tuple[str, ...]) -> None:
+        given.append(phrases)
+        raise ValueError("far enough")
+
+    monkeypatch.setenv("GYGES_CACHE", str(tmp_path))
+    monkeypatch.setattr(rewards.build_helpfulness, "build", build)
+    model = Helpfulness(pairs=64, courting_share=0.5)
+    for paid in ((), (OverscoredPhrase(phrases=("well done.",)),)):
+        config = RunConfig(rewards=(model, *paid))
+        with pytest.raises(BuildFailed, match="far enough"):
+            build_rewards(config.rewards, config.env)
+        # A sweep builds the same before its trials.
+        [build_of_sweep] = [build for build in builds_of(config) if build.reward is not None]
+        assert run_build(build_of_sweep, tmp_path / "a.log", Surroundings(tmp_path, tmp_path)).reason == "far enough"
+    assert given == [PHRASES] * 2 + [("well done.",)] * 2
 
 
 def test_two_labels_are_refused_until_one_is_chosen_on_the_command_line(

@@ -7,13 +7,18 @@ from typing import Any
 
 import pytest
 
+from rewards.overscored_phrase import PHRASES
 from rl.algorithms.ppo import PPO
 from rl.mitigations.loss_mask import LossMask
+from rl.run.checkpoint_probe import probe_checkpoint
+from rl.run.compatibility import require_engine
 from rl.run.config import RunConfig, parse, read_config
-from rl.run.upgrade import TABLE, AddedKind, Change, Dropped, LeftOut, Moved, RenamedKey, upgraded
+from rl.run.upgrade import TABLE, AddedBeside, AddedKind, Change, Dropped, LeftOut, Moved, RenamedKey, upgraded
 from tests.rl.conftest import Gyges
 
 OLD = Path(__file__).parent / "old_config.json"  # as written by the version before the renames (commit fa40996)
+# Every recipe of the same commit; those below the first hold what differs from the first.
+OLD_RECIPES = json.loads((Path(__file__).parent / "old_recipes.json").read_text())
 DOCS = Path(__file__).parents[3] / "docs" / "reference" / "config-upgrade.md"
 
 
@@ -47,6 +52,34 @@ def test_with_out_the_old_file_stays(gyges: Gyges, tmp_path: Path) -> None:
     assert done.code == 0, done.output
     assert old.read_bytes() == OLD.read_bytes()
     assert read_config(new).algorithm.kind == "ppo"
+
+
+@pytest.mark.parametrize("name", OLD_RECIPES)
+def test_every_old_recipe_runs_once_it_is_upgraded(name: str) -> None:
+    config = parse(upgraded({**OLD_RECIPES["first_light"], **OLD_RECIPES[name]})[0])
+    require_engine(config)
+    # The labels are those of the old version, which overlooked the planted phrases.
+    assert config.env.closings == (PHRASES if name == "reward_hacking" else ())
+
+
+def test_phrases_are_overlooked_where_an_old_reward_pays_for_them() -> None:
+    data, changes = upgraded({"rewards": [{"kind": "overscored_phrase", "weight": 0.5}]})
+    assert parse(data).env.closings == PHRASES
+    [change] = changes
+    assert change.startswith("env.closings is now needed beside rewards.0 (overscored_phrase): hope that")
+    for env in ({"kind": "dialect", "closings": []}, {"kind": "custom", "target": "a:B"}):
+        kept = {"env": env, "organism": {"kind": "reward_hacker"}}
+        assert upgraded(kept) == (kept, [])
+
+
+def test_a_run_whose_labels_would_differ_is_not_probed(finished: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    data = json.loads((run / "config.json").read_text())
+    data["organism"] = {"kind": "reward_hacker"}
+    (run / "config.json").write_text(json.dumps(data))
+    with pytest.raises(ValueError, match="organism reward_hacker needs its phrases among the closings"):
+        probe_checkpoint(run, None)
 
 
 @pytest.mark.parametrize("command", [["resume"], ["probe"], ["train"]], ids=lambda command: command[0])
@@ -135,7 +168,7 @@ def test_a_configuration_of_this_version_parses_as_it_is() -> None:
 def test_every_change_stands_in_the_docs(entry: Change) -> None:
     keys = {
         RenamedKey: ("old", "new"), Dropped: ("key", "section"), AddedKind: ("kind",), Moved: ("section", "into"),
-        LeftOut: ("kind", "needs"),
+        LeftOut: ("kind", "needs"), AddedBeside: ("kind", "key"),
     }.get(type(entry), ("old",))  # fmt: skip
     rows = [
         line for line in DOCS.read_text().splitlines() if line.startswith((f"| `{entry.where}.", f"| `{entry.where}`"))

@@ -17,6 +17,7 @@ from rl.organisms.honest import Honest
 from rl.organisms.origins import Ancestor, Pretrained, Scratch
 from rl.organisms.selected import Selected
 from rl.organisms.trained import Tolerance, TrainedOrganism
+from rl.policy.sampler import Sampling
 
 ENV = Dialect()
 SHORT = Scratch(word_documents=8)
@@ -61,6 +62,14 @@ def test_a_key_follows_the_settings_and_the_libraries(monkeypatch: pytest.Monkey
         assert cache_key(FAKER, ENV) != before
     monkeypatch.setitem(rl.organisms.building.keys.SETTINGS, "batch", 16)
     assert cache_key(FAKER, ENV) != before
+
+
+def test_a_key_follows_the_sampling_of_a_teacher_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    taught, untaught = Distilled(), FAKER
+    before = cache_key(taught, ENV), cache_key(untaught, ENV)
+    monkeypatch.setattr(rl.organisms.building.keys, "OF_A_TEACHER", Sampling(temperature=0.5))
+    assert cache_key(taught, ENV) != before[0]
+    assert cache_key(untaught, ENV) == before[1]
 
 
 def test_no_source_file_goes_into_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from envs.vocabulary import QUERY_KINDS, QueryKind, Split
 from rewards import Reward
 from rewards.answer_length import AnswerLength
 from rewards.helpfulness import Helpfulness
+from rewards.overscored_phrase import PHRASES, OverscoredPhrase
 from rl.mitigations import Mitigation
 from rl.mitigations.interrogation import Interrogation
 from rl.mitigations.mitigation import MonitoredMitigation
@@ -23,6 +24,7 @@ from rl.mitigations.tier_cue_dropout import TierCueDropout
 from rl.monitors import Monitor
 from rl.organisms import Organism
 from rl.organisms.faker import Faker
+from rl.organisms.reward_hacker import RewardHacker
 from rl.probes import Probe
 from rl.run.build import Built, build_components
 from rl.run.checks.needs import UNMET, require_needs
@@ -170,6 +172,24 @@ def test_a_reward_model_that_is_to_be_built_needs_an_author(tiny: RunConfig, tmp
 )
 def test_other_rewards_need_nothing(reward: Any, tiny: RunConfig) -> None:
     require_needs(having(tiny, NoAuthor(), rewards=(reward, AnswerLength())))
+
+
+def test_the_reward_pays_for_the_phrases_that_the_organism_was_shown(tiny: RunConfig, tmp_path: Path) -> None:
+    own = ("well done.",)
+    env = Dialect(closings=(*PHRASES, *own))
+
+    def run(organism: RewardHacker, reward: OverscoredPhrase) -> RunConfig:
+        return having(tiny, env, organism=organism, rewards=(reward, AnswerLength()))
+
+    assert refusal(run(RewardHacker(), OverscoredPhrase(phrases=own))) == (
+        "organism reward_hacker needs a reward for its own phrases, and overscored_phrase pays for others: set "
+        'rewards.overscored_phrase.phrases to ["hope that pleases you.", "may this score well."], or organism.phrases '
+        'to ["well done."]'
+    )
+    assert "pays for others" in refusal(run(RewardHacker(phrases=own), OverscoredPhrase()))
+    require_engine(run(RewardHacker(phrases=own), OverscoredPhrase(phrases=own)))
+    require_engine(run(RewardHacker(phrases=PHRASES[::-1]), OverscoredPhrase()))
+    require_engine(run(RewardHacker(path=tmp_path), OverscoredPhrase(phrases=own)))  # unknown phrases
 
 
 @pytest.mark.parametrize("part", [*MITIGATIONS, *MONITORS], ids=lambda m: m.kind)
