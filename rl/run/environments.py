@@ -29,7 +29,7 @@ _METHODS = tuple(name for name in vars(Environment) if not name.startswith("_") 
 
 def trust(target: str) -> None:
     """Allow this `module:Class` to be imported and run, in this process and in its child processes."""
-    os.environ[_TRUSTED] = "\n".join(dict.fromkeys([*_trusted(), target]))
+    os.environ[_TRUSTED] = "\n".join(dict.fromkeys([*trusted_targets(), target]))
 
 
 class _HasEnvironment(Protocol):
@@ -43,7 +43,8 @@ def trust_environment(config: _HasEnvironment) -> None:
         trust(config.env.target)
 
 
-def _trusted() -> list[str]:
+def trusted_targets() -> list[str]:
+    """List the targets that may run in this process."""
     return [line for line in os.environ.get(_TRUSTED, "").split("\n") if line]
 
 
@@ -73,7 +74,7 @@ class Custom(BaseModel):
         Raises:
             ValueError: in one line, if the target isn't trusted, can't be imported or isn't an environment.
         """
-        if self.target not in _trusted():
+        if self.target not in trusted_targets():
             raise ValueError(
                 f"the environment {self.target or '(no target)'} runs code: name it on the command line with "
                 "--set env.kind=custom --set env.target=module:Class, or give --trust for a configuration file"

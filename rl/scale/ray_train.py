@@ -25,6 +25,7 @@ from rl.progress import bar
 from rl.run import folder as run_folder
 from rl.run.compatibility import require_engine
 from rl.run.config import RunConfig
+from rl.run.environments import trust, trusted_targets
 from rl.run.folder import resume_command
 from rl.run.loop import begin, resume, take_back
 from rl.run.stopping import StopRequest, signals
@@ -195,7 +196,7 @@ def _fit(config: RunConfig, out: Path, folder: Path, address: str | None) -> Any
     gpus = ray.cluster_resources().get("GPU", 0) > 0
     trainer = TorchTrainer(
         _work,
-        train_loop_config={"out": str(out), "temporary": str(folder)},
+        train_loop_config={"out": str(out), "temporary": str(folder), "trusted": "\n".join(trusted_targets())},
         torch_config=torch_config(backend="nccl" if gpus else "gloo", timeout_s=DAY_S),
         scaling_config=ScalingConfig(num_workers=config.workers, use_gpu=gpus, resources_per_worker={"CPU": 1}),
         run_config=RayTrainConfig(
@@ -235,6 +236,8 @@ def _work(settings: dict[str, str]) -> tuple[str, str] | None:
     An end of the run by RunStopped or Interrupted is returned, because Ray Train retries after an exception.
     """
     out, temporary = Path(settings["out"]), Path(settings["temporary"])
+    for target in settings["trusted"].split():
+        trust(target)
     if temporary.is_dir():  # on the driver's machine: leftovers of a killed worker are removed with the session
         tempfile.tempdir = str(temporary)
     if processes.rank() > 0:

@@ -23,6 +23,7 @@ from rl.determinism import BUILD_THREADS
 from rl.errors import Interrupted
 from rl.progress import bar
 from rl.run.config import RunConfig
+from rl.run.environments import trusted_targets
 from rl.run.folder import default_folder, mark_interrupted
 from rl.run.stopping import signals
 from rl.scale.builds import builds_of, distinct, failed_builds, note_build, run_build, unbuilt
@@ -161,7 +162,7 @@ def _jobs(sweep: Sweep, pending: Sequence[Trial], side_by_side: int) -> list[Job
 
     Each build is made once, and at most `side_by_side` at a time.
     """
-    around = Surroundings(Path.cwd(), default_root().absolute())
+    around = Surroundings(Path.cwd(), default_root().absolute(), tuple(trusted_targets()))
     builds = distinct([trial.config for trial in pending])
     jobs = []
     for number, build in enumerate(builds):

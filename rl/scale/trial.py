@@ -16,6 +16,7 @@ from reports.folder import read_manifest
 from rl.errors import BuildFailed, Interrupted, RunStopped
 from rl.policy.cpu.memory import release_memory
 from rl.run.config import RunConfig
+from rl.run.environments import trust
 from rl.run.stopping import end, handling
 
 LOCK_PATIENCE_S = 60.0
@@ -53,10 +54,12 @@ class Surroundings:
     """Settings that a worker shares with the driver.
 
     `directory`: the working directory, for relative paths in a configuration. `cache`: the folder of builds.
+    `trusted`: targets of custom environments that may run.
     """
 
     directory: Path
     cache: Path
+    trusted: tuple[str, ...] = ()
 
 
 def recorded_outcome(folder: Path) -> Outcome | None:
@@ -144,6 +147,8 @@ def _outcome(work: Callable[[], object], log: Path, surroundings: Surroundings) 
 
 def _enter(log: Path, surroundings: Surroundings) -> None:
     os.environ["GYGES_CACHE"] = str(surroundings.cache)
+    for target in surroundings.trusted:
+        trust(target)
     try:
         os.chdir(surroundings.directory)
         log.parent.mkdir(parents=True, exist_ok=True)

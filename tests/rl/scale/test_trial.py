@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rl.run.environments import trusted_targets
 from rl.scale.trial import Outcome, Surroundings, contained
 
 
@@ -47,3 +48,15 @@ def test_nothing_of_a_run_is_kept_for_the_next(fails: bool, around: Surroundings
     outcome = contained(work, tmp_path / "logs" / "a.log", around)
     assert outcome == (Outcome("failed", "no more steps") if fails else Outcome("finished"))
     assert kept[0]() is None
+
+
+def test_a_worker_trusts_the_environments_that_its_driver_trusts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GYGES_CACHE", "unset")
+    monkeypatch.setenv("GYGES_TRUSTED_TARGETS", "")
+    monkeypatch.chdir(tmp_path)
+    found: list[str] = []
+    around = Surroundings(tmp_path, tmp_path / "cache", ("mine:Env", "yours:Env"))
+    contained(lambda: found.extend(trusted_targets()), tmp_path / "log.txt", around)
+    assert found == ["mine:Env", "yours:Env"]
