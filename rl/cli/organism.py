@@ -29,8 +29,8 @@ def organism_build(
     Builds always take two threads, so that a recipe gives the same weights to everybody.
     """
     config = _run_with(name, assignments or [])
-    from rl.organisms.building.build import CERTIFICATE
     from rl.organisms.building.certify import table
+    from rl.organisms.disclosures import CERTIFICATE
     from rl.run.build import build_organism
 
     directory = build_organism(config)
