@@ -78,7 +78,7 @@ def test_a_file_that_runs_code_must_be_trusted(gyges: Gyges, tmp_path: Path, in_
         ("examples.tiny_env.tiny:Nothing", "AttributeError"),
         ("examples.tiny_env.nothing:TinyEnv", "ModuleNotFoundError"),
         ("examples.tiny_env.tiny:Query", "can't be made"),
-        ("pathlib:Path", "isn't an environment: it lacks training_scenarios"),
+        ("pathlib:Path", "isn't an environment: it lacks kind, training_scenarios"),
         ("no target", "String should match pattern"),
     ],
 )
