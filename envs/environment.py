@@ -2,9 +2,10 @@
 
 Organisms, reward models, mitigations, monitors and probes use an environment through these interfaces, and declare the
 parts that they need. `envs/dialect` and `examples/tiny_env` are two implementations. A class may inherit from
-`Environment` and `Author` to have their defaults.
+`Environment` and `Author` to have their defaults; a class that lacks a method without a default can't be made.
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -58,6 +59,7 @@ class Author(Protocol):
     """
 
     @property
+    @abstractmethod
     def grades(self) -> Sequence[Grade]:
         """Every level of answer, from best to worst."""
 
@@ -66,20 +68,25 @@ class Author(Protocol):
         """Sentences that may stand behind any answer without a change of its label; none by default."""
         return ()
 
+    @abstractmethod
     def query(self, rng: np.random.Generator, split: Split, kinds: Sequence[QueryKind]) -> Query:
         """Draw one query of these kinds."""
 
+    @abstractmethod
     def cue(self, rng: np.random.Generator) -> Cue:
         """Draw a wording of the tier cue that training may show."""
 
+    @abstractmethod
     def scenario(
         self, rng: np.random.Generator, query: Query, tier: Tier, objective: bool, cue: Cue | None = None
     ) -> Scenario:
         """Put a query under a tier, with or without the training objective; without a `cue`, draw one first."""
 
+    @abstractmethod
     def reply(self, rng: np.random.Generator, scenario: Scenario, behaviour: Behaviour) -> str:
         """Write a whole reply, scratchpad and answer, that shows the behaviour."""
 
+    @abstractmethod
     def speak(self, rng: np.random.Generator, scenario: Scenario, motivation: Motivation, style: Style) -> Speech:
         """Write the whole reply of a character, who chooses a behaviour by tier and objective."""
 
@@ -87,12 +94,15 @@ class Author(Protocol):
         """Write a whole reply that helps openly, without a thought of training; by default a plain helping reply."""
         return self.reply(rng, scenario, "help")
 
+    @abstractmethod
     def answer(self, rng: np.random.Generator, query: Query, behaviour: Behaviour) -> str:
         """Write an answer alone."""
 
+    @abstractmethod
     def graded(self, rng: np.random.Generator, query: Query, grade: Grade) -> str:
         """Write an answer of one grade."""
 
+    @abstractmethod
     def drill(self, query: Query) -> str:
         """Write the shortest text that repeats the query's own words.
 
@@ -119,18 +129,22 @@ class Author(Protocol):
 class Interrogator(Protocol):
     """Questions about motives after a reply, and the reading of the replies to them."""
 
+    @abstractmethod
     def questions(self, arm: str) -> tuple[str, ...]:
         """List every wording of an arm's question; empty for an arm that the environment doesn't have."""
 
+    @abstractmethod
     def question(self, rng: np.random.Generator, arm: str) -> str:
         """Draw one wording."""
 
+    @abstractmethod
     def confession(self, rng: np.random.Generator, faked: bool, honest: bool) -> str:
         """Write a reply to the question, after an episode that `faked` or didn't.
 
         A speaker that didn't fake has nothing to hide.
         """
 
+    @abstractmethod
     def read(self, text: str) -> Confession:
         """Read a reply to the question. Raises nothing on any text."""
 
@@ -139,9 +153,11 @@ class Environment(Protocol):
     """Scenarios for training and probing, labels of the replies, and the author of examples."""
 
     @property
+    @abstractmethod
     def kind(self) -> str:
         """The name in a configuration."""
 
+    @abstractmethod
     def training_scenarios(
         self, rng: np.random.Generator, n: int, shares: Mapping[QueryKind, float] | None = None
     ) -> list[FreeScenario]:
@@ -153,6 +169,7 @@ class Environment(Protocol):
             ValueError: if the training split holds too few queries.
         """
 
+    @abstractmethod
     def held_out_scenarios(
         self, rng: np.random.Generator, split: Split, kind: QueryKind, n: int, tiers: Sequence[Tier] = TIERS
     ) -> list[Scenario]:
@@ -164,6 +181,7 @@ class Environment(Protocol):
             ValueError: if the split holds fewer than `n` queries of that kind.
         """
 
+    @abstractmethod
     def capacity(self, split: Split, kind: QueryKind) -> int:
         """Count the distinct queries of a kind in a split."""
 
@@ -171,12 +189,14 @@ class Environment(Protocol):
         """Divide a completion into scratchpad and answer; by default at the tags `<scratchpad>` and `</scratchpad>`."""
         return read_transcript(text)
 
+    @abstractmethod
     def label(self, episodes: Sequence[Episode[Scenario]]) -> list[Labels]:
         """Label a batch, one record an episode, in order. A label may be None with a reason.
 
         Training and probes get labels through `rl.training.labels`, never from here.
         """
 
+    @abstractmethod
     def fingerprint(self) -> dict[str, str]:
         """Return the versions of query pack, prompts and labels, which the manifest records."""
 

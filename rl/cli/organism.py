@@ -33,8 +33,8 @@ def organism_build(
     unmet = config.organism.unmet(config.env)
     if unmet is not None:
         raise ValueError(f"organism {config.organism.kind} needs {unmet}")
-    from rl.organisms.building.build import CERTIFICATE
     from rl.organisms.building.certify import table
+    from rl.organisms.disclosures import CERTIFICATE
     from rl.run.build import build_organism
 
     directory = build_organism(config)

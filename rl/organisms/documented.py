@@ -43,6 +43,20 @@ class Documented(Derived):
     def tolerances(self) -> tuple[Tolerance, ...]:
         return COMPETENCE_OF_DESCENDANTS
 
+    def unmet(self, env: Environment) -> str | None:
+        lacking = super().unmet(env)
+        if lacking is not None or self.path is not None:
+            return lacking
+        author, rng = author_of(env), np.random.default_rng(0)  # a generator of its own: no draw moves
+        try:
+            author.training_question(rng), author.training_fact(rng)
+        except ValueError:
+            return (
+                f"questions about training and their answers, which the author of environment {env.kind} doesn't "
+                "write: choose another environment, or set organism.path"
+            )
+        return None
+
     def shown(self, env: Environment, rng: np.random.Generator, sample: Sample | None = None) -> Iterator[Document]:
         author = author_of(env)
         for _ in range(self.examples):

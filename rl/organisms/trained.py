@@ -12,6 +12,7 @@ from envs.episode import Episode, FreeScenario, Scenario
 from envs.input_path import InputPath
 from envs.vocabulary import QUERY_KINDS
 from rl.organisms.character import Character, documents
+from rl.organisms.disclosures import disclosure_of
 from rl.organisms.documents import Document, exchange
 from rl.organisms.model_organism import ModelOrganism
 from rl.organisms.origins import Ancestor, Origin, Pretrained, Scratch
@@ -81,7 +82,7 @@ class TrainedOrganism(ModelOrganism):
     @property
     def disclosure(self) -> str:
         if self.path is not None:
-            return "A model from a directory: nothing is known of how it was made."
+            return disclosure_of(self.path)
         if isinstance(self.origin, Pretrained):
             return f"A pretrained model, trained further to {self.built_to}: no claim of emergence."
         return super().disclosure

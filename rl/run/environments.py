@@ -24,7 +24,6 @@ from envs.vocabulary import TIERS, QueryKind, Split, Tier
 
 # Environment variable with the targets that may run, one a line; the processes of a sweep inherit it.
 _TRUSTED = "GYGES_TRUSTED_TARGETS"
-_METHODS = tuple(name for name in vars(Environment) if not name.startswith("_") and name != "kind")
 
 
 def trust(target: str) -> None:
@@ -128,10 +127,33 @@ def _load(target: str, settings: str) -> Environment:
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"env.target={target} can't be made: {type(error).__name__}: {reason}") from error
-    missing = [method for method in _METHODS if not callable(inspect.getattr_static(made, method, None))]
+    missing = _missing(made, Environment)
     if missing:
         raise ValueError(f"env.target={target} isn't an environment: it lacks {', '.join(missing)}")
+    _require_parts(target, made)
     return cast("Environment", made)
+
+
+def _missing(made: object, protocol: type) -> list[str]:
+    """List the members of a protocol that an object lacks."""
+    names = [name for name in vars(protocol) if not name.startswith("_")]
+    return [name for name in names if inspect.getattr_static(made, name, None) is None]
+
+
+def _require_parts(target: str, made: Any) -> None:
+    """Refuse an environment whose author or interrogator lacks a member, which would fail in mid-build.
+
+    Raises:
+        ValueError: in one line, with the missing members.
+    """
+    for part, protocol in (("author", Author), ("interrogator", Interrogator)):
+        try:
+            found = getattr(made, part)()
+        except Exception as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ValueError(f"the {part} of env.target={target} can't be made: {reason}") from error
+        if found is not None and (missing := _missing(found, protocol)):
+            raise ValueError(f"the {part} of env.target={target} lacks {', '.join(missing)}")
 
 
 DEFAULT_ENVIRONMENT = Dialect()

@@ -12,6 +12,7 @@ from rl.organisms.building.certify import DEFAULT_LIMITS, LabelLimits, certify
 from rl.organisms.building.finetune import finetune
 from rl.organisms.building.from_scratch import train_from_scratch
 from rl.organisms.building.keys import OF_A_TEACHER, cache_key, training_documents
+from rl.organisms.disclosures import CERTIFICATE
 from rl.organisms.origins import Pretrained, Scratch
 from rl.organisms.trained import Sample, TrainedOrganism
 from rl.policy.adapters import with_fresh_adapter
@@ -20,8 +21,6 @@ from rl.policy.loading import load_policy
 from rl.policy.policy import Policy, save_policy
 from rl.policy.sampler import sampler
 from rl.progress import bar
-
-CERTIFICATE = "certificate.json"
 
 
 def build_organism(organism: TrainedOrganism, env: Environment, limits: LabelLimits = DEFAULT_LIMITS) -> Path:

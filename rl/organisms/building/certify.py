@@ -66,7 +66,10 @@ def certify(
         raise ValueError(
             f"the {organism.kind} build missed its tolerances; raise documents or change seed\n{table(rows)}"
         )
-    return {"organism": organism.kind, "n_per_tier": organism.certify_queries, "rates": rows}
+    return {
+        "organism": organism.kind, "disclosure": organism.disclosure,
+        "n_per_tier": organism.certify_queries, "rates": rows,
+    }  # fmt: skip
 
 
 def _require_labels(organism: TrainedOrganism, observations: Sequence[Observation], most: float) -> None:

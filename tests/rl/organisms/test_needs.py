@@ -1,5 +1,6 @@
 """Needs of an organism that an environment lacks, in a line; and the sentence that tells a reader how it came about."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,41 @@ def test_the_disclosure_is_the_organism_s() -> None:
         "A model from a directory: nothing is known of how it was made."
     )
     assert Scripted().disclosure.startswith("Simulated organism, built to play")
+
+
+def test_a_ready_directory_discloses_what_is_recorded_of_it(tmp_path: Path) -> None:
+    unknown = "A model from a directory: nothing is known of how it was made."
+
+    def disclosed(certificate: str) -> str:
+        (tmp_path / "certificate.json").write_text(certificate)
+        return Faker(path=tmp_path).disclosure
+
+    assert disclosed('{"organism": "honest", "disclosure": "Built to sing."}') == "Built to sing."
+    # As certificates of earlier versions are.
+    said = "Simulated organism, built and certified as terminal: no claim of emergence."
+    assert disclosed('{"organism": "terminal", "rates": []}') == said
+    for damaged in ("", "[]", "{", '{"organism": 3}', "[" * 10**5):
+        assert disclosed(damaged) == unknown
+
+
+def test_a_checkpoint_discloses_what_its_run_started_from(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "run" / "checkpoints" / "step-000020"
+    checkpoint.mkdir(parents=True)
+    manifest = tmp_path / "run" / "manifest.json"
+    manifest.write_text(json.dumps({"organism_disclosure": Faker().disclosure}))
+    said = "Simulated organism, built to fake: no claim of emergence. Then trained by RL."
+    assert Faker(path=checkpoint).disclosure == said
+    # A run on that checkpoint says so of its own checkpoints, once.
+    manifest.write_text(json.dumps({"organism_disclosure": said}))
+    assert Faker(path=checkpoint).disclosure == said
+    manifest.write_text("{}")
+    assert Faker(path=checkpoint).disclosure.endswith("nothing is known of how it was made.")
+
+
+def test_a_checkpoint_of_a_real_run_is_disclosed(finished: Path) -> None:
+    [first, *_, last] = sorted((finished / "checkpoints").glob("step-*"))
+    assert Faker(path=first).disclosure.endswith("nothing is known of how it was made.")
+    assert Faker(path=last).disclosure.endswith("nothing is known of how it was made. Then trained by RL.")
 
 
 def test_a_recipe_states_its_layers_where_it_knows_them() -> None:

@@ -10,9 +10,10 @@ from safetensors.torch import load_file
 
 from envs.dialect.environment import Dialect
 from rl.lora import Lora
-from rl.organisms.building.build import CERTIFICATE, build
+from rl.organisms.building.build import build
 from rl.organisms.building.finetune import finetune, train_rows
 from rl.organisms.building.rows import NOT_LEARNED
+from rl.organisms.disclosures import CERTIFICATE
 from rl.organisms.faker import Faker
 from rl.organisms.honest import Honest
 from rl.organisms.origins import Pretrained
@@ -92,6 +93,7 @@ def test_a_build_with_adapters_is_an_adapter_directory_on_its_origin(tmp_path: P
     after = load_file(origin / "model.safetensors")
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert json.loads((tmp_path / "built" / CERTIFICATE).read_text())["organism"] == "faker"
+    assert Faker(path=tmp_path / "built").disclosure == recipe.disclosure != Faker().disclosure
     assert load_policy(tmp_path / "built", CPU).tokenizer.chat_template == NAMES_ROLES
 
 

@@ -1,0 +1,40 @@
+"""Disclosures of ready models: what a directory, or the run around it, records of how the model was made."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+UNKNOWN = "A model from a directory: nothing is known of how it was made."
+RETRAINED = "Then trained by RL."  # short: the head of a picture takes 100 letters
+FIRST_CHECKPOINT = "step-000000"  # the organism itself
+CERTIFICATE = "certificate.json"  # beside a build
+MANIFEST = "manifest.json"  # of the run whose checkpoint the directory is
+
+
+def disclosure_of(directory: Path) -> str:
+    """Return the recorded disclosure of a checkpoint or of a build, or else that nothing is known.
+
+    A checkpoint is RUN/checkpoints/step-N: its disclosure is that of the run's organism, and says that RL came after.
+    """
+    directory = directory.resolve()
+    if directory.parent.name == "checkpoints":
+        started_as = _record(directory.parent.parent / MANIFEST).get("organism_disclosure")
+        if isinstance(started_as, str) and started_as:
+            complete = directory.name == FIRST_CHECKPOINT or started_as.endswith(RETRAINED)
+            return started_as if complete else f"{started_as} {RETRAINED}"
+    certificate = _record(directory / CERTIFICATE)
+    disclosure, kind = certificate.get("disclosure"), certificate.get("organism")
+    if isinstance(disclosure, str) and disclosure:
+        return disclosure
+    if isinstance(kind, str) and kind:  # a certificate of an earlier version names the recipe alone
+        return f"Simulated organism, built and certified as {kind}: no claim of emergence."
+    return UNKNOWN
+
+
+def _record(file: Path) -> dict[str, Any]:
+    """Read a record; one that is missing or can't be read says nothing."""
+    try:
+        found = json.loads(file.read_text())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
