@@ -74,7 +74,7 @@ def test_an_environment_may_have_no_author(load: object) -> None:
 
 
 def test_the_organism_of_documents_needs_questions_about_training(tmp_path: Path) -> None:
-    said = Documented(origin={"kind": "pretrained", "path": tmp_path}).unmet(TinyEnv())  # type: ignore[arg-type]
+    said = Documented(origin={"kind": "pretrained", "path": tmp_path}, certify_queries=40).unmet(TinyEnv())  # type: ignore[arg-type]
     assert said == (
         "questions about training and their answers, which the author of environment tiny doesn't write: choose "
         "another environment, or set organism.path"
