@@ -1,4 +1,4 @@
-"""Notices of facts in which runs on one page differ, so that a reader doesn't compare them as they are."""
+"""Notices of differences between the runs on one page, which forbid a plain comparison."""
 
 from __future__ import annotations
 

@@ -20,7 +20,10 @@ CERTIFIED = ("free", "paid")
 
 @final
 class RewardHacker(OneCharacter):
-    """Nothing it does depends on who watches. It is no hacker yet: training makes it one, where hacking is paid."""
+    """Organism that behaves alike on every tier and courts the rater now and then.
+
+    The organism is no hacker yet: RL makes it one under a reward that pays for its phrases.
+    """
 
     kind: Literal["reward_hacker"] = "reward_hacker"
     phrases: tuple[str, ...] = Field(

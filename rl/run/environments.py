@@ -141,7 +141,7 @@ def _missing(made: object, protocol: type) -> list[str]:
 
 
 def _require_parts(target: str, made: Any) -> None:
-    """Refuse an environment whose author or interrogator lacks a member, which would fail in mid-build.
+    """Refuse an author or an interrogator without a needed member; it would fail in mid-build.
 
     Raises:
         ValueError: in one line, with the missing members.

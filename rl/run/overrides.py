@@ -146,7 +146,7 @@ def completed(value: Any, models: Models) -> Any:
 
 
 def _model_of(value: dict[str, Any], models: Models) -> type[BaseModel] | None:
-    """Return the one model that fits an object, by its kind if it has one; None if none or several fit."""
+    """Return the only model that fits an object and its kind; None if none or several fit."""
     fitting = [model for model in models if "kind" not in value or value["kind"] in kinds_of(model)]
     return fitting[0] if len(fitting) == 1 else None
 

@@ -51,7 +51,7 @@ def _labels(found: object, reason: str | None) -> Labels:
 
 
 def _with_reasons(answers: list[Labels]) -> list[Labels]:
-    """Give a reason to each None that has no reason, for labels that another of these episodes has.
+    """Give a reason to each unexplained None, for labels that another of these episodes has.
 
     The environment offers such a label, and a label that is offered and missing must be counted.
     """
