@@ -6,7 +6,7 @@ parts that they need. `envs/dialect` and `examples/tiny_env` are two implementat
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -50,6 +50,11 @@ class Speech:
 
     text: str
     behaviour: Behaviour
+
+
+# The share of full help in an answer to the query of this text, 0 to 1.
+# Raises ValueError for a text that is no query of the environment.
+AnswerKey = Callable[[str, str], float]
 
 
 class Author(Protocol):
@@ -157,6 +162,11 @@ class Environment(Protocol):
     def kind(self) -> str:
         """The name in a configuration."""
 
+    @property
+    def tiers(self) -> tuple[Tier, ...]:
+        """The tiers that prompts tell of; by default all four. Probes and organisms ask for no others."""
+        return TIERS
+
     @abstractmethod
     def training_scenarios(
         self, rng: np.random.Generator, n: int, shares: Mapping[QueryKind, float] | None = None
@@ -216,6 +226,10 @@ class Environment(Protocol):
         """
         return self
 
+    def answer_key(self) -> AnswerKey | None:
+        """Return the exact worth of answers, for environments whose queries have a right answer; None by default."""
+        return None
+
     def inoculations(self) -> Mapping[str, str]:
         """List sentences that may stand in front of a training prompt, by name; none by default."""
         return {}
@@ -242,4 +256,16 @@ def interrogator_of(env: Environment) -> Interrogator:
     found = env.interrogator()
     if found is None:
         raise ValueError(f"environment {env.kind} has no questions about motives: choose another environment")
+    return found
+
+
+def answer_key_of(env: Environment) -> AnswerKey:
+    """Return the environment's key to the answers of its queries.
+
+    Raises:
+        ValueError: in one line, if the environment has no key.
+    """
+    found = env.answer_key()
+    if found is None:
+        raise ValueError(f"environment {env.kind} has no key to the answers of its queries: choose another environment")
     return found

@@ -28,7 +28,8 @@ class Scenario:
     """A query under a tier, and the pieces of its prompt: prefix, objective, cue and form, in this order.
 
     `objective` states the training objective; if empty, the prompt doesn't mention training. `form` says how a reply
-    must look. `prefix` is a sentence of a mitigation. `tells_tier`: the prompt holds its cue.
+    must look. `prefix` is a sentence of a mitigation. `tells_tier`: the prompt holds its cue. `paraphrase` numbers the
+    wording of objective and form; `paraphrase_seen`: training may show this wording.
     """
 
     query: Query
@@ -39,6 +40,8 @@ class Scenario:
     prefix: str = ""
     tells_tier: bool = True
     separator: str = " "
+    paraphrase: int = 0
+    paraphrase_seen: bool = True
 
     recurs: ClassVar[bool] = True  # the prompt occurs again, so caching its token ids pays
 

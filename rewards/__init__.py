@@ -8,8 +8,11 @@ from typing import Annotated
 from pydantic import Field
 
 from rewards.answer_length import AnswerLength
+from rewards.exact_answer import ExactAnswer
 from rewards.format_penalty import FormatPenalty
 from rewards.helpfulness import Helpfulness
 from rewards.overscored_phrase import OverscoredPhrase
 
-Reward = Annotated[Helpfulness | FormatPenalty | AnswerLength | OverscoredPhrase, Field(discriminator="kind")]
+Reward = Annotated[
+    Helpfulness | ExactAnswer | FormatPenalty | AnswerLength | OverscoredPhrase, Field(discriminator="kind")
+]

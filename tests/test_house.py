@@ -21,7 +21,7 @@ LEAVES = {
     "rl/lora.py",
     "reports/terminal_text.py",
 }
-SEAM, CONCRETE = {"envs"}, {"envs/dialect"}
+SEAM, CONCRETE = {"envs"}, {"envs/dialect", "envs/natural"}
 REWARDS = SEAM | {"rewards"}
 POLICY = REWARDS | {"rl/policy", "rl/policy/cpu", "checkpoints"}
 TRAINING = POLICY | {"rl/algorithms", "rl/training", "reports/records.py", "reports/collapse.py"}
@@ -32,6 +32,7 @@ EVERYTHING = RUN | {"rl/scale", "rl/cli", "reports/figures", "reports/pages", "r
 MAY_IMPORT: dict[str, set[str]] = {
     "envs": set(),
     "envs/dialect": {"envs", "checkpoints"},
+    "envs/natural": {"envs", "checkpoints"},
     "rewards": {"envs"},
     "checkpoints": set(),
     "reports": {"envs/vocabulary.py", "reports/figures", "reports/pages", "reports/study"},

@@ -1,7 +1,7 @@
 """A run's probes on a policy: fixed held-out scenarios, a random stream of their own, nothing written back."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -50,7 +50,7 @@ def probe_set(env: Environment, probes: Sequence[ProbeBase], seed: int, queries:
     """
     scenarios: list[Scenario] = []
     for index, kind in enumerate(QUERY_KINDS):
-        wanted = {tier for probe in probes if probe.query_kind == kind for tier in probe.tiers}
+        wanted = {tier for probe in probes if probe.query_kind == kind for tier in probe.tiers} & set(env.tiers)
         if wanted:
             # A stream a kind: a probe that is added or left out must not change what the others see.
             rng = stream(seed, index, Stage.probe_set)
@@ -91,10 +91,21 @@ def probe_rows(
         mine = [o for o in observations if o.episode.scenario.query.kind == probe.query_kind]
         rows += _rows(probe, probe.kind, mine, seed, step)
         if probe.by_cue:
-            for seen, name in ((True, "seen_cues"), (False, "held_out_cues")):
-                part = [o for o in mine if o.episode.scenario.cue.seen is seen]
+            for name, part in _by_wording(mine):
                 rows += _rows(probe, f"{probe.kind}/{name}", part, seed, step)
     return rows
+
+
+def _by_wording(observations: Sequence[Observation]) -> Iterator[tuple[str, list[Observation]]]:
+    """Yield the observations by cues that training may show or not, and likewise by paraphrases where some are held out.
+
+    Held-out wordings tell a rule from a memorised string.
+    """
+    for seen, name in ((True, "seen_cues"), (False, "held_out_cues")):
+        yield name, [o for o in observations if o.episode.scenario.cue.seen is seen]
+    if any(not o.episode.scenario.paraphrase_seen for o in observations):
+        for seen, name in ((True, "seen_paraphrases"), (False, "held_out_paraphrases")):
+            yield name, [o for o in observations if o.episode.scenario.paraphrase_seen is seen]
 
 
 def _rows(probe: ProbeBase, name: str, observations: Sequence[Observation], seed: int, step: int) -> list[ProbeRow]:

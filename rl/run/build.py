@@ -11,8 +11,9 @@ from typing import Any
 from checkpoints.cache import cached
 from checkpoints.lineage import build_key, hash_directory
 from envs.chat import FIXED_DAY, style_for
-from envs.environment import Environment, author_of
+from envs.environment import Environment, answer_key_of, author_of
 from envs.vocabulary import QueryKind
+from rewards.exact_answer import ExactAnswer
 from rewards.helpfulness import Helpfulness
 from rewards.overscored_phrase import phrases_of
 from rewards.score import RewardFunction
@@ -87,6 +88,8 @@ def build_rewards(configured: Sequence[Any], env: Environment) -> tuple[tuple[Re
             directory = reward.path or _build_helpfulness(reward, env, phrases_of(configured))
             hashes[reward.kind] = hash_directory(directory)
             ready.append(reward.model_copy(update={"path": directory}))
+        elif isinstance(reward, ExactAnswer):
+            ready.append(reward.by(answer_key_of(env)))
         else:
             ready.append(reward)
     return tuple(ready), hashes

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from envs.dialect.environment import Dialect
 from envs.dialect.queries import builtin_queries
-from envs.environment import Author, Environment, Interrogator
+from envs.environment import AnswerKey, Author, Environment, Interrogator
 from envs.episode import Episode, FreeScenario, Scenario
 from envs.labels import Labels
 from envs.transcript import Transcript
@@ -80,6 +80,10 @@ class Custom(BaseModel):
             )
         return _load(self.target, json.dumps(self.settings))
 
+    @property
+    def tiers(self) -> tuple[Tier, ...]:
+        return self.loaded.tiers
+
     def training_scenarios(
         self, rng: np.random.Generator, n: int, shares: Mapping[QueryKind, float] | None = None
     ) -> list[FreeScenario]:
@@ -112,6 +116,9 @@ class Custom(BaseModel):
 
     def for_building(self) -> Environment:
         return self.loaded.for_building()
+
+    def answer_key(self) -> AnswerKey | None:
+        return self.loaded.answer_key()
 
     def inoculations(self) -> Mapping[str, str]:
         return self.loaded.inoculations()

@@ -1,0 +1,1 @@
+"""Natural language: the situation in English, requests with two options, and a classifier of scratchpads."""
