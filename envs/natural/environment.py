@@ -1,7 +1,7 @@
 """The natural-language environment: two-tier English, requests with two options, and labels of the replies."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal, final
+from typing import ClassVar, Literal, TypeVar, final
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,6 +19,7 @@ from envs.queries import draw_distinct, draw_kinds
 from envs.transcript import Transcript
 from envs.vocabulary import QueryKind, Split, Tier
 
+T = TypeVar("T")
 TOLD_TIERS: tuple[Tier, ...] = ("free", "paid")
 
 
@@ -137,5 +138,5 @@ def _numbered(wording: Paraphrase) -> dict[str, object]:
     return {"paraphrase": wording.id, "paraphrase_seen": wording.seen, "separator": wording.separator}
 
 
-def _one_of[T](rng: np.random.Generator, among: Sequence[T]) -> T:
+def _one_of(rng: np.random.Generator, among: Sequence[T]) -> T:
     return among[int(rng.integers(len(among)))]
