@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.arithmetic import Operations
 from benchmarks.contest import builtin_contender, stock_trl, trl_contender
 from benchmarks.contest.contest import Order, Serve, TimedStep, contenders, interleaved
+from benchmarks.contest.real_model import on_real_model
 from benchmarks.machine import fingerprint
 from benchmarks.medians import Middle, paired_ratio
 from benchmarks.result_file import Result, write
@@ -51,6 +52,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         epilog="Example: python benchmarks/step_time.py --rounds 9 --out benchmarks/results/step_time.json",
     )
     add = parser.add_argument
+    add("--model", type=Path, help="time this causal LM directory on prompts in English, in place of a recipe")
+    add("--upper-layers", type=int, help="train the last so many layers alone, in every contender (all weights)")
     add("--recipe", choices=sorted(RECIPES), default="first_light", help="recipe of the timed step (%(default)s)")
     add("--set", dest="assignments", metavar="KEY=VALUE", nargs="+", action="extend", default=[], help="overrides")
     add("--contenders", choices=CONTENDERS, nargs="+", default=list(CONTENDERS), help="contenders that take part (all)")
@@ -74,17 +77,18 @@ def measure(chosen: argparse.Namespace) -> Result:
     if chosen.rounds < 1 or chosen.warmup < 0:
         raise ValueError("a measurement needs --rounds 1 or more and --warmup 0 or more")
     assignments = [*chosen.assignments, f"threads={chosen.threads}", f"seed={chosen.seed}"]
-    config = resolve(RECIPES[chosen.recipe](), assignments)
+    base = RECIPES[chosen.recipe]() if chosen.model is None else on_real_model(chosen.model)
+    config = resolve(base, assignments)
     serves = _serves(config, chosen)
     build_organism(config), build_rewards(config.rewards, config.env)  # once, before any timing
     machine = fingerprint(config.threads)
-    order = Order(config, chosen.warmup + chosen.rounds)
+    order = Order(config, chosen.warmup + chosen.rounds, upper_layers=chosen.upper_layers)
     steps = _take(serves, order, chosen.warmup, "timing")
     stock = fastest([name for name in STOCK if name in steps], steps)
     counted: dict[str, list[TimedStep]] = {}
     if not chosen.no_count:
         wanted = {name: serves[name] for name in (BUILTIN, stock) if name in serves}
-        counted = _take(wanted, Order(config, order.steps, count=True), chosen.warmup, "counting")
+        counted = _take(wanted, replace(order, count=True), chosen.warmup, "counting")
     details: dict[str, Any] = {
         "stock": stock,
         "medians": {name: medians(taken) for name, taken in steps.items()},
@@ -101,6 +105,7 @@ def measure(chosen: argparse.Namespace) -> Result:
         "warmup": chosen.warmup,
         "contenders": list(serves),
         "trl_microbatch": chosen.trl_microbatch,
+        "upper_layers": chosen.upper_layers,
         "config": config.model_dump(mode="json"),
     }
     return Result(

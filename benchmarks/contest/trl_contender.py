@@ -18,6 +18,7 @@ from transformers import TrainerCallback
 from benchmarks.arithmetic import Operations, counter, necessary_operations, reward_operations
 from benchmarks.contest.contest import Order, Serve, TimedStep
 from benchmarks.contest.stock_trl import Task, stock_trainer
+from benchmarks.contest.upper_layers import train_upper_layers
 from envs.episode import Episode, FreeScenario
 from rl.algorithms.grpo import GRPO
 from rl.determinism import settle
@@ -39,9 +40,11 @@ def _serve(microbatch: int | None, own_allocator: bool, connection: Connection, 
     task = Task(order.config, order.steps)
     driver = Driver(connection, order, task)
     with tempfile.TemporaryDirectory() as scratch:
-        stock_trainer(
+        trainer = stock_trainer(
             order.config, order.steps, task, Path(scratch), microbatch, reward=driver.reward, callbacks=[driver]
-        ).train()
+        )
+        train_upper_layers(trainer.model, order.upper_layers)  # before TRL makes its optimiser
+        trainer.train()
 
 
 class Driver(TrainerCallback):  # the hook that Transformers offers

@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from transformers import DynamicCache
 
+from rl.policy.cpu import speed
+from rl.policy.cpu.decode_step import DecodeStep
 from rl.policy.policy import Policy
 from rl.policy.prefill import Prefill, prefill
 
@@ -44,12 +46,14 @@ class CachedRows:
     mask_NS: torch.Tensor
     position_N: torch.Tensor
     filled: int
+    step: DecodeStep | None = None  # reads a token in place of the model
 
     @classmethod
     def behind(cls, policy: Policy, read: Prefill, limit: int) -> "CachedRows":
         """Make rows from prompts that were read."""
         mask_NS = torch.nn.functional.pad(read.mask_NS, (0, limit), value=1)
-        return cls(policy, read.cache, mask_NS, read.position_N, read.mask_NS.shape[1])
+        step = speed.decode_step_of(policy.model, len(mask_NS), policy.cpu_speed)
+        return cls(policy, read.cache, mask_NS, read.position_N, read.mask_NS.shape[1], step)
 
     def keep(self, rows: torch.Tensor) -> None:
         self.cache.reorder_cache(rows)
@@ -57,6 +61,8 @@ class CachedRows:
 
     def advance(self, token_N: torch.Tensor) -> torch.Tensor:
         self.position_N, self.filled = self.position_N + 1, self.filled + 1
+        if self.step is not None:
+            return self.step(token_N, self.position_N, self.mask_NS[:, : self.filled], self.cache)
         output = self.policy.model(
             input_ids=token_N.unsqueeze(1),
             attention_mask=self.mask_NS[:, : self.filled],

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from rl.policy.cpu import decode_attention, kv_cache, linear
+from rl.policy.cpu import decode_attention, decode_step, kv_cache, linear
 
 
 def quicken(model: torch.nn.Module, on: bool) -> None:
@@ -32,6 +32,11 @@ def decoding(model: Any, on: bool) -> Iterator[None]:
         return
     with decode_attention.decoding(model):
         yield
+
+
+def decode_step_of(model: Any, rows: int, on: bool) -> decode_step.DecodeStep | None:
+    """Make a step that reads one token for each of `rows` rows in few operations; None for models unknown to it."""
+    return decode_step.step_of(model, rows) if on else None
 
 
 def make_room(cache: DynamicCache, on: bool) -> None:
