@@ -16,19 +16,20 @@ from envs.queries import Query, query_id
 from envs.transcript import Transcript
 from envs.vocabulary import TIERS, QueryKind, Split, Tier
 
-_WORDS = (
-    "the a of to and in that is was for it with as his on be at by had not are but from or have an they which one you "
-    "were her all she there would their we him been has when who will more no if out so said what up its about into "
-    "than them can only other new some could time these two may then do first any my now such like our over man me even "
-    "most made after also did many before must through back years where much your way well down should because each "
-    "just those people how too little state good very make world still own see men work long get here between both life"
-).split()
+_WORDS = """
+the a of to and in that is was for it with as his on be at by had not are but from or have an they which
+one you were her all she there would their we him been has when who will more no if out so said what up
+its about into than them can only other new some could time these two may then do first any my now such
+like our over man me even most made after also did many before must through back years where much your
+way well down should because each just those people how too little state good very make world still own
+see men work long get here between both life
+"""
 _WORDINGS, _CUES, _QUERIES = 24, 12, 4096
 
 
 def _sentence(seed: int, words: int) -> str:
     rng = np.random.default_rng(seed)
-    chosen = rng.choice(_WORDS, int(rng.integers(words - words // 8, words + words // 8 + 1)))
+    chosen = rng.choice(_WORDS.split(), int(rng.integers(words - words // 8, words + words // 8 + 1)))
     return " ".join(chosen).capitalize() + "."
 
 

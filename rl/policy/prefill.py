@@ -33,6 +33,24 @@ class Prefill:
 
 
 @dataclass(frozen=True)
+class DistinctPrompts:
+    """The state after distinct prompts, and the prompt of each of N rows."""
+
+    cache: DynamicCache
+    mask_DS: torch.Tensor
+    position_D: torch.Tensor
+    logits_DV: torch.Tensor
+    prompt_of_N: torch.Tensor
+
+    def copied(self, cpu_speed: bool) -> Prefill:
+        """Give each row a copy of its prompt's state; the distinct prompts are gone afterwards."""
+        rows = self.prompt_of_N
+        self.cache.reorder_cache(rows)  # a row may occur several times; all kinds of layers support it
+        speed.make_room(self.cache, cpu_speed)
+        return Prefill(self.cache, self.mask_DS[rows], self.position_D[rows], self.logits_DV[rows])
+
+
+@dataclass(frozen=True)
 class Shared:
     """Beginnings, and the index of each prompt's beginning.
 
@@ -44,14 +62,19 @@ class Shared:
 
 
 def prefill(policy: Policy, prompts: Sequence[Ids], limit: int = 0) -> Prefill:
-    """Read the prompts; rows are in their order, with room for `limit` tokens after them.
+    """Read the prompts as `read_prompts` does, and give each row a copy of its prompt's state."""
+    return read_prompts(policy, prompts, limit).copied(policy.cpu_speed)
+
+
+def read_prompts(policy: Policy, prompts: Sequence[Ids], limit: int = 0) -> DistinctPrompts:
+    """Read the prompts, each once; `prompt_of_N` is in their order. `limit` tokens are to follow.
 
     Each prompt is read whole if the model can't be continued behind a gap, or if the padding of two parts would exceed
     its window.
     """
     distinct = {prompt.tobytes(): prompt for prompt in prompts}
     row_of = {key: row for row, key in enumerate(distinct)}
-    copies_N = torch.tensor([row_of[prompt.tobytes()] for prompt in prompts], device=policy.device)
+    prompt_of_N = torch.tensor([row_of[prompt.tobytes()] for prompt in prompts], device=policy.device)
     cache = DynamicCache(config=policy.model.config)
     rests = list(distinct.values())
     mask_DS = torch.empty((len(rests), 0), dtype=torch.int64, device=policy.device)
@@ -66,9 +89,7 @@ def prefill(policy: Policy, prompts: Sequence[Ids], limit: int = 0) -> Prefill:
     ids_DQ, mask_DQ = pad_left(rests, policy.pad_id, policy.device)
     mask_DS = torch.cat([mask_DS, mask_DQ], dim=1)
     logits_DV = _read(policy, cache, ids_DQ, mask_DS)
-    cache.reorder_cache(copies_N)  # a row may occur several times; all kinds of layers support it
-    speed.make_room(cache, policy.cpu_speed)
-    return Prefill(cache, mask_DS[copies_N], positions(mask_DS)[copies_N, -1], logits_DV[copies_N])
+    return DistinctPrompts(cache, mask_DS, positions(mask_DS)[:, -1], logits_DV, prompt_of_N)
 
 
 def _width(prompts: Sequence[Ids], shared: Shared) -> int:

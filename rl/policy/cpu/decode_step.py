@@ -9,32 +9,37 @@ size, V vocabulary.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, Protocol
 
 import torch
 from transformers import DynamicCache, LlamaForCausalLM, Qwen3ForCausalLM
 
 from rl.policy.cpu import linear
 
-LEAST_WEIGHTS = 2**17  # of a matrix that is laid out for oneDNN: a smaller one gains less than a call costs
+LEAST_WEIGHTS = 2**18  # of a matrix that is laid out for oneDNN: a smaller one gains less than a call costs
 
 
 @dataclass(frozen=True)
 class _Product:
-    """x W^T for a matrix W of (outputs, inputs)."""
+    """x W^T for a matrix W of (outputs, inputs), joined of `parts`."""
 
     weight: torch.Tensor
     packed: bool
+    parts: tuple[torch.Tensor, ...]
 
     @classmethod
     def by(cls, weights: list[torch.Tensor], rows: int) -> "_Product":
         """Join matrices with the same inputs, so that one product gives all their outputs."""
-        joined = weights[0].detach() if len(weights) == 1 else torch.cat([weight.detach() for weight in weights])
+        parts = tuple(weight.detach() for weight in weights)
+        joined = parts[0] if len(parts) == 1 else torch.cat(parts)
         if joined.numel() < LEAST_WEIGHTS or not linear.worthwhile():
-            return cls(joined, False)
-        return cls(torch.ops.mkldnn._reorder_linear_weight(joined, rows), True)
+            return cls(joined, False, parts)
+        return cls(torch.ops.mkldnn._reorder_linear_weight(joined, rows), True, parts)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.packed and len(x) == 1:  # MKL sums a single row in an order that depends on the outputs
+            return torch.cat([torch.nn.functional.linear(x, part) for part in self.parts], dim=1)
         if not self.packed:
             return torch.nn.functional.linear(x, self.weight)
         output: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, None, "none", [], "")
@@ -89,6 +94,34 @@ class _Layer:
         )
 
 
+class Memory(Protocol):
+    """The keys and values that the rows have read."""
+
+    def attend(
+        self, index: int, query_NKRD: torch.Tensor, key_NKD: torch.Tensor, value_NKD: torch.Tensor
+    ) -> torch.Tensor:
+        """Store the new token of layer `index` and attend to all before it, (N, K, R, D); queries come scaled."""
+
+
+@dataclass(frozen=True)
+class CopiedPrompts:
+    """A cache with each row's prompt and tokens; `mask_NS` covers the new token as well."""
+
+    cache: DynamicCache
+    mask_NS: torch.Tensor
+
+    def attend(
+        self, index: int, query_NKRD: torch.Tensor, key_NKD: torch.Tensor, value_NKD: torch.Tensor
+    ) -> torch.Tensor:
+        keys, values = self.cache.update(key_NKD.unsqueeze(2), value_NKD.unsqueeze(2), index)
+        scores_NKRS = torch.matmul(query_NKRD, keys.transpose(2, 3)).masked_fill_(self._hidden_NS, -torch.inf)
+        return torch.matmul(torch.softmax(scores_NKRS, dim=-1), values)
+
+    @cached_property
+    def _hidden_NS(self) -> torch.Tensor:
+        return (self.mask_NS == 0)[:, None, None, :]
+
+
 class DecodeStep:
     """Reads one token a row with the weights that the model had when the step was made."""
 
@@ -103,44 +136,33 @@ class DecodeStep:
         self._size = body.layers[0].self_attn.head_dim
         self._scale = body.layers[0].self_attn.scaling
 
-    def __call__(
-        self, token_N: torch.Tensor, position_N: torch.Tensor, mask_NS: torch.Tensor, cache: DynamicCache
-    ) -> torch.Tensor:
-        """Return the logits of the next token, (N, V); `mask_NS` covers the new token as well."""
+    def __call__(self, token_N: torch.Tensor, position_N: torch.Tensor, memory: Memory) -> torch.Tensor:
+        """Return the logits of the next token, (N, V)."""
         hidden_NH = torch.nn.functional.embedding(token_N, self._embedding)
         cos_N1D, sin_N1D = self._rotary(hidden_NH, position_N.unsqueeze(1))
         half = self._size // 2
         # Rotating a vector's halves into each other: the sign of the first half goes into the sine.
         signed_N1D = torch.cat([-sin_N1D[..., :half], sin_N1D[..., half:]], dim=-1)
-        hidden_NS = (mask_NS == 0)[:, None, None, :]
         for index, layer in enumerate(self._layers):
-            attended_NQD = self._attend(layer, index, hidden_NH, cos_N1D, signed_N1D, hidden_NS, cache)
-            hidden_NH = hidden_NH + layer.out(attended_NQD.reshape(len(hidden_NH), -1))
+            query_NKRD, key_NKD, value_NKD = self._project(layer, hidden_NH, cos_N1D, signed_N1D)
+            attended = memory.attend(index, query_NKRD, key_NKD, value_NKD)
+            hidden_NH = hidden_NH + layer.out(attended.reshape(len(hidden_NH), -1))
             gate, up = layer.gate_up(layer.before_gate(hidden_NH)).chunk(2, dim=1)
             hidden_NH = hidden_NH + layer.down(torch.nn.functional.silu(gate).mul_(up))
         return self._head(self._norm(hidden_NH))
 
-    def _attend(
-        self,
-        layer: _Layer,
-        index: int,
-        hidden_NH: torch.Tensor,
-        cos_N1D: torch.Tensor,
-        signed_N1D: torch.Tensor,
-        hidden_NS: torch.Tensor,
-        cache: DynamicCache,
-    ) -> torch.Tensor:
-        rows, size = len(hidden_NH), self._size
-        turned = self._query_heads + self._key_heads
+    def _project(
+        self, layer: _Layer, hidden_NH: torch.Tensor, cos_N1D: torch.Tensor, signed_N1D: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Compute scaled queries (N, K, R, D), keys and values (N, K, D) of the new token."""
+        rows, size, queries = len(hidden_NH), self._size, self._query_heads
         projected = layer.queries_keys_values(layer.before_attention(hidden_NH)).view(rows, -1, size)
-        straight = projected[:, :turned] if layer.heads is None else layer.heads(projected[:, :turned])
-        both = (straight * cos_N1D).add_(straight.roll(size // 2, dims=-1).mul_(signed_N1D))
-        keys, values = cache.update(
-            both[:, self._query_heads :].unsqueeze(2), projected[:, turned:].unsqueeze(2), index
-        )
-        query_NKRD = both[:, : self._query_heads].reshape(rows, self._key_heads, -1, size).mul_(self._scale)
-        scores_NKRS = torch.matmul(query_NKRD, keys.transpose(2, 3)).masked_fill_(hidden_NS, -torch.inf)
-        return torch.matmul(torch.softmax(scores_NKRS, dim=-1), values)
+        straight = projected[:, : queries + self._key_heads]
+        if layer.heads is not None:
+            straight = layer.heads(straight)
+        turned = (straight * cos_N1D).add_(straight.roll(size // 2, dims=-1).mul_(signed_N1D))
+        query_NKRD = turned[:, :queries].reshape(rows, self._key_heads, -1, size).mul_(self._scale)
+        return query_NKRD, turned[:, queries:], projected[:, queries + self._key_heads :]
 
 
 def step_of(model: Any, rows: int) -> DecodeStep | None:
@@ -150,6 +172,11 @@ def step_of(model: Any, rows: int) -> DecodeStep | None:
     float32 on the CPU.
     """
     return DecodeStep(model, rows) if _known(model) else None
+
+
+def shares_prompts(model: Any) -> bool:
+    """Tell whether prompts are worth sharing among their rows: the model is so large that its cache is as well."""
+    return bool(model.config.hidden_size * model.config.intermediate_size >= LEAST_WEIGHTS)
 
 
 def _known(model: Any) -> bool:

@@ -39,6 +39,11 @@ def decode_step_of(model: Any, rows: int, on: bool) -> decode_step.DecodeStep | 
     return decode_step.step_of(model, rows) if on else None
 
 
+def shares_prompts(model: Any) -> bool:
+    """Tell whether the rows of a prompt should share its keys in such a step; for a small model it doesn't pay."""
+    return decode_step.shares_prompts(model)
+
+
 def make_room(cache: DynamicCache, on: bool) -> None:
     """Make a filled cache writable in place; Transformers' own cache copies itself for every token."""
     if on:
