@@ -46,7 +46,7 @@ def check(directory: Path) -> tuple[Finding, ...]:
     recorded = read_record(directory).get("model")
     known = next((model for model in NAMED.values() if model.name == recorded), None)
     with torch.no_grad():
-        return (*_chat(policy), *_continuations(policy, known), *_losses(policy, known))
+        return (*_chat(policy), *_pieces(policy, known), *_continuations(policy, known), *_losses(policy, known))
 
 
 def _chat(policy: Policy) -> Iterator[Finding]:
@@ -67,6 +67,14 @@ def _chat(policy: Policy) -> Iterator[Finding]:
     first = next(iter(encode(tokenizer, behind.lstrip())), None)
     token = "nothing" if first is None else repr(tokenizer.decode([first]))
     yield Finding("end of a reply", token, "a token that ends replies", first in policy.end_ids)
+
+
+def _pieces(policy: Policy, known: NamedModel | None) -> Iterator[Finding]:
+    """Check that a text is cut into tokens as in the model's training; a wrong rule costs loss, silently."""
+    if known:
+        text = "".join(known.pieces)
+        found = [policy.tokenizer.decode([token]) for token in plain_ids(policy, text)]
+        yield Finding("tokens of a text", repr("|".join(found)), "as in training", found == list(known.pieces))
 
 
 def _continuations(policy: Policy, known: NamedModel | None) -> Iterator[Finding]:
