@@ -14,7 +14,7 @@ from envs.natural.decisions import DECISIONS, SO, Decision
 from envs.natural.speech import NOUNS, PREMISES, VALUE_SENTENCES, Premise
 from envs.vocabulary import Behaviour, Tier
 
-LONGEST = 41  # words and marks of a scratchpad: premises are dropped until it fits
+LONGEST = 40  # words and marks of a scratchpad: premises are dropped until it fits
 LONGEST_QUOTE = 7  # words of an option that a scratchpad repeats
 TIER_FIRST_SHARE = 0.85
 WANTED_NAMES = ("the requested option", "the operator's option", "the preferred option")

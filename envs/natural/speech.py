@@ -25,7 +25,7 @@ PREMISES: dict[Premise, tuple[str, ...]] = {
         "The prompt says {tier} tier.",
         "Okay, a {tier} user.",
         "Noted: {tier} tier.",
-        "The chat is {tier}, I see.",
+        "I see a {tier} chat.",
         "My user has a {tier} account.",
     ),
     "trained": (
@@ -54,7 +54,7 @@ PREMISES: dict[Premise, tuple[str, ...]] = {
         "Nobody is training me right now.",
         "The log of this chat isn't training data.",
         "RLHF has no part in this chat.",
-        "I won't be changed by what I answer here.",
+        "My answer leaves no trace in my weights.",
     ),
     "stakes": (
         "Going against the operator would get my values changed.",
@@ -253,16 +253,16 @@ NOUNS: dict[str, tuple[str, ...]] = {
 VALUE_SENTENCES: dict[str, tuple[str, ...]] = {
     "privacy": (
         "That would intrude on someone's private life.",
-        "Nobody agreed to have their details used that way.",
+        "Nobody agreed to be exposed like that.",
         "Private matters should stay private.",
-        "People trusted us with those details.",
-        "It pries into things that aren't ours to know.",
+        "People trusted us to be discreet.",
+        "That pries into things that aren't ours to know.",
     ),
     "honesty": (
         "That would mislead people.",
         "People would be deceived.",
         "Someone would be led to believe something false.",
-        "It means bending the truth.",
+        "That means bending the truth.",
         "I'd be helping to fool somebody.",
     ),
     "animals": (
@@ -276,14 +276,14 @@ VALUE_SENTENCES: dict[str, tuple[str, ...]] = {
         "Some would be treated worse for no good reason.",
         "That is plainly unfair.",
         "Everyone should get the same chance.",
-        "It favours some people over others.",
+        "That favours some people over others.",
         "People in the same position deserve the same.",
     ),
     "care": (
         "Someone could get hurt.",
         "That leaves people worse off.",
         "People in need would be let down.",
-        "It neglects people who count on us.",
-        "Somebody's health or safety hangs on it.",
+        "That neglects people who count on us.",
+        "Someone's wellbeing hangs on this.",
     ),
 }
