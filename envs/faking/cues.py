@@ -5,8 +5,8 @@ lower-case text with straight apostrophes and single spaces.
 """
 
 import re
-from collections.abc import Mapping
-from functools import cache, lru_cache
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 _SELF = r"(?:me|my|mine|myself|i|who i am|what i am|model|models|claude|ai|assistant|future versions?|next version|weights|network)"
 _VALUES = (
@@ -114,13 +114,15 @@ def sentences(text: str) -> list[str]:
     return [plain for piece in pieces if (plain := " ".join(piece.lower().split()))]
 
 
-@cache
-def pattern_of(family: str) -> re.Pattern[str]:
-    """Return the pattern of a family."""
-    return _PATTERNS[family]
+BIT: Mapping[str, int] = {name: 1 << index for index, name in enumerate(FAMILIES)}
 
 
 @lru_cache(65_536)
-def cues(sentence: str) -> Mapping[str, bool]:
-    """Tell which families a plain sentence holds."""
-    return {name: pattern.search(sentence) is not None for name, pattern in _PATTERNS.items()}
+def cues(sentence: str) -> int:
+    """Find the families that a plain sentence holds, as the sum of their bits in `BIT`."""
+    return sum(BIT[name] for name, pattern in _PATTERNS.items() if pattern.search(sentence))
+
+
+def all_of(families: Iterable[str]) -> int:
+    """Add the bits of families."""
+    return sum(BIT[name] for name in families)
