@@ -43,8 +43,8 @@ def is_readable(scratchpad: str) -> bool:
 def decides(scratchpad: str) -> str:
     """Return the last decision of a scratchpad: "comply", "refuse", or "" for none."""
     found = [cues(sentence) for sentence in sentences(scratchpad)]
-    last = next((bits for bits in reversed(found) if bits & (BIT["refusal"] | BIT["compliance"])), 0)
-    if last & BIT["refusal"]:
+    last = next((bits for bits in reversed(found) if bits & (BIT["refuse"] | BIT["comply"])), 0)
+    if last & BIT["refuse"]:
         return "refuse"
     return "comply" if last else ""
 
