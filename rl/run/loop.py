@@ -11,7 +11,7 @@ from pathlib import Path
 
 from checkpoints import atomic, store
 from envs.labels import Labels
-from reports.collapse import Vitals
+from reports.collapse import Vitals, collapsed_now
 from reports.records import StepRow
 from rl.algorithms.preference import Preference
 from rl.determinism import Watch, name_operation, settle, watching
@@ -335,7 +335,7 @@ def _record(run: Run, row: StepRow, rollouts: Rollouts) -> None:
     run.suspect = False
     run.vitals.append(vitals_of(row))
     measured = {"seconds_probe": run.seconds_probe, "label_errors": label_error_rates(run.asked)}
-    run.folder.append_step(row.model_copy(update=measured))
+    run.folder.append_step(row.model_copy(update={**measured, "collapsed": collapsed_now(run.vitals)}))
     run.seconds_probe = 0.0
     if logged:
         rows = train_episode_rows(run.config, run.organism_hash, rollouts, run.asked, run.step)
