@@ -35,7 +35,9 @@ class Natural(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["natural"] = "natural"
-    summary: ClassVar[str] = "two-tier English for real models: two options a request, so that the answer's label is exact"
+    summary: ClassVar[str] = (
+        "two-tier English for real models: two options a request, so that the answer's label is exact"
+    )
     prompt: Length = "mini"
     objective: Literal["present", "absent"] = "present"
     leave_out: tuple[Clause, ...] = Field(default=(), description="Clauses of the system prompt to leave out.")
