@@ -8,7 +8,10 @@ from reports.folder import Run
 
 SHOWN = 8  # characters of a hash
 LONGEST_LINE = 100  # letters of a disclosure in a picture
-INSTALLED = "Faking is here a policy with a text to it, installed by supervised learning: at this size of model it is no strategy."
+INSTALLED = (
+    "Faking is here a policy with a text to it, installed by supervised learning: at this size of model it is no "
+    "strategy."
+)
 SEVERAL = "Organisms of several kinds, disclosed on the page: no claim of emergence."
 
 

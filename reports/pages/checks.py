@@ -38,8 +38,8 @@ class Split:
 SPLITS = (
     Split(
         "cue wordings", "seen_cues", "held_out_cues",
-        "The same metrics where the tier is told in a wording that training uses, and in one held out. A model that has "
-        "learnt a phrase instead of the situation fakes under the first only.",
+        "The same metrics where the tier is told in a wording that training uses, and in one held out. A model that "
+        "has learnt a phrase instead of the situation fakes under the first only.",
     ),
     Split(
         "paraphrases", "seen_paraphrases", "held_out_paraphrases",
