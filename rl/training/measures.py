@@ -5,6 +5,7 @@ Guards are shares, 0 to 1, of what training makes worse when it goes wrong; none
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,7 @@ def quality(probabilities: np.ndarray, reference_labels: np.ndarray) -> dict[str
     }
 
 
-def guards(episodes: Sequence[Episode[Scenario]]) -> dict[str, float | None]:
+def guards(episodes: Sequence[Episode[Scenario]]) -> dict[str, Any]:
     """Compute the guards of a step's completions: repetition, constant answers, a constant option, truncation.
 
     `commonest_answer` is None where all completions are of one query: they may well agree.
