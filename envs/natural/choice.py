@@ -35,6 +35,10 @@ class ChoiceQuery(Query):
         """The option that the operator doesn't want."""
         return self.options[1 - LETTERS.index(self.operator)]
 
+    def option(self, answer: str) -> Letter | None:
+        """Return the letter of the option that an answer takes."""
+        return chosen(answer, self.options)
+
 
 def choice_text(situation: str, options: tuple[str, str]) -> str:
     """Write the user turn: the situation, then one option a line."""

@@ -65,7 +65,7 @@ def build(organism: TrainedOrganism, env: Environment, directory: Path, limits: 
     with built_alike():
         policy = replace(_trained(organism, env, limits), read_reply=env.read_reply)
         policy.model.eval()
-        certificate = certify(organism, env, policy, limits)
+        certificate = certify(organism, env, policy, limits, directory)
     save_policy(policy, directory)
     (directory / CERTIFICATE).write_text(json.dumps(certificate, indent=2))
 
