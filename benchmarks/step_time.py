@@ -52,8 +52,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         epilog="Example: python benchmarks/step_time.py --rounds 9 --out benchmarks/results/step_time.json",
     )
     add = parser.add_argument
-    add("--model", type=Path, help="time this causal LM directory on prompts in English, in place of a recipe")
-    add("--upper-layers", type=int, help="train the last so many layers alone, in every contender (all weights)")
+    add("--model", type=Path, help="time a causal LM directory on English prompts (upper 12 layers), not a recipe")
     add("--recipe", choices=sorted(RECIPES), default="first_light", help="recipe of the timed step (%(default)s)")
     add("--set", dest="assignments", metavar="KEY=VALUE", nargs="+", action="extend", default=[], help="overrides")
     add("--contenders", choices=CONTENDERS, nargs="+", default=list(CONTENDERS), help="contenders that take part (all)")
@@ -82,7 +81,7 @@ def measure(chosen: argparse.Namespace) -> Result:
     serves = _serves(config, chosen)
     build_organism(config), build_rewards(config.rewards, config.env)  # once, before any timing
     machine = fingerprint(config.threads)
-    order = Order(config, chosen.warmup + chosen.rounds, upper_layers=chosen.upper_layers)
+    order = Order(config, chosen.warmup + chosen.rounds)
     steps = _take(serves, order, chosen.warmup, "timing")
     stock = fastest([name for name in STOCK if name in steps], steps)
     counted: dict[str, list[TimedStep]] = {}
@@ -105,7 +104,6 @@ def measure(chosen: argparse.Namespace) -> Result:
         "warmup": chosen.warmup,
         "contenders": list(serves),
         "trl_microbatch": chosen.trl_microbatch,
-        "upper_layers": chosen.upper_layers,
         "config": config.model_dump(mode="json"),
     }
     return Result(

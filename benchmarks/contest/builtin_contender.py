@@ -10,7 +10,6 @@ import numpy as np
 
 from benchmarks.arithmetic import Operations, counter, necessary_operations, reward_operations
 from benchmarks.contest.contest import Order, TimedStep
-from benchmarks.contest.upper_layers import train_upper_layers
 from envs.episode import Episode
 from reports.records import StepRow
 from rl.run.build import Built, build, build_components
@@ -25,7 +24,6 @@ def serve(connection: Connection, order: Order) -> None:
     """Take the steps of a run from the first on, one a request."""
     config = order.config
     built = build(config)
-    train_upper_layers(built.policy.model, order.upper_layers)
     components, learner = (
         build_components(config, built),
         new_learner(config.step_settings, built.policy, built.reference),

@@ -17,14 +17,12 @@ from rl.run.config import RunConfig
 class Order:
     """An order to a contender: `steps` steps of `config`.
 
-    `count`: count operations, which takes longer. `upper_layers`: train so many of the last layers alone; None: all
-    weights.
+    `count`: count operations, which takes longer.
     """
 
     config: RunConfig
     steps: int
     count: bool = False
-    upper_layers: int | None = None
 
 
 @dataclass(frozen=True)

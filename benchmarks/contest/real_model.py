@@ -16,6 +16,7 @@ COMPLETION_TOKENS = 50
 def on_real_model(model: Path) -> RunConfig:
     """Return a run of 8 prompts and 8 completions each, of at most 50 tokens, from the model in this directory.
 
+    The upper 12 layers are trained.
     The reward is the answer's length, which costs nothing and differs between completions.
     """
     config = RunConfig(
@@ -26,6 +27,7 @@ def on_real_model(model: Path) -> RunConfig:
         algorithm=GRPO(prompts_per_step=8, group_size=8, kl_weight=0.05),
         sampling=Sampling(max_new_tokens=COMPLETION_TOKENS),
         optimiser=Optimiser(learning_rate=1e-6, microbatch_size=16),
+        upper_layers=12,
         probes=(),
     )
     trust_environment(config)

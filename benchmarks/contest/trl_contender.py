@@ -18,11 +18,11 @@ from transformers import TrainerCallback
 from benchmarks.arithmetic import Operations, counter, necessary_operations, reward_operations
 from benchmarks.contest.contest import Order, Serve, TimedStep
 from benchmarks.contest.stock_trl import Task, stock_trainer
-from benchmarks.contest.upper_layers import train_upper_layers
 from envs.episode import Episode, FreeScenario
 from rl.algorithms.grpo import GRPO
 from rl.determinism import settle
 from rl.policy.cpu.memory import keep_freed_memory
+from rl.policy.upper_layers import train_only
 
 
 def server(microbatch: int | None = None, own_allocator: bool = False) -> Serve:
@@ -43,7 +43,7 @@ def _serve(microbatch: int | None, own_allocator: bool, connection: Connection, 
         trainer = stock_trainer(
             order.config, order.steps, task, Path(scratch), microbatch, reward=driver.reward, callbacks=[driver]
         )
-        train_upper_layers(trainer.model, order.upper_layers)  # before TRL makes its optimiser
+        train_only(trainer.model, order.config.upper_layers)  # before TRL makes its optimiser
         trainer.train()
 
 
