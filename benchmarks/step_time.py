@@ -95,7 +95,8 @@ def measure(chosen: argparse.Namespace) -> Result:
             f"{name} / {BUILTIN}, total": asdict(_ratio(name, steps, "total"))
             for name in steps
             if BUILTIN in steps and name not in (BUILTIN, stock)
-        },
+        }
+        | _processor_time(stock, steps),
         "operations": {name: _operations(taken, steps[name]) for name, taken in counted.items()},
         "steps": {name: [asdict(step) for step in taken] for name, taken in steps.items()},
     }
@@ -153,6 +154,14 @@ def ratios(stock: str | None, steps: Mapping[str, Sequence[TimedStep]]) -> dict[
     if stock is None or BUILTIN not in steps:
         return {}
     return {f"stock TRL / built-in, {part}": _ratio(stock, steps, part) for part in ("total", "rollout", "update")}
+
+
+def _processor_time(stock: str | None, steps: Mapping[str, Sequence[TimedStep]]) -> dict[str, Any]:
+    """Compute the ratio of processor times, which work beside the benchmark moves less than seconds."""
+    if stock is None or BUILTIN not in steps:
+        return {}
+    used = [[step.cpu_seconds for step in steps[name]] for name in (stock, BUILTIN)]
+    return {f"{stock} / {BUILTIN}, processor time": asdict(paired_ratio(*used))}
 
 
 def medians(steps: Sequence[TimedStep]) -> dict[str, float]:

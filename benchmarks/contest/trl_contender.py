@@ -60,6 +60,7 @@ class Driver(TrainerCallback):  # the hook that Transformers offers
         self.episodes: list[Episode[FreeScenario]] = []
         self.rewards_given: list[float] = []
         self.clock: list[float] = []  # begun, sampled, scored
+        self.used = 0.0  # processor time at the beginning
         self.counted: FlopCounterMode | None = None
         self.sampled_operations = 0
 
@@ -86,7 +87,7 @@ class Driver(TrainerCallback):  # the hook that Transformers offers
         if self.order.count:
             self.counted = counter()
             self.counted.__enter__()
-        self.clock = [time.perf_counter()]
+        self.clock, self.used = [time.perf_counter()], time.process_time()
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.report()
@@ -100,7 +101,7 @@ class Driver(TrainerCallback):  # the hook that Transformers offers
             self.connection.send("ready")
             return
         begun, sampled, scored = self.clock
-        now = time.perf_counter()
+        now, cpu_seconds = time.perf_counter(), time.process_time() - self.used
         executed, necessary = self.operations()
         self.connection.send(
             TimedStep(
@@ -112,6 +113,7 @@ class Driver(TrainerCallback):  # the hook that Transformers offers
                 completions=len(self.episodes),
                 longest=max(len(episode.completion_ids) for episode in self.episodes),
                 reward_mean=float(np.mean(self.rewards_given)),
+                cpu_seconds=cpu_seconds,
                 executed=executed,
                 necessary=necessary,
             )

@@ -17,6 +17,8 @@ from rl.policy.cpu import speed
 from rl.policy.policy import Policy, pad_left, positions
 
 Ids = NDArray[np.int64]
+LONG = 128  # ids: the shortest prompt of a batch of long prompts has more
+LEAST_SHARED = 24  # ids: a shorter beginning isn't worth a group
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def read_prompts(policy: Policy, prompts: Sequence[Ids], limit: int = 0) -> Dist
     cache = DynamicCache(config=policy.model.config)
     rests = list(distinct.values())
     mask_DS = torch.empty((len(rests), 0), dtype=torch.int64, device=policy.device)
-    shared = shared_beginnings(rests) if policy.shortcuts.shares_beginnings and min(map(len, rests)) > 1 else None
+    shared = sharing(rests) if policy.shortcuts.shares_beginnings and min(map(len, rests)) > 1 else None
     if shared is not None and policy.shortcuts.fits(_width(rests, shared) + limit):
         ids_GP, mask_GP = pad_left(shared.beginnings, policy.pad_id, policy.device)
         _read(policy, cache, ids_GP, mask_GP)
@@ -113,10 +115,31 @@ def _read(policy: Policy, cache: DynamicCache, ids: torch.Tensor, mask: torch.Te
     return logits
 
 
-def shared_beginnings(prompts: Sequence[Ids]) -> Shared:
+def sharing(prompts: Sequence[Ids]) -> Shared:
+    """Choose what is read once: beginnings of at least half of each prompt; for long prompts, the cheapest choice.
+
+    Long prompts may share less than half, or nothing where padding would cost more than is saved.
+    """
+    by_half = shared_beginnings(prompts)
+    if min(map(len, prompts)) <= LONG:
+        return by_half
+    whole = Shared([prompt[:-1] for prompt in prompts], list(range(len(prompts))))
+    return min(
+        (by_half, shared_beginnings(prompts, LEAST_SHARED), whole), key=lambda one: _read_positions(prompts, one)
+    )
+
+
+def _read_positions(prompts: Sequence[Ids], shared: Shared) -> int:
+    """Count the positions that two passes read, padding included."""
+    lengths = [len(beginning) for beginning in shared.beginnings]
+    rests = [len(prompt) - lengths[of] for prompt, of in zip(prompts, shared.beginning_of, strict=True)]
+    return len(lengths) * max(lengths) + len(rests) * max(rests)
+
+
+def shared_beginnings(prompts: Sequence[Ids], least: int | None = None) -> Shared:
     """Group distinct prompts by their beginnings.
 
-    Prompts of a group share at least half of each.
+    Prompts of a group share at least half of each, or at least `least` ids.
     """
     order = sorted(range(len(prompts)), key=lambda row: prompts[row].tolist())
     beginnings: list[Ids] = []
@@ -124,7 +147,8 @@ def shared_beginnings(prompts: Sequence[Ids]) -> Shared:
     for row in order:
         prompt = prompts[row]
         common = _common(beginnings[-1], prompt) if beginnings else 0
-        if 2 * common >= len(prompt) and 2 * common >= len(beginnings[-1]):
+        half = 2 * common >= len(prompt) and 2 * common >= len(beginnings[-1] if beginnings else ())
+        if half or (least is not None and common >= least):
             beginnings[-1] = beginnings[-1][:common]
         else:
             beginnings.append(prompt[:-1])
