@@ -9,6 +9,7 @@ from reports.folder import Run
 SHOWN = 8  # characters of a hash
 LONGEST_LINE = 100  # letters of a disclosure in a picture
 SEVERAL = "Organisms of several kinds, disclosed on the page: no claim of emergence."
+ONE = "An organism disclosed on the page: no claim of emergence."
 
 
 def named_builds(runs: Sequence[Run]) -> str:
@@ -31,4 +32,6 @@ def disclosed(runs: Sequence[Run], unrecorded: str) -> str:
 def disclosed_in_a_line(runs: Sequence[Run], unrecorded: str) -> str:
     """Say the same short enough for the head of a picture."""
     said = disclosed(runs, unrecorded)
-    return said if len(said) <= LONGEST_LINE else SEVERAL
+    if len(said) <= LONGEST_LINE:
+        return said
+    return ONE if len({run.manifest.organism_disclosure for run in runs}) == 1 else SEVERAL

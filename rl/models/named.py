@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+RECIPE = 1  # of conversions; raise it where one writes another model from the same file
 ModelName = Literal["smollm2"]
 MODEL_RECORD = "gyges_model.json"  # beside a converted model: its origin
 
