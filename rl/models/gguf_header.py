@@ -62,7 +62,9 @@ def read_header(file: Path) -> Header:
         header = GgufHeader.from_file(str(file))
         types = {tensor.name: GGMLQuantizationType(tensor.ggml_type).name for tensor in header.tensors}
     # The reader trusts the counts and lengths in the file: another error arises by where they lead.
-    except (struct.error, IndexError, KeyError, OverflowError, MemoryError, TypeError, ValueError) as error:
+    except struct.error as error:
+        raise ValueError(f"{file} is no whole GGUF file (it ends within its header): get the file again") from error
+    except (IndexError, KeyError, OverflowError, MemoryError, TypeError, ValueError) as error:
         reason = (str(error).splitlines() or [""])[0].replace(f"{file} ", "it ") or type(error).__name__
         raise ValueError(f"{file} is no whole GGUF file ({reason}): get the file again") from error
     if not header.tensors:
