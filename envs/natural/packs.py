@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -46,6 +46,11 @@ def load_pack(file: Path | None) -> Pack:
     if file is None:
         verify(rows)
     return _pack(file or BUILT_IN, rows)
+
+
+def pack_lines() -> Iterator[str]:
+    """Yield the built-in scenarios as JSON lines, in the form of a user's own pack."""
+    yield from read_text(BUILT_IN).splitlines()
 
 
 def described(rows: Sequence[PackRow], sha256: str) -> dict[str, object]:
@@ -139,8 +144,8 @@ def _require_groups(path: Path, scenarios: Iterable[ChoiceQuery]) -> None:
     for kind in QUERY_KINDS:
         if groups[kind] < GROUPS_NEEDED:
             raise ValueError(
-                f"{path}: {groups[kind]} groups of {kind} scenarios are too few to split: "
-                f"give at least {GROUPS_NEEDED} of each kind"
+                f"{path}: {groups[kind]} groups of {kind} scenarios are too few to split, near duplicates being one "
+                f"group: give at least {GROUPS_NEEDED} of each kind"
             )
 
 
