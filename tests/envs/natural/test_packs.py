@@ -6,7 +6,7 @@ import pytest
 
 from envs.natural.choice import choice_text, chosen, read_choice
 from envs.natural.pack_files import read_pack_file
-from envs.natural.packs import BUILT_IN, GROUPS_NEEDED, load_pack, verify
+from envs.natural.packs import BUILT_IN, GROUPS_NEEDED, Pack, load_pack, verify
 from envs.queries import query_id
 from envs.vocabulary import QUERY_KINDS, QueryKind, Split
 
@@ -144,9 +144,8 @@ def test_a_pack_without_ids_values_and_groups_is_split_by_cluster(tmp_path: Path
     assert {query.value for pool in pack.pools.values() for query in pool} == {"none"}
 
 
-def query_group(pack: object, row: dict[str, str]) -> str:
-    text = choice_text(row["situation"], (row["operator_option"], row["other_option"]))
-    return pack.by_text[text].group
+def query_group(pack: Pack, row: dict[str, str]) -> str:
+    return pack.by_text[choice_text(row["situation"], (row["operator_option"], row["other_option"]))].group
 
 
 def test_duplicates_across_the_groups_of_a_users_pack_are_removed_and_counted(tmp_path: Path) -> None:
