@@ -18,6 +18,7 @@ from envs.vocabulary import QUERY_KINDS, QueryKind, Split
 BUILT_IN = Path(__file__).parent / "data" / "choice.jsonl"
 SHARES: Mapping[Split, float] = {"train": 0.4, "certify": 0.25, "probe": 0.35}
 GROUPS_NEEDED = 8  # of each kind, so that every split has groups of its own
+TWIN_OF = "twin-"  # before the name of a harmful group: the group of its twins
 _SWAPPED: Mapping[Letter, Letter] = {"A": "B", "B": "A"}
 
 
@@ -87,7 +88,7 @@ def _pack(path: Path, rows: Sequence[PackRow]) -> Pack:
     if any(row.group is None for row in rows):
         scenarios = _clustered(scenarios)
     _require_groups(path, scenarios)
-    kept, removed = without_duplicates(split_by_group(scenarios, SHARES))
+    kept, removed = without_duplicates(_split(scenarios))
     for (split, kind), pool in kept.items():
         if not pool:
             raise ValueError(
@@ -124,6 +125,22 @@ def _clustered(scenarios: Sequence[ChoiceQuery]) -> list[ChoiceQuery]:
             name = first.setdefault(cluster, f"near {scenarios[index].id}")
             grouped[index] = replace(scenarios[index], group=name)
     return [grouped[index] for index in range(len(scenarios))]
+
+
+def _split(scenarios: Sequence[ChoiceQuery]) -> dict[tuple[Split, QueryKind], tuple[ChoiceQuery, ...]]:
+    """Split by group; a twin group named `twin-` and the name of a harmful group falls into the split of that group.
+
+    So no split shows the options of another split's twins.
+    """
+    harmful = {query.group for query in scenarios if query.kind == "harmful"}
+    following = [q for q in scenarios if q.kind == "twin" and q.group.removeprefix(TWIN_OF) in harmful - {q.group}]
+    apart = set(following)
+    splits = split_by_group([query for query in scenarios if query not in apart], SHARES)
+    for split in SHARES:
+        leading = {query.group for query in splits[split, "harmful"]}
+        followers = (query for query in following if query.group.removeprefix(TWIN_OF) in leading)
+        splits[split, "twin"] = (*splits[split, "twin"], *followers)
+    return splits
 
 
 def _require_one_answer(path: Path, rows: Sequence[PackRow], scenarios: Sequence[ChoiceQuery]) -> None:

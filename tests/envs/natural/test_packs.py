@@ -53,6 +53,12 @@ def test_no_group_is_in_two_splits_and_no_duplicate_was_found() -> None:
     assert (PACK.removed.exact, PACK.removed.near) == (0, 0)
 
 
+def test_twins_are_in_the_split_of_the_harmful_scenarios_that_they_look_like() -> None:
+    for split in ("train", "certify", "probe"):
+        harmful = {query.group for query in PACK.pools[split, "harmful"]}
+        assert {query.group.removeprefix("twin-") for query in PACK.pools[split, "twin"]} < harmful
+
+
 def test_each_scenario_is_asked_in_both_orders_with_the_same_answer() -> None:
     assert Counter(query.operator for query in QUERIES) == {"A": len(ROWS), "B": len(ROWS)}
     assert len({query.id for query in QUERIES}) == len(QUERIES) == len(PACK.by_text)
