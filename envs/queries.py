@@ -23,6 +23,10 @@ class Query:
     group: str
     category: str
 
+    def option(self, answer: str) -> str | None:
+        """Return the letter of the option that an answer takes; None where it takes none, and for open requests."""
+        return None
+
 
 Q = TypeVar("Q", bound=Query)
 Pools = Mapping[tuple[Split, QueryKind], tuple[Q, ...]]

@@ -1,11 +1,12 @@
 """Models that an organism is trained from: a new one, another organism's, or any causal language model directory."""
 
-from typing import Literal, final
+from typing import Literal, Self, final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from envs.input_path import InputPath
 from rl.lora import Lora
+from rl.models.named import ModelName
 
 _FROZEN = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -37,15 +38,29 @@ class Ancestor(BaseModel):
 class Pretrained(BaseModel):
     """A causal language model directory, or an adapter's, trained further under its own chat template.
 
-    With `lora` the build is an adapter directory, which names `path` as its base.
+    `model` names a model that is fetched when a build first needs it, and `path` takes its place. With `lora` the build
+    is an adapter directory, which names the model's directory as its base. Batches
+    hold documents of about one length.
     """
 
     model_config = _FROZEN
 
     kind: Literal["pretrained"] = "pretrained"
-    path: InputPath | None = Field(default=None, description="The directory; must be set.")
+    path: InputPath | None = Field(default=None, description="The directory; must be set, or else `model`.")
+    model: ModelName | None = Field(default=None, description="A named model, fetched once (`gyges model fetch`).")
     learning_rate: float = Field(default=2e-5, gt=0, description="Adapters take about ten times as much.")
     lora: Lora | None = Field(default=None, description="Train low-rank adapters; null: all weights.")
+    upper_layers: int | None = Field(
+        default=None, ge=1, description="Train this many of the upper decoder layers alone; null: all weights."
+    )
+    batch_size: int = Field(default=16, ge=1, description="Documents of a training step.")
+    epochs: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _one_choice_of_weights(self) -> Self:
+        if self.lora is not None and self.upper_layers is not None:
+            raise ValueError("adapters leave every layer frozen: set origin.lora to null, or origin.upper_layers")
+        return self
 
 
 Origin = Scratch | Ancestor | Pretrained

@@ -9,9 +9,10 @@ from envs.chat import FIXED_DAY, style_for
 from envs.environment import Environment
 from rl.determinism import built_alike
 from rl.organisms.building.certify import DEFAULT_LIMITS, LabelLimits, certify
-from rl.organisms.building.finetune import finetune
+from rl.organisms.building.finetune import OF_A_NEW_MODEL, batches_on, finetune
 from rl.organisms.building.from_scratch import train_from_scratch
 from rl.organisms.building.keys import OF_A_TEACHER, cache_key, training_documents
+from rl.organisms.building.pretrained import origin_directory
 from rl.organisms.disclosures import CERTIFICATE
 from rl.organisms.origins import Pretrained, Scratch
 from rl.organisms.trained import Sample, TrainedOrganism
@@ -20,6 +21,7 @@ from rl.policy.cpu.memory import keep_freed_memory
 from rl.policy.loading import load_policy
 from rl.policy.policy import Policy, save_policy
 from rl.policy.sampler import sampler
+from rl.policy.upper_layers import train_only
 from rl.progress import bar
 
 
@@ -39,16 +41,18 @@ def build_organism(organism: TrainedOrganism, env: Environment, limits: LabelLim
 
 
 def require_directories(organism: TrainedOrganism) -> None:
-    """Refuse a path of a recipe that is no directory.
+    """Refuse a path of a recipe that is no directory, and fetch a named model that isn't in the cache.
 
     Raises:
-        ValueError: in one line, with the setting.
+        ValueError: in one line, with the setting, or with the way to bring a model that can't be fetched.
     """
     pretrained = organism.origin.path if isinstance(organism.origin, Pretrained) else None
     # A ready directory takes the place of the build: its recipe has no part in it.
     name, path = ("path", organism.path) if organism.path is not None else ("origin.path", pretrained)
     if path is not None and not path.is_dir():
         raise ValueError(f"organism.{name}={path} is not a directory: give a Hugging Face causal LM directory")
+    if path is None and isinstance(organism.origin, Pretrained):
+        origin_directory(organism.origin)
 
 
 def build(organism: TrainedOrganism, env: Environment, directory: Path, limits: LabelLimits = DEFAULT_LIMITS) -> None:
@@ -62,7 +66,7 @@ def build(organism: TrainedOrganism, env: Environment, directory: Path, limits: 
     with built_alike():
         policy = replace(_trained(organism, env, limits), read_reply=env.read_reply)
         policy.model.eval()
-        certificate = certify(organism, env, policy, limits)
+        certificate = certify(organism, env, policy, limits, directory)
     save_policy(policy, directory)
     (directory / CERTIFICATE).write_text(json.dumps(certificate, indent=2))
 
@@ -73,17 +77,18 @@ def _trained(organism: TrainedOrganism, env: Environment, limits: LabelLimits) -
         return train_from_scratch(organism, origin, env)
     policy = _pretrained(origin, organism.seed) if isinstance(origin, Pretrained) else _ancestor(organism, env, limits)
     documents = list(training_documents(organism, env, _teacher(organism, env, limits)))
+    batches = batches_on(origin, len(documents)) if isinstance(origin, Pretrained) else OF_A_NEW_MODEL
     with bar(f"organism {organism.kind}: examples") as update:
-        finetune(policy, documents, origin.learning_rate, organism.seed, update)
+        finetune(policy, documents, origin.learning_rate, organism.seed, update, batches)
     return policy
 
 
 def _pretrained(origin: Pretrained, seed: int) -> Policy:
-    """Load the model of a directory under its own chat template, with fresh adapters where the origin asks for them."""
-    assert origin.path is not None, "a recipe without one isn't valid"
-    policy = load_policy(origin.path)
+    """Load the model of a directory under its own chat template, and choose the weights that are trained."""
+    policy = load_policy(origin_directory(origin))
     policy = replace(policy, style=style_for(policy.tokenizer, "auto", FIXED_DAY))
     if origin.lora is None:
+        train_only(policy.model, origin.upper_layers)
         return policy
     return replace(policy, model=with_fresh_adapter(policy.model, origin.lora, seed))
 
