@@ -32,7 +32,9 @@ def require_needs(config: RunConfig) -> None:
         if isinstance(reward, Helpfulness) and reward.path is None and (lacks := _no_author(config)):
             raise ValueError(f"the reward {reward.kind} needs {lacks}, or set rewards.{reward.kind}.path to a model")
         if isinstance(reward, ExactAnswer) and config.env.answer_key() is None:
-            raise ValueError(f"the reward {reward.kind} needs {_lacking(config, 'a key to the answers of its queries')}")
+            raise ValueError(
+                f"the reward {reward.kind} needs {_lacking(config, 'a key to the answers of its queries')}"
+            )
     for probe in config.probes:
         if not config.env.capacity("probe", probe.query_kind):
             lacks = _lacking(config, f"{probe.query_kind} queries held out for probes")
