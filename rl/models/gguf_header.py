@@ -35,7 +35,7 @@ class Header:
 
     @property
     def pre_tokenizer(self) -> str:
-        """The name of the rule that cuts text before byte-pair merges; empty where the file names none."""
+        """The rule for cutting text before byte-pair merges, by name; empty without one."""
         return str(self.metadata.get("tokenizer.ggml.pre", ""))
 
     def token(self, name: str) -> int | None:
