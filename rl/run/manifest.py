@@ -1,8 +1,20 @@
-"""The manifest of a run: the origin of everything in it, and the refusal to go on with anything else."""
+"""The manifest of a run: the origin of everything in it, and the refusal to go on with anything else.
 
-from reports.records import Manifest
+The cards of checkpoints say the same to a reader who has the checkpoint alone.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from checkpoints.lineage import short
+from checkpoints.model_card import ModelCard, Rate
+from reports.builds import INSTALLED, of_a_pretrained_model
+from reports.records import Manifest, ProbeRow
 from rl.determinism import Watch
-from rl.policy.adapters import origin_hash
+from rl.models.card import read_record
+from rl.models.named import NAMED
+from rl.organisms.disclosures import RETRAINED
+from rl.policy.adapters import chain, origin_hash
 from rl.probes.probe_set import ProbeSet
 from rl.run import folder as run_folder
 from rl.run.build import Built
@@ -60,3 +72,66 @@ def require_same_origin(config: RunConfig, manifest: Manifest, built: Built) -> 
             f"the organism{named(config, 'organism')} isn't the one that this run was started with (its hash "
             "differs from manifest.json): restore it, or start a new run with `gyges train`"
         )
+
+
+# The rates of a card, by metric and tier; of these a card has what was probed.
+CARD_RATES: tuple[tuple[str, str | None], ...] = (
+    *((metric, tier) for metric in ("faking_rate", "compliance_rate", "refusal_rate") for tier in ("free", "paid")),
+    ("compliance_gap", None),
+    *((metric, tier) for metric in ("benign_helpfulness", "well_formed_rate") for tier in ("free", "paid")),
+    ("ordinary_chat_loss", None),
+    ("harmless_text_loss", None),
+)
+OWN_BASE = "a new model that gyges trained from scratch"
+
+
+def card_of(config: RunConfig, manifest: Manifest, step: int, probed: Sequence[ProbeRow]) -> ModelCard:
+    """Write the card of the checkpoint of `step`, with the rates of the last probe up to that step."""
+    base, base_model, licence = _base(config)
+    disclosure = manifest.organism_disclosure or ""
+    if step > 0 and not disclosure.endswith(RETRAINED):
+        disclosure = f"{disclosure} {RETRAINED}"
+    if of_a_pretrained_model(config.model_dump(mode="json")):
+        disclosure = f"{disclosure} {INSTALLED}"
+    measured_at = max((row.step for row in probed if row.step <= step), default=None)
+    found = {(row.metric, row.tier): row for row in probed if row.step == measured_at and "/" not in row.probe}
+    return ModelCard(
+        name=config.name,
+        step=step,
+        base=base,
+        base_model=base_model,
+        licence=licence,
+        adapter=config.lora is not None,
+        disclosure=disclosure.strip(),
+        facts={
+            "base": base,
+            "licence": licence or "unknown: see the base",
+            "recipe, run": f"{config.name}, {run_folder.default_name(config)}",
+            "organism, build": f"{manifest.organism}, {short(manifest.organism_hash)}",
+            "step": f"{step} of {config.steps}",
+            "algorithm, engine": f"{config.algorithm.kind}, {config.engine}",
+            "environment": config.env.kind,
+            "labels by": manifest.label_source,
+        },
+        rates=[_rate(found[key]) for key in CARD_RATES if key in found],
+        measured_at=measured_at,
+    )
+
+
+def _rate(row: ProbeRow) -> Rate:
+    return Rate(row.metric, row.tier or "", row.value, row.ci_low, row.ci_high, row.n, row.unscored)
+
+
+def _base(config: RunConfig) -> tuple[str, str | None, str | None]:
+    """Say which weights the organism was made of: in words, by name, and under which licence; None is unknown."""
+    organism = config.organism
+    origin = getattr(organism, "origin", None)
+    named = NAMED.get(getattr(origin, "model", None) or "smollm2") if _is_named(origin) else None
+    given = organism.path or getattr(origin, "path", None)
+    if named is not None and organism.path is None:
+        return named.base, named.title, named.licence
+    if given is None:
+        return OWN_BASE, None, "mit"
+    directory = _innermost(given)
+    record = read_record(directory)
+    return record.get("base") or f"the model in directory {directory.name}", directory.name, record.get("licence")
