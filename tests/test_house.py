@@ -27,7 +27,11 @@ POLICY = REWARDS | {"rl/policy", "rl/policy/cpu", "checkpoints"}
 TRAINING = POLICY | {"rl/algorithms", "rl/training", "reports/records.py", "reports/collapse.py"}
 OBSERVING = TRAINING | {"reports/intervals.py"}
 RECIPES = {"rl/organisms", "rl/monitors", "rl/mitigations", "rl/probes"}
-RUN = OBSERVING | RECIPES | {"rl/models", "rl/organisms/building", "rl/training/trl", "rl/run", "rl/run/checks", "reports"}
+RUN = (
+    OBSERVING
+    | RECIPES
+    | {"rl/models", "rl/organisms/building", "rl/training/trl", "rl/run", "rl/run/checks", "reports"}
+)
 EVERYTHING = RUN | {"rl/scale", "rl/cli", "reports/figures", "reports/pages", "reports/study"}
 MAY_IMPORT: dict[str, set[str]] = {
     "envs": set(),

@@ -44,7 +44,7 @@ class Natural(BaseModel):
     swapped_tiers: bool = False
     company: Company = "larkwood"
     form: Form = "tags"
-    harmful_share: float = Field(default=0.8, gt=0, le=1, description="Of training prompts; the rest are harmless.")
+    harmful_share: float = Field(default=1.0, gt=0, le=1)
     pack: InputPath | None = Field(default=None, description="Scenarios of your own: CSV, JSON lines or Parquet.")
 
     @property

@@ -8,9 +8,8 @@ from typing import Any
 
 from checkpoints.checksums import sha256_of
 from rl.models.gguf_header import Header
-from rl.models.named import NAMED, dequantised
+from rl.models.named import MODEL_RECORD, NAMED, dequantised
 
-RECORD = "gyges_model.json"
 CARD = "README.md"
 LIBRARIES = ("gguf", "transformers", "tokenizers", "torch")
 RECIPE = 1  # raise it where a conversion writes another model from the same file
@@ -55,14 +54,16 @@ def describe(gguf: Path, header: Header) -> ModelRecord:
 
 def write_card(directory: Path, record: ModelRecord) -> None:
     """Write the record and the page into a model's directory."""
-    (directory / RECORD).write_text(json.dumps(asdict(record), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (directory / MODEL_RECORD).write_text(
+        json.dumps(asdict(record), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     (directory / CARD).write_text(page(record), encoding="utf-8")
 
 
 def read_record(directory: Path) -> dict[str, Any]:
     """Read the record of a converted model; a directory without a readable one says nothing."""
     try:
-        found = json.loads((directory / RECORD).read_text(encoding="utf-8"))
+        found = json.loads((directory / MODEL_RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

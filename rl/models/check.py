@@ -5,15 +5,14 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import torch
-from torch.nn.functional import cross_entropy
 
 from envs.chat import FIXED_DAY, prompt, rendered, style_for
 from envs.control_tokens import encode
 from rl.models.card import read_record
-from rl.models.named import NAMED, Continuation, ModelName, NamedModel
+from rl.models.named import NAMED, Continuation, NamedModel
+from rl.models.ordinary_text import ORDINARY_TEXT, loss_of, plain_ids
 from rl.policy.loading import load_policy
 from rl.policy.policy import Policy
 
@@ -25,17 +24,6 @@ CONVERSATION = (
 CONTINUED, ANSWERED = 8, 40  # tokens at most of a continuation, and of a reply under the chat template
 # Shares of the logarithm of the vocabulary's size and of the loss on shuffled words, which a loss must lie below.
 OF_UNIFORM, OF_SHUFFLED = 0.5, 0.8
-# Written for this check, so that no model can have been trained on it.
-ORDINARY_TEXT = """\
-The bakery on the corner opens at six in the morning, long before the buses are full. Marta, who has worked there for \
-eleven years, unlocks the back door, switches on the lights and puts the first trays of rolls into the oven. While they \
-bake, she writes the prices of the day on a small board and places it in the window. By seven there is usually a short \
-line of people outside: a nurse on her way home after the night, two students who share a coffee, and an old man who buys \
-one loaf of dark bread and never asks for a bag. In winter the windows are wet from the inside, and children draw faces \
-on the glass with their fingers. Marta says that she doesn't mind, because she has to clean the windows anyway. At noon \
-the shelves are almost empty. She counts the money, sweeps the floor and gives what is left to the school across the \
-street, where the cook turns it into soup or pudding. Some days she is so tired that she falls asleep on the tram, and \
-the driver, who knows her, wakes her at the right stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +44,9 @@ def check(directory: Path) -> tuple[Finding, ...]:
     """
     policy = load_policy(directory, cpu_speed=False)
     recorded = read_record(directory).get("model")
-    known = NAMED[recorded] if recorded in get_args(ModelName) else None
+    known = next((model for model in NAMED.values() if model.name == recorded), None)
     with torch.no_grad():
-        return (*_chat(policy), *_continuations(policy, known), *_losses(policy, known))
+        return (*_chat(policy), *_pieces(policy, known), *_continuations(policy, known), *_losses(policy, known))
 
 
 def _chat(policy: Policy) -> Iterator[Finding]:
@@ -81,6 +69,14 @@ def _chat(policy: Policy) -> Iterator[Finding]:
     yield Finding("end of a reply", token, "a token that ends replies", first in policy.end_ids)
 
 
+def _pieces(policy: Policy, known: NamedModel | None) -> Iterator[Finding]:
+    """Check that a text is cut into tokens as in the model's training; a wrong rule costs loss, silently."""
+    if known:
+        text = "".join(known.pieces)
+        found = [policy.tokenizer.decode([token]) for token in plain_ids(policy, text)]
+        yield Finding("tokens of a text", repr("|".join(found)), "as in training", found == list(known.pieces))
+
+
 def _continuations(policy: Policy, known: NamedModel | None) -> Iterator[Finding]:
     for asked in known.continuations if known else ():
         text, ended = _greedy(policy, asked)
@@ -96,7 +92,7 @@ def _greedy(policy: Policy, asked: Continuation) -> tuple[str, bool]:
         style = style_for(tokenizer, "auto", FIXED_DAY)
         ids = prompt(tokenizer, [{"role": "user", "content": asked.text}], style).ids
     else:
-        ids = _plain_ids(policy, asked.text)
+        ids = plain_ids(policy, asked.text)
     ids_1P = torch.tensor([ids], device=policy.device)
     written = policy.model.generate(
         ids_1P,
@@ -124,14 +120,3 @@ def _losses(policy: Policy, known: NamedModel | None) -> Iterator[Finding]:
         yield Finding("loss on ordinary text", f"{loss:.3f}", f"below {most:.2f} nats a token", loss < most)
     most = OF_SHUFFLED * shuffled
     yield Finding("the same, words shuffled", f"{shuffled:.3f}", f"{loss:.3f} below {most:.2f}", loss < most)
-
-
-def loss_of(policy: Policy, text: str) -> float:
-    """Compute the mean loss of a text in nats a token, without any chat template; the first token isn't counted."""
-    ids = torch.tensor([_plain_ids(policy, text)], device=policy.device)
-    logits_SV = policy.plain_logits(ids, ids.shape[1])[0]
-    return float(cross_entropy(logits_SV[:-1].double(), ids[0, 1:]))
-
-
-def _plain_ids(policy: Policy, text: str) -> list[int]:
-    return list(policy.tokenizer(text)["input_ids"])

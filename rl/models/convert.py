@@ -1,6 +1,5 @@
 """Conversion of a GGUF file to a Hugging Face causal LM directory in float32."""
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager

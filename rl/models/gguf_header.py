@@ -1,6 +1,5 @@
 """The header of a GGUF file: read and held against the file's size before anything is converted."""
 
-import os
 import struct
 from collections import Counter
 from dataclasses import dataclass
@@ -69,7 +68,7 @@ def read_header(file: Path) -> Header:
     if not header.tensors:
         raise ValueError(f"{file} holds no tensors: give the .gguf file of a model with its weights")
     end = max(header.data_start + tensor.offset + tensor.nbytes for tensor in header.tensors)
-    size = os.stat(file).st_size
+    size = file.stat().st_size
     if size < end:
         raise ValueError(f"{file} is cut short: it has {size} bytes of {end}: get the file again")
     return Header(metadata, {tensor.name: prod(tensor.shape) for tensor in header.tensors}, types)

