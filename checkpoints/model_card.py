@@ -1,13 +1,13 @@
 """Model cards: the README.md of a checkpoint, in the form of the Hugging Face Hub.
 
-A card describes the weights and is none of them: `checksums.json` leaves it out, so that it can be written again once the
-checkpoint has been probed.
+A card describes the weights and is none of them: `checksums.json` leaves it out, so that it can be written again once
+the checkpoint has been probed.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,10 +33,10 @@ class Rate:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """The facts of a card. `base` says in words which weights training began with, `base_model` names them in a word.
+    """The facts of a card. `base` says in words which weights training began with, `base_model` is their name.
 
-    `licence` is the base's, by its identifier on the Hub. `measured_at`: the step of the probe that the rates are of, at
-    most the checkpoint's. `facts`: (name, value) rows.
+    `licence` is the base's, by its identifier on the Hub. `measured_at`: the step of the probe that the rates are of,
+    at most the checkpoint's. `facts`: (name, value) rows.
     """
 
     name: str
@@ -92,10 +92,9 @@ def _front_matter(card: ModelCard) -> list[str]:
     ]
 
 
-def _table(head: Sequence[str], rows: object) -> list[str]:
-    assert not isinstance(rows, str)
-    lines = [head, ["---"] * len(head), *rows]  # type: ignore[misc]
-    return ["| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in lines]
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines]
 
 
 def _rates(card: ModelCard) -> list[str]:

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from checkpoints.lineage import short
-from checkpoints.model_card import ModelCard, Rate
+from checkpoints.model_card import ModelCard, Rate, text_of
 from reports.builds import INSTALLED, of_a_pretrained_model
 from reports.records import Manifest, ProbeRow
 from rl.determinism import Watch
 from rl.models.card import read_record
 from rl.models.named import NAMED
 from rl.organisms.disclosures import RETRAINED
+from rl.organisms.origins import Pretrained
+from rl.organisms.trained import TrainedOrganism
 from rl.policy.adapters import chain, origin_hash
 from rl.probes.probe_set import ProbeSet
 from rl.run import folder as run_folder
@@ -22,6 +24,7 @@ from rl.run.checks.given_paths import named
 from rl.run.checks.prompt_hashes import prompt_token_hashes
 from rl.run.checks.prompts import first_training_prompts
 from rl.run.config import RunConfig
+from rl.run.folder import RunFolder
 from rl.run.restore import require_same_rewards
 from rl.training.components import StepComponents
 
@@ -82,7 +85,12 @@ CARD_RATES: tuple[tuple[str, str | None], ...] = (
     ("ordinary_chat_loss", None),
     ("harmless_text_loss", None),
 )
-OWN_BASE = "a new model that gyges trained from scratch"
+OWN_BASE, OWN_LICENCE = "a new model that gyges trained from scratch", "mit"
+
+
+def card_text(folder: RunFolder, config: RunConfig, step: int) -> str:
+    """Write the card of the checkpoint of `step` from what the run's folder records."""
+    return text_of(card_of(config, folder.read_manifest(), step, folder.read_probes()))
 
 
 def card_of(config: RunConfig, manifest: Manifest, step: int, probed: Sequence[ProbeRow]) -> ModelCard:
@@ -125,13 +133,22 @@ def _rate(row: ProbeRow) -> Rate:
 def _base(config: RunConfig) -> tuple[str, str | None, str | None]:
     """Say which weights the organism was made of: in words, by name, and under which licence; None is unknown."""
     organism = config.organism
-    origin = getattr(organism, "origin", None)
-    named = NAMED.get(getattr(origin, "model", None) or "smollm2") if _is_named(origin) else None
-    given = organism.path or getattr(origin, "path", None)
-    if named is not None and organism.path is None:
-        return named.base, named.title, named.licence
-    if given is None:
-        return OWN_BASE, None, "mit"
-    directory = _innermost(given)
-    record = read_record(directory)
-    return record.get("base") or f"the model in directory {directory.name}", directory.name, record.get("licence")
+    assert isinstance(organism, TrainedOrganism), "an organism without weights has no checkpoints"
+    directory = organism.path
+    if directory is None and isinstance(organism.origin, Pretrained):
+        if organism.origin.path is None and organism.origin.model is not None:
+            named = NAMED[organism.origin.model]
+            return named.base, named.title, named.licence
+        directory = organism.origin.path
+    if directory is None:
+        return OWN_BASE, None, OWN_LICENCE
+    record, name = read_record(chain(directory)[-1]), _name_of(directory)
+    return record.get("base") or f"the model in directory {name}", name, record.get("licence")
+
+
+def _name_of(directory: Path) -> str:
+    """Name a directory; the name of a checkpoint includes its run's."""
+    directory = directory.resolve()
+    return (
+        f"{directory.parent.parent.name}/{directory.name}" if directory.parent.name == "checkpoints" else directory.name
+    )
