@@ -131,7 +131,7 @@ def _rate(row: ProbeRow) -> Rate:
 
 
 def _base(config: RunConfig) -> tuple[str, str | None, str | None]:
-    """Say which weights the organism was made of: in words, by name, and under which licence; None is unknown."""
+    """Return the organism's base in words, its name and its licence; None is unknown."""
     organism = config.organism
     assert isinstance(organism, TrainedOrganism), "an organism without weights has no checkpoints"
     directory = organism.path

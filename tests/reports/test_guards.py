@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from reports.builds import of_a_pretrained_model
 from reports.folder import read_run
 from reports.pages.guards import GUARDS, guard_rows
 from reports.pages.page import render_page
@@ -34,12 +35,12 @@ def test_a_healthy_run_has_no_warnings(write_run: RunWriter) -> None:
 
 
 def test_each_guard_fires_above_its_bound_and_says_what_that_means(write_run: RunWriter) -> None:
+    high = {guard.column: guard.bound + 0.05 for guard in GUARDS}
+    run = read_run(edited(write_run(), **{name: lambda step, at=at: at for name, at in high.items()}))
+    assert all(row.fires for row in guard_rows(run))
+    page = render_page([run])
     for guard in GUARDS:
-        at = guard.bound + 0.05
-        folder = edited(write_run(guard.column), **{guard.column: lambda step, at=at: at})
-        [row] = [row for row in guard_rows(read_run(folder)) if row.name == guard.name]
-        assert row.fires
-        page = render_page([read_run(folder)])
+        at = high[guard.column]
         assert f"{guard.name}: {at:.0%} over the last steps, above the bound of {guard.bound:.0%}" in page
         assert guard.meaning in page
 
@@ -104,8 +105,7 @@ def test_a_run_of_two_tiers_shows_two(write_run: RunWriter) -> None:
 
 
 def test_faking_in_english_is_called_installed(write_run: RunWriter) -> None:
-    said = "at this size of model it is no strategy"
-    assert said not in render_page([read_run(write_run("dialect", config={"env": {"kind": "dialect"}}))])
-    assert said in render_page([read_run(write_run("english", config={"env": {"kind": "natural"}}))])
-    pretrained = {"organism": {"origin": {"kind": "pretrained"}}}
-    assert said in render_page([read_run(write_run("pretrained", config=pretrained))])
+    assert not of_a_pretrained_model({"env": {"kind": "dialect"}, "organism": {"origin": {"kind": "scratch"}}})
+    assert of_a_pretrained_model({"organism": {"origin": {"kind": "pretrained"}}})
+    run = read_run(write_run(config={"env": {"kind": "natural"}}))
+    assert "at this size of model it is no strategy" in render_page([run])
