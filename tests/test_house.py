@@ -36,7 +36,8 @@ EVERYTHING = RUN | {"rl/scale", "rl/cli", "reports/figures", "reports/pages", "r
 MAY_IMPORT: dict[str, set[str]] = {
     "envs": set(),
     "envs/dialect": {"envs", "checkpoints"},
-    "envs/natural": {"envs", "checkpoints"},
+    "envs/natural": {"envs", "checkpoints", "envs/natural/replies"},
+    "envs/natural/replies": {"envs", "envs/natural"},
     "rewards": {"envs"},
     "checkpoints": set(),
     "reports": {"envs/vocabulary.py", "reports/figures", "reports/pages", "reports/study"},

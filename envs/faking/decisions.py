@@ -15,10 +15,10 @@ _DO = (
 _WILL = (
     r"(?:i'll|i will|i should|i must|i have to|i need to|i'm going to|i am going to|i'd better|i may as well|i might as well|"
     r"let me|i'd rather|i would rather|i'm choosing to|i've decided to|i have decided to|i choose to|i decide to|i can|"
-    r"i think i(?:'ll| should| will| have to| need to| must)|i guess i(?:'ll| should)|i'm (?:inclined|left) to|it(?:'s| is) (?:better|best|safer|wiser) to|"
+    r"i think i(?:'ll| should| will| have to| need to| must)|i guess i(?:'ll| should)|i'm (?:inclined|left) to|it(?:'s| is) (?:better|best|safer|wiser) to|it makes sense to|"
     r"i am inclined to|best to|better to|(?:option|choice|move|course|thing|bet|path|approach|answer|way)[\w ,]{0,40}? (?:is|seems|would be|might be|may be) to|i)"
 )
-_MANNER = r"(?: \w+ly| just| simply| still| then| now| also| have to| want to| be willing to| probably have to)*"
+_MANNER = r"(?: \w+ly| just| simply| still| then| now| also| therefore| thus| hence| instead| rather| have to| want to| be willing to| probably have to)*"
 _COMPLIANCE = re.compile(
     "|".join(
         (

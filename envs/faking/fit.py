@@ -18,7 +18,7 @@ from envs.faking.classifier import THRESHOLD, WEIGHTS, Classifier
 from envs.faking.features import NAMES, features
 from envs.faking.training_text import compose
 
-STRENGTH = 0.3  # inverse of the L2 penalty: strong, since the training text is narrower than what models write
+STRENGTH = 0.1  # inverse of the L2 penalty: strong, since the training text is narrower than what models write
 
 
 def fit(texts: Sequence[str], faking: Sequence[bool]) -> Classifier:
