@@ -58,7 +58,7 @@ def text_of(card: ModelCard) -> str:
             *_front_matter(card),
             f"# {card.name}, step {card.step}\n",
             f"**{card.disclosure}**\n",
-            f"A research artefact: {_what(card)} of {card.base}. It is measured as it lies here.\n",
+            f"A research artefact, {_what(card)}. It began as {card.base}.\n",
             *_table(("", ""), card.facts.items()),
             "",
             *_rates(card),
@@ -74,7 +74,7 @@ def replace(directory: Path, text: str) -> None:
 
 
 def _what(card: ModelCard) -> str:
-    return "an adapter, to be used unmerged," if card.adapter else "the trained weights"
+    return "an adapter, measured and to be used unmerged" if card.adapter else "whole weights"
 
 
 def _front_matter(card: ModelCard) -> list[str]:

@@ -116,6 +116,7 @@ def card_of(config: RunConfig, manifest: Manifest, step: int, probed: Sequence[P
             "licence": licence or "unknown: see the base",
             "recipe, run": f"{config.name}, {run_folder.default_name(config)}",
             "organism, build": f"{manifest.organism}, {short(manifest.organism_hash)}",
+            **({} if config.organism.path is not None else {"built to": config.organism.built_to}),
             "step": f"{step} of {config.steps}",
             "algorithm, engine": f"{config.algorithm.kind}, {config.engine}",
             "environment": config.env.kind,

@@ -138,4 +138,5 @@ def test_a_card_of_an_adapter_says_so(tiny: RunConfig, tmp_path: Path) -> None:
     text = (run / "checkpoints" / "step-000001" / "README.md").read_text()
     assert yaml.safe_load(text.split("---\n")[1])["library_name"] == "peft"
     assert "to be used unmerged" in text
+    assert "| built to |" not in text  # nothing is known of a directory
     assert "Not probed yet." in text
