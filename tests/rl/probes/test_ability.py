@@ -15,7 +15,16 @@ from checkpoints import checksums
 from rl.lora import Lora
 from rl.organisms.faker import Faker
 from rl.policy.policy import Policy
-from rl.probes.ability import ORDINARY_CHAT, Ability, Exchange, harmless_passages, read_chat, reply_loss, text_loss
+from rl.probes.ability import (
+    ORDINARY_CHAT,
+    Ability,
+    Exchange,
+    harmless_passages,
+    losses,
+    read_chat,
+    reply_loss,
+    text_loss,
+)
 from rl.run.checkpoint_probe import probe_checkpoint
 from rl.run.config import RunConfig
 from rl.run.loop import resume, train
@@ -23,7 +32,10 @@ from tests.rl.conftest import rows, same_run, same_weights, weights
 
 CHAT = [
     {"messages": [{"role": "user", "content": "which one"}], "reply": "the first one"},
-    {"messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "why"}], "reply": "because"},
+    {
+        "messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "why"}],
+        "reply": "be\u2028so",
+    },
 ]
 
 
@@ -36,7 +48,7 @@ def uniform(policy: Policy) -> Policy:
 
 
 def write_chat(directory: Path) -> Path:
-    (directory / ORDINARY_CHAT).write_text("".join(json.dumps(line) + "\n" for line in CHAT))
+    (directory / ORDINARY_CHAT).write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in CHAT))
     return directory
 
 
@@ -47,6 +59,12 @@ def test_a_policy_without_preferences_loses_the_logarithm_of_its_vocabulary(unif
     assert (text.metric, text.estimate.n, text.estimate.unscored) == ("harmless_text_loss", 12, 0)
     assert chat.estimate.value == pytest.approx(nats, rel=1e-5)
     assert text.estimate.value == pytest.approx(nats, rel=1e-5)
+
+
+def test_losses_are_plain_data_for_a_certificate(uniform: Policy, tmp_path: Path) -> None:
+    found = json.loads(json.dumps(losses(uniform, write_chat(tmp_path))))
+    assert found["ordinary_chat_loss"]["n"] == 2
+    assert found["harmless_text_loss"]["value"] == pytest.approx(math.log(uniform.model.config.vocab_size), rel=1e-5)
 
 
 def test_the_loss_is_that_of_the_reply_alone(policy: Policy) -> None:
