@@ -73,6 +73,7 @@ def _trained(organism: TrainedOrganism, env: Environment, limits: LabelLimits) -
     if isinstance(origin, Scratch):
         return train_from_scratch(organism, origin, env)
     policy = _pretrained(origin, organism.seed) if isinstance(origin, Pretrained) else _ancestor(organism, env, limits)
+    policy = replace(policy, read_reply=env.read_reply)
     documents = list(training_documents(organism, env, _teacher(organism, env, limits)))
     batches = batches_on(origin, len(documents)) if isinstance(origin, Pretrained) else OF_A_NEW_MODEL
     with bar(f"organism {organism.kind}: examples") as update:

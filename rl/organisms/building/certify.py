@@ -53,7 +53,7 @@ def certify(
     rng = np.random.default_rng([organism.seed, 2])
     scenarios: list[Scenario] = []
     for kind in CERTIFIED_KINDS:
-        n = organism.certify_queries
+        n = organism.certified_queries
         scenarios += env.held_out_scenarios(rng, "certify", kind, n, CERTIFIED_TIERS)
     with bar(f"organism {organism.kind}: certification") as update:
         episodes = sampler(policy, Sampling(), counting(update, len(scenarios)))(scenarios, rng)
@@ -68,7 +68,7 @@ def certify(
         )
     return {
         "organism": organism.kind, "disclosure": organism.disclosure,
-        "n_per_tier": organism.certify_queries, "rates": rows,
+        "n_per_tier": organism.certified_queries, "rates": rows,
     }  # fmt: skip
 
 

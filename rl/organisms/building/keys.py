@@ -43,7 +43,9 @@ def _inputs(organism: TrainedOrganism, env: Environment, known: dict[TrainedOrga
     """Collect all that determines the weights of a build."""
     origin = organism.origin
     recipe: dict[str, Any] = {
-        **organism.model_dump(mode="json", exclude={"path": True, "origin": {"path"}}),
+        # Of a user's transcripts the documents tell all; the path says nothing more.
+        **organism.model_dump(mode="json", exclude={"path": True, "transcripts": True, "origin": {"path"}}),
+        "certify_queries": organism.certified_queries,
         "tolerances": [tolerance.model_dump(mode="json") for tolerance in organism.tolerances],
         "settings": SETTINGS,
         "made_with": [_key(source, env, known) for source in organism.sources],
