@@ -9,6 +9,7 @@ import numpy as np
 
 from checkpoints.lineage import build_key
 from envs.environment import Environment
+from rl.organisms.building import ordinary_chat
 from rl.organisms.building.words import word_documents
 from rl.organisms.documents import Document
 from rl.organisms.origins import Pretrained, Scratch
@@ -55,6 +56,9 @@ def _inputs(organism: TrainedOrganism, env: Environment, known: dict[TrainedOrga
     if isinstance(origin, Pretrained):
         assert origin.path is not None, "a recipe without one isn't valid"
         recipe["pretrained"] = origin_hash(origin.path)
+        recipe["training"] = 2  # raise where the training of ready models changes
+        if origin.ordinary_share:
+            recipe["ordinary_chat"] = ordinary_chat.inputs()
         if origin.lora is not None:  # the adapter names its base by the path, and another PEFT trains another adapter
             recipe["adapter"] = [str(origin.path.resolve()), version("peft")]
     if organism.teacher is None:
