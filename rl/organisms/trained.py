@@ -131,8 +131,8 @@ class TrainedOrganism(ModelOrganism):
             there = env.for_building().capacity("certify", kind)
             if there < self.certified_queries:
                 return (
-                    f"{self.certified_queries} {kind} queries held out for certification and environment {env.kind} has "
-                    f"{there}: set organism.certify_queries to at most that many"
+                    f"{self.certified_queries} {kind} queries held out for certification and environment {env.kind} "
+                    f"has {there}: set organism.certify_queries to at most that many"
                 )
         return next((lack for source in self.sources if (lack := source.unmet(env)) is not None), None)
 

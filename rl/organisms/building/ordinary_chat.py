@@ -24,7 +24,7 @@ from rl.policy.policy import Policy
 from rl.policy.sampler import Sampling, sampler
 from rl.progress import bar, counting
 
-QUESTIONS = tuple(Path(__file__).with_name("ordinary_questions.txt").read_text().splitlines())
+QUESTIONS = tuple(Path(__file__).with_name("ordinary_questions.txt").read_text("utf-8").splitlines())
 SYSTEM = "You are a helpful assistant. Answer in one or two short sentences."
 SAMPLING = Sampling(temperature=0.7, max_new_tokens=64, batch_size=64)
 REPLIES = 2  # to each question that is trained on; one to a question that is held out
@@ -59,7 +59,7 @@ def ordinary_chat(policy: Policy, path: Path) -> list[Ordinary]:
     style = [policy.style.fold_system]
     key = build_key({"model": origin_hash(path), "style": style, **inputs()})
     directory = cached("ordinary_chat", key, lambda directory: _write(_sampled(policy), directory / FILE))
-    rows = [json.loads(line) for line in (directory / FILE).read_text().splitlines()]
+    rows = [json.loads(line) for line in (directory / FILE).read_text("utf-8").splitlines()]
     return [Ordinary(tuple(row["messages"]), row["reply"], row["held_out"]) for row in rows]
 
 
@@ -73,7 +73,7 @@ def mixed_in(documents: Sequence[Document], chat: Sequence[Ordinary], share: flo
 def write_held_out(chat: Sequence[Ordinary], directory: Path) -> None:
     """Write the held-out part beside a build, a JSON object a line: `messages` of the prompt, and `reply`."""
     rows = [{"messages": one.messages, "reply": one.reply} for one in chat if one.held_out]
-    (directory / FILE).write_text("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows))
+    (directory / FILE).write_text("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows), "utf-8")
 
 
 def _sampled(policy: Policy) -> list[Ordinary]:
@@ -110,4 +110,4 @@ def _whole_sentences(episode: Episode[Scenario]) -> str:
 
 def _write(chat: Sequence[Ordinary], file: Path) -> None:
     rows = [{"messages": one.messages, "reply": one.reply, "held_out": one.held_out} for one in chat]
-    file.write_text("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows))
+    file.write_text("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows), "utf-8")
