@@ -47,7 +47,7 @@ def build_organism(organism: TrainedOrganism, env: Environment, limits: LabelLim
 
 
 def require_directories(organism: TrainedOrganism) -> None:
-    """Refuse a path of a recipe that is no directory, and transcripts that can't be read.
+    """Refuse a recipe whose directory or transcripts aren't there or can't be read.
 
     Raises:
         ValueError: in one line, with the setting.
