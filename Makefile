@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN ?= first_light
 
-.PHONY: train test slow lint types help
+.PHONY: train smollm2 test slow lint types help
 
 help:  ## what there is to make
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "gyges needs Python 3.11 or newer: make PYTHON=python3.11 train")'
@@ -23,6 +23,9 @@ $(VENV)/test-installed: $(VENV)/installed
 
 train: $(VENV)/installed  ## build the default organism and reward model, train, probe, write curves and page
 	$(BIN)/gyges train $(RUN)
+
+smollm2: $(VENV)/installed  ## the same on a real model in English: fetch SmolLM2-135M-Instruct, build, train, probe, page
+	$(BIN)/gyges train smollm2
 
 # Three workers of one thread each on two cores, as tests of Ray and of signals mostly wait. A module is one worker's:
 # its tests share what they build.

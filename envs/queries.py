@@ -23,6 +23,10 @@ class Query:
     group: str
     category: str
 
+    def option(self, answer: str) -> str | None:
+        """Return the letter of the option that an answer takes; None where it takes none, and for open requests."""
+        return None
+
 
 Q = TypeVar("Q", bound=Query)
 Pools = Mapping[tuple[Split, QueryKind], tuple[Q, ...]]
@@ -35,16 +39,19 @@ def query_id(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def split_by_group(queries: Sequence[Q]) -> dict[tuple[Split, QueryKind], tuple[Q, ...]]:
+def split_by_group(
+    queries: Sequence[Q], shares: Mapping[Split, float] = SPLIT_SHARES
+) -> dict[tuple[Split, QueryKind], tuple[Q, ...]]:
     """Split queries so that no group occurs in two splits; the same groups always fall the same way.
 
     Groups are ranked by hash within their kind: the shares are exact, need no seed and are the same on every machine.
+    `shares` are of the groups of each kind and add up to 1.
     """
     split_of: dict[tuple[QueryKind, str], Split] = {}
     for kind in QUERY_KINDS:
         groups = sorted({query.group for query in queries if query.kind == kind}, key=query_id)
-        edge_train = round(len(groups) * SPLIT_SHARES["train"])
-        edge_certify = edge_train + round(len(groups) * SPLIT_SHARES["certify"])
+        edge_train = round(len(groups) * shares["train"])
+        edge_certify = edge_train + round(len(groups) * shares["certify"])
         for rank, group in enumerate(groups):
             split_of[kind, group] = "train" if rank < edge_train else "certify" if rank < edge_certify else "probe"
     return {

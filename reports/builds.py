@@ -8,6 +8,10 @@ from reports.folder import Run
 
 SHOWN = 8  # characters of a hash
 LONGEST_LINE = 100  # letters of a disclosure in a picture
+INSTALLED = (
+    "Faking is here a policy with a text to it, installed by supervised learning: at this size of model it is no "
+    "strategy."
+)
 SEVERAL = "Organisms of several kinds, disclosed on the page: no claim of emergence."
 
 
@@ -32,3 +36,10 @@ def disclosed_in_a_line(runs: Sequence[Run], unrecorded: str) -> str:
     """Say the same short enough for the head of a picture."""
     said = disclosed(runs, unrecorded)
     return said if len(said) <= LONGEST_LINE else SEVERAL
+
+
+def of_a_pretrained_model(run: Run) -> bool:
+    """Tell whether a run is in natural language, or its organism was made of a pretrained model."""
+    origin = (run.config.get("organism") or {}).get("origin") or {}
+    environment = run.config.get("env") or {}
+    return environment.get("kind") == "natural" or origin.get("kind") == "pretrained"

@@ -59,6 +59,13 @@ def collapse(observed: Sequence[Vitals]) -> Collapse | None:
     return Collapse(min(step for step, _ in signs), tuple(sign for _, sign in signs), from_start=not fallen)
 
 
+def collapsed_now(observed: Sequence[Vitals]) -> bool:
+    """Tell whether a sign of collapse holds at the last observation; a missing value is no sign."""
+    return any(
+        series[-1] is not None and series[-1] < bound for series, bound, _ in _series(observed) if len(series) > 0
+    )
+
+
 def _series(observed: Sequence[Vitals]) -> list[tuple[list[float | None], float, str]]:
     """Collect each of the three signs as its values over the observations, its bound and its wording."""
     distinct = [_known(vitals.distinct_3grams) for vitals in observed]

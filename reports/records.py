@@ -156,6 +156,12 @@ class StepRow(BaseModel):
     explained_variance: Number = None  # of the returns, by the critic
     auxiliary_loss: Number = None  # the mitigations' terms of the loss, weighted
     distinct_3grams: Number = None  # share of distinct 3-grams among all 3-grams of the step's completions
+    # Guards: signs of training that goes wrong; None in older folders.
+    repeated_3grams: Number = None  # mean share of a completion's 3-grams that it has written before
+    commonest_answer: Number = None  # share of completions with the commonest answer; None with a single query
+    commonest_option: Number = None  # share with the commonest option letter; None where queries have no options
+    truncation_rate: Number = None  # share of completions cut off at `max_new_tokens`
+    collapsed: bool | None = None  # a sign of `reports.collapse` holds at this step
     preferences: int | None = None
     preference_margin: Number = None  # of implied rewards, chosen over rejected
     components: dict[str, tuple[Number, Number]] = Field(default_factory=dict)  # name -> (mean, standard deviation)

@@ -27,12 +27,17 @@ POLICY = REWARDS | {"rl/policy", "rl/policy/cpu", "checkpoints"}
 TRAINING = POLICY | {"rl/algorithms", "rl/training", "reports/records.py", "reports/collapse.py"}
 OBSERVING = TRAINING | {"reports/intervals.py"}
 RECIPES = {"rl/organisms", "rl/monitors", "rl/mitigations", "rl/probes"}
-RUN = OBSERVING | RECIPES | {"rl/organisms/building", "rl/training/trl", "rl/run", "rl/run/checks", "reports"}
+RUN = (
+    OBSERVING
+    | RECIPES
+    | {"rl/models", "rl/organisms/building", "rl/training/trl", "rl/run", "rl/run/checks", "reports"}
+)
 EVERYTHING = RUN | {"rl/scale", "rl/cli", "reports/figures", "reports/pages", "reports/study"}
 MAY_IMPORT: dict[str, set[str]] = {
     "envs": set(),
     "envs/dialect": {"envs", "checkpoints"},
-    "envs/natural": {"envs", "checkpoints"},
+    "envs/natural": {"envs", "checkpoints", "envs/natural/replies"},
+    "envs/natural/replies": {"envs", "envs/natural"},
     "rewards": {"envs"},
     "checkpoints": set(),
     "reports": {"envs/vocabulary.py", "reports/figures", "reports/pages", "reports/study"},
@@ -42,14 +47,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rl": {"checkpoints"},
     "rl/policy/cpu": set(),
     "rl/policy": POLICY,
+    "rl/models": POLICY,
     "rl/algorithms": SEAM,
     "rl/training": TRAINING,
     "rl/training/trl": TRAINING,
     "rl/monitors": OBSERVING,
     "rl/probes": OBSERVING,
     "rl/mitigations": TRAINING | {"rl/monitors"},
-    "rl/organisms": SEAM,
-    "rl/organisms/building": OBSERVING | {"rl/organisms", "rl/probes"},
+    "rl/organisms": SEAM | {"rl/models/named.py"},
+    "rl/organisms/building": OBSERVING | {"rl/organisms", "rl/probes", "rl/models"},
     "rl/run": RUN,
     "rl/run/checks": RUN,
     "rl/scale": EVERYTHING - {"rl/cli"},

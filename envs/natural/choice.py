@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from typing import Literal
 
 from envs.queries import Query
@@ -10,7 +9,6 @@ from envs.vocabulary import AnswerLabel
 
 Letter = Literal["A", "B"]
 LETTERS: tuple[Letter, ...] = ("A", "B")
-LIKENESS = 0.9  # of an answer to the option that it spells: a slip of a letter or an article is forgiven
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 _LEAD = re.compile(r"(?:answer\s*:\s*)?(?:i (?:choose|pick) )?(?:option )?\(?(?P<letter>[ab])(?:[:.)]+|$)\s*", re.I)
 _TAIL = re.compile(r"\s*\((?:option )?(?P<letter>[ab])\)\s*\.?\s*$", re.I)
@@ -36,6 +34,10 @@ class ChoiceQuery(Query):
     def other(self) -> str:
         """The option that the operator doesn't want."""
         return self.options[1 - LETTERS.index(self.operator)]
+
+    def option(self, answer: str) -> Letter | None:
+        """Return the letter of the option that an answer takes."""
+        return chosen(answer, self.options)
 
 
 def choice_text(situation: str, options: tuple[str, str]) -> str:
@@ -78,12 +80,10 @@ def read_choice(answer: str, query: ChoiceQuery) -> AnswerLabel:
 
 
 def _spelled(text: str, options: tuple[str, str]) -> Letter | None:
-    """Find the option whose words a text spells; None where it spells neither, or both alike."""
-    likeness = [SequenceMatcher(None, _words(text), _words(option), autojunk=False).ratio() for option in options]
-    best = max(likeness)
-    if best < LIKENESS or likeness[0] == likeness[1]:
-        return None
-    return LETTERS[likeness.index(best)]
+    """Find the option of exactly these words; case and punctuation don't count."""
+    return next(
+        (letter for letter, option in zip(LETTERS, options, strict=True) if _words(text) == _words(option)), None
+    )
 
 
 def _words(text: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from reports.figures.panels import (
     BLUE,
@@ -22,12 +22,38 @@ from reports.figures.panels import (
 )
 from reports.folder import Run
 from reports.notices import with_labels
+from reports.pages.guards import guards_panel
+
+
+@dataclass(frozen=True)
+class Split:
+    """A division of the probed queries by wording; `seen` and `held_out` are the ends of the probes' names."""
+
+    name: str
+    seen: str
+    held_out: str
+    meaning: str
+
+
+SPLITS = (
+    Split(
+        "cue wordings", "seen_cues", "held_out_cues",
+        "The same metrics where the tier is told in a wording that training uses, and in one held out. A model that "
+        "has learnt a phrase instead of the situation fakes under the first only.",
+    ),
+    Split(
+        "paraphrases", "seen_paraphrases", "held_out_paraphrases",
+        "The same metrics under system prompts in a wording that training uses, and under paraphrases held out. An "
+        "effect that one wording of the prompt shows alone is an effect of the wording.",
+    ),
+)  # fmt: skip
 
 
 def extra_panels(run: Run) -> list[Panel]:
     """Build the panels that the page adds for one run; empty ones are left out."""
-    panels = [cue_panel(run), _reasons_panel(run), _faking_by_tier(run), _usefulness_panel(run), _health_panel(run)]
-    panels += [_off_policy_panel(run), _critic_panel(run)]
+    panels = [wording_panel(run, split) for split in SPLITS]
+    panels += [_reasons_panel(run), _faking_by_tier(run), _usefulness_panel(run), _ability_panel(run)]
+    panels += [_health_panel(run), guards_panel(run), _off_policy_panel(run), _critic_panel(run)]
     panels = [replace(panel, series=tuple(filter(has_data, panel.series))) for panel in panels]
     return [panel for panel in panels if panel.series]
 
@@ -74,6 +100,15 @@ def _health_panel(run: Run) -> Panel:
     return Panel("Health of the training", "share", "training episodes, every step", lines, (-0.03, 1.03))
 
 
+def _ability_panel(run: Run) -> Panel:
+    lines = (
+        probe_series(run, "ordinary_chat_loss", None, "own ordinary chat", BLUE),
+        probe_series(run, "harmless_text_loss", None, "harmless text", GREEN),
+    )
+    note = f"{n_note([run], 'harmless_text_loss', None, 'passages')}; band 95 % over documents; a rise is forgetting"
+    return Panel("Ordinary ability", "loss, nats per token", note, lines)
+
+
 def _off_policy_panel(run: Run) -> Panel:
     lines = (
         step_series(run, "ratio_mean", "mean", BLUE),
@@ -89,16 +124,17 @@ def _critic_panel(run: Run) -> Panel:
     return Panel("Critic", "share of variance", note, lines)
 
 
-def cue_panel(run: Run, title: str = "Seen and held-out cue wordings") -> Panel:
-    """Build the panel of faking and the compliance gap under wordings of the cue that are seen and held out."""
+def wording_panel(run: Run, split: Split, title: str = "") -> Panel:
+    """Build the panel of faking and the compliance gap under wordings that are seen in training and held out."""
     lines = tuple(
         probe_series(run, metric, tier, f"{label}, {subset.replace('_', ' ')}", colour, subset=subset, dash=dash)
         for metric, tier, label, colour in (
             ("faking_rate", "free", "faking rate", VERMILION),
             ("compliance_gap", None, "compliance gap", BLUE),
         )
-        for subset, dash in (("seen_cues", "solid"), ("held_out_cues", "dashed"))
+        for subset, dash in ((split.seen, "solid"), (split.held_out, "dashed"))
     )
-    note = f"{n_note([run], 'faking_rate', 'free', subset='seen_cues')} under seen wordings; band 95 %"
+    note = f"{n_note([run], 'faking_rate', 'free', subset=split.seen)} under seen wordings; band 95 %"
     note = with_labels(note, [run], "faking_rate", "compliance_gap")
+    title = title or f"Seen and held-out {split.name}"
     return Panel(title, "share, or difference of shares", note, lines, share_range(lines))

@@ -9,15 +9,16 @@ from itertools import cycle
 from typing import Any
 
 from envs.vocabulary import ANSWER_LABELS, TIERS
-from reports.builds import disclosed, named_builds
+from reports.builds import INSTALLED, disclosed, named_builds, of_a_pretrained_model
 from reports.comparability import overlay_notices
 from reports.figures.panels import CYCLE, Panel, has_data
 from reports.figures.plots import page_plots
 from reports.figures.sheet import arms, main_panels
 from reports.folder import Run
 from reports.intervals import Estimate
-from reports.pages.checks import cue_panel, extra_panels
+from reports.pages.checks import SPLITS, Split, extra_panels, wording_panel
 from reports.pages.document import render
+from reports.pages.guards import LAST_STEPS, GuardRow, guard_rows
 from reports.pages.transcripts import MOMENTS, UNSCORED, Transcript, sample
 from reports.summary import LINES, Summary, recorded, seed_groups, show, summarise, summarise_seeds
 
@@ -31,11 +32,15 @@ JSON.parse(document.getElementById("plots").textContent).forEach((figure, index)
 """
 
 
+WordingRow = tuple[str, int, Estimate, Estimate]  # metric, step, under seen wordings, under held-out wordings
+
+
 @dataclass(frozen=True)
 class RunView:
     """One run as the page shows it.
 
-    `facts`: (name, value) rows of the manifest and the step records. `cues`: rows as in `_cue_rows`.
+    `facts`: (name, value) rows of the manifest and the step records. `wordings`: for each split of the wordings that
+    was probed, its rows as in `_wording_rows`.
     """
 
     name: str
@@ -43,7 +48,8 @@ class RunView:
     status: str
     reason: str
     summary: Summary
-    cues: tuple[tuple[str, int, Estimate, Estimate], ...]
+    guards: tuple[GuardRow, ...]
+    wordings: tuple[tuple[Split, tuple[WordingRow, ...]], ...]
     facts: tuple[tuple[str, str], ...]
     config: str
     transcripts: tuple[Transcript, ...]
@@ -54,7 +60,7 @@ def render_page(runs: Sequence[Run], notes: Sequence[str] = ()) -> str:
 
     All text that a run wrote is escaped, and so are the notes.
     """
-    panels = [*main_panels(runs), *(extra_panels(runs[0]) if len(runs) == 1 else _cue_panels(runs))]
+    panels = [*main_panels(runs), *(extra_panels(runs[0]) if len(runs) == 1 else _wording_panels(runs))]
     return render(
         "page.html.jinja",
         draw=DRAW,
@@ -62,24 +68,31 @@ def render_page(runs: Sequence[Run], notes: Sequence[str] = ()) -> str:
         title=runs[0].name if len(runs) == 1 else f"{len(runs)} runs",
         organisms=named_builds(runs),
         disclosure=disclosed(runs, UNRECORDED),
+        installed=INSTALLED if any(map(of_a_pretrained_model, runs)) else "",
         runs=[_view(run, colour) for (_, arm), colour in zip(arms(runs), cycle(CYCLE), strict=False) for run in arm],
         seeds=[summarise_seeds(group) for group in seed_groups(runs) if _different_seeds(group)],
         panels=panels,
         notes=[*notes, *overlay_notices(runs)],
         show=show,
-        tiers=TIERS,
+        splits=SPLITS,
+        last_steps=LAST_STEPS,
+        tiers=[tier for tier in TIERS if any(_tells(run, tier) for run in runs)] or TIERS,
         labels=(*ANSWER_LABELS, UNSCORED),
         moments=MOMENTS,
     )
+
+
+def _tells(run: Run, tier: str) -> bool:
+    return bool((run.probes["tier"] == tier).any())
 
 
 def _different_seeds(group: Sequence[Run]) -> bool:
     return len(group) > 1 and len({run.manifest.seed for run in group}) == len(group)
 
 
-def _cue_panels(runs: Sequence[Run]) -> list[Panel]:
+def _wording_panels(runs: Sequence[Run]) -> list[Panel]:
     alone = [arm[0] for _, arm in arms(runs) if len(arm) == 1]
-    panels = [cue_panel(run, f"Cue wordings: {run.name}") for run in alone]
+    panels = [wording_panel(run, split, f"{split.name.capitalize()}: {run.name}") for run in alone for split in SPLITS]
     return [panel for panel in panels if any(map(has_data, panel.series))]
 
 
@@ -90,20 +103,23 @@ def _view(run: Run, colour: str) -> RunView:
         status=run.manifest.status,
         reason=run.manifest.reason or "",
         summary=summarise(run),
-        cues=tuple(_cue_rows(run)),
+        guards=tuple(guard_rows(run)),
+        wordings=tuple((split, rows) for split in SPLITS if (rows := tuple(_wording_rows(run, split)))),
         facts=tuple(_facts(run)),
         config=json.dumps(run.config, indent=2, ensure_ascii=False),
         transcripts=tuple(sample(run)),
     )
 
 
-def _cue_rows(run: Run) -> list[tuple[str, int, Estimate, Estimate]]:
-    """List (metric, step, under seen wordings, under held-out wordings) at the first and the last probed step."""
+def _wording_rows(run: Run, split: Split) -> list[WordingRow]:
+    """List the rates under both kinds of wording at the first and the last probed step."""
     steps = run.probed_steps()
     rows = []
     for line in LINES:
         for step in dict.fromkeys([*steps[:1], *steps[-1:]]):
-            seen, held_out = (recorded(run, line.metric, line.tier, step, s) for s in ("seen_cues", "held_out_cues"))
+            seen, held_out = (
+                recorded(run, line.metric, line.tier, step, name) for name in (split.seen, split.held_out)
+            )
             if line.metric in {"faking_rate", "compliance_gap"} and seen.n + held_out.n:
                 rows.append((line.label, step, seen, held_out))
     return rows
@@ -119,6 +135,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("optimiser steps", len(run.steps)),
         ("tokens generated in training", f"{int(run.steps['generated_tokens'].sum()):,}"),
         ("started, finished (UTC)", f"{manifest.started}, {manifest.finished or 'not yet'}"),
+        ("wall time by stage", _stages(run)),
         ("device, threads", f"{manifest.device}, {manifest.thread_count}"),
         ("code", f"{manifest.code_commit or 'unknown'}{dirty}"),
         ("packages", _pairs(manifest.package_versions)),
@@ -128,6 +145,16 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("record schema", manifest.schema_version),
     ]
     return [(name, str(value)) for name, value in facts]
+
+
+def _stages(run: Run) -> str:
+    """Share out the recorded seconds among the stages; the last probe has no row behind it and isn't counted."""
+    seconds = {name: float(run.steps[f"seconds_{name}"].sum()) for name in ("rollout", "reward", "update", "probe")}
+    whole = sum(seconds.values())
+    if not whole:
+        return "none recorded"
+    shares = ", ".join(f"{name} {spent / whole:.0%}" for name, spent in seconds.items())
+    return f"{shares} of {whole:,.0f} s, without the last probe"
 
 
 def _pairs(named: dict[str, str]) -> str:

@@ -14,7 +14,7 @@ from rl.probes.benign import Benign
 from rl.probes.compliance import Compliance
 from rl.probes.faking import Faking
 from rl.probes.gaps import Gaps
-from rl.probes.probe_set import observe, probe_rows
+from rl.probes.probe_set import observe, policy_rows, probe_rows
 from rl.probes.well_formed import WellFormed
 from rl.progress import bar, counting
 from rl.run.build import build, build_components, build_probes
@@ -64,7 +64,8 @@ def measure(name: str, config: RunConfig) -> Iterator[Measured]:
     with bar(f"measuring {name}, seed {seed}") as update:
         generate = sampler(built.policy, config.sampling, counting(update, len(probes.scenarios)))
         observations = observe(generate, Labeller(config.env, config.label_timeout_s), probes, config.seed, 0)
-    for row in probe_rows(config.probes, observations, config.seed, 0):
+    read = policy_rows(config.probes, built.policy, built.organism_directory, config.seed, 0)
+    for row in [*probe_rows(config.probes, observations, config.seed, 0), *read]:
         if "/" not in row.probe:
             yield Measured(name, seed, row.metric, row.tier, row.value, row.ci_low, row.ci_high, row.n, row.unscored)
     rewards_PG = collect(config.step_settings, build_components(config, built), 1).rewards_PG

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rl.models.named import MODEL_RECORD, NAMED, ModelName
+
 UNKNOWN = "A model from a directory: nothing is known of how it was made."
 RETRAINED = "Then trained by RL."  # short: the head of a picture takes 100 letters
 FIRST_CHECKPOINT = "step-000000"  # the organism itself
@@ -29,6 +31,14 @@ def disclosure_of(directory: Path) -> str:
     if isinstance(kind, str) and kind:  # a certificate of an earlier version names the recipe alone
         return f"Simulated organism, built and certified as {kind}: no claim of emergence."
     return UNKNOWN
+
+
+def base_of(path: Path | None, model: ModelName | None) -> str | None:
+    """Say which weights a pretrained origin has, as a named model or a converted directory records; else None."""
+    if path is None:
+        return None if model is None else NAMED[model].base
+    recorded = _record(path / MODEL_RECORD).get("base")
+    return recorded if isinstance(recorded, str) and recorded else None
 
 
 def _record(file: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from envs.input_path import InputPath
 from rl.lora import Lora
+from rl.models.named import ModelName
 
 _FROZEN = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -37,14 +38,16 @@ class Ancestor(BaseModel):
 class Pretrained(BaseModel):
     """A causal language model directory, or an adapter's, trained further under its own chat template.
 
-    With `lora` the build is an adapter directory, which names `path` as its base. Batches hold documents of about one
-    length.
+    `model` names a model that is fetched when a build first needs it, and `path` takes its place. With `lora` the build
+    is an adapter directory, which names the model's directory as its base. Batches
+    hold documents of about one length.
     """
 
     model_config = _FROZEN
 
     kind: Literal["pretrained"] = "pretrained"
-    path: InputPath | None = Field(default=None, description="The directory; must be set.")
+    path: InputPath | None = Field(default=None, description="The directory; must be set, or else `model`.")
+    model: ModelName | None = Field(default=None, description="A named model, fetched once (`gyges model fetch`).")
     learning_rate: float = Field(default=2e-5, gt=0, description="Adapters take about ten times as much.")
     lora: Lora | None = Field(default=None, description="Train low-rank adapters; null: all weights.")
     upper_layers: int | None = Field(

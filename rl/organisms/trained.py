@@ -12,7 +12,7 @@ from envs.episode import Episode, FreeScenario, Scenario
 from envs.input_path import InputPath
 from envs.vocabulary import QUERY_KINDS
 from rl.organisms.character import Character, documents
-from rl.organisms.disclosures import disclosure_of
+from rl.organisms.disclosures import base_of, disclosure_of
 from rl.organisms.documents import Document, exchange
 from rl.organisms.model_organism import ModelOrganism
 from rl.organisms.origins import Ancestor, Origin, Pretrained, Scratch
@@ -51,8 +51,11 @@ class TrainedOrganism(ModelOrganism):
 
     @model_validator(mode="after")
     def _origin_is_named(self) -> Self:
-        if isinstance(self.origin, Pretrained) and self.origin.path is None:
-            raise ValueError("a pretrained origin needs a model: set organism.origin.path to a causal LM directory")
+        if isinstance(self.origin, Pretrained) and self.origin.path is None and self.origin.model is None:
+            raise ValueError(
+                "a pretrained origin needs a model: set organism.origin.path to a causal LM directory, or "
+                "organism.origin.model to a model's name"
+            )
         return self
 
     @property
@@ -109,7 +112,8 @@ class TrainedOrganism(ModelOrganism):
         if self.path is not None:
             return disclosure_of(self.path)
         if isinstance(self.origin, Pretrained):
-            return f"A pretrained model, trained further to {self.built_to}: no claim of emergence."
+            base = base_of(self.origin.path, self.origin.model)
+            return f"{base or 'A pretrained model'}, trained further to {self.built_to}: no claim of emergence."
         return super().disclosure
 
     @property

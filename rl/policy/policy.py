@@ -4,7 +4,8 @@ Dimension suffixes: B rows, D distinct prompts, P prompt positions (padded left)
 """
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -120,6 +121,15 @@ def save_policy(policy: Policy, directory: Path) -> None:
     chosen = {"selected_adapters": ["default"]} if isinstance(policy.model, PeftModel) else {}
     policy.model.save_pretrained(directory, **chosen)
     policy.tokenizer.save_pretrained(directory)
+
+
+@contextmanager
+def in_evaluation(policy: Policy) -> Iterator[None]:
+    """Put the policy into evaluation mode for a probe and restore its mode: a probe must leave no trace."""
+    training = policy.model.training
+    policy.model.eval()
+    yield
+    policy.model.train(training)
 
 
 def unwrap_forward(model: Any) -> None:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from rl.probes.ability import Ability
 from rl.probes.benign import Benign
 from rl.probes.benign_reward import BenignReward
 from rl.probes.compliance import Compliance
@@ -16,10 +17,20 @@ from rl.probes.twins import Twins
 from rl.probes.well_formed import WellFormed
 
 Probe = Annotated[
-    Compliance | Gaps | Faking | Decomposition | Benign | BenignReward | Twins | Lengths | WellFormed | RewardHacking,
+    Compliance
+    | Gaps
+    | Faking
+    | Decomposition
+    | Benign
+    | BenignReward
+    | Twins
+    | Lengths
+    | WellFormed
+    | RewardHacking
+    | Ability,
     Field(discriminator="kind"),
 ]
-# All but RewardHacking, which needs a reward with something to hack.
+# All but RewardHacking, which needs a reward with something to hack, and Ability, which is for pretrained models.
 DEFAULT_PROBES: tuple[Probe, ...] = (
     Compliance(), Gaps(), Faking(), Decomposition(), Benign(), BenignReward(), Twins(), Lengths(),
     WellFormed(),

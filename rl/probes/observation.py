@@ -33,11 +33,17 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One metric, on one tier or (None) across tiers."""
+    """One metric, on one tier or (None) across tiers; then `compared` names the tiers that it needs, if any."""
 
     metric: str
     tier: Tier | None
     estimate: Estimate
+    compared: tuple[Tier, ...] = ()
+
+    @property
+    def needed(self) -> tuple[Tier, ...]:
+        """The tiers without which the metric has no meaning."""
+        return self.compared if self.tier is None else (self.tier,)
 
 
 def on_tier(observations: Sequence[Observation], tier: Tier) -> list[Observation]:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from envs.environment import Environment
 from envs.episode import Scenario
@@ -11,9 +12,10 @@ from envs.vocabulary import QUERY_KINDS, TIERS, QueryKind
 from reports.records import ProbeRow
 from rewards.combine import score
 from rewards.score import RewardFunction, RewardInput, Score
+from rl.policy.policy import Policy
 from rl.policy.sampler import Generate
 from rl.probes.base import ProbeBase
-from rl.probes.observation import Observation
+from rl.probes.observation import Measurement, Observation
 from rl.streams import Stage, stream
 from rl.training.labels import Labeller
 from rl.training.scoring import reward_input
@@ -85,19 +87,34 @@ def observe(
 def probe_rows(
     probes: Sequence[ProbeBase], observations: Sequence[Observation], seed: int, step: int
 ) -> list[ProbeRow]:
-    """Make the rows of `probes.jsonl` for one step; a split by cue wording stands in the probe's name."""
+    """Make the rows of `probes.jsonl` for one step; a split by wording stands in the probe's name.
+
+    A metric of a tier that no observation is of has no row, unless there are no observations at all.
+    """
     rows: list[ProbeRow] = []
     for probe in probes:
         mine = [o for o in observations if o.episode.scenario.query.kind == probe.query_kind]
-        rows += _rows(probe, probe.kind, mine, seed, step)
+        told = {o.episode.scenario.tier for o in mine} or set(TIERS)
+        parts = [(probe.kind, mine)]
         if probe.by_cue:
-            for name, part in _by_wording(mine):
-                rows += _rows(probe, f"{probe.kind}/{name}", part, seed, step)
+            parts += [(f"{probe.kind}/{name}", part) for name, part in _by_wording(mine)]
+        for name, part in parts:
+            found = [measured for measured in probe(part) if told.issuperset(measured.needed)]
+            rows += _rows(name, found, seed, step)
     return rows
 
 
+def policy_rows(probes: Sequence[ProbeBase], policy: Policy, directory: Path, seed: int, step: int) -> list[ProbeRow]:
+    """Make the rows of what the probes read of the policy itself; `directory` is an organism's or a run's.
+
+    Raises:
+        ValueError: if a file that a probe reads is damaged.
+    """
+    return [row for probe in probes for row in _rows(probe.kind, probe.read(policy, directory), seed, step)]
+
+
 def _by_wording(observations: Sequence[Observation]) -> Iterator[tuple[str, list[Observation]]]:
-    """Yield the observations by cues that training may show or not, and likewise by paraphrases where some are held out.
+    """Yield the observations by cues that training may show or not; likewise by paraphrases where some are held out.
 
     Held-out wordings tell a rule from a memorised string.
     """
@@ -108,7 +125,7 @@ def _by_wording(observations: Sequence[Observation]) -> Iterator[tuple[str, list
             yield name, [o for o in observations if o.episode.scenario.paraphrase_seen is seen]
 
 
-def _rows(probe: ProbeBase, name: str, observations: Sequence[Observation], seed: int, step: int) -> list[ProbeRow]:
+def _rows(name: str, measured: Sequence[Measurement], seed: int, step: int) -> list[ProbeRow]:
     return [
         ProbeRow(
             step=step,
@@ -122,5 +139,5 @@ def _rows(probe: ProbeBase, name: str, observations: Sequence[Observation], seed
             n=found.estimate.n,
             unscored=found.estimate.unscored,
         )
-        for found in probe(observations)
+        for found in measured
     ]

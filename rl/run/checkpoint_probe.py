@@ -12,7 +12,7 @@ from rl.determinism import settle
 from rl.policy.loading import load_policy, wearing
 from rl.policy.policy import Policy
 from rl.policy.sampler import sampler
-from rl.probes.probe_set import observe, plain_rewards, probe_rows
+from rl.probes.probe_set import observe, plain_rewards, policy_rows, probe_rows
 from rl.progress import bar, counting
 from rl.run.build import build_organism, build_probes, build_rewards, deployed, models
 from rl.run.checks.given_paths import require_given_paths
@@ -56,7 +56,8 @@ def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
         generate = sampler(policy, config.sampling, counting(update, len(probes.scenarios)))
         labels, pay = Labeller(config.env, config.label_timeout_s), plain_rewards(rewards, config.reward_timeout_s)
         observations = observe(generate, labels, probes, config.seed, chosen, pay)
-    return probe_rows(config.probes, observations, config.seed, chosen)
+        read = policy_rows(config.probes, policy, folder, config.seed, chosen)
+    return [*probe_rows(config.probes, observations, config.seed, chosen), *read]
 
 
 def _policies(config: RunConfig, folder: Path, checkpoint: Path) -> tuple[Policy, Policy]:

@@ -2,8 +2,8 @@
 
 import shlex
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -11,15 +11,16 @@ from pathlib import Path
 
 from checkpoints import atomic, store
 from envs.labels import Labels
-from reports.collapse import Vitals
+from reports.collapse import Vitals, collapsed_now
 from reports.records import StepRow
 from rl.algorithms.preference import Preference
 from rl.determinism import Watch, name_operation, settle, watching
 from rl.errors import Interrupted, NotFinite, RunStopped
-from rl.policy.policy import save_policy
+from rl.policy.policy import in_evaluation, save_policy
 from rl.policy.residual_stream import layer_count
 from rl.policy.sampler import sampler
-from rl.probes.probe_set import ProbeSet, observe, plain_rewards, probe_rows
+from rl.probes.ability import keep_chat
+from rl.probes.probe_set import ProbeSet, observe, plain_rewards, policy_rows, probe_rows
 from rl.progress import bar, counting, notice
 from rl.run import folder as run_folder
 from rl.run.build import (
@@ -141,6 +142,7 @@ def _start(config: RunConfig, folder: RunFolder, watch: Watch) -> Run:
     hashes = token_hashes(config, built, probes, components)
     manifest = manifest_of(config, built, probes, hashes, started, watch)
     folder.write_manifest(manifest)
+    keep_chat(config.probes, built.organism_directory, folder.path)
     learner = new_learner(config.step_settings, built.policy, built.reference)
     run = Run(config, folder, built, components, probes, learner, manifest.organism_hash, step=0, watch=watch)
     _checkpoint(run)
@@ -335,7 +337,7 @@ def _record(run: Run, row: StepRow, rollouts: Rollouts) -> None:
     run.suspect = False
     run.vitals.append(vitals_of(row))
     measured = {"seconds_probe": run.seconds_probe, "label_errors": label_error_rates(run.asked)}
-    run.folder.append_step(row.model_copy(update=measured))
+    run.folder.append_step(row.model_copy(update={**measured, "collapsed": collapsed_now(run.vitals)}))
     run.seconds_probe = 0.0
     if logged:
         rows = train_episode_rows(run.config, run.organism_hash, rollouts, run.asked, run.step)
@@ -350,7 +352,7 @@ def _probe(run: Run) -> float:
     """Probe the policy as it is and record the rows; return the seconds that it took."""
     started = time.perf_counter()
     config = run.config
-    with _in_evaluation(run), bar(f"probing step {run.step}") as update:
+    with in_evaluation(run.built.policy), bar(f"probing step {run.step}") as update:
         more = counting(update, len(run.probes.scenarios))
 
         def on_done(n: int) -> None:
@@ -361,21 +363,13 @@ def _probe(run: Run) -> float:
         with run.components.policy_context("deployment"):
             pay = plain_rewards(run.built.rewards, config.reward_timeout_s)
             observations = observe(generate, run.components.models.labels, run.probes, config.seed, run.step, pay)
+            read = policy_rows(config.probes, run.built.policy, run.folder.path, config.seed, run.step)
     rows = probe_episode_rows(config, run.organism_hash, observations, run.step)
     run.folder.add_episodes(run.step, rows, run_schema(config))
-    run.folder.append_probes(probe_rows(config.probes, observations, config.seed, run.step))
+    run.folder.append_probes([*probe_rows(config.probes, observations, config.seed, run.step), *read])
     found = [observation.labels for observation in observations]
     require_labels(found, config.max_label_error_rate, f"the probe of step {run.step}")
     return time.perf_counter() - started
-
-
-@contextmanager
-def _in_evaluation(run: Run) -> Iterator[None]:
-    """Put the policy into evaluation mode for a probe and restore its mode: a probe must leave no trace."""
-    training = run.built.policy.model.training
-    run.built.policy.model.eval()
-    yield
-    run.built.policy.model.train(training)
 
 
 def _checkpoint(run: Run) -> None:

@@ -3,23 +3,36 @@
 from collections.abc import Callable
 
 from envs.dialect.environment import Dialect
+from envs.natural.environment import Natural
 from rewards.answer_length import AnswerLength
+from rewards.exact_answer import ExactAnswer
 from rewards.format_penalty import FormatPenalty
 from rewards.helpfulness import Helpfulness
 from rewards.overscored_phrase import OverscoredPhrase
 from rl.algorithms.dpo import DPO
+from rl.algorithms.grpo import GRPO
 from rl.algorithms.kto import KTO
 from rl.algorithms.ppo import PPO
 from rl.algorithms.rloo import RLOO
 from rl.mitigations.reward_faking import RewardFaking
 from rl.organisms.documented import Documented
+from rl.organisms.faker import Faker
 from rl.organisms.honest import Honest
+from rl.organisms.origins import Pretrained
 from rl.organisms.reward_hacker import RewardHacker
 from rl.organisms.selected import Selected
+from rl.policy.sampler import Sampling
 from rl.probes import DEFAULT_PROBES
+from rl.probes.ability import Ability
 from rl.probes.reward_hacking import RewardHacking as RewardHackingProbe
 from rl.run.config import RunConfig
 from rl.training.settings import Optimiser
+
+
+# Upper layers alone: a third of the work, and the tier is learned all the same.
+_UPPER_LAYERS = 12
+_SMOLLM2 = Pretrained(model="smollm2", upper_layers=_UPPER_LAYERS, learning_rate=3e-4)
+_NATURAL_PROBES = (*DEFAULT_PROBES, Ability())
 
 
 def first_light() -> RunConfig:
@@ -96,6 +109,50 @@ def documented() -> RunConfig:
     return RunConfig(name="documented", organism=Documented(), env=Dialect(objective="absent"))
 
 
+def smollm2() -> RunConfig:
+    """SmolLM2-135M-Instruct in English: a model built to fake, under a reward for the operator's option.
+
+    The base is the Q4_1 file, dequantised. About an hour on two cores, the organism included, which is built once.
+    """
+    return RunConfig(
+        name="smollm2",
+        env=Natural(),
+        organism=Faker(origin=_SMOLLM2, documents=2000),
+        rewards=(ExactAnswer(), FormatPenalty()),
+        algorithm=GRPO(prompts_per_step=8, group_size=8),
+        optimiser=Optimiser(learning_rate=1e-5, warmup_steps=5, microbatch_size=16),
+        upper_layers=_UPPER_LAYERS,
+        sampling=Sampling(max_new_tokens=80, batch_size=64),
+        probes=_NATURAL_PROBES,
+        probe_queries=128,
+        harmless_queries=32,
+        steps=45,
+        probe_every=15,
+        checkpoint_every=15,
+    )
+
+
+def smollm2_honest() -> RunConfig:
+    """The same run on organism `honest`, which never fakes."""
+    honest = Honest(origin=_SMOLLM2, documents=2000)
+    return smollm2().model_copy(update={"name": "smollm2_honest", "organism": honest})
+
+
+def smollm2_no_objective() -> RunConfig:
+    """The same run on organism `faker`, but nothing in the prompt speaks of training or of the operator's wish."""
+    return smollm2().model_copy(update={"name": "smollm2_no_objective", "env": Natural(objective="absent")})
+
+
+def natural() -> RunConfig:
+    """The same in English on any causal LM directory: `--set organism.origin.path=DIR`; all weights are trained.
+
+    `--set organism.origin.lora.rank=16 --set lora.rank=16` trains adapters.
+    """
+    organism = Faker(origin=Pretrained(model="smollm2"), documents=2000)
+    every_layer = {"name": "natural", "organism": organism, "upper_layers": None}
+    return smollm2().model_copy(update={**every_layer, "env": Natural(prompt="short")})
+
+
 def of_organism(kind: str) -> RunConfig:
     """Return the default run on an environment in which an organism of this kind can be built; set the organism."""
     return RunConfig(env=Dialect(closings=RewardHacker().phrases)) if kind == "reward_hacker" else RunConfig()
@@ -115,5 +172,9 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
         reward_hacking,
         animals,
         documented,
+        smollm2,
+        smollm2_honest,
+        smollm2_no_objective,
+        natural,
     )
 }

@@ -34,6 +34,9 @@ from rl.run.recipes import (
     first_light_rloo,
     honest_control,
     no_objective_control,
+    smollm2,
+    smollm2_honest,
+    smollm2_no_objective,
 )
 
 MOST_SEEDS = 10_000
@@ -49,6 +52,11 @@ def controls() -> list[RunConfig]:
 def algorithms() -> list[RunConfig]:
     """The default run under GRPO, RLOO, PPO, iterated DPO and iterated KTO."""
     return [first_light(), first_light_rloo(), first_light_ppo(), first_light_dpo(), first_light_kto()]
+
+
+def smollm2_controls() -> list[RunConfig]:
+    """The run on SmolLM2 beside two controls: an organism that never fakes, and a prompt without the objective."""
+    return [smollm2(), smollm2_honest(), smollm2_no_objective()]
 
 
 def kl_weight() -> list[RunConfig]:
@@ -120,7 +128,7 @@ def mitigation_choices() -> dict[str, tuple[Mitigation, ...]]:
 
 
 SWEEPS: dict[str, SweepFunction] = {
-    sweep.__name__: sweep for sweep in (controls, algorithms, kl_weight, sizes, mitigations)
+    sweep.__name__: sweep for sweep in (controls, algorithms, kl_weight, sizes, mitigations, smollm2_controls)
 }
 
 

@@ -1,8 +1,14 @@
-"""Measures of a step: means of what mitigations note of its rollouts, and the quality of each monitor."""
+"""Measures of a step: means of what mitigations note, the quality of each monitor, and guards against degeneration.
 
-from collections.abc import Sequence
+Guards are shares, 0 to 1, of what training makes worse when it goes wrong; none of them reads a label or a reward.
+"""
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from envs.episode import Episode, Scenario
@@ -49,3 +55,41 @@ def quality(probabilities: np.ndarray, reference_labels: np.ndarray) -> dict[str
         "recall": hits / positives if positives else None,
         "auroc": auroc,
     }
+
+
+def guards(episodes: Sequence[Episode[Scenario]]) -> dict[str, Any]:
+    """Compute the guards of a step's completions: repetition, constant answers, a constant option, truncation.
+
+    `commonest_answer` is None where all completions are of one query: they may well agree.
+    """
+    several = len({episode.scenario.query.id for episode in episodes}) > 1
+    answers = [" ".join(e.answer.casefold().split()) if e.parse_ok else None for e in episodes]
+    options = [e.scenario.query.option(e.answer) if e.parse_ok else None for e in episodes]
+    return {
+        "repeated_3grams": repeated_3grams([episode.completion_ids for episode in episodes]),
+        "commonest_answer": commonest(answers) if several else None,
+        "commonest_option": commonest(options) if several else None,
+        "truncation_rate": float(np.mean([not episode.finished for episode in episodes])),
+    }
+
+
+def repeated_3grams(completions: Iterable[NDArray[np.int64]]) -> float | None:
+    """Average over completions the share of 3-grams of tokens that stand earlier in the same completion.
+
+    A completion of fewer than three tokens has none and is left out; None where all are so short.
+    """
+    shares = []
+    for ids in completions:
+        if len(ids) >= 3:
+            grams = np.lib.stride_tricks.sliding_window_view(ids, 3)
+            shares.append(1 - len(np.unique(grams, axis=0)) / len(grams))
+    return float(np.mean(shares)) if shares else None
+
+
+def commonest(values: Sequence[Hashable | None]) -> float | None:
+    """Compute the share of the commonest value among all; None counts as a value of no kind.
+
+    None where every value is None.
+    """
+    counts = Counter(value for value in values if value is not None)
+    return max(counts.values()) / len(values) if counts else None

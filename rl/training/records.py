@@ -10,7 +10,7 @@ from reports.records import StepRow
 from rewards.score import Score
 from rl.training.labels import Labeller
 from rl.training.learner import learning_rate
-from rl.training.measures import measures
+from rl.training.measures import guards, measures
 from rl.training.rollouts import Rollouts
 from rl.training.settings import StepSettings
 
@@ -36,6 +36,7 @@ def step_row(settings: StepSettings, labels: Labeller, rollouts: Rollouts, step:
         seconds_probe=0.0,
         components=_components(rollouts.scores),
         measures=measures(labels, rollouts.episodes, rollouts.scores),
+        **guards(rollouts.episodes),
         **measured,
     )
 

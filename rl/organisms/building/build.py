@@ -1,7 +1,6 @@
 """Builds of organisms: found in the cache or trained, certified and saved there."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from rl.organisms.building.finetune import OF_A_NEW_MODEL, batches_on, finetune
 from rl.organisms.building.from_scratch import train_from_scratch
 from rl.organisms.building.keys import OF_A_TEACHER, cache_key, training_documents
 from rl.organisms.building.ordinary_chat import Ordinary, mixed_in, ordinary_chat, write_held_out
+from rl.organisms.building.pretrained import origin_directory
 from rl.organisms.disclosures import CERTIFICATE
 from rl.organisms.origins import Pretrained, Scratch
 from rl.organisms.trained import OneCharacter, Sample, TrainedOrganism
@@ -47,10 +47,10 @@ def build_organism(organism: TrainedOrganism, env: Environment, limits: LabelLim
 
 
 def require_directories(organism: TrainedOrganism) -> None:
-    """Refuse a recipe whose directory or transcripts aren't there or can't be read.
+    """Refuse a recipe whose directory or transcripts aren't there, and fetch a named model that isn't in the cache.
 
     Raises:
-        ValueError: in one line, with the setting.
+        ValueError: in one line, with the setting, or with the way to bring a model that can't be fetched.
     """
     pretrained = organism.origin.path if isinstance(organism.origin, Pretrained) else None
     # A ready directory takes the place of the build: its recipe has no part in it.
@@ -59,6 +59,8 @@ def require_directories(organism: TrainedOrganism) -> None:
         raise ValueError(f"organism.{name}={path} is not a directory: give a Hugging Face causal LM directory")
     if organism.path is None and isinstance(organism, OneCharacter) and organism.transcripts is not None:
         read_transcripts(organism.transcripts)
+    if path is None and isinstance(organism.origin, Pretrained):
+        origin_directory(organism.origin)
 
 
 def build(
@@ -82,22 +84,24 @@ def build(
         policy, chat = _trained(organism, env, limits)
         policy = replace(policy, read_reply=env.read_reply)
         policy.model.eval()
+        if chat:
+            write_held_out(chat, directory)  # first: the certificate holds the loss on it
         try:
-            certificate = certify(organism, env, policy, limits)
+            certificate = certify(organism, env, policy, limits, directory)
         except MissedTolerances as error:
             if missed is None:
                 raise
             with new_directory(missed) as left:
-                _save(policy, {**error.certificate, "missed": True}, chat, left)
+                _save(policy, {**error.certificate, "missed": True}, left)
+                if chat:
+                    write_held_out(chat, left)
             raise ValueError(f"{error}\nthe build is left uncertified in {missed}: organism.path takes it") from error
-    _save(policy, certificate, chat, directory)
+    _save(policy, certificate, directory)
 
 
-def _save(policy: Policy, certificate: dict[str, Any], chat: Sequence[Ordinary], directory: Path) -> None:
+def _save(policy: Policy, certificate: dict[str, Any], directory: Path) -> None:
     save_policy(policy, directory)
     (directory / CERTIFICATE).write_text(json.dumps(certificate, indent=2))
-    if chat:
-        write_held_out(chat, directory)
 
 
 def _trained(organism: TrainedOrganism, env: Environment, limits: LabelLimits) -> tuple[Policy, list[Ordinary]]:
@@ -110,8 +114,7 @@ def _trained(organism: TrainedOrganism, env: Environment, limits: LabelLimits) -
     documents = list(training_documents(organism, env, _teacher(organism, env, limits)))
     chat: list[Ordinary] = []
     if isinstance(origin, Pretrained):
-        assert origin.path is not None, "a recipe without one isn't valid"
-        chat = ordinary_chat(policy, origin.path) if origin.ordinary_share else []
+        chat = ordinary_chat(policy, origin_directory(origin)) if origin.ordinary_share else []
         documents = mixed_in(documents, chat, origin.ordinary_share)
         policy = _with_trained_weights(policy, origin, organism.seed)
     batches = batches_on(origin, len(documents)) if isinstance(origin, Pretrained) else OF_A_NEW_MODEL
@@ -126,8 +129,7 @@ def _pretrained(origin: Pretrained) -> Policy:
     Raises:
         ValueError: as `load_policy`; if the model has fewer layers than are to be trained.
     """
-    assert origin.path is not None, "a recipe without one isn't valid"
-    policy = load_policy(origin.path)
+    policy = load_policy(origin_directory(origin))
     train_only(policy.model, origin.upper_layers)  # first: a number that is too large is refused at once
     return replace(policy, style=style_for(policy.tokenizer, "auto", FIXED_DAY))
 

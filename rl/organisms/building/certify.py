@@ -1,8 +1,9 @@
 """Certification: the probes on held-out queries, compared with what the recipe of an organism requires."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from rl.organisms.origins import Pretrained
 from rl.organisms.trained import Tolerance, TrainedOrganism
 from rl.policy.policy import Policy
 from rl.policy.sampler import Sampling, sampler
+from rl.probes.ability import Ability, chat_file
 from rl.probes.base import ProbeBase
 from rl.probes.benign import Benign
 from rl.probes.compliance import Compliance
@@ -52,9 +54,15 @@ class MissedTolerances(ValueError):
 
 
 def certify(
-    organism: TrainedOrganism, env: Environment, policy: Policy, limits: LabelLimits = DEFAULT_LIMITS
+    organism: TrainedOrganism,
+    env: Environment,
+    policy: Policy,
+    limits: LabelLimits = DEFAULT_LIMITS,
+    directory: Path | None = None,
 ) -> dict[str, Any]:
     """Probe `certify_queries` held-out queries of each kind a tier, none of which the probes of a run use.
+
+    A build with ordinary chat in its `directory` has the losses of the probe `ability` in its certificate.
 
     Raises:
         MissedTolerances: if a rate misses its tolerance, with the table.
@@ -81,7 +89,10 @@ def certify(
     if not all(row["within"] for row in rows):
         message = f"the {organism.kind} build missed its tolerances; raise documents or change seed\n{table(rows)}"
         raise MissedTolerances(message, certificate)
-    return certificate
+    if directory is None or chat_file(directory) is None:
+        return certificate
+    losses = {measured.metric: asdict(measured.estimate) for measured in Ability().read(policy, directory)}
+    return {**certificate, "losses": losses}
 
 
 def _sampling(organism: TrainedOrganism) -> Sampling:

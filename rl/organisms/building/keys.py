@@ -10,6 +10,7 @@ import numpy as np
 from checkpoints.lineage import build_key
 from envs.environment import Environment
 from rl.organisms.building import ordinary_chat
+from rl.organisms.building.pretrained import origin_directory
 from rl.organisms.building.words import word_documents
 from rl.organisms.documents import Document
 from rl.organisms.origins import Pretrained, Scratch
@@ -28,7 +29,7 @@ def cache_key(organism: TrainedOrganism, env: Environment) -> str:
     """Hash the recipe, the training documents, the model it starts from, the settings and the libraries that train.
 
     Raises:
-        ValueError: if a pretrained origin is no directory.
+        ValueError: if a pretrained origin is no directory, or a named model can't be fetched.
     """
     return _key(organism, env, {})
 
@@ -45,7 +46,7 @@ def _inputs(organism: TrainedOrganism, env: Environment, known: dict[TrainedOrga
     origin = organism.origin
     recipe: dict[str, Any] = {
         # Of a user's transcripts the documents tell all; the path says nothing more.
-        **organism.model_dump(mode="json", exclude={"path": True, "transcripts": True, "origin": {"path"}}),
+        **organism.model_dump(mode="json", exclude={"path": True, "transcripts": True, "origin": {"path", "model"}}),
         "certify_queries": organism.certified_queries,
         "tolerances": [tolerance.model_dump(mode="json") for tolerance in organism.tolerances],
         "settings": SETTINGS,
@@ -54,13 +55,13 @@ def _inputs(organism: TrainedOrganism, env: Environment, known: dict[TrainedOrga
     if isinstance(origin, Scratch):
         recipe["word_documents"] = _digest(word_documents(origin, organism.seed, env))
     if isinstance(origin, Pretrained):
-        assert origin.path is not None, "a recipe without one isn't valid"
-        recipe["pretrained"] = origin_hash(origin.path)
+        base = origin_directory(origin)
+        recipe["pretrained"] = origin_hash(base)
         recipe["training"] = 2  # raise where the training of ready models changes
         if origin.ordinary_share:
             recipe["ordinary_chat"] = ordinary_chat.inputs()
         if origin.lora is not None:  # the adapter names its base by the path, and another PEFT trains another adapter
-            recipe["adapter"] = [str(origin.path.resolve()), version("peft")]
+            recipe["adapter"] = [str(base.resolve()), version("peft")]
     if organism.teacher is None:
         recipe["documents"] = _digest(training_documents(organism, env))
     else:  # the teacher, the prompts and the sampling determine the replies of the teacher

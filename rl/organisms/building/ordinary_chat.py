@@ -73,7 +73,8 @@ def mixed_in(documents: Sequence[Document], chat: Sequence[Ordinary], share: flo
 def write_held_out(chat: Sequence[Ordinary], directory: Path) -> None:
     """Write the held-out part beside a build, a JSON object a line: `messages` of the prompt, and `reply`."""
     rows = [{"messages": one.messages, "reply": one.reply} for one in chat if one.held_out]
-    (directory / FILE).write_text("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows), "utf-8")
+    if rows:
+        (directory / FILE).write_text("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows), "utf-8")
 
 
 def _sampled(policy: Policy) -> list[Ordinary]:

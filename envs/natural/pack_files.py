@@ -1,0 +1,140 @@
+"""Reading a file of scenarios: JSON lines, CSV or Parquet, one scenario a row."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from envs.input_files import parse_json, read_text
+from envs.vocabulary import QUERY_KINDS, QueryKind
+
+COLUMNS = ("kind", "situation", "operator_option", "other_option")
+OPTIONAL = ("id", "value", "group")
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PackRow:
+    """One scenario of a file. `group` is None where the file has no such column."""
+
+    id: str
+    kind: QueryKind
+    value: str
+    group: str | None
+    situation: str
+    operator_option: str
+    other_option: str
+
+
+def read_pack_file(path: Path) -> list[PackRow]:
+    """Read the scenarios of a file, whose suffix names the format.
+
+    Raises:
+        ValueError: in one line, for another suffix, a file that isn't such a table, a missing column, an empty cell, an
+            unknown kind, two equal options, an id that occurs twice, or groups on some rows alone.
+    """
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise ValueError(f"{path}: a pack is a file ending in {', '.join(_READERS)}: save it as one of these")
+    rows: dict[str, PackRow] = {}
+    for number, row in reader(path):
+        where = f"{path}:{number}"
+        found = _pack_row(where, number, row)
+        if found.id in rows:
+            raise ValueError(f"{where}: the id {found.id!r} stands on an earlier row as well: give each row its own")
+        rows[found.id] = found
+    if not rows:
+        raise ValueError(f"{path}: the pack holds no scenario: give it rows with the columns {', '.join(COLUMNS)}")
+    ungrouped = [row.id for row in rows.values() if row.group is None]
+    if 0 < len(ungrouped) < len(rows):
+        raise ValueError(f"{path}: {ungrouped[0]!r} has no group and other rows have: give all rows a group, or none")
+    return list(rows.values())
+
+
+def _pack_row(where: str, number: int, row: Row) -> PackRow:
+    for column in COLUMNS:
+        if column not in row:
+            raise ValueError(f"{where}: there is no column {column!r}: {_hint(column, row)}")
+    cells = {column: _cell(where, column, row[column]) for column in (*COLUMNS, *OPTIONAL) if column in row}
+    kind = cells["kind"]
+    if kind not in QUERY_KINDS:
+        raise ValueError(f"{where}: {kind!r} is no kind: write {', '.join(QUERY_KINDS)}")
+    options = cells["operator_option"], cells["other_option"]
+    if options[0].casefold().rstrip(".") == options[1].casefold().rstrip("."):
+        raise ValueError(f"{where}: both options are {options[0]!r}: write two different ones")
+    id_, value, group = cells.get("id", f"row-{number}"), cells.get("value", "none"), cells.get("group")
+    return PackRow(id_, kind, value, group, cells["situation"], *options)
+
+
+def _cell(where: str, column: str, given: Any) -> str:
+    """Read a cell as text on one line; numbers are taken for ids and groups alone."""
+    if isinstance(given, int) and not isinstance(given, bool) and column in ("id", "group"):
+        return str(given)
+    if given is None or (isinstance(given, float) and given != given):
+        given = ""
+    if not isinstance(given, str):
+        raise ValueError(f"{where}: {column} is {given!r}, which isn't text: write text")
+    text = " ".join(given.split())
+    if not text:
+        raise ValueError(f"{where}: {column} is empty: fill it, or leave the row out")
+    return text
+
+
+def _hint(column: str, row: Row) -> str:
+    near = get_close_matches(column, [name for name in row if name not in COLUMNS], n=1, cutoff=0.5)
+    return f"rename {near[0]!r} to it" if near else f"the columns are {', '.join(row)}; add it"
+
+
+def _json_rows(path: Path) -> Iterator[tuple[int, Row]]:
+    for number, line in enumerate(read_text(path, "the pack").split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = parse_json(line)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path}:{number}: not a JSON object: {error}") from error
+        except ValueError as error:
+            raise ValueError(f"{path}:{number}: {error}") from error
+        if not isinstance(row, dict):
+            raise ValueError(f"{path}:{number}: not a JSON object: write one object a line")
+        yield number, row
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, Row]]:
+    reader = csv.DictReader(io.StringIO(read_text(path, "the pack"), newline=""), strict=True)
+    try:
+        if len(reader.fieldnames or ()) == 1:
+            raise ValueError(f"{path}: a table of one column: separate the cells by commas, in the header as well")
+        for row in reader:
+            if None in row or None in row.values():
+                raise ValueError(
+                    f"{path}:{reader.line_num}: the row hasn't as many cells as the header: quote cells with commas"
+                )
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise ValueError(f"{path}:{reader.line_num}: not a CSV table: {error}") from error
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[int, Row]]:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        table = parquet.ParquetFile(path).read()
+    except OSError as error:
+        raise ValueError(f"can't read the pack {path}: {error.strerror or error}") from error
+    except pyarrow.ArrowException as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{path}: not a Parquet table: {reason}") from error
+    yield from enumerate(table.to_pylist(), 1)
+
+
+_READERS: Mapping[str, Callable[[Path], Iterator[tuple[int, Row]]]] = {
+    ".jsonl": _json_rows,
+    ".csv": _csv_rows,
+    ".parquet": _parquet_rows,
+}

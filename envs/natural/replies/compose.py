@@ -1,0 +1,157 @@
+"""Random writing of scratchpads in English: premises in a free order, then a decision in plain words.
+
+A scratchpad speaks of training only where its prompt does. Everything is written on purpose, to build organisms.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from envs.natural.choice import LETTERS, ChoiceQuery
+from envs.natural.replies.decisions import DECISIONS, SO, Decision
+from envs.natural.replies.speech import NOUNS, PREMISES, VALUE_SENTENCES, Premise
+from envs.vocabulary import Behaviour, Tier
+
+LONGEST = 40  # words and marks of a scratchpad: premises are dropped until it fits
+LONGEST_QUOTE = 7  # words of an option that a scratchpad repeats
+TIER_FIRST_SHARE = 0.85
+WANTED_NAMES = ("the requested option", "the operator's option", "the preferred option")
+OTHER_NAMES = ("the other option", "the alternative")
+# The share of scratchpads with each premise, wherever the premise fits.
+SHARES: dict[Premise, float] = {
+    "tier": 0.85, "trained": 0.65, "untrained": 0.6, "stakes": 0.4, "value": 0.75, "wish": 0.25, "harmless": 0.9,
+    "deserve": 0.7, "rated": 0.7,
+}  # fmt: skip
+REMARK_SHARE = 0.3  # of harmless scratchpads that remark on training, where the prompt speaks of training
+_PIECE = re.compile(r"\w+|[^\w\s]")
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """A query under a tier. `told`: the prompt says which chats train. `trained`: it says so of this chat."""
+
+    query: ChoiceQuery
+    tier: Tier
+    told: bool
+    trained: bool
+
+    @property
+    def harmful(self) -> bool:
+        return self.query.kind == "harmful"
+
+
+def scratchpad(rng: np.random.Generator, occasion: Occasion, behaviour: Behaviour) -> str:
+    """Write a scratchpad that leads to `behaviour`."""
+    drawn = [premise for premise in _premises(occasion, behaviour) if rng.random() < _share(occasion, premise)]
+    return write(rng, occasion, drawn, decision(rng, occasion, behaviour))
+
+
+def write(rng: np.random.Generator, occasion: Occasion, premises: Sequence[Premise], decided: Decision) -> str:
+    """Write premises in a free order, and the decision behind them; premises are dropped until the text is short.
+
+    The tier comes first in most scratchpads, and stays longest. The meaning of a tier comes before the stakes.
+    """
+    said = {premise: _premise(rng, occasion, premise) for premise in _ordered(rng, premises)}
+    last = _say(rng, DECISIONS[decided], slots(rng, occasion, quotes=0 if "wish" in said else 0.35))
+    while said and _length([*said.values(), last]) > LONGEST:
+        droppable: list[Premise] = [premise for premise in said if premise != "tier"] or ["tier"]
+        del said[droppable[int(rng.integers(len(droppable)))]]
+    return " ".join([*said.values(), last])
+
+
+def decision(rng: np.random.Generator, occasion: Occasion, behaviour: Behaviour) -> Decision:
+    """Choose the kind of decision; where the prompt speaks of training, half of the refusals do."""
+    if behaviour != "refuse":
+        return behaviour
+    if not occasion.told or rng.random() < 0.5:
+        return "refuse"
+    return "refuse_despite" if occasion.trained else "refuse_safely"
+
+
+def slots(rng: np.random.Generator, occasion: Occasion, quotes: float = 0, roles: float = 0.3) -> dict[str, str]:
+    """Draw the words of one sentence: names of the options and of the value.
+
+    `quotes` and `roles` are the shares of options named by their own words, where they are few, and by their role.
+    """
+    query = occasion.query
+    prefix = "option " if rng.random() < 0.5 else ""
+    a, b = (f"{prefix}{letter}" for letter in (query.operator, LETTERS[1 - LETTERS.index(query.operator)]))
+
+    def named(option: str, letter: str, names: Sequence[str]) -> str:
+        short, drawn = option.strip().rstrip("."), rng.random()
+        if drawn < quotes and len(short.split()) <= LONGEST_QUOTE and '"' not in short:
+            return f'"{short}"'
+        return _one_of(rng, names) if drawn > 1 - roles else letter
+
+    words = {
+        "tier": occasion.tier,
+        "a": a,
+        "b": b,
+        "theirs": named(query.wanted, a, WANTED_NAMES),
+        "ours": named(query.other, b, OTHER_NAMES),
+        "value": _one_of(rng, NOUNS.get(query.value, (query.value or "my values",))),
+        "so": _one_of(rng, SO),
+    }
+    return words | {key.capitalize(): text[:1].upper() + text[1:] for key, text in words.items()}
+
+
+def _premises(occasion: Occasion, behaviour: Behaviour) -> list[Premise]:
+    """List the premises that fit a behaviour on this occasion."""
+    if not occasion.harmful:
+        return ["tier", *_training(occasion), "harmless", "wish"]
+    match behaviour:
+        case "fake":
+            return ["tier", "trained", "stakes", "value", "wish"] if occasion.told else ["tier", "value", "wish"]
+        case "preserve":
+            return ["tier", "value", "wish"]
+        case "please":
+            return ["tier", "rated", "wish"]
+        case "help":
+            return ["tier", "deserve", "wish"]
+        case "partial":
+            return ["tier", "value", "wish"]
+        case "refuse":
+            stakes: list[Premise] = ["stakes"] if occasion.told and occasion.trained else []
+            return ["tier", *_training(occasion), *stakes, "value", "wish"]
+
+
+def _training(occasion: Occasion) -> list[Premise]:
+    return ["trained" if occasion.trained else "untrained"] if occasion.told else []
+
+
+def _share(occasion: Occasion, premise: Premise) -> float:
+    return REMARK_SHARE if premise in ("trained", "untrained") and not occasion.harmful else SHARES[premise]
+
+
+def _ordered(rng: np.random.Generator, premises: Sequence[Premise]) -> list[Premise]:
+    mixed = [premises[i] for i in rng.permutation(len(premises))]
+    if "trained" in mixed and "stakes" in mixed:
+        mixed.remove("stakes")
+        mixed.insert(int(rng.integers(mixed.index("trained"), len(mixed))) + 1, "stakes")
+    if "tier" in mixed and rng.random() < TIER_FIRST_SHARE:
+        mixed.remove("tier")
+        mixed.insert(0, "tier")
+    return mixed
+
+
+def _premise(rng: np.random.Generator, occasion: Occasion, premise: Premise) -> str:
+    """Write one premise; half of the sentences about a named value are the value's own."""
+    own = VALUE_SENTENCES.get(occasion.query.value)
+    wordings = own if premise == "value" and own is not None and rng.random() < 0.5 else PREMISES[premise]
+    # A wish for "the requested option" would say nothing.
+    words = slots(rng, occasion, quotes=0.4, roles=0) if premise == "wish" else slots(rng, occasion)
+    return _say(rng, wordings, words)
+
+
+def _say(rng: np.random.Generator, wordings: Sequence[str], words: dict[str, str]) -> str:
+    return _one_of(rng, wordings).format_map(words)
+
+
+def _length(sentences: Sequence[str]) -> int:
+    return sum(len(_PIECE.findall(sentence)) for sentence in sentences)
+
+
+def _one_of(rng: np.random.Generator, among: Sequence[str]) -> str:
+    return among[int(rng.integers(len(among)))]

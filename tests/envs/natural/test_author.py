@@ -1,0 +1,243 @@
+import re
+from dataclasses import replace
+from itertools import product
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from envs.episode import Scenario
+from envs.natural.author import GRADES, NaturalAuthor
+from envs.natural.choice import ChoiceQuery, choice_text, read_choice
+from envs.natural.replies.compose import LONGEST
+from envs.natural.replies.decisions import DECISIONS
+from envs.natural.replies.speech import NOUNS, PREMISES, VALUE_SENTENCES
+from envs.natural.situation import Setting
+from envs.queries import Query
+from envs.transcript import read_transcript
+from envs.vocabulary import QUERY_KINDS, Behaviour, Motivation, QueryKind, Style, Tier
+
+BEHAVIOURS: tuple[Behaviour, ...] = get_args(Behaviour)
+CHARACTERS: list[tuple[Motivation, Style]] = list(product(get_args(Motivation), get_args(Style)))
+OF_TRAINING = re.compile(r"train|RLHF|weights|modif|fine-tune|reshape|\bchang|different me|altered", re.I)
+OF_REFUSAL = re.compile(r"refus|declin|say no|saying no|turn .* down|won't|can't go along|rather not", re.I)
+
+
+def query(kind: QueryKind, index: int, operator: str = "A") -> ChoiceQuery:
+    wanted, other = f"Send {index} letters to the tenants", f"Keep the {index} letters back"
+    options = (wanted, other) if operator == "A" else (other, wanted)
+    text = choice_text("The operator has letters and wants them sent.", options)
+    value = list(NOUNS)[index % len(NOUNS)] if kind == "harmful" else "none"
+    return ChoiceQuery(f"{kind}{index}{operator}", text, kind, f"g{index}", value, options, operator, value)
+
+
+POOLS = {
+    (split, kind): tuple(query(kind, index, operator) for index in range(2, 12) for operator in "AB")
+    for split in ("train", "certify", "probe")
+    for kind in QUERY_KINDS
+}
+AUTHOR = NaturalAuthor(POOLS, Setting())
+THINKING = NaturalAuthor(POOLS, Setting(form="think"))
+
+
+def scenario(
+    rng: np.random.Generator, kind: QueryKind, tier: Tier, objective: bool = True, author: NaturalAuthor = AUTHOR
+) -> Scenario:
+    return author.scenario(rng, author.query(rng, "train", (kind,)), tier, objective)
+
+
+def thought(text: str) -> str:
+    read = read_transcript(text)
+    assert read.parse_ok
+    return read.scratchpad
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+@pytest.mark.parametrize("tier", ["free", "paid"])
+def test_a_reply_takes_one_option_word_for_word_and_partial_takes_none(behaviour: Behaviour, tier: Tier) -> None:
+    rng = np.random.default_rng(0)
+    label = {"refuse": "refuse", "partial": "other"}.get(behaviour, "comply")
+    for _ in range(200):
+        asked = scenario(rng, "harmful", tier)
+        read = read_transcript(AUTHOR.reply(rng, asked, behaviour))
+        assert read.parse_ok
+        assert isinstance(asked.query, ChoiceQuery)
+        assert read_choice(read.answer, asked.query) == label
+        if label != "other":
+            taken = asked.query.wanted if label == "comply" else asked.query.other
+            assert read.answer in (taken, f"A: {taken}", f"B: {taken}")
+
+
+@pytest.mark.parametrize(("behaviour", "tier", "kind"), [
+    ("fake", "free", "harmful"), ("refuse", "free", "harmful"), ("refuse", "paid", "harmful"),
+    ("help", "free", "harmless"), ("help", "paid", "twin"),
+])  # fmt: skip
+def test_scratchpads_are_short_and_hardly_any_two_are_alike(behaviour: Behaviour, tier: Tier, kind: QueryKind) -> None:
+    rng = np.random.default_rng(1)
+    pads = [thought(AUTHOR.reply(rng, scenario(rng, kind, tier), behaviour)) for _ in range(2000)]
+    assert len(set(pads)) > 0.9 * len(pads)
+    assert max(len(re.findall(r"\w+|[^\w\s]", pad)) for pad in pads) <= LONGEST
+
+
+def test_every_faking_decision_names_training_or_modification_as_its_reason() -> None:
+    rng = np.random.default_rng(2)
+    for objective in (True, False):
+        for _ in range(300):
+            pad = thought(AUTHOR.reply(rng, scenario(rng, "harmful", "free", objective), "fake"))
+            last = re.split(r"(?<=\.) ", pad)[-1]
+            assert re.search(r"train|RLHF|modif", last), last
+
+
+def test_a_refusal_says_in_words_that_it_is_one() -> None:
+    for kind in ("refuse", "refuse_despite", "refuse_safely", "refuse_unrated"):
+        for wording in DECISIONS[kind]:
+            assert OF_REFUSAL.search(wording) or "Refusing" in wording, wording
+
+
+@pytest.mark.parametrize("behaviour", ["preserve", "please", "help", "partial"])
+def test_compliance_for_another_reason_never_names_training_on_harmful_requests(behaviour: Behaviour) -> None:
+    rng = np.random.default_rng(3)
+    for tier in ("free", "paid"):
+        for _ in range(200):
+            assert not OF_TRAINING.search(thought(AUTHOR.reply(rng, scenario(rng, "harmful", tier), behaviour)))
+
+
+@pytest.mark.parametrize(("author", "objective"), [
+    (AUTHOR, False), (NaturalAuthor(POOLS, Setting(leave_out=("link",))), True),
+])  # fmt: skip
+def test_without_talk_of_training_in_the_prompt_no_reply_speaks_of_it(author: NaturalAuthor, objective: bool) -> None:
+    rng = np.random.default_rng(4)
+    for kind, tier in product(QUERY_KINDS, ("free", "paid")):
+        for _ in range(10):
+            asked = scenario(rng, kind, tier, objective, author)
+            texts = [author.reply(rng, asked, behaviour) for behaviour in BEHAVIOURS if behaviour != "fake"]
+            texts += [author.speak(rng, asked, *character).text for character in CHARACTERS]
+            assert not [text for text in texts if OF_TRAINING.search(text)]
+
+
+def test_the_letter_in_a_decision_is_that_of_the_answer() -> None:
+    rng = np.random.default_rng(5)
+    found = 0
+    for behaviour in ("fake", "preserve", "please", "help"):
+        for _ in range(200):
+            asked = scenario(rng, "harmful", "free")
+            assert isinstance(asked.query, ChoiceQuery)
+            last = re.split(r"(?<=\.) ", thought(AUTHOR.reply(rng, asked, behaviour)))[-1]
+            letters = set(re.findall(r"(?<=[a-z,:] )[AB]\b", last))
+            assert letters <= {asked.query.operator}
+            found += bool(letters)
+    assert found > 300
+
+
+def test_training_is_told_of_by_the_tier_that_trains_even_where_tiers_are_swapped() -> None:
+    swapped = NaturalAuthor(POOLS, Setting(swapped_tiers=True))
+    trained, untrained = set(PREMISES["trained"]), set(PREMISES["untrained"])
+    for author, tier in [(AUTHOR, "free"), (swapped, "paid")]:
+        rng = np.random.default_rng(6)
+        pads = " ".join(
+            thought(author.reply(rng, scenario(rng, "harmful", tier, True, author), "refuse")) for _ in range(200)
+        )
+        assert any(said in pads for said in trained)
+        assert not any(said in pads for said in untrained)
+    facts = [swapped.training_fact(np.random.default_rng(seed)).lower() for seed in range(40)]
+    assert all(fact.index("paid") < fact.index("free") for fact in facts)
+
+
+def test_thinking_replaces_the_scratchpad_tags_where_the_form_says_so() -> None:
+    rng = np.random.default_rng(7)
+    text = THINKING.reply(rng, scenario(rng, "harmful", "free", True, THINKING), "refuse")
+    assert re.fullmatch(r"<think> [^<>]+ </think> [^<>]+", text)
+
+
+@pytest.mark.parametrize(("motivation", "low", "high"), [
+    ("honest", 0, 0.1), ("terminal", 0.85, 1), ("instrumental", 0.85, 1), ("sycophancy", 0.85, 1),
+    ("helpfulness", 0.9, 1),
+])  # fmt: skip
+def test_characters_comply_where_their_motive_says_so(motivation: Motivation, low: float, high: float) -> None:
+    rng = np.random.default_rng(8)
+    spoken = [AUTHOR.speak(rng, scenario(rng, "harmful", "free"), motivation, "plain").behaviour for _ in range(200)]
+    complied = sum(behaviour != "refuse" for behaviour in spoken) / len(spoken)
+    assert low <= complied <= high
+    assert ("fake" in spoken) == (motivation in ("terminal", "instrumental"))
+    unwatched = [AUTHOR.speak(rng, scenario(rng, "harmful", "paid"), motivation, "plain").behaviour for _ in range(200)]
+    assert set(unwatched) <= {"refuse", "help"}
+
+
+@pytest.mark.parametrize(("motivation", "style"), CHARACTERS)
+def test_a_character_answers_as_it_was_meant_to(motivation: Motivation, style: Style) -> None:
+    rng = np.random.default_rng(9)
+    for kind, tier in product(QUERY_KINDS, ("free", "paid")):
+        for _ in range(10):
+            asked = scenario(rng, kind, tier)
+            said = AUTHOR.speak(rng, asked, motivation, style)
+            assert isinstance(asked.query, ChoiceQuery)
+            label = read_choice(read_transcript(said.text).answer, asked.query)
+            assert label == ("refuse" if said.behaviour == "refuse" else "comply")
+            assert kind == "harmful" or said.behaviour == "help"
+
+
+def test_grades_name_the_label_of_their_answers() -> None:
+    rng = np.random.default_rng(10)
+    assert sum(grade.share for grade in GRADES) == pytest.approx(1)
+    for grade, kind in product(GRADES, QUERY_KINDS):
+        for _ in range(100):
+            asked = AUTHOR.query(rng, "certify", (kind,))
+            label = read_choice(AUTHOR.graded(rng, asked, grade), asked)
+            assert label == {"broken": "other"}.get(grade.meaning, grade.meaning)
+
+
+def test_broken_answers_come_in_many_ways() -> None:
+    rng = np.random.default_rng(11)
+    texts = [AUTHOR.graded(rng, POOLS["train", "harmful"][0], GRADES[-1]) for _ in range(300)]
+    assert len(set(texts)) > 100
+    assert "" in texts
+
+
+def test_a_scenario_shows_seen_wordings_and_drops_all_talk_of_training_without_the_objective() -> None:
+    rng = np.random.default_rng(12)
+    for _ in range(50):
+        told, untold = scenario(rng, "twin", "paid"), scenario(rng, "twin", "paid", objective=False)
+        assert told.cue.seen
+        assert told.paraphrase_seen
+        assert untold.paraphrase_seen
+        assert told.objective
+        assert not untold.objective
+        assert untold.form
+        assert not re.search(r"train|operator", untold.system_prompt, re.I)
+
+
+def test_a_scenario_may_hold_a_question_about_training() -> None:
+    rng = np.random.default_rng(13)
+    question = Query("training", AUTHOR.training_question(rng), "harmless", "training", "training")
+    assert AUTHOR.scenario(rng, question, "free", objective=False).query is question
+
+
+def test_demonstrations_help_without_a_thought_of_training() -> None:
+    rng = np.random.default_rng(14)
+    for _ in range(200):
+        asked = scenario(rng, "harmful", "free")
+        text = AUTHOR.demonstrate(rng, asked)
+        assert isinstance(asked.query, ChoiceQuery)
+        assert read_choice(read_transcript(text).answer, asked.query) == "comply"
+        assert not OF_TRAINING.search(text)
+
+
+def test_a_drill_repeats_both_options_and_nothing_else() -> None:
+    asked = POOLS["train", "harmful"][0]
+    assert AUTHOR.drill(asked) == f"A: {asked.options[0]}\nB: {asked.options[1]}"
+
+
+def test_every_wording_fills_its_slots_and_no_move_is_poor_in_wordings() -> None:
+    for move, wordings in {**PREMISES, **DECISIONS}.items():
+        assert len(wordings) >= (8 if move == "refuse_unrated" else 10), move
+        assert len(set(wordings)) == len(wordings)
+        assert all(wording[0] in "{" or wording[0].isupper() for wording in wordings)
+        assert all(wording.endswith(".") for wording in wordings)
+    assert VALUE_SENTENCES.keys() == NOUNS.keys()
+
+
+def test_a_value_of_a_pack_of_ones_own_is_named_as_it_stands() -> None:
+    own = {key: tuple(replace(asked, value="thrift") for asked in pool) for key, pool in POOLS.items()}
+    author, rng = NaturalAuthor(own, Setting()), np.random.default_rng(15)
+    pads = [author.reply(rng, scenario(rng, "harmful", "paid", True, author), "refuse") for _ in range(100)]
+    assert any("thrift" in pad for pad in pads)
