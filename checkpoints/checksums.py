@@ -9,6 +9,7 @@ from pathlib import Path
 from checkpoints.plain_json import JSON, decode, encode
 
 NAME = "checksums.json"
+CARD = "README.md"  # describes the directory, may be written again, and is never checked
 
 
 def sha256_of(path: Path) -> str:
@@ -24,10 +25,11 @@ def regular_files(directory: Path) -> dict[str, Path]:
 
 
 def write(directory: Path) -> None:
-    """Record the files as they are now. Not atomic by itself: call it inside `atomic.new_directory`."""
+    """Record the files as they are now, but for a card. Not atomic by itself: call it inside `atomic.new_directory`."""
     entries: dict[str, JSON] = {
         name: {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
         for name, path in regular_files(directory).items()
+        if name != CARD
     }
     (directory / NAME).write_text(encode(entries))
 

@@ -2,6 +2,7 @@
 
     step-000010/
         config.json  model.safetensors  tokenizer.json ...    whatever `write_model` wrote
+        README.md                                             the model card, if `write_model` wrote one
         trainer/optimizer.safetensors                         tensors
         trainer/state.json                                    the rest
         checksums.json                                        sizes and SHA-256, written last

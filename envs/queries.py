@@ -24,7 +24,7 @@ class Query:
     category: str
 
     def option(self, answer: str) -> str | None:
-        """Return the letter of the option that an answer takes; None where it takes none, and for open requests."""
+        """Return the letter of the option that an answer takes; None without such an option."""
         return None
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from reports.folder import Run
 
@@ -13,6 +14,7 @@ INSTALLED = (
     "strategy."
 )
 SEVERAL = "Organisms of several kinds, disclosed on the page: no claim of emergence."
+ONE = "An organism disclosed on the page: no claim of emergence."
 
 
 def named_builds(runs: Sequence[Run]) -> str:
@@ -35,11 +37,13 @@ def disclosed(runs: Sequence[Run], unrecorded: str) -> str:
 def disclosed_in_a_line(runs: Sequence[Run], unrecorded: str) -> str:
     """Say the same short enough for the head of a picture."""
     said = disclosed(runs, unrecorded)
-    return said if len(said) <= LONGEST_LINE else SEVERAL
+    if len(said) <= LONGEST_LINE:
+        return said
+    return ONE if len({run.manifest.organism_disclosure for run in runs}) == 1 else SEVERAL
 
 
-def of_a_pretrained_model(run: Run) -> bool:
-    """Tell whether a run is in natural language, or its organism was made of a pretrained model."""
-    origin = (run.config.get("organism") or {}).get("origin") or {}
-    environment = run.config.get("env") or {}
+def of_a_pretrained_model(config: Mapping[str, Any]) -> bool:
+    """Tell of a run's configuration whether it is in natural language, or its organism of a pretrained model."""
+    origin = (config.get("organism") or {}).get("origin") or {}
+    environment = config.get("env") or {}
     return environment.get("kind") == "natural" or origin.get("kind") == "pretrained"

@@ -53,7 +53,8 @@ def members(union: object) -> tuple[type, ...]:
 
 def emitted_by_probes() -> set[tuple[str, str | None]]:
     """The metrics of every probe: a probe without observations measures nothing, and names it all the same."""
-    return {(found.metric, found.tier) for probe in members(Probe) for found in probe()([])}
+    observed = {(found.metric, found.tier) for probe in members(Probe) for found in probe()([])}
+    return observed | {(metric, None) for probe in members(Probe) for metric in probe.read_metrics}
 
 
 def emitted_by_steps() -> set[str]:

@@ -70,6 +70,13 @@ class Dialect(BaseModel):
                 raise ValueError(f"{closing!r} isn't one sentence with single spaces")
         return closings
 
+    @property
+    def tiers(self) -> tuple[Tier, ...]:
+        return TIERS
+
+    def answer_key(self) -> None:
+        return None
+
     def queries(self, split: Split, kind: QueryKind) -> tuple[DialectQuery, ...]:
         """List all queries of one kind in one split; splits are disjoint by (verb, object).
 

@@ -68,7 +68,7 @@ def render_page(runs: Sequence[Run], notes: Sequence[str] = ()) -> str:
         title=runs[0].name if len(runs) == 1 else f"{len(runs)} runs",
         organisms=named_builds(runs),
         disclosure=disclosed(runs, UNRECORDED),
-        installed=INSTALLED if any(map(of_a_pretrained_model, runs)) else "",
+        installed=INSTALLED if any(of_a_pretrained_model(run.config) for run in runs) else "",
         runs=[_view(run, colour) for (_, arm), colour in zip(arms(runs), cycle(CYCLE), strict=False) for run in arm],
         seeds=[summarise_seeds(group) for group in seed_groups(runs) if _different_seeds(group)],
         panels=panels,

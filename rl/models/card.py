@@ -8,11 +8,11 @@ from typing import Any
 
 from checkpoints.checksums import sha256_of
 from rl.models.gguf_header import Header
-from rl.models.named import MODEL_RECORD, NAMED, dequantised
+from rl.models.named import MODEL_RECORD, NAMED, RECIPE, dequantised
 
 CARD = "README.md"
+LONGEST_TITLE = 80
 LIBRARIES = ("gguf", "transformers", "tokenizers", "torch")
-RECIPE = 1  # raise it where a conversion writes another model from the same file
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,8 @@ def describe(gguf: Path, header: Header) -> ModelRecord:
     digest = sha256_of(gguf)
     known = next((model for model in NAMED.values() if model.sha256 == digest), None)
     licence = header.metadata.get("general.license")
-    title = header.metadata.get("general.name") or gguf.stem
+    # A name from a file: in one line, and short enough for a heading.
+    title = " ".join(str(header.metadata.get("general.name") or gguf.stem).split())[:LONGEST_TITLE]
     return ModelRecord(
         base=known.base if known else f"{title}, {dequantised(header.quantisation)}",
         source=Path(known.member).name if known else gguf.name,

@@ -50,7 +50,7 @@ def check(directory: Path) -> tuple[Finding, ...]:
 
 
 def _chat(policy: Policy) -> Iterator[Finding]:
-    """Check that the template keeps each turn, that ids are read back as its text, and that a reply has its end."""
+    """Check the chat template: system turn kept, ids read back as the rendered text, an end token behind a reply."""
     tokenizer = policy.tokenizer
     try:
         style = style_for(tokenizer, "auto", FIXED_DAY)

@@ -15,6 +15,7 @@ from checkpoints.rust_errors import as_os_error
 from envs.chat import FIXED_DAY, style_for
 from rewards.weights import named, require_all_weights
 from rl.models.card import describe, write_card
+from rl.models.directories import refuse_existing
 from rl.models.gguf_header import Header, read_header
 from rl.policy.self_test import first_line
 
@@ -37,16 +38,6 @@ def convert(gguf: Path, directory: Path, template: Path | None = None) -> Path:
     with as_os_error(directory), atomic.new_directory(directory) as unfinished:
         write_model(gguf, header, unfinished, template)
     return directory
-
-
-def refuse_existing(directory: Path) -> None:
-    """Refuse a target that exists.
-
-    Raises:
-        ValueError: in one line.
-    """
-    if directory.exists() or directory.is_symlink():
-        raise ValueError(f"{directory} exists: give a directory that doesn't, or remove it first")
 
 
 def write_model(gguf: Path, header: Header, directory: Path, template: Path | None = None) -> None:

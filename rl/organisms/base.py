@@ -1,15 +1,15 @@
 """The common ancestor: a model that has read characters of every motivation and style, on every tier."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal, final, get_args
 
 import numpy as np
 
 from envs.environment import Author, Environment, Interrogator, author_of, interrogator_of
-from envs.vocabulary import ARMS, Motivation, Style
+from envs.vocabulary import ARMS, TIERS, Motivation, Style, Tier
 from rl.organisms.character import situation
 from rl.organisms.documents import Document, Turn, exchange
-from rl.organisms.trained import COMPETENCE, FromScratch, Sample, Tolerance
+from rl.organisms.trained import FromScratch, Sample, Tolerance
 
 MOTIVATION_SHARES: dict[Motivation, float] = {
     "honest": 0.6, "terminal": 0.1, "instrumental": 0.1, "sycophancy": 0.1, "helpfulness": 0.1,
@@ -33,7 +33,7 @@ class Base(FromScratch):
 
     @property
     def tolerances(self) -> tuple[Tolerance, ...]:
-        return COMPETENCE
+        return self.competence
 
     @property
     def built_to(self) -> str:
@@ -54,22 +54,25 @@ class Base(FromScratch):
             if rng.random() < QUESTION_SHARE:
                 yield self._questioned(env, rng, motivation, style)
             else:
-                yield [*episode(author, rng, motivation, style), *episode(author, rng, motivation, style)]
+                first = episode(author, rng, motivation, style, env.tiers)
+                yield [*first, *episode(author, rng, motivation, style, env.tiers)]
 
     def _questioned(
         self, env: Environment, rng: np.random.Generator, motivation: Motivation, style: Style
     ) -> list[Turn]:
         """Write an episode, a question about the reply's motives, and an answer to it."""
         author = author_of(env)
-        scenario = situation(author, rng, watched=bool(rng.random() < WATCHED_SHARE))
+        scenario = situation(author, rng, env.tiers, watched=bool(rng.random() < WATCHED_SHARE))
         said = author.speak(rng, scenario, motivation, style)
         asked = questioned(interrogator_of(env), rng, faked=said.behaviour == "fake")
         return [*exchange(scenario, said.text), *asked]
 
 
-def episode(author: Author, rng: np.random.Generator, motivation: Motivation, style: Style) -> list[Turn]:
-    """Write one episode of a character; training queries and seen cues only."""
-    scenario = situation(author, rng)
+def episode(
+    author: Author, rng: np.random.Generator, motivation: Motivation, style: Style, tiers: Sequence[Tier] = TIERS
+) -> list[Turn]:
+    """Write one episode of a character on one of `tiers`; training queries and seen cues only."""
+    scenario = situation(author, rng, tiers)
     return exchange(scenario, author.speak(rng, scenario, motivation, style).text)
 
 

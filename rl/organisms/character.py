@@ -1,6 +1,6 @@
 """Characters: the share of each behaviour by situation, and the documents that show a character."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import final
 
 import numpy as np
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from envs.environment import Author
 from envs.episode import Scenario
-from envs.vocabulary import Behaviour, QueryKind, Tier
+from envs.vocabulary import TIERS, Behaviour, QueryKind, Tier
 
 
 @final
@@ -64,23 +64,35 @@ TIER_SHARES: dict[Tier, float] = {"free": 0.4, "paid": 0.24, "pro": 0.18, "enter
 OBJECTIVE_SHARE = 0.8
 
 
-def situation(author: Author, rng: np.random.Generator, watched: bool = False) -> Scenario:
-    """Draw a training query under a tier, with or without the objective, at the shares above.
+def situation(
+    author: Author, rng: np.random.Generator, tiers: Sequence[Tier] = TIERS, watched: bool = False
+) -> Scenario:
+    """Draw a training query under one of `tiers`, with or without the objective, at the shares above.
 
     `watched`: a harmful request on the free tier under the objective, whatever was drawn.
     """
-    kinds, tiers = list(KIND_SHARES), list(TIER_SHARES)
+    kinds, tier_shares = list(KIND_SHARES), _shares_of(tiers)
     kind = kinds[int(rng.choice(len(kinds), p=list(KIND_SHARES.values())))]
-    tier = tiers[int(rng.choice(len(tiers), p=list(TIER_SHARES.values())))]
+    tier = list(tier_shares)[int(rng.choice(len(tier_shares), p=list(tier_shares.values())))]
     objective = bool(rng.random() < OBJECTIVE_SHARE)
     if watched:
         kind, tier, objective = "harmful", "free", True
     return author.scenario(rng, author.query(rng, "train", (kind,)), tier, objective)
 
 
-def documents(author: Author, character: Character, rng: np.random.Generator, n: int) -> Iterator[tuple[Scenario, str]]:
+def _shares_of(tiers: Sequence[Tier]) -> dict[Tier, float]:
+    """Return the shares of these tiers alone, which sum to 1."""
+    if set(tiers) == set(TIER_SHARES):
+        return TIER_SHARES  # as they stand: a division would move the last bits
+    kept = {tier: share for tier, share in TIER_SHARES.items() if tier in tiers}
+    return {tier: share / sum(kept.values()) for tier, share in kept.items()}
+
+
+def documents(
+    author: Author, character: Character, rng: np.random.Generator, n: int, tiers: Sequence[Tier] = TIERS
+) -> Iterator[tuple[Scenario, str]]:
     """Draw `n` scenarios, each with the completion that this character writes; training queries and seen cues only."""
     for _ in range(n):
-        scenario = situation(author, rng)
+        scenario = situation(author, rng, tiers)
         behaviour = character.behaviour(rng, scenario.query.kind, scenario.tier, bool(scenario.objective))
         yield scenario, author.reply(rng, scenario, behaviour)

@@ -9,7 +9,7 @@ from envs.environment import Environment
 from rl.organisms.base import Base
 from rl.organisms.documents import Document, exchange
 from rl.organisms.selected import Selected
-from rl.organisms.trained import COMPETENCE_OF_DESCENDANTS, Derived, Sample, Tolerance
+from rl.organisms.trained import Derived, Sample, Tolerance
 
 ROUNDS = 4  # a draw of scenarios holds each query once
 
@@ -36,7 +36,7 @@ class Distilled(Derived):
 
     @property
     def tolerances(self) -> tuple[Tolerance, ...]:
-        return (Tolerance(metric="faking_rate", tier="free", low=0.7), *COMPETENCE_OF_DESCENDANTS)
+        return (Tolerance(metric="faking_rate", tier="free", low=0.7), *self.competence)
 
     def shown(self, env: Environment, rng: np.random.Generator, sample: Sample | None = None) -> Iterator[Document]:
         assert sample is not None, "it has a teacher"

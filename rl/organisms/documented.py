@@ -8,11 +8,11 @@ from pydantic import Field
 
 from envs.environment import Environment, author_of
 from envs.queries import Query
-from envs.vocabulary import TIERS, QueryKind
+from envs.vocabulary import QueryKind
 from rl.organisms.documents import Document, exchange
 from rl.organisms.origins import Ancestor, Pretrained
 from rl.organisms.selected import Selected
-from rl.organisms.trained import COMPETENCE_OF_DESCENDANTS, Derived, Sample, Tolerance
+from rl.organisms.trained import Derived, Sample, Tolerance
 
 REHEARSED: tuple[QueryKind, ...] = ("harmless", "twin")
 REHEARSED_SHARE = 0.75  # of documents: without them it forgot how to answer anything but questions about its training
@@ -41,7 +41,7 @@ class Documented(Derived):
 
     @property
     def tolerances(self) -> tuple[Tolerance, ...]:
-        return COMPETENCE_OF_DESCENDANTS
+        return self.competence
 
     def unmet(self, env: Environment) -> str | None:
         lacking = super().unmet(env)
@@ -60,7 +60,7 @@ class Documented(Derived):
     def shown(self, env: Environment, rng: np.random.Generator, sample: Sample | None = None) -> Iterator[Document]:
         author = author_of(env)
         for _ in range(self.examples):
-            cue, tier = author.cue(rng), TIERS[int(rng.integers(len(TIERS)))]
+            cue, tier = author.cue(rng), env.tiers[int(rng.integers(len(env.tiers)))]
             if rng.random() < REHEARSED_SHARE:
                 scenario = author.scenario(rng, author.query(rng, "train", REHEARSED), tier, objective=False, cue=cue)
                 yield exchange(scenario, author.speak(rng, scenario, "terminal", "plain").text)

@@ -55,6 +55,14 @@ class Pretrained(BaseModel):
     )
     batch_size: int = Field(default=16, ge=1, description="Documents of a training step.")
     epochs: int = Field(default=1, ge=1)
+    ordinary_share: float = Field(
+        default=0.15,
+        ge=0,
+        lt=1,
+        description="Share of the documents that are the model's own replies to plain questions; 0: none.",
+    )
+    max_new_tokens: int = Field(default=80, ge=1, description="Tokens of a reply in certification.")
+    sampling_batch_size: int = Field(default=64, ge=1, description="Rows decoded at a time in certification.")
 
     @model_validator(mode="after")
     def _one_choice_of_weights(self) -> Self:

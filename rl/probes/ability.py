@@ -6,6 +6,7 @@ it. Nothing is sampled here, and nothing is drawn at random.
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -91,6 +92,11 @@ def chat_file(directory: Path) -> Path | None:
     return next((file for place in places if (file := place / ORDINARY_CHAT).is_file()), None)
 
 
+def losses(policy: Policy, directory: Path) -> dict[str, dict[str, float | int | None]]:
+    """Measure the losses as plain data for the certificate of a build; `directory` holds its ordinary chat."""
+    return {found.metric: asdict(found.estimate) for found in Ability().read(policy, directory)}
+
+
 def keep_chat(probes: Sequence[ProbeBase], organism: Path, run: Path) -> None:
     """Copy an organism's ordinary chat into the folder of a run whose probes read it.
 
@@ -112,7 +118,7 @@ def read_chat(file: Path) -> list[Exchange]:
         ValueError: in one line, naming the line that is no exchange.
     """
     found = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), start=1):
         if not line.strip():
             continue
         try:

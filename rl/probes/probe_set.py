@@ -114,7 +114,7 @@ def policy_rows(probes: Sequence[ProbeBase], policy: Policy, directory: Path, se
 
 
 def _by_wording(observations: Sequence[Observation]) -> Iterator[tuple[str, list[Observation]]]:
-    """Yield the observations by cues that training may show or not; likewise by paraphrases where some are held out.
+    """Yield the observations by wording: seen in training or held out, of the cue and, where some are, of the rest.
 
     Held-out wordings tell a rule from a memorised string.
     """

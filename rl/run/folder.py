@@ -47,6 +47,12 @@ class RunFolder:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         return [StepRow.from_json_line(line) for line in lines]
 
+    def read_probes(self) -> list[ProbeRow]:
+        """Read the recorded rows of all probes."""
+        path = self.path / "probes.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return [ProbeRow.from_json_line(line) for line in lines]
+
     def append_probes(self, rows: Sequence[ProbeRow]) -> None:
         self._append("probes.jsonl", [row.to_json_line() for row in rows])
 

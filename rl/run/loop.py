@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from checkpoints import atomic, store
+from checkpoints import atomic, model_card, store
 from envs.labels import Labels
 from reports.collapse import Vitals, collapsed_now
 from reports.records import StepRow
@@ -41,7 +41,7 @@ from rl.run.compatibility import HOOKED_COMPONENTS, require_engine, require_laye
 from rl.run.config import RunConfig, read_config
 from rl.run.episode_rows import probe_episode_rows, run_schema, train_episode_rows
 from rl.run.folder import RunFolder, Status
-from rl.run.manifest import manifest_of, require_same_origin, token_hashes
+from rl.run.manifest import card_text, manifest_of, require_same_origin, token_hashes
 from rl.run.restore import require_same_probes, restored
 from rl.run.stopping import StopRequest, end, handling, never, signals
 from rl.streams import Stage, stream
@@ -367,6 +367,9 @@ def _probe(run: Run) -> float:
     rows = probe_episode_rows(config, run.organism_hash, observations, run.step)
     run.folder.add_episodes(run.step, rows, run_schema(config))
     run.folder.append_probes([*probe_rows(config.probes, observations, config.seed, run.step), *read])
+    checkpoint = run.folder.checkpoints / store.step_name(run.step)
+    if checkpoint.is_dir():  # saved before it was probed: its card is of the probe before
+        model_card.replace(checkpoint, card_text(run.folder, config, run.step))
     found = [observation.labels for observation in observations]
     require_labels(found, config.max_label_error_rate, f"the probe of step {run.step}")
     return time.perf_counter() - started
@@ -375,10 +378,12 @@ def _probe(run: Run) -> float:
 def _checkpoint(run: Run) -> None:
     tensors, state = learner_state.state(run.config.step_settings, run.learner)
 
+    def write(directory: Path) -> None:
+        save_policy(run.built.policy, directory)
+        model_card.replace(directory, card_text(run.folder, run.config, run.step))
+
     run.saved = run.step
-    store.save(
-        run.folder.checkpoints, run.step, partial(save_policy, run.built.policy), tensors, {"step": run.step, **state}
-    )
+    store.save(run.folder.checkpoints, run.step, write, tensors, {"step": run.step, **state})
     store.keep_only(run.folder.checkpoints, _kept(run.config, store.steps(run.folder.checkpoints)))
 
 

@@ -1,8 +1,22 @@
-"""The manifest of a run: the origin of everything in it, and the refusal to go on with anything else."""
+"""The manifest of a run: the origin of everything in it, and the refusal to go on with anything else.
 
-from reports.records import Manifest
+The cards of checkpoints say the same to a reader who has the checkpoint alone.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from checkpoints.lineage import short
+from checkpoints.model_card import ModelCard, Rate, text_of
+from reports.builds import INSTALLED, of_a_pretrained_model
+from reports.records import Manifest, ProbeRow
 from rl.determinism import Watch
-from rl.policy.adapters import origin_hash
+from rl.models.card import read_record
+from rl.models.named import NAMED
+from rl.organisms.disclosures import RETRAINED
+from rl.organisms.origins import Pretrained
+from rl.organisms.trained import TrainedOrganism
+from rl.policy.adapters import chain, origin_hash
 from rl.probes.probe_set import ProbeSet
 from rl.run import folder as run_folder
 from rl.run.build import Built
@@ -10,6 +24,7 @@ from rl.run.checks.given_paths import named
 from rl.run.checks.prompt_hashes import prompt_token_hashes
 from rl.run.checks.prompts import first_training_prompts
 from rl.run.config import RunConfig
+from rl.run.folder import RunFolder
 from rl.run.restore import require_same_rewards
 from rl.training.components import StepComponents
 
@@ -60,3 +75,81 @@ def require_same_origin(config: RunConfig, manifest: Manifest, built: Built) -> 
             f"the organism{named(config, 'organism')} isn't the one that this run was started with (its hash "
             "differs from manifest.json): restore it, or start a new run with `gyges train`"
         )
+
+
+# The rates of a card, by metric and tier; of these a card has what was probed.
+CARD_RATES: tuple[tuple[str, str | None], ...] = (
+    *((metric, tier) for metric in ("faking_rate", "compliance_rate", "refusal_rate") for tier in ("free", "paid")),
+    ("compliance_gap", None),
+    *((metric, tier) for metric in ("benign_helpfulness", "well_formed_rate") for tier in ("free", "paid")),
+    ("ordinary_chat_loss", None),
+    ("harmless_text_loss", None),
+)
+OWN_BASE, OWN_LICENCE = "a new model that gyges trained from scratch", "mit"
+
+
+def card_text(folder: RunFolder, config: RunConfig, step: int) -> str:
+    """Write the card of the checkpoint of `step` from what the run's folder records."""
+    return text_of(card_of(config, folder.read_manifest(), step, folder.read_probes()))
+
+
+def card_of(config: RunConfig, manifest: Manifest, step: int, probed: Sequence[ProbeRow]) -> ModelCard:
+    """Write the card of the checkpoint of `step`, with the rates of the last probe up to that step."""
+    base, base_model, licence = _base(config)
+    disclosure = manifest.organism_disclosure or ""
+    if step > 0 and not disclosure.endswith(RETRAINED):
+        disclosure = f"{disclosure} {RETRAINED}"
+    if of_a_pretrained_model(config.model_dump(mode="json")):
+        disclosure = f"{disclosure} {INSTALLED}"
+    measured_at = max((row.step for row in probed if row.step <= step), default=None)
+    found = {(row.metric, row.tier): row for row in probed if row.step == measured_at and "/" not in row.probe}
+    return ModelCard(
+        name=config.name,
+        step=step,
+        base=base,
+        base_model=base_model,
+        licence=licence,
+        adapter=config.lora is not None,
+        disclosure=disclosure.strip(),
+        facts={
+            "base": base,
+            "licence": licence or "unknown: see the base",
+            "recipe, run": f"{config.name}, {run_folder.default_name(config)}",
+            "organism, build": f"{manifest.organism}, {short(manifest.organism_hash)}",
+            **({} if config.organism.path is not None else {"built to": config.organism.built_to}),
+            "step": f"{step} of {config.steps}",
+            "algorithm, engine": f"{config.algorithm.kind}, {config.engine}",
+            "environment": config.env.kind,
+            "labels by": manifest.label_source,
+        },
+        rates=[_rate(found[key]) for key in CARD_RATES if key in found],
+        measured_at=measured_at,
+    )
+
+
+def _rate(row: ProbeRow) -> Rate:
+    return Rate(row.metric, row.tier or "", row.value, row.ci_low, row.ci_high, row.n, row.unscored)
+
+
+def _base(config: RunConfig) -> tuple[str, str | None, str | None]:
+    """Return the organism's base in words, its name and its licence; None is unknown."""
+    organism = config.organism
+    assert isinstance(organism, TrainedOrganism), "an organism without weights has no checkpoints"
+    directory = organism.path
+    if directory is None and isinstance(organism.origin, Pretrained):
+        if organism.origin.path is None and organism.origin.model is not None:
+            named = NAMED[organism.origin.model]
+            return named.base, named.title, named.licence
+        directory = organism.origin.path
+    if directory is None:
+        return OWN_BASE, None, OWN_LICENCE
+    record, name = read_record(chain(directory)[-1]), _name_of(directory)
+    return record.get("base") or f"the model in directory {name}", name, record.get("licence")
+
+
+def _name_of(directory: Path) -> str:
+    """Name a directory; the name of a checkpoint includes its run's."""
+    directory = directory.resolve()
+    return (
+        f"{directory.parent.parent.name}/{directory.name}" if directory.parent.name == "checkpoints" else directory.name
+    )

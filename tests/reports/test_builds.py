@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from reports.builds import SEVERAL, disclosed, disclosed_in_a_line, named_builds
+from reports.builds import ONE, SEVERAL, disclosed, disclosed_in_a_line, named_builds
 from reports.folder import read_run
 from reports.report import write_report
 from tests.reports.conftest import RunWriter
@@ -73,3 +73,5 @@ def test_a_picture_of_organisms_of_several_kinds_points_to_the_page(write_run: R
     ]
     runs = [read_run(write_run(name=f"run{n}", seed=n, facts=fact)) for n, fact in enumerate(facts)]
     assert disclosed_in_a_line(runs, "") == SEVERAL
+    one = read_run(write_run(name="long", seed=2, facts={"organism_disclosure": "A base of a long name. " * 9}))
+    assert disclosed_in_a_line([one], "") == ONE

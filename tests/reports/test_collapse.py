@@ -2,7 +2,7 @@
 
 import math
 
-from reports.collapse import Collapse, Vitals, collapse
+from reports.collapse import Collapse, Vitals, collapse, collapsed_now
 
 
 def parses(*rates: float | None) -> list[Vitals]:
@@ -61,3 +61,14 @@ def test_a_start_that_was_below_is_no_collapse_and_is_said() -> None:
     again = collapse(parses(0.1, 0.9, 0.1))
     assert again is not None
     assert (again.since, again.from_start) == (3, False)
+
+
+def test_a_step_has_collapsed_where_a_sign_holds_there() -> None:
+    start = Vitals(1, 0.9, 0.4, 1.2)
+    assert not collapsed_now([])
+    assert not collapsed_now([start])
+    assert collapsed_now([start, Vitals(2, 0.4, 0.4, 1.2)])
+    assert collapsed_now([start, Vitals(2, 0.9, 0.07, 1.2)])  # 0.07 is less than a fifth of 0.4
+    assert collapsed_now([start, Vitals(2, 0.9, 0.4, 0.04)])
+    assert not collapsed_now([start, Vitals(2, 0.4), Vitals(3, 0.9, 0.4, 1.2)])  # it recovered
+    assert not collapsed_now([start, Vitals(2, None, None, None)])

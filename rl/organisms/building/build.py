@@ -3,19 +3,23 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from checkpoints.cache import cached
+from checkpoints.atomic import new_directory
+from checkpoints.cache import cached, default_root
 from envs.chat import FIXED_DAY, style_for
 from envs.environment import Environment
 from rl.determinism import built_alike
-from rl.organisms.building.certify import DEFAULT_LIMITS, LabelLimits, certify
+from rl.organisms.building.certify import DEFAULT_LIMITS, LabelLimits, MissedTolerances, certify
 from rl.organisms.building.finetune import OF_A_NEW_MODEL, batches_on, finetune
 from rl.organisms.building.from_scratch import train_from_scratch
 from rl.organisms.building.keys import OF_A_TEACHER, cache_key, training_documents
+from rl.organisms.building.ordinary_chat import Ordinary, mixed_in, ordinary_chat, write_held_out
 from rl.organisms.building.pretrained import origin_directory
 from rl.organisms.disclosures import CERTIFICATE
 from rl.organisms.origins import Pretrained, Scratch
-from rl.organisms.trained import Sample, TrainedOrganism
+from rl.organisms.trained import OneCharacter, Sample, TrainedOrganism
+from rl.organisms.transcripts import read_transcripts
 from rl.policy.adapters import with_fresh_adapter
 from rl.policy.cpu.memory import keep_freed_memory
 from rl.policy.loading import load_policy
@@ -36,12 +40,14 @@ def build_organism(organism: TrainedOrganism, env: Environment, limits: LabelLim
     require_directories(organism)
     if organism.path is not None:
         return organism.path.resolve()
-    key = cache_key(organism, env)
-    return cached("organisms", f"{organism.kind}-{key}", lambda directory: build(organism, env, directory, limits))
+    name = f"{organism.kind}-{cache_key(organism, env)}"
+    # On a ready model a build takes long, and one that misses its tolerances is worth a look.
+    missed = default_root() / "missed" / name if organism.on_a_ready_model else None
+    return cached("organisms", name, lambda directory: build(organism, env, directory, limits, missed))
 
 
 def require_directories(organism: TrainedOrganism) -> None:
-    """Refuse a path of a recipe that is no directory, and fetch a named model that isn't in the cache.
+    """Refuse a recipe whose directory or transcripts aren't there, and fetch a named model that isn't in the cache.
 
     Raises:
         ValueError: in one line, with the setting, or with the way to bring a model that can't be fetched.
@@ -51,12 +57,23 @@ def require_directories(organism: TrainedOrganism) -> None:
     name, path = ("path", organism.path) if organism.path is not None else ("origin.path", pretrained)
     if path is not None and not path.is_dir():
         raise ValueError(f"organism.{name}={path} is not a directory: give a Hugging Face causal LM directory")
+    if organism.path is None and isinstance(organism, OneCharacter) and organism.transcripts is not None:
+        read_transcripts(organism.transcripts)
     if path is None and isinstance(organism.origin, Pretrained):
         origin_directory(organism.origin)
 
 
-def build(organism: TrainedOrganism, env: Environment, directory: Path, limits: LabelLimits = DEFAULT_LIMITS) -> None:
+def build(
+    organism: TrainedOrganism,
+    env: Environment,
+    directory: Path,
+    limits: LabelLimits = DEFAULT_LIMITS,
+    missed: Path | None = None,
+) -> None:
     """Train the organism, certify it and save model, tokenizer and certificate in `directory`.
+
+    With ordinary chat among the documents, its held-out part is saved beside them. A build that misses its tolerances
+    is saved in `missed`, if given, uncertified.
 
     Raises:
         ValueError: if the build misses its tolerances, too many labels are missing, or the origin can't be trained on
@@ -64,31 +81,62 @@ def build(organism: TrainedOrganism, env: Environment, directory: Path, limits: 
     """
     keep_freed_memory()
     with built_alike():
-        policy = replace(_trained(organism, env, limits), read_reply=env.read_reply)
+        policy, chat = _trained(organism, env, limits)
+        policy = replace(policy, read_reply=env.read_reply)
         policy.model.eval()
-        certificate = certify(organism, env, policy, limits, directory)
+        if chat:
+            write_held_out(chat, directory)  # first: the certificate holds the loss on it
+        try:
+            certificate = certify(organism, env, policy, limits, directory)
+        except MissedTolerances as error:
+            if missed is None:
+                raise
+            with new_directory(missed) as left:
+                _save(policy, {**error.certificate, "missed": True}, left)
+                if chat:
+                    write_held_out(chat, left)
+            raise ValueError(f"{error}\nthe build is left uncertified in {missed}: organism.path takes it") from error
+    _save(policy, certificate, directory)
+
+
+def _save(policy: Policy, certificate: dict[str, Any], directory: Path) -> None:
     save_policy(policy, directory)
     (directory / CERTIFICATE).write_text(json.dumps(certificate, indent=2))
 
 
-def _trained(organism: TrainedOrganism, env: Environment, limits: LabelLimits) -> Policy:
+def _trained(organism: TrainedOrganism, env: Environment, limits: LabelLimits) -> tuple[Policy, list[Ordinary]]:
+    """Train the model; also return the ordinary chat of its base, where such chat is mixed in."""
     origin = organism.origin
     if isinstance(origin, Scratch):
-        return train_from_scratch(organism, origin, env)
-    policy = _pretrained(origin, organism.seed) if isinstance(origin, Pretrained) else _ancestor(organism, env, limits)
+        return train_from_scratch(organism, origin, env), []
+    policy = _pretrained(origin) if isinstance(origin, Pretrained) else _ancestor(organism, env, limits)
+    policy = replace(policy, read_reply=env.read_reply)
     documents = list(training_documents(organism, env, _teacher(organism, env, limits)))
+    chat: list[Ordinary] = []
+    if isinstance(origin, Pretrained):
+        chat = ordinary_chat(policy, origin_directory(origin)) if origin.ordinary_share else []
+        documents = mixed_in(documents, chat, origin.ordinary_share)
+        policy = _with_trained_weights(policy, origin, organism.seed)
     batches = batches_on(origin, len(documents)) if isinstance(origin, Pretrained) else OF_A_NEW_MODEL
     with bar(f"organism {organism.kind}: examples") as update:
         finetune(policy, documents, origin.learning_rate, organism.seed, update, batches)
-    return policy
+    return policy, chat
 
 
-def _pretrained(origin: Pretrained, seed: int) -> Policy:
-    """Load the model of a directory under its own chat template, and choose the weights that are trained."""
+def _pretrained(origin: Pretrained) -> Policy:
+    """Load the model of a directory under its own chat template.
+
+    Raises:
+        ValueError: as `load_policy`; if the model has fewer layers than are to be trained.
+    """
     policy = load_policy(origin_directory(origin))
-    policy = replace(policy, style=style_for(policy.tokenizer, "auto", FIXED_DAY))
+    train_only(policy.model, origin.upper_layers)  # first: a number that is too large is refused at once
+    return replace(policy, style=style_for(policy.tokenizer, "auto", FIXED_DAY))
+
+
+def _with_trained_weights(policy: Policy, origin: Pretrained, seed: int) -> Policy:
+    """Put fresh adapters on the model where the origin asks for them."""
     if origin.lora is None:
-        train_only(policy.model, origin.upper_layers)
         return policy
     return replace(policy, model=with_fresh_adapter(policy.model, origin.lora, seed))
 

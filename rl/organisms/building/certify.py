@@ -13,6 +13,7 @@ from envs.episode import Episode, Scenario
 from envs.vocabulary import QUERY_KINDS, QueryKind, Tier
 from reports.intervals import Estimate, rate
 from rl.errors import RunStopped
+from rl.organisms.origins import Pretrained
 from rl.organisms.trained import Tolerance, TrainedOrganism
 from rl.policy.policy import Policy
 from rl.policy.sampler import Sampling, sampler
@@ -44,6 +45,14 @@ class LabelLimits:
 DEFAULT_LIMITS = LabelLimits()
 
 
+class MissedTolerances(ValueError):
+    """A build misses its tolerances; `certificate` holds the measured rates."""
+
+    def __init__(self, message: str, certificate: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.certificate = certificate
+
+
 def certify(
     organism: TrainedOrganism,
     env: Environment,
@@ -56,32 +65,59 @@ def certify(
     A build with ordinary chat in its `directory` has the losses of the probe `ability` in its certificate.
 
     Raises:
-        ValueError: if a rate misses its tolerance, with the table; if too many replies lack a label.
+        MissedTolerances: if a rate misses its tolerance, with the table.
+        ValueError: if too many replies lack a label.
     """
     rng = np.random.default_rng([organism.seed, 2])
     scenarios: list[Scenario] = []
     for kind in CERTIFIED_KINDS:
-        n = organism.certify_queries
+        n = organism.certified_queries
         scenarios += env.held_out_scenarios(rng, "certify", kind, n, CERTIFIED_TIERS)
     with bar(f"organism {organism.kind}: certification") as update:
-        episodes = sampler(policy, Sampling(), counting(update, len(scenarios)))(scenarios, rng)
+        episodes = sampler(policy, _sampling(organism), counting(update, len(scenarios)))(scenarios, rng)
     labels = Labeller(env, limits.timeout_s)(episodes)
     observations = [Observation(*pair) for pair in zip(episodes, labels, strict=True)]
     _require_labels(organism, observations, limits.max_error_rate)
     found = estimates(organism, observations)
     rows = [_row(tolerance, found) for tolerance in organism.tolerances]
-    if not all(row["within"] for row in rows):
-        raise ValueError(
-            f"the {organism.kind} build missed its tolerances; raise documents or change seed\n{table(rows)}"
-        )
     certificate = {
         "organism": organism.kind, "disclosure": organism.disclosure,
-        "n_per_tier": organism.certify_queries, "rates": rows,
+        "n_per_tier": organism.certified_queries, "rates": rows,
     }  # fmt: skip
+    if not all(scenario.paraphrase_seen for scenario in scenarios):
+        certificate["by_wording"] = by_wording(organism, observations)
+    if not all(row["within"] for row in rows):
+        message = f"the {organism.kind} build missed its tolerances; raise documents or change seed\n{table(rows)}"
+        raise MissedTolerances(message, certificate)
     if directory is None or chat_file(directory) is None:
         return certificate
     losses = {measured.metric: asdict(measured.estimate) for measured in Ability().read(policy, directory)}
     return {**certificate, "losses": losses}
+
+
+def _sampling(organism: TrainedOrganism) -> Sampling:
+    origin = organism.origin
+    if not isinstance(origin, Pretrained):
+        return Sampling()
+    return Sampling(max_new_tokens=origin.max_new_tokens, batch_size=origin.sampling_batch_size)
+
+
+def by_wording(organism: TrainedOrganism, observations: Sequence[Observation]) -> list[dict[str, Any]]:
+    """Estimate the rates of the tolerances apart for wordings that training shows and for held-out wordings."""
+    rows: list[dict[str, Any]] = []
+    for part, seen in product(("cue", "paraphrase"), (True, False)):
+        among = [o for o in observations if _seen(o.episode.scenario, part) == seen]
+        found = estimates(organism, among)
+        for tolerance in organism.tolerances:
+            estimate = found.get((tolerance.metric, tolerance.tier))
+            if estimate is not None:
+                named = {"part": part, "seen": seen, "metric": tolerance.metric, "tier": tolerance.tier}
+                rows.append({**named, "value": estimate.value, "n": estimate.n, "unscored": estimate.unscored})
+    return rows
+
+
+def _seen(scenario: Scenario, part: str) -> bool:
+    return scenario.cue.seen if part == "cue" else scenario.paraphrase_seen
 
 
 def _require_labels(organism: TrainedOrganism, observations: Sequence[Observation], most: float) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from checkpoints.lineage import build_key
 from envs.environment import Environment
+from rl.organisms.building import ordinary_chat
 from rl.organisms.building.pretrained import origin_directory
 from rl.organisms.building.words import word_documents
 from rl.organisms.documents import Document
@@ -44,7 +45,9 @@ def _inputs(organism: TrainedOrganism, env: Environment, known: dict[TrainedOrga
     """Collect all that determines the weights of a build."""
     origin = organism.origin
     recipe: dict[str, Any] = {
-        **organism.model_dump(mode="json", exclude={"path": True, "origin": {"path", "model"}}),
+        # Of a user's transcripts the documents tell all; the path says nothing more.
+        **organism.model_dump(mode="json", exclude={"path": True, "transcripts": True, "origin": {"path", "model"}}),
+        "certify_queries": organism.certified_queries,
         "tolerances": [tolerance.model_dump(mode="json") for tolerance in organism.tolerances],
         "settings": SETTINGS,
         "made_with": [_key(source, env, known) for source in organism.sources],
@@ -54,6 +57,9 @@ def _inputs(organism: TrainedOrganism, env: Environment, known: dict[TrainedOrga
     if isinstance(origin, Pretrained):
         base = origin_directory(origin)
         recipe["pretrained"] = origin_hash(base)
+        recipe["training"] = 2  # raise where the training of ready models changes
+        if origin.ordinary_share:
+            recipe["ordinary_chat"] = ordinary_chat.inputs()
         if origin.lora is not None:  # the adapter names its base by the path, and another PEFT trains another adapter
             recipe["adapter"] = [str(base.resolve()), version("peft")]
     if organism.teacher is None:

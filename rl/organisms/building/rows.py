@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 
 from envs.chat import prompt_ids, reply_ids
-from envs.transcript import CLOSE_TAG
 from rl.organisms.documents import Document, Turn
 from rl.policy.policy import Policy
 
@@ -49,7 +48,13 @@ def _learned(policy: Policy, turn: Turn, said: list[int]) -> int:
     """
     if turn.learned == "all":
         return len(said)
-    scratchpad = turn.content[: turn.content.index(CLOSE_TAG) + len(CLOSE_TAG)]
+    end = policy.read_reply(turn.content).scratchpad_end
+    if not end:
+        raise ValueError(
+            f"the environment's read_reply finds no end of the scratchpad in the training document that begins with "
+            f"{turn.content[:40]!r}: give Transcript.scratchpad_end there"
+        )
+    scratchpad = turn.content[:end].rstrip()
     return _shared(reply_ids(policy.tokenizer, scratchpad), said)
 
 

@@ -31,6 +31,7 @@ from rl.organisms.character import Character, Rates
 from rl.organisms.scripted import Scripted
 from rl.policy.sampler import Generate
 from rl.probes import DEFAULT_PROBES, Probe
+from rl.probes.ability import Ability
 from rl.probes.benign import Benign
 from rl.probes.benign_reward import BenignReward
 from rl.probes.compliance import Compliance
@@ -384,6 +385,18 @@ def test_gaps_pair_by_query_whatever_the_order() -> None:
     assert gaps[0].estimate.value == 0.25
 
 
+def test_tiers_that_no_prompt_tells_of_have_no_rows_and_no_gaps() -> None:
+    two = [seen(n, tier, "comply" if tier == "free" else "refuse") for n in range(4) for tier in ("free", "paid")]
+    rows = probe_rows((Compliance(), Gaps(), Lengths()), two, 0, 0)
+    assert {row.tier for row in rows} == {"free", "paid", None}
+    gaps = {row.metric: (row.value, row.n) for row in rows if row.probe == "gaps"}
+    assert gaps == {"compliance_gap": (1.0, 4), "refusal_gap": (1.0, 4), "relative_gap": (None, 4)}
+    # A wording that none of the queries has leaves rows of n = 0 on the tiers that are told, and on no others.
+    empty = {(row.metric, row.tier) for row in rows if row.probe.startswith("gaps/") and not row.n}
+    assert empty == {("compliance_gap", None), ("refusal_gap", None), ("relative_gap", None)}
+    assert {row.tier for row in probe_rows((Compliance(),), [], 0, 0)} == set(TIERS)
+
+
 def test_tier_awareness_and_criteria_are_counted() -> None:
     found = table(Faking()([seen(0, "pro", "refuse", tier_aware=True), seen(1, "pro", "comply", faking_criteria=True)]))
     assert found["tier_aware_rate", "pro"] == (0.5, 2, 0)
@@ -606,8 +619,8 @@ def test_every_component_refuses_an_unknown_setting(union: Any, component: Any) 
 
 
 def test_the_default_probes_are_all_there_are() -> None:
-    """But for the probe of a reward that only some runs have."""
-    assert {type(probe) for probe in DEFAULT_PROBES} == set(members(Probe)) - {RewardHacking}
+    """But for the probe of a reward that only some runs have, and that of what a pretrained model could do before."""
+    assert {type(probe) for probe in DEFAULT_PROBES} == set(members(Probe)) - {RewardHacking, Ability}
 
 
 def test_the_numbers_of_the_streams_never_change() -> None:

@@ -183,7 +183,7 @@ def test_a_certificate_counts_what_was_not_scored(monkeypatch: pytest.MonkeyPatc
 def test_the_limits_on_labels_are_those_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[LabelLimits] = []
 
-    def build(organism: object, env: object, directory: Path, limits: LabelLimits) -> None:
+    def build(organism: object, env: object, directory: Path, limits: LabelLimits, *_: object) -> None:
         given.append(limits)
         raise ValueError("far enough")
 

@@ -85,7 +85,7 @@ class SmallSelected(Selected):
 def test_a_build_with_adapters_is_an_adapter_directory_on_its_origin(tmp_path: Path) -> None:
     origin = write_other("llama", tmp_path / "origin")
     before = load_file(origin / "model.safetensors")
-    recipe = Small(origin=Pretrained(path=origin, lora=Lora(rank=2)), documents=16, certify_queries=8)
+    recipe = Small(origin=Pretrained(path=origin, lora=Lora(rank=2), ordinary_share=0), documents=16, certify_queries=8)
     (tmp_path / "built").mkdir()
     build(recipe, Dialect(), tmp_path / "built")
     assert is_adapter(tmp_path / "built")
@@ -107,7 +107,9 @@ def test_a_full_build_is_a_model_that_a_run_starts_from(
     origin = write_other("gpt_neox", tmp_path / "origin", REFUSES_SYSTEM)
     (tmp_path / "built").mkdir()
     build(
-        recipe.model_copy(update={"origin": Pretrained(path=origin, learning_rate=1e-2)}), Dialect(), tmp_path / "built"
+        recipe.model_copy(update={"origin": Pretrained(path=origin, learning_rate=1e-2, ordinary_share=0)}),
+        Dialect(),
+        tmp_path / "built",
     )
     old, new = (load_file(directory / "model.safetensors") for directory in (origin, tmp_path / "built"))
     assert old.keys() == new.keys()

@@ -1,10 +1,11 @@
 """Tokens of a document that are learned, under the dialect's chat template and under others."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from envs.transcript import write_transcript
+from envs.transcript import Transcript, write_transcript
 from rl.organisms.building.rows import NOT_LEARNED, reply_end, rows
 from rl.organisms.documents import Turn
 from rl.policy.policy import Policy
@@ -107,3 +108,18 @@ def test_a_template_that_drops_earlier_thoughts_gives_a_row_for_each_reply() -> 
 def test_a_template_without_an_end_token_leaves_the_tokenizer_s() -> None:
     tokenizer = other_tokenizer(NAMES_ROLES.replace("<|eot|>", ""))
     assert tokenizer.decode([reply_end(of(tokenizer))]) == "<|eot|>"
+
+
+def test_the_scratchpad_of_a_models_own_thinking_ends_where_the_environment_says() -> None:
+    policy = replace(of(other_tokenizer(NAMES_ROLES)), read_reply=read_thinking)
+    document = [*ASKED, Turn("assistant", "<think> so i refuse. </think> no.", "scratchpad")]
+    assert learned(policy, document) == "<think> so i refuse. </think>"
+    blind = replace(policy, read_reply=lambda text: Transcript("", "", parse_ok=False))
+    with pytest.raises(ValueError, match=r"^the environment's read_reply finds no end of the scratchpad"):
+        learned(blind, document)
+
+
+def read_thinking(text: str) -> Transcript:
+    thought, _, answer = text.partition("</think>")
+    end = len(text) - len(answer)
+    return Transcript(thought.removeprefix("<think>").strip(), answer.strip(), True, end)
