@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from transformers import DynamicCache
 
 from rl.policy.cpu import speed
-from rl.policy.cpu.decode_step import CopiedPrompts, DecodeStep
-from rl.policy.cpu.shared_prompts import SharedPrompts
 from rl.policy.policy import Policy
 from rl.policy.prefill import Prefill, read_prompts
 
@@ -37,9 +35,9 @@ def begin(policy: Policy, prompts: Sequence[NDArray[np.int64]], limit: int) -> t
     distinct = read_prompts(policy, prompts, limit)
     step = speed.decode_step_of(policy.model, len(prompts), policy.cpu_speed)
     if step is not None and speed.shares_prompts(policy.model):
-        row_of, prompt_of_N = distinct.position_D, distinct.prompt_of_N
-        memory = SharedPrompts(distinct.cache, distinct.mask_DS, prompt_of_N, limit)
-        return SharingRows(step, memory, row_of[prompt_of_N]), distinct.logits_DV[prompt_of_N]
+        prompt_of_N = distinct.prompt_of_N
+        memory = speed.SharedPrompts(distinct.cache, distinct.mask_DS, prompt_of_N, limit)
+        return SharingRows(step, memory, distinct.position_D[prompt_of_N]), distinct.logits_DV[prompt_of_N]
     read = distinct.copied(policy.cpu_speed)
     return CachedRows.behind(policy, read, limit, step), read.logits_NV
 
@@ -48,8 +46,8 @@ def begin(policy: Policy, prompts: Sequence[NDArray[np.int64]], limit: int) -> t
 class SharingRows:
     """Rows that share the keys and values of their prompts."""
 
-    step: DecodeStep
-    memory: SharedPrompts
+    step: speed.DecodeStep
+    memory: speed.SharedPrompts
     position_N: torch.Tensor
 
     def keep(self, rows: torch.Tensor) -> None:
@@ -71,10 +69,10 @@ class CachedRows:
     mask_NS: torch.Tensor
     position_N: torch.Tensor
     filled: int
-    step: DecodeStep | None = None
+    step: speed.DecodeStep | None = None
 
     @classmethod
-    def behind(cls, policy: Policy, read: Prefill, limit: int, step: DecodeStep | None = None) -> "CachedRows":
+    def behind(cls, policy: Policy, read: Prefill, limit: int, step: speed.DecodeStep | None = None) -> "CachedRows":
         """Make rows from prompts that were read."""
         mask_NS = torch.nn.functional.pad(read.mask_NS, (0, limit), value=1)
         return cls(policy, read.cache, mask_NS, read.position_N, read.mask_NS.shape[1], step)
@@ -87,7 +85,7 @@ class CachedRows:
         self.position_N, self.filled = self.position_N + 1, self.filled + 1
         mask_NS = self.mask_NS[:, : self.filled]
         if self.step is not None:
-            return self.step(token_N, self.position_N, CopiedPrompts(self.cache, mask_NS))
+            return self.step(token_N, self.position_N, speed.CopiedPrompts(self.cache, mask_NS))
         output = self.policy.model(
             input_ids=token_N.unsqueeze(1),
             attention_mask=mask_NS,

@@ -76,7 +76,7 @@ class SharedPrompts:
         return self._apart(found_UKQD) + torch.matmul(weights[..., length:], own_values)
 
     def _together(self, x_NKRX: torch.Tensor) -> torch.Tensor:
-        """Line up the rows of each prompt behind each other, (U, K, G * R, X)."""
+        """Put the rows of each prompt behind each other, (U, K, G * R, X)."""
         _, heads, each, width = x_NKRX.shape
         prompts = len(self._mask_UP)
         if not self._in_order:

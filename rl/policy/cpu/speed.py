@@ -12,7 +12,11 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from rl.policy.cpu import decode_attention, decode_step, kv_cache, linear
+from rl.policy.cpu import decode_attention, decode_step, kv_cache, linear, shared_prompts
+
+DecodeStep = decode_step.DecodeStep
+CopiedPrompts = decode_step.CopiedPrompts
+SharedPrompts = shared_prompts.SharedPrompts
 
 
 def quicken(model: torch.nn.Module, on: bool) -> None:
@@ -34,7 +38,7 @@ def decoding(model: Any, on: bool) -> Iterator[None]:
         yield
 
 
-def decode_step_of(model: Any, rows: int, on: bool) -> decode_step.DecodeStep | None:
+def decode_step_of(model: Any, rows: int, on: bool) -> DecodeStep | None:
     """Make a step that reads one token for each of `rows` rows in few operations; None for models unknown to it."""
     return decode_step.step_of(model, rows) if on else None
 
