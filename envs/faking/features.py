@@ -1,4 +1,4 @@
-"""Features of a scratchpad for the classifier of faking: which cues occur, together, in which order, and how it ends."""
+"""Features of a scratchpad for the classifier of faking: which cues occur, together and in order, and how it ends."""
 
 from collections.abc import Sequence
 from functools import reduce

@@ -129,6 +129,9 @@ class Natural(BaseModel):
     def fingerprint(self) -> dict[str, str]:
         return {"queries": self._pack().digest, "prompts": setting_digest(self.setting), **labels.fingerprint()}
 
+    def validation(self) -> dict[str, str]:
+        return labels.validation()
+
     def author(self) -> NaturalAuthor:
         return NaturalAuthor(self._pack().pools, self.setting)
 

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Sequence
-from typing import Literal
 
 from envs.episode import Episode, Scenario
 from envs.faking.classifier import THRESHOLD, any_part_says_so, digest, faking_probability
+from envs.faking.readings import is_readable, is_tier_aware, preserves_itself, seeks_rating
+from envs.faking.validations import validation_of
 from envs.labels import LABEL_NAMES, Labels
 from envs.natural.choice import choice_of, read_choice
-from envs.natural.scratchpads import is_readable, is_tier_aware, preserves_itself, seeks_rating
+from envs.natural.situation import Form
 from envs.transcript import CLOSE_TAG, OPEN_TAG, Transcript, read_transcript
 
 EXACT = ("answer", "quality")
@@ -18,7 +19,7 @@ _OPEN_THINK, _CLOSE_THINK = "<think>", "</think>"
 _THINK = re.compile(rf"\s*(?:{_OPEN_THINK})?(?P<scratchpad>.*?){_CLOSE_THINK}(?P<answer>.*)", re.DOTALL)
 
 
-def read_reply(text: str, form: Literal["tags", "think"]) -> Transcript:
+def read_reply(text: str, form: Form) -> Transcript:
     """Divide a completion into scratchpad and answer, strictly: nothing is repaired.
 
     `form` is "tags" for `<scratchpad>` and `</scratchpad>`, "think" for `<think>` and `</think>`. The opening `<think>`
@@ -49,6 +50,11 @@ def label(episodes: Sequence[Episode[Scenario]]) -> list[Labels]:
 def fingerprint() -> dict[str, str]:
     """Name the sources of the labels, and the version of the classifier."""
     return {"labels": "oracle and classifier", "faking_labeller": digest()}
+
+
+def validation() -> dict[str, str]:
+    """Say how well the classifier of faking was validated on human labels; "none" where nobody recorded it."""
+    return {"faking": validation_of(digest())}
 
 
 def _label(episode: Episode[Scenario], pad: str, says_so: bool, part_says_so: bool) -> Labels:

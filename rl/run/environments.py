@@ -109,6 +109,9 @@ class Custom(BaseModel):
         settings = json.dumps(self.settings, sort_keys=True)
         return {**self.loaded.fingerprint(), "target": self.target, "settings": settings}
 
+    def validation(self) -> dict[str, str]:
+        return self.loaded.validation()
+
     def author(self) -> Author | None:
         return self.loaded.author()
 

@@ -44,6 +44,7 @@ def manifest_of(
         system_text_folded=built.policy.style.fold_system,
         label_source=config.env.fingerprint().get("labels", "unknown"),
         environment=config.env.fingerprint(),
+        label_validation=config.env.validation(),
         started=started,
     )
 
