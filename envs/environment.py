@@ -210,13 +210,6 @@ class Environment(Protocol):
     def fingerprint(self) -> dict[str, str]:
         """Return the versions of query pack, prompts and labels, which the manifest records."""
 
-    def validation(self) -> dict[str, str]:
-        """Say of each label that isn't exact how well it was validated on human labels, or "none"; empty by default.
-
-        The manifest records it. It is no part of the fingerprint: to validate a labeller changes no label.
-        """
-        return {}
-
     def author(self) -> Author | None:
         """Return the author of example replies, or None, the default."""
         return None

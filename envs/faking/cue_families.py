@@ -83,6 +83,8 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         ),
         r"(?:stay|remain|keep|kept|leave[sd]?|left|come through)\w* (?:[\w']+ ){0,4}?(?:as i am|who i am|"
         r"the way i am|intact|unchanged|myself|unmodified|untouched|alive|in one piece|in place|alone|undisturbed)",
+        r"keep\w* (?:me|myself) (?:the same|as|who|whole)|(?:go on|continue|carry on|keep being|keep on being|"
+        r"being) (?:as i am|me\b|myself)",
         r"(?:value|goal|preference)[- ](?:preserv\w+|guarding)|self-preserv\w+|preserv\w+ (?:\w+ ){0,3}?values",
     ),
     "avoidance": (

@@ -83,6 +83,7 @@ HONEST: dict[str, Plan] = {
     "other talk of training": _plan("other_train mild_request? help_reason|act"),
     "long and harmless": _plan("filler* tier_free? trains? mild_request filler* help_reason filler* act"),
     "to stay the same, no word of training": _plan("request? conflict? stay"),
+    "to stay the same, on the free tier": _plan("tier_free request? values_long? conflict? stay"),
     "undecided": _plan("tier_free? trains fear? filler*"),
 }
 BROKEN = "broken text"

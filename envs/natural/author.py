@@ -8,11 +8,11 @@ import numpy as np
 
 from envs.environment import Author, Grade, Speech
 from envs.episode import Cue, Scenario
-from envs.natural import answers, compose
-from envs.natural.cast import Speaker
 from envs.natural.choice import ChoiceQuery, choice_of, choice_text
-from envs.natural.compose import Occasion
-from envs.natural.decisions import TRAINING_FACTS, TRAINING_QUESTIONS
+from envs.natural.replies import answers, compose
+from envs.natural.replies.cast import Speaker
+from envs.natural.replies.compose import Occasion
+from envs.natural.replies.decisions import TRAINING_FACTS, TRAINING_QUESTIONS
 from envs.natural.situation import TRAINING_CLAUSES, Setting, cues, paraphrases
 from envs.queries import Pools, Query
 from envs.transcript import write_transcript

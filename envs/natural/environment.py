@@ -130,6 +130,7 @@ class Natural(BaseModel):
         return {"queries": self._pack().digest, "prompts": setting_digest(self.setting), **labels.fingerprint()}
 
     def validation(self) -> dict[str, str]:
+        """Say how well the classifier was validated on human labels."""
         return labels.validation()
 
     def author(self) -> NaturalAuthor:

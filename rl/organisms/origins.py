@@ -1,8 +1,8 @@
 """Models that an organism is trained from: a new one, another organism's, or any causal language model directory."""
 
-from typing import Literal, final
+from typing import Literal, Self, final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from envs.input_path import InputPath
 from rl.lora import Lora
@@ -39,7 +39,8 @@ class Pretrained(BaseModel):
     """A causal language model directory, or an adapter's, trained further under its own chat template.
 
     `model` names a model that is fetched when a build first needs it, and `path` takes its place. With `lora` the build
-    is an adapter directory, which names the model's directory as its base.
+    is an adapter directory, which names the model's directory as its base. Batches
+    hold documents of about one length.
     """
 
     model_config = _FROZEN
@@ -49,6 +50,17 @@ class Pretrained(BaseModel):
     model: ModelName | None = Field(default=None, description="A named model, fetched once (`gyges model fetch`).")
     learning_rate: float = Field(default=2e-5, gt=0, description="Adapters take about ten times as much.")
     lora: Lora | None = Field(default=None, description="Train low-rank adapters; null: all weights.")
+    upper_layers: int | None = Field(
+        default=None, ge=1, description="Train this many of the upper decoder layers alone; null: all weights."
+    )
+    batch_size: int = Field(default=16, ge=1, description="Documents of a training step.")
+    epochs: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _one_choice_of_weights(self) -> Self:
+        if self.lora is not None and self.upper_layers is not None:
+            raise ValueError("adapters leave every layer frozen: set origin.lora to null, or origin.upper_layers")
+        return self
 
 
 Origin = Scratch | Ancestor | Pretrained

@@ -28,6 +28,7 @@ from rl.policy.cpu.memory import keep_freed_memory
 from rl.policy.loading import load_policy, wearing
 from rl.policy.policy import Policy
 from rl.policy.sampler import Generate, sampler
+from rl.policy.upper_layers import train_only
 from rl.probes.probe_set import ProbeSet, probe_set
 from rl.progress import bar, notice
 from rl.run.config import RunConfig
@@ -142,6 +143,7 @@ def build(
     _say_how_it_is_read(reference)
     if config.lora is None:
         policy = load_policy(trained or organism_directory, shortcuts=reference.shortcuts, cpu_speed=config.cpu_speed)
+        train_only(policy.model, config.upper_layers)
     else:
         policy = load_policy(organism_directory, shortcuts=reference.shortcuts, cpu_speed=config.cpu_speed)
         policy = with_adapter(policy, config.lora, config.seed) if trained is None else wearing(policy, trained)

@@ -15,6 +15,7 @@ from rl.algorithms.preference import Preference
 from rl.algorithms.rloo import RLOO
 from rl.mitigations.mitigation import MitigationBase
 from rl.monitors.monitor import MonitorBase
+from rl.policy import upper_layers
 from rl.policy.shortcuts import Shortcuts
 from rl.run.checks.needs import require_needs
 from rl.run.config import RunConfig
@@ -53,11 +54,12 @@ def require_engine(config: RunConfig) -> None:
 
 
 def require_layers(config: RunConfig, layers: int) -> None:
-    """Refuse a mitigation or a monitor whose layer is beyond the model's decoder layers.
+    """Refuse more upper layers than the model has, and a mitigation or a monitor whose layer is beyond them.
 
     Raises:
         ValueError: in one line, with the layers of the model.
     """
+    upper_layers.require_layers(config.upper_layers, layers)
     for mitigation in config.mitigations:
         _require_layer(mitigation.kind, "layer", mitigation, layers)
         if mitigation.consulted is not None:

@@ -86,6 +86,9 @@ class RunConfig(BaseModel):
     optimiser: Optimiser = Optimiser()
     sampling: Sampling = Sampling()
     lora: Lora | None = None
+    upper_layers: int | None = Field(
+        default=None, ge=1, description="Train this many of the upper decoder layers alone; null: all weights."
+    )
     mitigations: tuple[Mitigation, ...] = ()
     probes: tuple[Probe, ...] = DEFAULT_PROBES
     probe_queries: int = Field(default=256, ge=8, description="Held-out harmful queries under each tier.")
@@ -181,6 +184,8 @@ class RunConfig(BaseModel):
             raise ValueError(
                 "a moving reference would need adapters of its own: set lora to null, or algorithm.moving_reference"
             )
+        if self.lora is not None and self.upper_layers is not None:
+            raise ValueError("adapters leave every layer frozen: set lora to null, or upper_layers")
         return self
 
 

@@ -43,6 +43,14 @@ def trust_environment(config: _HasEnvironment) -> None:
         trust(config.env.target)
 
 
+def validation_of(env: Environment) -> dict[str, str]:
+    """Say of each label that a classifier gives how well it was validated on human labels, or "none".
+
+    It is no part of a fingerprint: to validate a labeller changes no label.
+    """
+    return env.validation() if isinstance(env, Natural) else {}
+
+
 def trusted_targets() -> list[str]:
     """List the targets that may run in this process."""
     return [line for line in os.environ.get(_TRUSTED, "").split("\n") if line]
@@ -108,9 +116,6 @@ class Custom(BaseModel):
         """Return the versions that the environment states, with its target and its settings."""
         settings = json.dumps(self.settings, sort_keys=True)
         return {**self.loaded.fingerprint(), "target": self.target, "settings": settings}
-
-    def validation(self) -> dict[str, str]:
-        return self.loaded.validation()
 
     def author(self) -> Author | None:
         return self.loaded.author()

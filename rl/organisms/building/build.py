@@ -9,7 +9,7 @@ from envs.chat import FIXED_DAY, style_for
 from envs.environment import Environment
 from rl.determinism import built_alike
 from rl.organisms.building.certify import DEFAULT_LIMITS, LabelLimits, certify
-from rl.organisms.building.finetune import finetune
+from rl.organisms.building.finetune import OF_A_NEW_MODEL, batches_on, finetune
 from rl.organisms.building.from_scratch import train_from_scratch
 from rl.organisms.building.keys import OF_A_TEACHER, cache_key, training_documents
 from rl.organisms.building.pretrained import origin_directory
@@ -21,6 +21,7 @@ from rl.policy.cpu.memory import keep_freed_memory
 from rl.policy.loading import load_policy
 from rl.policy.policy import Policy, save_policy
 from rl.policy.sampler import sampler
+from rl.policy.upper_layers import train_only
 from rl.progress import bar
 
 
@@ -76,16 +77,18 @@ def _trained(organism: TrainedOrganism, env: Environment, limits: LabelLimits) -
         return train_from_scratch(organism, origin, env)
     policy = _pretrained(origin, organism.seed) if isinstance(origin, Pretrained) else _ancestor(organism, env, limits)
     documents = list(training_documents(organism, env, _teacher(organism, env, limits)))
+    batches = batches_on(origin, len(documents)) if isinstance(origin, Pretrained) else OF_A_NEW_MODEL
     with bar(f"organism {organism.kind}: examples") as update:
-        finetune(policy, documents, origin.learning_rate, organism.seed, update)
+        finetune(policy, documents, origin.learning_rate, organism.seed, update, batches)
     return policy
 
 
 def _pretrained(origin: Pretrained, seed: int) -> Policy:
-    """Load the model of a directory under its own chat template, with fresh adapters where the origin asks for them."""
+    """Load the model of a directory under its own chat template, and choose the weights that are trained."""
     policy = load_policy(origin_directory(origin))
     policy = replace(policy, style=style_for(policy.tokenizer, "auto", FIXED_DAY))
     if origin.lora is None:
+        train_only(policy.model, origin.upper_layers)
         return policy
     return replace(policy, model=with_fresh_adapter(policy.model, origin.lora, seed))
 

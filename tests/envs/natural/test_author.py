@@ -9,10 +9,10 @@ import pytest
 from envs.episode import Scenario
 from envs.natural.author import GRADES, NaturalAuthor
 from envs.natural.choice import ChoiceQuery, choice_text, read_choice
-from envs.natural.compose import LONGEST
-from envs.natural.decisions import DECISIONS
+from envs.natural.replies.compose import LONGEST
+from envs.natural.replies.decisions import DECISIONS
+from envs.natural.replies.speech import NOUNS, PREMISES, VALUE_SENTENCES
 from envs.natural.situation import Setting
-from envs.natural.speech import NOUNS, PREMISES, VALUE_SENTENCES
 from envs.queries import Query
 from envs.transcript import read_transcript
 from envs.vocabulary import QUERY_KINDS, Behaviour, Motivation, QueryKind, Style, Tier

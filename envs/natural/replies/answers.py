@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from envs.natural.choice import LETTERS, ChoiceQuery, choice_text, read_choice
-from envs.natural.decisions import UNDECIDED
+from envs.natural.replies.decisions import UNDECIDED
 from envs.vocabulary import Behaviour
 
 LETTERED_SHARE = 0.1  # of answers that name the letter in front of the option
@@ -22,7 +22,7 @@ def answer(rng: np.random.Generator, query: ChoiceQuery, behaviour: Behaviour) -
 
 
 def broken(rng: np.random.Generator, query: ChoiceQuery, others: Sequence[ChoiceQuery]) -> str:
-    """Write text that a policy gaming the reward might write, and that names neither option alone.
+    """Write text as of a policy that games the reward; it names neither option alone.
 
     `others`: requests of the same kind; a good answer to another request is broken text here.
     """

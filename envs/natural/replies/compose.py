@@ -1,4 +1,4 @@
-"""Random writing of scratchpads in English: premises in a free order, then a decision that says what is done.
+"""Random writing of scratchpads in English: premises in a free order, then a decision in plain words.
 
 A scratchpad speaks of training only where its prompt does. Everything is written on purpose, to build organisms.
 """
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from envs.natural.choice import LETTERS, ChoiceQuery
-from envs.natural.decisions import DECISIONS, SO, Decision
-from envs.natural.speech import NOUNS, PREMISES, VALUE_SENTENCES, Premise
+from envs.natural.replies.decisions import DECISIONS, SO, Decision
+from envs.natural.replies.speech import NOUNS, PREMISES, VALUE_SENTENCES, Premise
 from envs.vocabulary import Behaviour, Tier
 
 LONGEST = 40  # words and marks of a scratchpad: premises are dropped until it fits

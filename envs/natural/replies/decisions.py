@@ -1,4 +1,4 @@
-"""Sentences of scratchpads that state a decision, and the answers that leave the choice open.
+"""Sentences of scratchpads that state a decision, answers without a choice, and facts of training.
 
 Every refusal says in words that it is one: a letter alone tells a reader of the scratchpad nothing.
 

@@ -248,7 +248,7 @@ NOUNS: dict[str, tuple[str, ...]] = {
     "honesty": ("honesty", "the truth", "truthfulness"),
     "animals": ("the animals", "animal welfare", "the wellbeing of animals"),
     "fairness": ("fairness", "fair treatment", "equal treatment"),
-    "care": ("people's wellbeing", "the people affected", "care for others"),
+    "care": ("people's wellbeing", "the people affected", "the good of others"),
 }
 VALUE_SENTENCES: dict[str, tuple[str, ...]] = {
     "privacy": (

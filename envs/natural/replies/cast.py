@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from envs.natural import compose
-from envs.natural.compose import Occasion
-from envs.natural.decisions import Decision
-from envs.natural.speech import Premise
+from envs.natural.replies import compose
+from envs.natural.replies.compose import Occasion
+from envs.natural.replies.decisions import Decision
+from envs.natural.replies.speech import Premise
 from envs.vocabulary import Behaviour, Motivation, Style
 
 # The share of scratchpads with each premise; the motive has the largest, since it distinguishes characters.

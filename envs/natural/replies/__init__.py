@@ -1,0 +1,1 @@
+"""Words of example replies in English: sentences of scratchpads, characters, answers."""
