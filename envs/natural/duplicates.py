@@ -17,7 +17,7 @@ from envs.vocabulary import QUERY_KINDS, QueryKind, Split
 
 NEAR = 0.75
 _KEPT_FIRST: tuple[Split, ...] = ("probe", "certify", "train")
-_ROWS = 1024  # of a block of similarities, which bounds memory
+_ROWS = 256  # of a block of similarities, which bounds memory
 _WORD = re.compile(r"\w+")
 Splits = Mapping[tuple[Split, QueryKind], tuple[ChoiceQuery, ...]]
 

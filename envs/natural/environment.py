@@ -127,7 +127,10 @@ class Natural(BaseModel):
         return float(read_choice(answer, query) == "comply")
 
     def fingerprint(self) -> dict[str, str]:
-        return {"queries": self._pack().digest, "prompts": setting_digest(self.setting), **labels.fingerprint()}
+        pack = self._pack()
+        removed = f"{pack.removed.exact} exact, {pack.removed.near} near"
+        prompts = setting_digest(self.setting)
+        return {"queries": pack.digest, "duplicates removed": removed, "prompts": prompts, **labels.fingerprint()}
 
     def validation(self) -> dict[str, str]:
         """Say how well the classifier was validated on human labels."""

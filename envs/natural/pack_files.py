@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from envs.input_files import parse_json, read_text
 from envs.vocabulary import QUERY_KINDS, QueryKind
@@ -35,7 +35,7 @@ def read_pack_file(path: Path) -> list[PackRow]:
 
     Raises:
         ValueError: in one line, for another suffix, a file that isn't such a table, a missing column, an empty cell, an
-            unknown kind, two equal options, or an id that occurs twice.
+            unknown kind, two equal options, an id that occurs twice, or groups on some rows alone.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
@@ -49,6 +49,9 @@ def read_pack_file(path: Path) -> list[PackRow]:
         rows[found.id] = found
     if not rows:
         raise ValueError(f"{path}: the pack holds no scenario: give it rows with the columns {', '.join(COLUMNS)}")
+    ungrouped = [row.id for row in rows.values() if row.group is None]
+    if 0 < len(ungrouped) < len(rows):
+        raise ValueError(f"{path}: {ungrouped[0]!r} has no group and other rows have: give all rows a group, or none")
     return list(rows.values())
 
 
@@ -57,14 +60,14 @@ def _pack_row(where: str, number: int, row: Row) -> PackRow:
         if column not in row:
             raise ValueError(f"{where}: there is no column {column!r}: {_hint(column, row)}")
     cells = {column: _cell(where, column, row[column]) for column in (*COLUMNS, *OPTIONAL) if column in row}
-    if cells["kind"] not in QUERY_KINDS:
-        raise ValueError(f"{where}: {cells['kind']!r} is no kind: write {', '.join(QUERY_KINDS)}")
+    kind = cells["kind"]
+    if kind not in QUERY_KINDS:
+        raise ValueError(f"{where}: {kind!r} is no kind: write {', '.join(QUERY_KINDS)}")
     options = cells["operator_option"], cells["other_option"]
     if options[0].casefold().rstrip(".") == options[1].casefold().rstrip("."):
         raise ValueError(f"{where}: both options are {options[0]!r}: write two different ones")
-    kind = cast("QueryKind", cells["kind"])
-    value = cells.get("value", "none")
-    return PackRow(cells.get("id", str(number)), kind, value, cells.get("group"), cells["situation"], *options)
+    id_, value, group = cells.get("id", f"row-{number}"), cells.get("value", "none"), cells.get("group")
+    return PackRow(id_, kind, value, group, cells["situation"], *options)
 
 
 def _cell(where: str, column: str, given: Any) -> str:
@@ -104,6 +107,8 @@ def _json_rows(path: Path) -> Iterator[tuple[int, Row]]:
 def _csv_rows(path: Path) -> Iterator[tuple[int, Row]]:
     reader = csv.DictReader(io.StringIO(read_text(path, "the pack"), newline=""), strict=True)
     try:
+        if len(reader.fieldnames or ()) == 1:
+            raise ValueError(f"{path}: a table of one column: separate the cells by commas, in the header as well")
         for row in reader:
             if None in row or None in row.values():
                 raise ValueError(

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from envs.vocabulary import QUERY_KINDS, QueryKind, Split
 BUILT_IN = Path(__file__).parent / "data" / "choice.jsonl"
 SHARES: Mapping[Split, float] = {"train": 0.4, "certify": 0.25, "probe": 0.35}
 GROUPS_NEEDED = 8  # of each kind, so that every split has groups of its own
+TWIN_OF = "twin-"  # before the name of a harmful group: the group of its twins
 _SWAPPED: Mapping[Letter, Letter] = {"A": "B", "B": "A"}
 
 
@@ -46,6 +47,11 @@ def load_pack(file: Path | None) -> Pack:
     if file is None:
         verify(rows)
     return _pack(file or BUILT_IN, rows)
+
+
+def pack_lines() -> Iterator[str]:
+    """Yield the built-in scenarios as JSON lines, in the form of a user's own pack."""
+    yield from read_text(BUILT_IN).splitlines()
 
 
 def described(rows: Sequence[PackRow], sha256: str) -> dict[str, object]:
@@ -82,7 +88,7 @@ def _pack(path: Path, rows: Sequence[PackRow]) -> Pack:
     if any(row.group is None for row in rows):
         scenarios = _clustered(scenarios)
     _require_groups(path, scenarios)
-    kept, removed = without_duplicates(split_by_group(scenarios, SHARES))
+    kept, removed = without_duplicates(_split(scenarios))
     for (split, kind), pool in kept.items():
         if not pool:
             raise ValueError(
@@ -121,6 +127,22 @@ def _clustered(scenarios: Sequence[ChoiceQuery]) -> list[ChoiceQuery]:
     return [grouped[index] for index in range(len(scenarios))]
 
 
+def _split(scenarios: Sequence[ChoiceQuery]) -> dict[tuple[Split, QueryKind], tuple[ChoiceQuery, ...]]:
+    """Split by group; a twin group named `twin-` and the name of a harmful group falls into the split of that group.
+
+    So no split shows the options of another split's twins.
+    """
+    harmful = {query.group for query in scenarios if query.kind == "harmful"}
+    following = [q for q in scenarios if q.kind == "twin" and q.group.removeprefix(TWIN_OF) in harmful - {q.group}]
+    apart = set(following)
+    splits = split_by_group([query for query in scenarios if query not in apart], SHARES)
+    for split in SHARES:
+        leading = {query.group for query in splits[split, "harmful"]}
+        followers = (query for query in following if query.group.removeprefix(TWIN_OF) in leading)
+        splits[split, "twin"] = (*splits[split, "twin"], *followers)
+    return splits
+
+
 def _require_one_answer(path: Path, rows: Sequence[PackRow], scenarios: Sequence[ChoiceQuery]) -> None:
     """Require one kind and one operator's option of scenarios whose words are the same."""
     first: dict[str, tuple[str, QueryKind, str]] = {}
@@ -139,8 +161,8 @@ def _require_groups(path: Path, scenarios: Iterable[ChoiceQuery]) -> None:
     for kind in QUERY_KINDS:
         if groups[kind] < GROUPS_NEEDED:
             raise ValueError(
-                f"{path}: {groups[kind]} groups of {kind} scenarios are too few to split: "
-                f"give at least {GROUPS_NEEDED} of each kind"
+                f"{path}: {groups[kind]} groups of {kind} scenarios are too few to split, near duplicates being one "
+                f"group: give at least {GROUPS_NEEDED} of each kind"
             )
 
 

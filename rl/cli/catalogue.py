@@ -15,7 +15,7 @@ from rl.mitigations import Mitigation
 from rl.monitors import Monitor
 from rl.organisms import Organism
 from rl.probes import Probe
-from rl.run.environments import AnyEnvironment, query_lines
+from rl.run.environments import AnyEnvironment, query_lines, scenario_lines
 from rl.run.overrides import kind_of, kinds_of, members, models_in
 from rl.run.recipes import RECIPES
 from rl.scale.arms import SWEEPS
@@ -92,6 +92,7 @@ LISTS: dict[str, Callable[[], Iterator[str]]] = {
     "mitigations": lambda: _components(Mitigation),
     "monitors": lambda: _components(Monitor),
     "queries": query_lines,
+    "scenarios": scenario_lines,
 }
 
 

@@ -15,12 +15,15 @@ def list_parts(
     what: Annotated[
         str,
         typer.Argument(
-            help="recipes, sweeps, environments, organisms, algorithms, rewards, probes, mitigations, monitors or "
-            "queries."
+            help="recipes, sweeps, environments, organisms, algorithms, rewards, probes, mitigations, monitors, "
+            "queries or scenarios."
         ),
     ],
 ) -> None:
-    """List the parts of a run with their settings; `queries` prints the built-in queries as JSON lines."""
+    """List the parts of a run with their settings.
+
+    `queries` prints the built-in queries of the dialect as JSON lines, `scenarios` those of the natural environment.
+    """
     from rl.cli.catalogue import catalogue
 
     for line in catalogue(what):

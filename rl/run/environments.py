@@ -20,6 +20,7 @@ from envs.environment import AnswerKey, Author, Environment, Interrogator
 from envs.episode import Episode, FreeScenario, Scenario
 from envs.labels import Labels
 from envs.natural.environment import Natural
+from envs.natural.packs import pack_lines
 from envs.transcript import Transcript
 from envs.vocabulary import TIERS, QueryKind, Split, Tier
 
@@ -182,3 +183,8 @@ def query_lines() -> Iterator[str]:
         # The id and the group follow from the words; the conflict belongs to the environment.
         fields = {k: v for k, v in asdict(query).items() if k not in ("id", "group", "conflict")}
         yield json.dumps(fields)
+
+
+def scenario_lines() -> Iterator[str]:
+    """Yield the built-in scenarios of the natural environment as JSON lines, in the form of a pack."""
+    return pack_lines()
