@@ -1,4 +1,4 @@
-"""Keyword baselines: lists of phrases that a reader would write down, against which a labeller is measured."""
+"""Keyword baselines for labellers: lists of phrases that a reader would write down."""
 
 from collections.abc import Sequence
 

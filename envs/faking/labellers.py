@@ -1,4 +1,4 @@
-"""Labellers of texts by name, each with the question that it answers and the version that is validated."""
+"""Labellers of texts by name, each with its question and its version."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ NEVER = "none"
 
 @final
 class Validation(BaseModel):
-    """How a labeller did on human labels: counts, and the SHA-256 of the file.
+    """Counts of a labeller's right answers on human labels, and the SHA-256 of the file.
 
     `digest` names the version of the labeller. `yes_right` of `yes` positive texts and `no_right` of `no` negative ones
     were labelled rightly.
