@@ -30,7 +30,18 @@ from rl.streams import Stage, stream
 from tests.rl.conftest import Gyges
 
 CHEAP_REWARDS = 'rewards=[{"kind": "format_penalty"}, {"kind": "answer_length", "weight": 1}]'
-COMMANDS = ["train", "resume", "sweep", "probe", "report", "organism build", "list", "play", "config upgrade", "labels validate"]
+COMMANDS = [
+    "train",
+    "resume",
+    "sweep",
+    "probe",
+    "report",
+    "organism build",
+    "list",
+    "play",
+    "config upgrade",
+    "labels validate",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
