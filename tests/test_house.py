@@ -32,17 +32,27 @@ RUN = (
     | RECIPES
     | {"rl/models", "rl/organisms/building", "rl/training/trl", "rl/run", "rl/run/checks", "reports"}
 )
-EVERYTHING = RUN | {"rl/scale", "rl/cli", "reports/figures", "reports/pages", "reports/study"}
+EVERYTHING = RUN | {
+    "rl/scale",
+    "rl/cli",
+    "reports/figures",
+    "reports/pages",
+    "reports/study",
+    "reports/labellers",
+    "envs/faking",
+}
 MAY_IMPORT: dict[str, set[str]] = {
     "envs": set(),
     "envs/dialect": {"envs", "checkpoints"},
-    "envs/natural": {"envs", "checkpoints", "envs/natural/replies"},
+    "envs/faking": {"envs", "checkpoints"},
+    "envs/natural": {"envs", "checkpoints", "envs/faking", "envs/natural/replies"},
     "envs/natural/replies": {"envs", "envs/natural"},
     "rewards": {"envs"},
     "checkpoints": set(),
-    "reports": {"envs/vocabulary.py", "reports/figures", "reports/pages", "reports/study"},
+    "reports": {"envs/vocabulary.py", "reports/figures", "reports/labellers", "reports/pages", "reports/study"},
+    "reports/labellers": {"reports"},
     "reports/figures": {"reports", "envs/vocabulary.py"},
-    "reports/pages": {"reports", "reports/figures", "envs/vocabulary.py"},
+    "reports/pages": {"reports", "reports/figures", "reports/labellers", "envs/vocabulary.py"},
     "reports/study": {"reports", "reports/figures", "reports/pages", "envs/vocabulary.py"},
     "rl": {"checkpoints"},
     "rl/policy/cpu": set(),

@@ -132,6 +132,10 @@ class Natural(BaseModel):
         prompts = setting_digest(self.setting)
         return {"queries": pack.digest, "duplicates removed": removed, "prompts": prompts, **labels.fingerprint()}
 
+    def validation(self) -> dict[str, str]:
+        """Say how well the classifier was validated on human labels."""
+        return labels.validation()
+
     def author(self) -> NaturalAuthor:
         return NaturalAuthor(self._pack().pools, self.setting)
 
