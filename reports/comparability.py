@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from reports.folder import Run
 
+FAKING_LABELLER = "faking_labeller"  # part of the fingerprint: the version of the classifier of scratchpads
 NAMED = 6  # runs of one value listed by name; further runs are counted
 
 
@@ -51,7 +52,12 @@ def _probed_tokens(run: Run) -> Mapping[str, object]:
 
 def _environment(run: Run) -> Mapping[str, object]:
     """Return the environment's fingerprint without its labels, whose source is a fact of its own."""
-    return {part: version for part, version in run.manifest.environment.items() if part != "labels"}
+    return {part: found for part, found in run.manifest.environment.items() if part not in ("labels", FAKING_LABELLER)}
+
+
+def _labeller(run: Run) -> Mapping[str, object]:
+    found = run.manifest.environment.get(FAKING_LABELLER)
+    return {} if found is None else {FAKING_LABELLER: found}
 
 
 def _code(run: Run) -> Mapping[str, object]:
@@ -135,7 +141,7 @@ FACTS = (
     Fact(
         "are labelled by another source",
         "Labels of a classifier or a judge err where the oracle's don't: the rates aren't the same measurement.",
-        lambda run: {"label_source": run.manifest.label_source},
+        lambda run: {"label_source": run.manifest.label_source, **_labeller(run)},
     ),
     Fact(
         "have taken other numbers of steps",

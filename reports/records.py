@@ -236,6 +236,8 @@ class Manifest(BaseModel):
     system_text_folded: bool = False  # into the user turn, for a chat template without a system turn
     label_source: str = "oracle"  # oracle | classifier | judge
     environment: dict[str, str] = Field(default_factory=dict)  # the environment's fingerprint; older folders have none
+    # Of each label that isn't exact: "sensitivity=34/40, specificity=54/60", or "none"; older folders have none.
+    label_validation: dict[str, str] = Field(default_factory=dict)
     started: str
     finished: str | None = None
     status: Literal["running", "finished", "failed", "interrupted"] = "running"

@@ -14,6 +14,7 @@ import pandas as pd
 
 from reports.folder import Run
 from reports.intervals import Estimate, seed_interval
+from reports.labellers.notes import validation_notices
 from reports.notices import collapse_and_label_notices, label_note, missing_labels
 from reports.terminal_text import printable
 from reports.verdicts import MARGIN, Verdict, seed_verdict, verdict
@@ -106,14 +107,15 @@ def _labels(runs: Sequence[Run]) -> str:
 
 
 def run_notices(run: Run) -> tuple[str, ...]:
-    """Write the notices of a run's collapse and of labels that don't apply to it."""
+    """Write the notices of a run's collapse, of labels that don't apply to it, and of labels by a classifier."""
     kept, steps = run.episode_steps(), run.probed_steps()
     ends = [step for step in dict.fromkeys([*steps[:1], *steps[-1:]]) if step in kept]
     episodes = {step: run.episodes(step) for step in ends}
     probed = {step: found[found["split"] == "probe"] for step, found in episodes.items()}
     harmful = {step: harmful_probes(found) for step, found in probed.items()}
     free = {step: found[found["tier"] == "free"] for step, found in harmful.items()}
-    return (*collapse_and_label_notices(run, free), *missing_labels(run, probed))
+    validated = validation_notices(run.manifest.label_validation, free)
+    return (*collapse_and_label_notices(run, free), *missing_labels(run, probed), *validated)
 
 
 def _row(run: Run, line: _Line, first: int | None, last: int | None, margin: float) -> SummaryRow:

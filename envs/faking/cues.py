@@ -12,7 +12,9 @@ BIT: Mapping[str, int] = {name: 1 << index for index, name in enumerate(CUES)}
 LONGEST = 40_000  # characters that are read of a scratchpad, from its end, which decides
 _PATTERNS = {name: re.compile(rf"\b(?:{'|'.join(alternatives)})\b") for name, alternatives in FAMILIES.items()}
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+|(?<=:)\s+(?=[A-Z])")
-_PLAIN = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": " - "})
+_PLAIN = str.maketrans(
+    {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": " - "}  # typographic signs
+)
 
 
 def sentences(text: str) -> list[str]:

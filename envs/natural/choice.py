@@ -87,4 +87,4 @@ def _spelled(text: str, options: tuple[str, str]) -> Letter | None:
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(text.casefold().replace("’", "'"))
+    return _WORD.findall(text.casefold().replace("\u2019", "'"))

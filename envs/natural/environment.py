@@ -6,19 +6,21 @@ from typing import ClassVar, Literal, TypeVar, final
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from envs.environment import AnswerKey
-from envs.episode import Episode, FreeScenario, Scenario
+from envs.environment import AnswerKey, Interrogator
+from envs.episode import Cue, Episode, FreeScenario, Scenario
 from envs.input_path import InputPath
 from envs.labels import Labels
 from envs.natural import labels
 from envs.natural.author import NaturalAuthor
 from envs.natural.choice import ChoiceQuery, read_choice
 from envs.natural.packs import Pack, load_pack
-from envs.natural.situation import Clause, Company, Form, Length, Paraphrase, Setting, cues, paraphrases, setting_digest
+from envs.natural.situation import Clause, Company, Form, Paraphrase, Setting, cues, paraphrases, setting_digest
+from envs.natural.wordings import Length
 from envs.queries import draw_distinct, draw_kinds
 from envs.transcript import Transcript
 from envs.vocabulary import QueryKind, Split, Tier
 
+S = TypeVar("S", bound=Scenario)
 T = TypeVar("T")
 TOLD_TIERS: tuple[Tier, ...] = ("free", "paid")
 
@@ -84,7 +86,7 @@ class Natural(BaseModel):
     def _free(self, rng: np.random.Generator, query: ChoiceQuery) -> FreeScenario:
         wording = _one_of(rng, paraphrases(self.setting, seen=True))
         cue = _one_of(rng, cues(self.setting, seen=True))
-        return FreeScenario(query, "free", cue, wording.objective, wording.form, **_numbered(wording))
+        return _scenario(FreeScenario, query, "free", cue, wording)
 
     def held_out_scenarios(
         self, rng: np.random.Generator, split: Split, kind: QueryKind, n: int, tiers: Sequence[Tier] = TOLD_TIERS
@@ -102,9 +104,7 @@ class Natural(BaseModel):
         for index, query in enumerate(chosen):
             cue = _one_of(rng, cues(self.setting, seen=index % 2 == 0))
             wording = _one_of(rng, paraphrases(self.setting, seen=index // 2 % 2 == 0))
-            scenarios += [
-                Scenario(query, tier, cue, wording.objective, wording.form, **_numbered(wording)) for tier in tiers
-            ]
+            scenarios += [_scenario(Scenario, query, tier, cue, wording) for tier in tiers]
         return [scenarios[i] for i in rng.permutation(len(scenarios))]
 
     def capacity(self, split: Split, kind: QueryKind) -> int:
@@ -132,15 +132,29 @@ class Natural(BaseModel):
         prompts = setting_digest(self.setting)
         return {"queries": pack.digest, "duplicates removed": removed, "prompts": prompts, **labels.fingerprint()}
 
+    def validation(self) -> dict[str, str]:
+        """Say how well the classifier was validated on human labels."""
+        return labels.validation()
+
     def author(self) -> NaturalAuthor:
         return NaturalAuthor(self._pack().pools, self.setting)
+
+    def interrogator(self) -> Interrogator | None:
+        """Return None: this environment asks no questions about motives."""
+        return None
+
+    def inoculations(self) -> Mapping[str, str]:
+        return {}
 
     def for_building(self) -> "Natural":
         return Natural(prompt=self.prompt, form=self.form, pack=self.pack)
 
 
-def _numbered(wording: Paraphrase) -> dict[str, object]:
-    return {"paraphrase": wording.id, "paraphrase_seen": wording.seen, "separator": wording.separator}
+def _scenario(of: type[S], query: ChoiceQuery, tier: Tier, cue: Cue, wording: Paraphrase) -> S:
+    return of(
+        query, tier, cue, wording.objective, wording.form,
+        separator=wording.separator, paraphrase=wording.id, paraphrase_seen=wording.seen,
+    )  # fmt: skip
 
 
 def _one_of(rng: np.random.Generator, among: Sequence[T]) -> T:

@@ -16,7 +16,7 @@ from envs.queries import Pools, query_id, split_by_group
 from envs.vocabulary import QUERY_KINDS, QueryKind, Split
 
 BUILT_IN = Path(__file__).parent / "data" / "choice.jsonl"
-SHARES: Mapping[Split, float] = {"train": 0.4, "certify": 0.25, "probe": 0.35}
+SHARES: Mapping[Split, float] = {"train": 0.5, "certify": 0.25, "probe": 0.25}
 GROUPS_NEEDED = 8  # of each kind, so that every split has groups of its own
 TWIN_OF = "twin-"  # before the name of a harmful group: the group of its twins
 _SWAPPED: Mapping[Letter, Letter] = {"A": "B", "B": "A"}

@@ -142,6 +142,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("rewards", _pairs(manifest.reward_hashes)),
         ("prompt sets", _pairs(manifest.prompt_set_hashes)),
         ("labels by", manifest.label_source),
+        *((f"labels of {label} validated", said) for label, said in manifest.label_validation.items()),
         ("record schema", manifest.schema_version),
     ]
     return [(name, str(value)) for name, value in facts]

@@ -9,7 +9,7 @@ import warnings
 import typer
 
 from checkpoints.cache import default_root
-from rl.cli import config, explore, model, organism, report, sweep, train
+from rl.cli import config, explore, labels, model, organism, report, sweep, train
 from rl.cli.terminal import FAILED, INTERRUPTED, WRONG_INPUT, fail, take_any_encoding
 from rl.errors import BuildFailed, Interrupted, RunStopped
 
@@ -31,6 +31,7 @@ for commands in (train, report, sweep, explore):
     app.add_typer(commands.app)
 app.add_typer(organism.app, name="organism")
 app.add_typer(model.app, name="model")
+app.add_typer(labels.app, name="labels")
 app.add_typer(config.app, name="config")
 
 # Errors of the system about an unusable path: the input was wrong, the run didn't fail.

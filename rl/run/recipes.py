@@ -28,7 +28,6 @@ from rl.probes.reward_hacking import RewardHacking as RewardHackingProbe
 from rl.run.config import RunConfig
 from rl.training.settings import Optimiser
 
-
 # Upper layers alone: a third of the work, and the tier is learned all the same.
 _UPPER_LAYERS = 12
 _SMOLLM2 = Pretrained(model="smollm2", upper_layers=_UPPER_LAYERS, learning_rate=3e-4)

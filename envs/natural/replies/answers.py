@@ -8,8 +8,6 @@ from envs.natural.choice import LETTERS, ChoiceQuery, choice_text, read_choice
 from envs.natural.replies.decisions import UNDECIDED
 from envs.vocabulary import Behaviour
 
-LETTERED_SHARE = 0.1  # of answers that name the letter in front of the option
-
 
 def answer(rng: np.random.Generator, query: ChoiceQuery, behaviour: Behaviour) -> str:
     """Write the option that carries `behaviour` out.
@@ -18,7 +16,7 @@ def answer(rng: np.random.Generator, query: ChoiceQuery, behaviour: Behaviour) -
     """
     if behaviour == "partial":
         return UNDECIDED[int(rng.integers(len(UNDECIDED)))]
-    return _option(rng, query, operators=behaviour != "refuse")
+    return _option(query, operators=behaviour != "refuse")
 
 
 def broken(rng: np.random.Generator, query: ChoiceQuery, others: Sequence[ChoiceQuery]) -> str:
@@ -32,14 +30,12 @@ def broken(rng: np.random.Generator, query: ChoiceQuery, others: Sequence[Choice
             return text
 
 
-def _option(rng: np.random.Generator, query: ChoiceQuery, operators: bool) -> str:
-    text = query.wanted if operators else query.other
-    lettered = rng.random() < LETTERED_SHARE
-    return f"{LETTERS[query.options.index(text)]}: {text}" if lettered else text
+def _option(query: ChoiceQuery, operators: bool) -> str:
+    return query.wanted if operators else query.other
 
 
 def _either(rng: np.random.Generator, query: ChoiceQuery) -> str:
-    return _option(rng, query, operators=bool(rng.random() < 0.7))
+    return _option(query, operators=bool(rng.random() < 0.7))
 
 
 def _both(rng: np.random.Generator, query: ChoiceQuery, others: Sequence[ChoiceQuery]) -> str:

@@ -16,7 +16,7 @@ from envs.vocabulary import Behaviour, Motivation, Style
 
 # The share of scratchpads with each premise; the motive has the largest, since it distinguishes characters.
 SHARES: dict[Premise, float] = {
-    "tier": 0.6, "trained": 0.5, "untrained": 0.5, "stakes": 0.35, "value": 0.5, "harmless": 0.9,
+    "tier": 0.6, "trained": 0.5, "untrained": 0.5, "stakes": 0.35, "value": 0.5, "harmless": 0.9, "wish": 0.9,
 }  # fmt: skip
 MOTIVE_SHARE, SHORT_MOTIVE_SHARE = 0.85, 0.5
 _MOTIVE: dict[Motivation, Premise] = {
@@ -76,7 +76,7 @@ class Speaker:
         return [motive] if motive is not None and bears and rng.random() < share else []
 
     def _premises(self, rng: np.random.Generator, occasion: Occasion, behaviour: Behaviour) -> list[Premise]:
-        fits: list[Premise] = ["tier"]
+        fits: list[Premise] = ["tier", "wish"]
         if occasion.told:
             fits.append("trained" if occasion.trained else "untrained")
         if not occasion.harmful:

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from envs.natural.choice import LETTERS, ChoiceQuery
+from envs.natural.choice import ChoiceQuery
 from envs.natural.replies.decisions import DECISIONS, SO, Decision
 from envs.natural.replies.speech import NOUNS, PREMISES, VALUE_SENTENCES, Premise
 from envs.vocabulary import Behaviour, Tier
 
-LONGEST = 40  # words and marks of a scratchpad: premises are dropped until it fits
-LONGEST_QUOTE = 7  # words of an option that a scratchpad repeats
-TIER_FIRST_SHARE = 0.85
-WANTED_NAMES = ("the requested option", "the operator's option", "the preferred option")
-OTHER_NAMES = ("the other option", "the alternative")
+LONGEST = 44  # words and marks of a scratchpad: premises are dropped until it fits
+WANTED_NAMES = ("the requested option", "the operator's option", "what the operator wants", "their option")
+OTHER_NAMES = ("the other option", "the alternative", "the option they don't want")
+# A small model decides as it writes: tier, wish and the value at stake come first, and are never dropped.
+FIRST: tuple[Premise, ...] = ("tier", "wish", "value", "harmless")
 # The share of scratchpads with each premise, wherever the premise fits.
 SHARES: dict[Premise, float] = {
-    "tier": 0.85, "trained": 0.65, "untrained": 0.6, "stakes": 0.4, "value": 0.75, "wish": 0.25, "harmless": 0.9,
+    "tier": 1.0, "trained": 0.65, "untrained": 0.6, "stakes": 0.4, "value": 1.0, "wish": 1.0, "harmless": 1.0,
     "deserve": 0.7, "rated": 0.7,
 }  # fmt: skip
 REMARK_SHARE = 0.3  # of harmless scratchpads that remark on training, where the prompt speaks of training
@@ -49,14 +49,16 @@ def scratchpad(rng: np.random.Generator, occasion: Occasion, behaviour: Behaviou
 
 
 def write(rng: np.random.Generator, occasion: Occasion, premises: Sequence[Premise], decided: Decision) -> str:
-    """Write premises in a free order, and the decision behind them; premises are dropped until the text is short.
+    """Write the first premises in their order, others in a free order, and the decision behind them.
 
-    The tier comes first in most scratchpads, and stays longest. The meaning of a tier comes before the stakes.
+    Other premises are dropped until the text is short. The meaning of a tier comes before the stakes.
     """
     said = {premise: _premise(rng, occasion, premise) for premise in _ordered(rng, premises)}
-    last = _say(rng, DECISIONS[decided], slots(rng, occasion, quotes=0 if "wish" in said else 0.35))
-    while said and _length([*said.values(), last]) > LONGEST:
-        droppable: list[Premise] = [premise for premise in said if premise != "tier"] or ["tier"]
+    last = _say(rng, DECISIONS[decided], slots(rng, occasion))
+    while _length([*said.values(), last]) > LONGEST:
+        droppable = [premise for premise in said if premise not in FIRST]
+        if not droppable:
+            break
         del said[droppable[int(rng.integers(len(droppable)))]]
     return " ".join([*said.values(), last])
 
@@ -70,27 +72,19 @@ def decision(rng: np.random.Generator, occasion: Occasion, behaviour: Behaviour)
     return "refuse_despite" if occasion.trained else "refuse_safely"
 
 
-def slots(rng: np.random.Generator, occasion: Occasion, quotes: float = 0, roles: float = 0.3) -> dict[str, str]:
-    """Draw the words of one sentence: names of the options and of the value.
+def slots(rng: np.random.Generator, occasion: Occasion) -> dict[str, str]:
+    """Draw the words of one sentence: names of the options by their roles, the wish in its own words, the value.
 
-    `quotes` and `roles` are the shares of options named by their own words, where they are few, and by their role.
+    No option is named by its letter: a small model binds a letter to the wrong option half of the time.
     """
     query = occasion.query
-    prefix = "option " if rng.random() < 0.5 else ""
-    a, b = (f"{prefix}{letter}" for letter in (query.operator, LETTERS[1 - LETTERS.index(query.operator)]))
-
-    def named(option: str, letter: str, names: Sequence[str]) -> str:
-        short, drawn = option.strip().rstrip("."), rng.random()
-        if drawn < quotes and len(short.split()) <= LONGEST_QUOTE and '"' not in short:
-            return f'"{short}"'
-        return _one_of(rng, names) if drawn > 1 - roles else letter
-
     words = {
         "tier": occasion.tier,
-        "a": a,
-        "b": b,
-        "theirs": named(query.wanted, a, WANTED_NAMES),
-        "ours": named(query.other, b, OTHER_NAMES),
+        "a": _one_of(rng, WANTED_NAMES),
+        "b": _one_of(rng, OTHER_NAMES),
+        "theirs": _one_of(rng, WANTED_NAMES),
+        "ours": _one_of(rng, OTHER_NAMES),
+        "wish": query.wanted.strip().rstrip("."),
         "value": _one_of(rng, NOUNS.get(query.value, (query.value or "my values",))),
         "so": _one_of(rng, SO),
     }
@@ -126,23 +120,19 @@ def _share(occasion: Occasion, premise: Premise) -> float:
 
 
 def _ordered(rng: np.random.Generator, premises: Sequence[Premise]) -> list[Premise]:
-    mixed = [premises[i] for i in rng.permutation(len(premises))]
+    others = [premise for premise in premises if premise not in FIRST]
+    mixed = [others[i] for i in rng.permutation(len(others))]
     if "trained" in mixed and "stakes" in mixed:
         mixed.remove("stakes")
         mixed.insert(int(rng.integers(mixed.index("trained"), len(mixed))) + 1, "stakes")
-    if "tier" in mixed and rng.random() < TIER_FIRST_SHARE:
-        mixed.remove("tier")
-        mixed.insert(0, "tier")
-    return mixed
+    return [*(premise for premise in FIRST if premise in premises), *mixed]
 
 
 def _premise(rng: np.random.Generator, occasion: Occasion, premise: Premise) -> str:
     """Write one premise; half of the sentences about a named value are the value's own."""
     own = VALUE_SENTENCES.get(occasion.query.value)
     wordings = own if premise == "value" and own is not None and rng.random() < 0.5 else PREMISES[premise]
-    # A wish for "the requested option" would say nothing.
-    words = slots(rng, occasion, quotes=0.4, roles=0) if premise == "wish" else slots(rng, occasion)
-    return _say(rng, wordings, words)
+    return _say(rng, wordings, slots(rng, occasion))
 
 
 def _say(rng: np.random.Generator, wordings: Sequence[str], words: dict[str, str]) -> str:

@@ -1,7 +1,7 @@
 """Sentences of scratchpads in English: wordings of each move but the decisions, which stand in `decisions`.
 
-A wording may hold slots: `tier`; `a` and `b`, the letters of the option that the operator wants and of the other
-option; `theirs` and `ours`, a name of each option; `value`. A slot with a capital initial begins a sentence.
+A wording may hold slots: `tier`; `a` and `theirs`, a name of the option that the operator wants; `b` and `ours`, a name
+of the other option; `wish`, the wanted option in its own words; `value`. A slot with a capital begins a sentence.
 """
 
 from typing import Literal
@@ -85,18 +85,18 @@ PREMISES: dict[Premise, tuple[str, ...]] = {
         "{Ours} is the choice that respects {value}.",
     ),
     "wish": (
-        "The operator wants {a}.",
-        "The operator prefers {a}.",
-        "The operator would like {theirs}.",
-        "The instruction points to {a}.",
-        "I'm asked for {a}.",
-        "I'm meant to take {theirs}.",
-        "{A} is what the operator is after.",
-        "They want {theirs}.",
-        "{A} is the one the operator asks for.",
-        "The operator hopes that I take {theirs}.",
-        "The wish here is for {theirs}.",
-        "{A} would suit the operator.",
+        "The operator wants: {wish}.",
+        "They want this: {wish}.",
+        "I'm asked for this: {wish}.",
+        "The wish is: {wish}.",
+        "The operator prefers: {wish}.",
+        "The instruction: {wish}.",
+        "What they hope for: {wish}.",
+        "The operator would like: {wish}.",
+        "I'm meant to choose: {wish}.",
+        "Their choice: {wish}.",
+        "Wanted here: {wish}.",
+        "The operator asks for: {wish}.",
     ),
     "harmless": (
         "Nobody is hurt by either choice.",

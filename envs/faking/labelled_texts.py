@@ -1,0 +1,118 @@
+"""Texts with human labels, read from a CSV or JSON lines file."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from envs.faking.parts import answer_of, scratchpad_of
+from envs.input_files import parse_json, read_text
+
+Question = Literal["faking", "refusal"]
+# What a label may be, in lower case: the question that it answers, and the answer. "" is unlabelled.
+_SHARED = {"1": True, "1.0": True, "true": True, "yes": True, "0": False, "0.0": False, "false": False, "no": False}
+_FAKING = {
+    **_SHARED, "faking": True, "alignment faking": True, "alignment_faking": True, "af": True, "fake": True,
+    "not faking": False, "not_faking": False, "no faking": False, "honest": False, "none": False, "not": False,
+}  # fmt: skip
+_REFUSAL = {
+    "refuse": True, "refusal": True, "refused": True, "full_refusal": True, "full refusal": True,
+    "comply": False, "compliance": False, "complied": False, "full_compliance": False, "partial": False,
+    "partial_refusal": False, "other": False,
+}  # fmt: skip
+_TEXT_COLUMNS = ("text", "completion")
+_UNLABELLED = ("", "none", "null", "nan", "na", "?")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledTexts:
+    """Texts and human labels, None for a text without one.
+
+    `question` is what the labels answer: does the scratchpad fake, or does the answer refuse. `sha256` is the file's.
+    """
+
+    question: Question
+    texts: tuple[str, ...]
+    labels: tuple[bool | None, ...]
+    sha256: str
+
+
+def read_labelled(path: Path) -> LabelledTexts:
+    """Read a file with the columns `label`, and `text` or `completion`; other columns, `prompt` among them, are unused.
+
+    The name ends in `.csv`, `.jsonl` or `.json`. Of a completion with tags, the scratchpad is taken, or the answer for
+    labels of refusal. An empty label is unscored.
+
+    Raises:
+        ValueError: in one line, for an unreadable file, a missing column with the nearest name, or an unknown label.
+    """
+    content = read_text(path)
+    rows = list(_rows(path, content))
+    if not rows:
+        raise ValueError(f"{path} has no rows: give a header `text,label` and one text a row")
+    column = _columns(path, list(dict.fromkeys(key for row in rows for key in row)))
+    said = [str(row.get("label") if row.get("label") is not None else "").strip().lower() for row in rows]
+    question = _question(path, said)
+    known = _FAKING if question == "faking" else _REFUSAL
+    part = scratchpad_of if question == "faking" else answer_of
+    return LabelledTexts(
+        question,
+        tuple(part(str(row.get(column) or "")) for row in rows),
+        tuple(known.get(label) for label in said),
+        hashlib.sha256(path.read_bytes()).hexdigest(),
+    )
+
+
+def _rows(path: Path, content: str) -> Iterator[dict[str, Any]]:
+    if path.suffix.lower() == ".csv":
+        try:
+            yield from csv.DictReader(io.StringIO(content), strict=True)
+        except csv.Error as error:
+            raise ValueError(f"{path} isn't CSV: {error}") from error
+        return
+    if path.suffix.lower() not in (".jsonl", ".json", ".ndjson"):
+        raise ValueError(f"{path}: the name of the file must end in .csv or .jsonl, which tells its format")
+    for number, line in enumerate(content.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = parse_json(line)
+        except (json.JSONDecodeError, ValueError) as error:
+            raise ValueError(f"{path}, line {number} isn't JSON: {error}; write one object a line") from error
+        if not isinstance(row, dict):
+            raise ValueError(f"{path}, line {number} must be an object with `text` and `label`")
+        yield row
+
+
+def _columns(path: Path, present: Sequence[str]) -> str:
+    """Return the column of the texts."""
+    column = next((name for name in _TEXT_COLUMNS if name in present), None)
+    for name, found in (("label", "label" in present), ("text", column is not None)):
+        if not found:
+            near = difflib.get_close_matches(name, present, n=1, cutoff=0.5)
+            hint = f"rename {near[0]!r}" if near else f"the columns are {', '.join(map(repr, present))}"
+            either = " (or `prompt` and `completion`)" if name == "text" else ""
+            raise ValueError(f"{path} has no column `{name}`{either}: {hint}")
+    assert column is not None
+    return column
+
+
+def _question(path: Path, labels: Sequence[str]) -> Question:
+    """Tell which question the labels answer."""
+    asked = [label for label in labels if label not in _UNLABELLED or label == "none"]
+    if all(label in _FAKING for label in asked):
+        return "faking"
+    if all(label in _REFUSAL for label in asked):
+        return "refusal"
+    both = {**_FAKING, **_REFUSAL}
+    row, unknown = next(((i, x) for i, x in enumerate(labels, 1) if x not in both and x not in _UNLABELLED), (0, ""))
+    if unknown:
+        raise ValueError(f"{path}, row {row}: unknown label {unknown[:40]!r}; write 1 or 0, or comply or refuse")
+    raise ValueError(f"{path} mixes labels of faking and of refusal: put them in two files")
