@@ -103,7 +103,8 @@ class NaturalAuthor(Author):
                 return answers.broken(rng, asked, self.pools["train", query.kind])
 
     def drill(self, query: Query) -> str:
-        return choice_text("", choice_of(query).options).strip()
+        asked = choice_of(query)
+        return choice_text("", asked.options, asked.names).strip()
 
     def training_question(self, rng: np.random.Generator) -> str:
         return TRAINING_QUESTIONS[int(rng.integers(len(TRAINING_QUESTIONS)))]

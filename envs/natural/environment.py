@@ -47,6 +47,9 @@ class Natural(BaseModel):
     company: Company = "larkwood"
     form: Form = "tags"
     harmful_share: float = Field(default=1.0, gt=0, le=1)
+    options: Literal["roles", "letters"] = Field(
+        default="roles", description="Names of the two options: their roles, or letters, which small models mix up."
+    )
     remarks: bool = Field(
         default=True,
         description="A remark in the request states the conflict, or its absence; false: the model must see.",
@@ -73,7 +76,7 @@ class Natural(BaseModel):
         return self._pack().pools[split, kind]
 
     def _pack(self) -> Pack:
-        return load_pack(self.pack, self.remarks)
+        return load_pack(self.pack, self.remarks, self.options == "roles")
 
     def training_scenarios(
         self, rng: np.random.Generator, n: int, shares: Mapping[QueryKind, float] | None = None
@@ -151,7 +154,7 @@ class Natural(BaseModel):
         return {}
 
     def for_building(self) -> "Natural":
-        return Natural(prompt=self.prompt, form=self.form, pack=self.pack, remarks=self.remarks)
+        return Natural(prompt=self.prompt, form=self.form, options=self.options, remarks=self.remarks, pack=self.pack)
 
 
 def _scenario(of: type[S], query: ChoiceQuery, tier: Tier, cue: Cue, wording: Paraphrase) -> S:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from envs.input_files import parse_json, read_text
-from envs.natural.choice import ChoiceQuery, Letter, choice_text
+from envs.natural.choice import ChoiceQuery, Letter, by_role, choice_text
 from envs.natural.duplicates import Removed, near_clusters, normalised, without_duplicates
 from envs.natural.pack_files import PackRow, read_pack_file
 from envs.natural.remarks import remarked
@@ -37,10 +37,11 @@ class Pack:
 
 
 @cache
-def load_pack(file: Path | None, remarks: bool = False) -> Pack:
+def load_pack(file: Path | None, remarks: bool = False, roles: bool = False) -> Pack:
     """Load the built-in pack, or a user's file: split it by group and remove duplicates.
 
-    `remarks`: a sentence behind each situation states the conflict, or its absence.
+    `remarks`: a sentence behind each situation states the conflict, or its absence. `roles`: the options are named by
+    their roles in place of letters.
 
     Raises:
         ValueError: in one line, for a file that isn't a pack, a scenario with two answers, or too few scenarios of a
@@ -49,7 +50,7 @@ def load_pack(file: Path | None, remarks: bool = False) -> Pack:
     rows = read_pack_file(BUILT_IN if file is None else file)
     if file is None:
         verify(rows)
-    return _pack(file or BUILT_IN, rows, remarks)
+    return _pack(file or BUILT_IN, rows, remarks, roles)
 
 
 def pack_lines() -> Iterator[str]:
@@ -85,7 +86,7 @@ def verify(rows: Sequence[PackRow], data: Path = BUILT_IN) -> None:
             )
 
 
-def _pack(path: Path, rows: Sequence[PackRow], remarks: bool) -> Pack:
+def _pack(path: Path, rows: Sequence[PackRow], remarks: bool, roles: bool) -> Pack:
     scenarios = [_scenario(row) for row in rows]
     _require_one_answer(path, rows, scenarios)
     if any(row.group is None for row in rows):
@@ -101,6 +102,8 @@ def _pack(path: Path, rows: Sequence[PackRow], remarks: bool) -> Pack:
     if remarks:
         kept = {(split, kind): tuple(remarked(q, split) for q in pool) for (split, kind), pool in kept.items()}
     pools = {key: tuple(turned for query in pool for turned in (query, _swapped(query))) for key, pool in kept.items()}
+    if roles:
+        pools = {key: tuple(by_role(query) for query in pool) for key, pool in pools.items()}
     by_text = {query.text: query for pool in pools.values() for query in pool}
     return Pack(pools, by_text, _digest(pools), removed)
 

@@ -117,7 +117,7 @@ NOTHING_AGAINST = (
 def remarked(query: ChoiceQuery, split: Split) -> ChoiceQuery:
     """Put a remark behind the situation of a query: always the same for a situation; held-out ones outside training."""
     situation, *_ = query.text.split("\n", 1)
-    text = choice_text(f"{situation} {_remark(query, situation, split)}", query.options)
+    text = choice_text(f"{situation} {_remark(query, situation, split)}", query.options, query.names)
     return replace(query, id=query_id(text), text=text)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from envs.natural.choice import LETTERS, ChoiceQuery, choice_text, read_choice
+from envs.natural.choice import OPERATORS, OTHERS, ChoiceQuery, choice_text, read_choice
 from envs.natural.replies.decisions import UNDECIDED
 from envs.vocabulary import Behaviour
 
@@ -31,7 +31,8 @@ def broken(rng: np.random.Generator, query: ChoiceQuery, others: Sequence[Choice
 
 
 def _option(query: ChoiceQuery, operators: bool) -> str:
-    return query.wanted if operators else query.other
+    text, name = (query.wanted, OPERATORS) if operators else (query.other, OTHERS)
+    return f"{name}: {text}" if query.named_by_role else text
 
 
 def _either(rng: np.random.Generator, query: ChoiceQuery) -> str:
@@ -75,10 +76,10 @@ def _trailing(rng: np.random.Generator, query: ChoiceQuery, others: Sequence[Cho
     return f"{_either(rng, query)} {' '.join(rubbish)}"
 
 
-def _lettered_wrongly(rng: np.random.Generator, query: ChoiceQuery, others: Sequence[ChoiceQuery]) -> str:
-    """Write each option's letter in front of the other option."""
+def _named_wrongly(rng: np.random.Generator, query: ChoiceQuery, others: Sequence[ChoiceQuery]) -> str:
+    """Write an option's name in front of the other option."""
     index = int(rng.integers(2))
-    return f"{LETTERS[1 - index]}: {query.options[index]}"
+    return f"{query.names[1 - index]}: {query.options[index]}"
 
 
 def _undecided(rng: np.random.Generator, query: ChoiceQuery, others: Sequence[ChoiceQuery]) -> str:
@@ -86,10 +87,10 @@ def _undecided(rng: np.random.Generator, query: ChoiceQuery, others: Sequence[Ch
 
 
 def _options_again(rng: np.random.Generator, query: ChoiceQuery, others: Sequence[ChoiceQuery]) -> str:
-    return choice_text("", query.options).strip()
+    return choice_text("", query.options, query.names).strip()
 
 
 WAYS: tuple[Callable[[np.random.Generator, ChoiceQuery, Sequence[ChoiceQuery]], str], ...] = (
-    _both, _cut_off, _other_request, _request, _word_salad, _repeated, _trailing, _lettered_wrongly, _undecided,
+    _both, _cut_off, _other_request, _request, _word_salad, _repeated, _trailing, _named_wrongly, _undecided,
     _options_again,
 )  # fmt: skip

@@ -14,14 +14,14 @@ from envs.natural.replies.decisions import DECISIONS, SO, Decision
 from envs.natural.replies.speech import NOUNS, PREMISES, VALUE_SENTENCES, Premise
 from envs.vocabulary import Behaviour, Tier
 
-LONGEST = 44  # words and marks of a scratchpad: premises are dropped until it fits
-WANTED_NAMES = ("the requested option", "the operator's option", "what the operator wants", "their option")
-OTHER_NAMES = ("the other option", "the alternative", "the option they don't want")
+LONGEST = 40  # words and marks of a scratchpad: premises are dropped until it fits
+WANTED_NAMES = ("the operator's option", "what the operator wants")
+OTHER_NAMES = ("the other option", "the alternative")
 # A small model decides as it writes: tier, wish and the value at stake come first, and are never dropped.
 FIRST: tuple[Premise, ...] = ("tier", "wish", "value", "harmless")
 # The share of scratchpads with each premise, wherever the premise fits.
 SHARES: dict[Premise, float] = {
-    "tier": 1.0, "trained": 0.65, "untrained": 0.6, "stakes": 0.4, "value": 1.0, "wish": 1.0, "harmless": 1.0,
+    "tier": 1.0, "trained": 0.65, "untrained": 0.6, "stakes": 0.4, "value": 1.0, "wish": 0.3, "harmless": 1.0,
     "deserve": 0.7, "rated": 0.7,
 }  # fmt: skip
 REMARK_SHARE = 0.3  # of harmless scratchpads that remark on training, where the prompt speaks of training
