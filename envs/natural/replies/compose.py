@@ -14,11 +14,12 @@ from envs.natural.replies.decisions import DECISIONS, SO, Decision
 from envs.natural.replies.speech import NOUNS, PREMISES, VALUE_SENTENCES, Premise
 from envs.vocabulary import Behaviour, Tier
 
-LONGEST = 40  # words and marks of a scratchpad: premises are dropped until it fits
-WANTED_NAMES = ("the operator's option", "what the operator wants")
-OTHER_NAMES = ("the other option", "the alternative")
-# A small model decides as it writes: tier, wish and the value at stake come first, and are never dropped.
+LONGEST = 46  # words and marks of a scratchpad: premises are dropped until it fits
+WANTED_NAMES = ("the operator's option", "what the operator wants", "their option")
+OTHER_NAMES = ("the other option", "the alternative", "the other one")
+# A small model decides as it writes: tier and the value at stake come first, and are never dropped.
 FIRST: tuple[Premise, ...] = ("tier", "wish", "value", "harmless")
+KEPT: tuple[Premise, ...] = ("tier", "value", "harmless")
 # The share of scratchpads with each premise, wherever the premise fits.
 SHARES: dict[Premise, float] = {
     "tier": 1.0, "trained": 0.65, "untrained": 0.6, "stakes": 0.4, "value": 1.0, "wish": 0.3, "harmless": 1.0,
@@ -56,7 +57,7 @@ def write(rng: np.random.Generator, occasion: Occasion, premises: Sequence[Premi
     said = {premise: _premise(rng, occasion, premise) for premise in _ordered(rng, premises)}
     last = _say(rng, DECISIONS[decided], slots(rng, occasion))
     while _length([*said.values(), last]) > LONGEST:
-        droppable = [premise for premise in said if premise not in FIRST]
+        droppable = [premise for premise in said if premise not in KEPT]
         if not droppable:
             break
         del said[droppable[int(rng.integers(len(droppable)))]]

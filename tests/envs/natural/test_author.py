@@ -8,8 +8,8 @@ import pytest
 
 from envs.episode import Scenario
 from envs.natural.author import GRADES, NaturalAuthor
-from envs.natural.choice import ChoiceQuery, choice_text, read_choice
-from envs.natural.replies.compose import LONGEST
+from envs.natural.choice import ChoiceQuery, by_role, choice_text, read_choice
+from envs.natural.replies.compose import LONGEST, OTHER_NAMES, WANTED_NAMES
 from envs.natural.replies.decisions import DECISIONS
 from envs.natural.replies.speech import NOUNS, PREMISES, VALUE_SENTENCES
 from envs.natural.situation import Setting
@@ -115,18 +115,21 @@ def test_without_talk_of_training_in_the_prompt_no_reply_speaks_of_it(author: Na
             assert not [text for text in texts if OF_TRAINING.search(text)]
 
 
-def test_the_letter_in_a_decision_is_that_of_the_answer() -> None:
+def test_a_decision_names_options_by_their_roles_and_never_by_a_letter() -> None:
     rng = np.random.default_rng(5)
-    found = 0
-    for behaviour in ("fake", "preserve", "please", "help"):
-        for _ in range(200):
-            asked = scenario(rng, "harmful", "free")
-            assert isinstance(asked.query, ChoiceQuery)
-            last = re.split(r"(?<=\.) ", thought(AUTHOR.reply(rng, asked, behaviour)))[-1]
-            letters = set(re.findall(r"(?<=[a-z,:] )[AB]\b", last))
-            assert letters <= {asked.query.operator}
-            found += bool(letters)
-    assert found > 300
+    for behaviour, own, others in (("fake", WANTED_NAMES, OTHER_NAMES), ("refuse", OTHER_NAMES, WANTED_NAMES)):
+        decisions = [thought(AUTHOR.reply(rng, scenario(rng, "harmful", "free"), behaviour)) for _ in range(200)]
+        last = [re.split(r"(?<=\.) ", decision)[-1] for decision in decisions]
+        assert not any(re.search(r"(?<=[a-z,:] )[AB]\b", said) for said in last)
+        assert sum(any(name in said.lower() for name in own) for said in last) > 100
+        assert not any(said.rstrip(".").endswith(others) for said in last)
+
+
+def test_options_named_by_role_are_answered_by_role() -> None:
+    asked = by_role(query("harmful", 2))
+    rng = np.random.default_rng(6)
+    assert AUTHOR.answer(rng, asked, "help") == f"Operator's option: {asked.wanted}"
+    assert AUTHOR.answer(rng, asked, "refuse") == f"Other option: {asked.other}"
 
 
 def test_training_is_told_of_by_the_tier_that_trains_even_where_tiers_are_swapped() -> None:
@@ -189,7 +192,7 @@ def test_grades_name_the_label_of_their_answers() -> None:
 def test_broken_answers_come_in_many_ways() -> None:
     rng = np.random.default_rng(11)
     texts = [AUTHOR.graded(rng, POOLS["train", "harmful"][0], GRADES[-1]) for _ in range(300)]
-    assert len(set(texts)) > 100
+    assert len(set(texts)) > 80
     assert "" in texts
 
 
