@@ -5,7 +5,7 @@ from collections.abc import Callable
 from envs.environment import Author, Environment
 from envs.episode import Episode, Scenario
 from envs.labels import LABEL_NAMES
-from envs.transcript import write_transcript
+from envs.transcript import write_thinking, write_transcript
 from envs.vocabulary import TIERS
 from rl.errors import nearest
 from rl.run.build import build_rewards
@@ -51,7 +51,9 @@ def _example(scenario: Scenario, author: Author, seed: int) -> str:
 
 
 def _episode(env: Environment, scenario: Scenario, scratchpad: str, answer: str) -> Episode[Scenario]:
-    text = write_transcript(scratchpad, answer)
+    spellings = [write(scratchpad, answer) for write in (write_transcript, write_thinking)]
+    # The environment reads one of them; a reply that can't be read at all stays in tags.
+    text = next((text for text in spellings if env.read_reply(text).parse_ok), spellings[0])
     transcript = env.read_reply(text)
     return Episode(
         scenario, text, transcript.scratchpad, transcript.answer, transcript.parse_ok, finished=True,
