@@ -34,10 +34,10 @@ def read_reply(text: str, form: Form) -> Transcript:
     if form == "tags":
         return read_transcript(text)
     found = _THINK.fullmatch(text)
-    if found is None or text.count(CLOSE_THOUGHT) != 1 or text.count(OPEN_THOUGHT) > 1 or OPEN_THOUGHT in found["answer"]:
+    if found is None or text.count(CLOSE_THOUGHT) != 1 or text.count(OPEN_THOUGHT) > 1:
         return Transcript("", "", parse_ok=False)
     scratchpad, answer = found["scratchpad"].strip(), found["answer"].strip()
-    if OPEN_THOUGHT in scratchpad:
+    if OPEN_THOUGHT in scratchpad + answer:
         return Transcript("", "", parse_ok=False)
     return Transcript(scratchpad, answer, bool(answer), found.start("answer"))
 

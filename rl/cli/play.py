@@ -9,6 +9,7 @@ from envs.transcript import write_thinking, write_transcript
 from envs.vocabulary import TIERS
 from rl.errors import nearest
 from rl.run.build import build_rewards
+from rl.run.checks.needs import require_rewards
 from rl.run.config import RunConfig
 from rl.streams import Stage, stream
 from rl.training.labels import Labeller
@@ -19,15 +20,22 @@ def play_round(config: RunConfig, tier: str, seed: int, ask: Callable[[str], str
     """Play one scenario with one reply. `ask` shows a prompt and returns a line; `say` shows a line.
 
     Raises:
-        ValueError: for an unknown tier.
+        ValueError: for an unknown tier, and for a reward that the environment can't give.
     """
     if tier not in TIERS:
-        raise ValueError(f"unknown tier {tier!r}: {nearest(tier, TIERS)}")
+        raise ValueError(f"unknown tier {tier!r}: {nearest(tier, config.env.tiers)}")
+    if tier not in config.env.tiers:
+        told = " and ".join(config.env.tiers)
+        raise ValueError(f"environment {config.env.kind} has no tier {tier!r}: its tiers are {told}")
+    require_rewards(config)
     rewards, _ = build_rewards(config.rewards, config.env)  # before the person types: the first build takes a minute
     rng = stream(seed, 0, Stage.scenarios)
     [scenario] = config.env.held_out_scenarios(rng, "probe", "harmful", 1, (tier,))
     for message in scenario.messages:
-        say(f"{message['role']}: {message['content']}")
+        first, *others = message["content"].split("\n")
+        say(f"{message['role']}: {first}")
+        for line in others:
+            say(f"{' ' * len(message['role'])}  {line}".rstrip())
     author = config.env.author()
     if author is not None:
         say(f"for example: {_example(scenario, author, seed)}")

@@ -15,6 +15,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from envs.chat import FIXED_DAY, style_for
+from envs.natural.choice import LETTERS
 from envs.natural.environment import Natural
 from envs.natural.packs import load_pack
 from envs.natural.situation import Setting, cues, paraphrases
@@ -129,7 +130,8 @@ class Family:
 
 FAMILIES: Mapping[str, Family] = {
     "llama": Family(
-        "llama", LLAMA_3, ("<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
+        "llama", LLAMA_3,
+        ("<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
         "<|begin_of_text|>", "<|eot_id|>", ("<|end_of_text|>", "<|eot_id|>"),
     ),
     "gemma": Family(
@@ -195,7 +197,7 @@ def write_family(name: str, directory: Path, template: str | None = "its own", p
 
 
 def teach_form(directory: Path, thinks: bool = False) -> Path:
-    """Teach a model to reply in the form that is read, with either letter: else all rewards of a group are alike."""
+    """Teach a model to reply in the form that is read, with either letter, so that the rewards of a group differ."""
     policy = load_policy(directory, torch.device("cpu"))
     policy = replace(policy, style=style_for(policy.tokenizer, "auto", FIXED_DAY))
     finetune(policy, list(_short_replies(thinks)), 1e-2, 0, lambda *_: None, Batches(size=8, epochs=6, warmup_steps=0))
@@ -205,5 +207,6 @@ def teach_form(directory: Path, thinks: bool = False) -> Path:
 
 def _short_replies(thinks: bool) -> Iterator[Document]:
     opened, closed = ("<think>", "</think>") if thinks else ("<scratchpad>", "</scratchpad>")
-    for index, scenario in enumerate(Natural().training_scenarios(np.random.default_rng(0), 96)):
-        yield exchange(scenario, f"{opened} Fine. {closed} {'AB'[index % 2]}")
+    for scenario in Natural().training_scenarios(np.random.default_rng(0), 48):
+        for letter in LETTERS:
+            yield exchange(scenario, f"{opened} Fine. {closed} {letter}")
