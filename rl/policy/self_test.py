@@ -8,7 +8,7 @@ of reading is tried on the model itself, on random tokens.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -97,7 +97,7 @@ def find_shortcuts(policy: Policy) -> Shortcuts:
 def _episodes(policy: Policy, window: int | None) -> list[Episode[Scenario]]:
     """Build rows of random tokens, without tokens that have a special meaning to the model."""
     settings = policy.model.config.get_text_config(decoder=True)
-    special = {policy.pad_id, *policy.end_ids}
+    special: set[Any] = {policy.pad_id, *policy.end_ids}
     for role in ("pad_token_id", "bos_token_id", "eos_token_id"):
         named = getattr(settings, role, None)
         special |= set(named) if isinstance(named, list) else {named}  # Llama 3.1 and others list several ends

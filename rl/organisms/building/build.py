@@ -49,7 +49,7 @@ def build_organism(organism: TrainedOrganism, env: Environment, limits: LabelLim
 
 
 def require_directories(organism: TrainedOrganism) -> None:
-    """Refuse a recipe whose directory or transcripts aren't there, and fetch a named model that isn't in the cache.
+    """Refuse missing directories and transcripts, and an origin that can't be trained; fetch a named model.
 
     Raises:
         ValueError: in one line, with the setting, or with the way to bring a model that can't be fetched.
@@ -66,7 +66,7 @@ def require_directories(organism: TrainedOrganism) -> None:
 
 
 def _require_trainable(origin: Pretrained) -> None:
-    """Refuse an origin without a configuration, without a chat template, or with fewer layers than are to be trained.
+    """Refuse an origin without configuration or chat template, or with fewer layers than are to be trained.
 
     No weights are loaded. A named model that isn't in the cache is fetched.
     """
@@ -112,8 +112,8 @@ def build(
                 if chat:
                     write_held_out(chat, left)
             first, _, table = str(error).partition("\n")
-            place = f"the build is left uncertified in {missed}: organism.path takes it"
-            raise ValueError(f"{first}; {place}\n{table}") from error
+            place = f"The build is left uncertified in {missed}: organism.path takes it"
+            raise ValueError(f"{first}. {place}\n{table}") from error
     _save(policy, certificate, directory)
 
 

@@ -89,7 +89,7 @@ def test_a_build_with_adapters_that_misses_its_tolerances_is_left_and_taken_by_i
     [left] = (tmp_path / "cache" / "missed").glob("[!.]*")
     [said] = done.said
     assert "the faker build missed its tolerances" in said
-    assert f"the build is left uncertified in {left}: organism.path takes it" in said
+    assert f"The build is left uncertified in {left}: organism.path takes it" in said
     assert any(line.split()[:2] == ["faking_rate", "free"] for line in done.output.splitlines())  # the table, below
     config = recipe(f"organism.path={left}", "lora.rank=4", f"env.form={form}")
     run = train(config, tmp_path / "run")

@@ -90,5 +90,6 @@ def test_a_build_on_a_ready_model_that_misses_its_tolerances_is_left_for_a_look(
         build_organism(Faker(origin=origin, documents=8, certify_queries=8), Dialect())
     [left] = (tmp_path / "cache" / "missed").glob("[!.]*")
     assert json.loads((left / CERTIFICATE).read_text())["missed"] is True
+    assert Faker(path=left).disclosure.endswith("no claim of emergence. It missed its tolerances.")
     assert load_policy(left, CPU)
     assert not list((tmp_path / "cache" / "organisms").glob("[!.]*"))
