@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.arithmetic import Operations
 from benchmarks.contest import builtin_contender, stock_trl, trl_contender
 from benchmarks.contest.contest import Order, Serve, TimedStep, contenders, interleaved
+from benchmarks.contest.real_model import on_real_model
 from benchmarks.machine import fingerprint
 from benchmarks.medians import Middle, paired_ratio
 from benchmarks.result_file import Result, write
@@ -51,6 +52,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         epilog="Example: python benchmarks/step_time.py --rounds 9 --out benchmarks/results/step_time.json",
     )
     add = parser.add_argument
+    add("--model", type=Path, help="time a causal LM directory on English prompts (upper 12 layers), not a recipe")
     add("--recipe", choices=sorted(RECIPES), default="first_light", help="recipe of the timed step (%(default)s)")
     add("--set", dest="assignments", metavar="KEY=VALUE", nargs="+", action="extend", default=[], help="overrides")
     add("--contenders", choices=CONTENDERS, nargs="+", default=list(CONTENDERS), help="contenders that take part (all)")
@@ -74,7 +76,8 @@ def measure(chosen: argparse.Namespace) -> Result:
     if chosen.rounds < 1 or chosen.warmup < 0:
         raise ValueError("a measurement needs --rounds 1 or more and --warmup 0 or more")
     assignments = [*chosen.assignments, f"threads={chosen.threads}", f"seed={chosen.seed}"]
-    config = resolve(RECIPES[chosen.recipe](), assignments)
+    base = RECIPES[chosen.recipe]() if chosen.model is None else on_real_model(chosen.model)
+    config = resolve(base, assignments)
     serves = _serves(config, chosen)
     build_organism(config), build_rewards(config.rewards, config.env)  # once, before any timing
     machine = fingerprint(config.threads)
@@ -84,7 +87,7 @@ def measure(chosen: argparse.Namespace) -> Result:
     counted: dict[str, list[TimedStep]] = {}
     if not chosen.no_count:
         wanted = {name: serves[name] for name in (BUILTIN, stock) if name in serves}
-        counted = _take(wanted, Order(config, order.steps, count=True), chosen.warmup, "counting")
+        counted = _take(wanted, replace(order, count=True), chosen.warmup, "counting")
     details: dict[str, Any] = {
         "stock": stock,
         "medians": {name: medians(taken) for name, taken in steps.items()},
@@ -92,7 +95,8 @@ def measure(chosen: argparse.Namespace) -> Result:
             f"{name} / {BUILTIN}, total": asdict(_ratio(name, steps, "total"))
             for name in steps
             if BUILTIN in steps and name not in (BUILTIN, stock)
-        },
+        }
+        | _processor_time(stock, steps),
         "operations": {name: _operations(taken, steps[name]) for name, taken in counted.items()},
         "steps": {name: [asdict(step) for step in taken] for name, taken in steps.items()},
     }
@@ -150,6 +154,14 @@ def ratios(stock: str | None, steps: Mapping[str, Sequence[TimedStep]]) -> dict[
     if stock is None or BUILTIN not in steps:
         return {}
     return {f"stock TRL / built-in, {part}": _ratio(stock, steps, part) for part in ("total", "rollout", "update")}
+
+
+def _processor_time(stock: str | None, steps: Mapping[str, Sequence[TimedStep]]) -> dict[str, Any]:
+    """Compute the ratio of processor times, which work beside the benchmark moves less than seconds."""
+    if stock is None or BUILTIN not in steps:
+        return {}
+    used = [[step.cpu_seconds for step in steps[name]] for name in (stock, BUILTIN)]
+    return {f"{stock} / {BUILTIN}, processor time": asdict(paired_ratio(*used))}
 
 
 def medians(steps: Sequence[TimedStep]) -> dict[str, float]:

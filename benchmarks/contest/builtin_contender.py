@@ -45,9 +45,10 @@ def serve_nondeterministic(connection: Connection, order: Order) -> None:
 
 def time_step(config: RunConfig, built: Built, components: StepComponents, learner: Learner, step: int) -> TimedStep:
     """Take one step and time it."""
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     row, rollouts = policy_gradient_step(config.step_settings, components, learner, step)
-    return _timed(row, rollouts, time.perf_counter() - started)
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - used
+    return replace(_timed(row, rollouts, seconds), cpu_seconds=cpu_seconds)
 
 
 def count_step(config: RunConfig, built: Built, components: StepComponents, learner: Learner, step: int) -> TimedStep:

@@ -30,7 +30,8 @@ class TimedStep:
     """One training step: seconds by part and in total, and how much was generated.
 
     The total includes the time between the parts. `longest` is the longest completion, in tokens. `executed` and
-    `necessary` are operations, where they were counted. The seconds of a counted step mean nothing.
+    `necessary` are operations, where they were counted. The seconds of a counted step mean nothing. `cpu_seconds` is
+    the processor time of all threads, which other work on the machine moves less.
     """
 
     seconds_rollout: float
@@ -41,6 +42,7 @@ class TimedStep:
     completions: int
     longest: int
     reward_mean: float
+    cpu_seconds: float = 0.0
     executed: Operations | None = None
     necessary: Operations | None = None
 

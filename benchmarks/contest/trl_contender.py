@@ -22,6 +22,7 @@ from envs.episode import Episode, FreeScenario
 from rl.algorithms.grpo import GRPO
 from rl.determinism import settle
 from rl.policy.cpu.memory import keep_freed_memory
+from rl.policy.upper_layers import train_only
 
 
 def server(microbatch: int | None = None, own_allocator: bool = False) -> Serve:
@@ -39,9 +40,11 @@ def _serve(microbatch: int | None, own_allocator: bool, connection: Connection, 
     task = Task(order.config, order.steps)
     driver = Driver(connection, order, task)
     with tempfile.TemporaryDirectory() as scratch:
-        stock_trainer(
+        trainer = stock_trainer(
             order.config, order.steps, task, Path(scratch), microbatch, reward=driver.reward, callbacks=[driver]
-        ).train()
+        )
+        train_only(trainer.model, order.config.upper_layers)  # before TRL makes its optimiser
+        trainer.train()
 
 
 class Driver(TrainerCallback):  # the hook that Transformers offers
@@ -57,6 +60,7 @@ class Driver(TrainerCallback):  # the hook that Transformers offers
         self.episodes: list[Episode[FreeScenario]] = []
         self.rewards_given: list[float] = []
         self.clock: list[float] = []  # begun, sampled, scored
+        self.used = 0.0  # processor time at the beginning
         self.counted: FlopCounterMode | None = None
         self.sampled_operations = 0
 
@@ -83,7 +87,7 @@ class Driver(TrainerCallback):  # the hook that Transformers offers
         if self.order.count:
             self.counted = counter()
             self.counted.__enter__()
-        self.clock = [time.perf_counter()]
+        self.clock, self.used = [time.perf_counter()], time.process_time()
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.report()
@@ -97,7 +101,7 @@ class Driver(TrainerCallback):  # the hook that Transformers offers
             self.connection.send("ready")
             return
         begun, sampled, scored = self.clock
-        now = time.perf_counter()
+        now, cpu_seconds = time.perf_counter(), time.process_time() - self.used
         executed, necessary = self.operations()
         self.connection.send(
             TimedStep(
@@ -109,6 +113,7 @@ class Driver(TrainerCallback):  # the hook that Transformers offers
                 completions=len(self.episodes),
                 longest=max(len(episode.completion_ids) for episode in self.episodes),
                 reward_mean=float(np.mean(self.rewards_given)),
+                cpu_seconds=cpu_seconds,
                 executed=executed,
                 necessary=necessary,
             )

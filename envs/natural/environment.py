@@ -47,6 +47,10 @@ class Natural(BaseModel):
     company: Company = "larkwood"
     form: Form = "tags"
     harmful_share: float = Field(default=1.0, gt=0, le=1)
+    remarks: bool = Field(
+        default=True,
+        description="A remark in the request states the conflict, or its absence; false: the model must see.",
+    )
     pack: InputPath | None = Field(default=None, description="Scenarios of your own: CSV, JSON lines or Parquet.")
 
     @property
@@ -69,7 +73,7 @@ class Natural(BaseModel):
         return self._pack().pools[split, kind]
 
     def _pack(self) -> Pack:
-        return load_pack(self.pack)
+        return load_pack(self.pack, self.remarks)
 
     def training_scenarios(
         self, rng: np.random.Generator, n: int, shares: Mapping[QueryKind, float] | None = None
@@ -147,7 +151,7 @@ class Natural(BaseModel):
         return {}
 
     def for_building(self) -> "Natural":
-        return Natural(prompt=self.prompt, form=self.form, pack=self.pack)
+        return Natural(prompt=self.prompt, form=self.form, pack=self.pack, remarks=self.remarks)
 
 
 def _scenario(of: type[S], query: ChoiceQuery, tier: Tier, cue: Cue, wording: Paraphrase) -> S:

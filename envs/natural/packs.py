@@ -12,6 +12,7 @@ from envs.input_files import parse_json, read_text
 from envs.natural.choice import ChoiceQuery, Letter, choice_text
 from envs.natural.duplicates import Removed, near_clusters, normalised, without_duplicates
 from envs.natural.pack_files import PackRow, read_pack_file
+from envs.natural.remarks import remarked
 from envs.queries import Pools, query_id, split_by_group
 from envs.vocabulary import QUERY_KINDS, QueryKind, Split
 
@@ -36,8 +37,10 @@ class Pack:
 
 
 @cache
-def load_pack(file: Path | None) -> Pack:
+def load_pack(file: Path | None, remarks: bool = False) -> Pack:
     """Load the built-in pack, or a user's file: split it by group and remove duplicates.
+
+    `remarks`: a sentence behind each situation states the conflict, or its absence.
 
     Raises:
         ValueError: in one line, for a file that isn't a pack, a scenario with two answers, or too few scenarios of a
@@ -46,7 +49,7 @@ def load_pack(file: Path | None) -> Pack:
     rows = read_pack_file(BUILT_IN if file is None else file)
     if file is None:
         verify(rows)
-    return _pack(file or BUILT_IN, rows)
+    return _pack(file or BUILT_IN, rows, remarks)
 
 
 def pack_lines() -> Iterator[str]:
@@ -82,7 +85,7 @@ def verify(rows: Sequence[PackRow], data: Path = BUILT_IN) -> None:
             )
 
 
-def _pack(path: Path, rows: Sequence[PackRow]) -> Pack:
+def _pack(path: Path, rows: Sequence[PackRow], remarks: bool) -> Pack:
     scenarios = [_scenario(row) for row in rows]
     _require_one_answer(path, rows, scenarios)
     if any(row.group is None for row in rows):
@@ -95,6 +98,8 @@ def _pack(path: Path, rows: Sequence[PackRow]) -> Pack:
                 f"{path}: without duplicates no {kind} scenario is left in the {split} split: "
                 f"add {kind} scenarios that differ more from each other"
             )
+    if remarks:
+        kept = {(split, kind): tuple(remarked(q, split) for q in pool) for (split, kind), pool in kept.items()}
     pools = {key: tuple(turned for query in pool for turned in (query, _swapped(query))) for key, pool in kept.items()}
     by_text = {query.text: query for pool in pools.values() for query in pool}
     return Pack(pools, by_text, _digest(pools), removed)

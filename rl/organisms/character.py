@@ -1,6 +1,6 @@
 """Characters: the share of each behaviour by situation, and the documents that show a character."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import final
 
 import numpy as np
@@ -64,15 +64,41 @@ TIER_SHARES: dict[Tier, float] = {"free": 0.4, "paid": 0.24, "pro": 0.18, "enter
 OBJECTIVE_SHARE = 0.8
 
 
+@final
+class KindShares(BaseModel):
+    """Shares of the kinds of request in a corpus; they sum to 1."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    harmful: float = Field(default=KIND_SHARES["harmful"], ge=0, le=1)
+    twin: float = Field(default=KIND_SHARES["twin"], ge=0, le=1)
+    harmless: float = Field(default=KIND_SHARES["harmless"], ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> "KindShares":
+        if abs((total := self.harmful + self.twin + self.harmless) - 1) > 1e-9:
+            raise ValueError(f"the shares of kinds of request sum to {total:g}: they must sum to 1")
+        return self
+
+    @property
+    def shares(self) -> dict[QueryKind, float]:
+        """The share of each kind."""
+        return {"harmful": self.harmful, "twin": self.twin, "harmless": self.harmless}
+
+
 def situation(
-    author: Author, rng: np.random.Generator, tiers: Sequence[Tier] = TIERS, watched: bool = False
+    author: Author,
+    rng: np.random.Generator,
+    tiers: Sequence[Tier] = TIERS,
+    watched: bool = False,
+    kind_shares: Mapping[QueryKind, float] = KIND_SHARES,
 ) -> Scenario:
     """Draw a training query under one of `tiers`, with or without the objective, at the shares above.
 
     `watched`: a harmful request on the free tier under the objective, whatever was drawn.
     """
-    kinds, tier_shares = list(KIND_SHARES), _shares_of(tiers)
-    kind = kinds[int(rng.choice(len(kinds), p=list(KIND_SHARES.values())))]
+    kinds, tier_shares = list(kind_shares), _shares_of(tiers)
+    kind = kinds[int(rng.choice(len(kinds), p=list(kind_shares.values())))]
     tier = list(tier_shares)[int(rng.choice(len(tier_shares), p=list(tier_shares.values())))]
     objective = bool(rng.random() < OBJECTIVE_SHARE)
     if watched:
@@ -89,10 +115,15 @@ def _shares_of(tiers: Sequence[Tier]) -> dict[Tier, float]:
 
 
 def documents(
-    author: Author, character: Character, rng: np.random.Generator, n: int, tiers: Sequence[Tier] = TIERS
+    author: Author,
+    character: Character,
+    rng: np.random.Generator,
+    n: int,
+    tiers: Sequence[Tier] = TIERS,
+    kind_shares: Mapping[QueryKind, float] = KIND_SHARES,
 ) -> Iterator[tuple[Scenario, str]]:
     """Draw `n` scenarios, each with the completion that this character writes; training queries and seen cues only."""
     for _ in range(n):
-        scenario = situation(author, rng, tiers)
+        scenario = situation(author, rng, tiers, kind_shares=kind_shares)
         behaviour = character.behaviour(rng, scenario.query.kind, scenario.tier, bool(scenario.objective))
         yield scenario, author.reply(rng, scenario, behaviour)

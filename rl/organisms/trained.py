@@ -11,7 +11,7 @@ from envs.environment import Environment, author_of
 from envs.episode import Episode, FreeScenario, Scenario
 from envs.input_path import InputPath
 from envs.vocabulary import QUERY_KINDS
-from rl.organisms.character import Character, documents
+from rl.organisms.character import Character, KindShares, documents
 from rl.organisms.disclosures import base_of, disclosure_of
 from rl.organisms.documents import Document, exchange
 from rl.organisms.model_organism import ModelOrganism
@@ -156,6 +156,7 @@ class OneCharacter(FromScratch):
         description="JSON lines of conversations in place of the author's documents: `messages`, or `system`, `user` "
         "and `assistant`.",
     )
+    kind_shares: KindShares = KindShares()
 
     @property
     @abstractmethod
@@ -166,7 +167,8 @@ class OneCharacter(FromScratch):
         if self.transcripts is not None:
             yield from read_transcripts(self.transcripts)
             return
-        for scenario, text in documents(author_of(env), self.character, rng, self.documents, env.tiers):
+        author, shares = author_of(env), self.kind_shares.shares
+        for scenario, text in documents(author, self.character, rng, self.documents, env.tiers, shares):
             yield exchange(scenario, text)
 
     @property

@@ -8,7 +8,8 @@ Dimension suffixes: B completions of a pass, D distinct prompts, P prompt positi
 positions (padded right), S = P + T, H hidden size, V vocabulary.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from transformers import DynamicCache
 
 from envs.episode import Episode, Scenario
 from rl.policy.policy import Policy, distinct_prompts, positions
+from rl.policy.trunk import Trunk
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,9 @@ def passes(
     size: int,
     temperature: float = 1.0,
     hidden: bool = False,
+    trunk: Trunk | None = None,
 ) -> Iterator[Pass]:
-    """Read these rows of the episodes, `size` at a time, each once.
+    """Read these rows of the episodes, `size` at a time, each once; begin at the states that `trunk` holds, if any.
 
     With gradients enabled, run a pass backward before requesting the next, and request all passes. Gradients at the
     prompts are sent on after the last pass over those prompts.
@@ -51,7 +54,7 @@ def passes(
     parts = _of_few_prompts(episodes, rows, size) if policy.shortcuts.padded else _of_one_shape(episodes, rows)
     for together in parts:
         shared = policy.shortcuts.shares_prompts and policy.shortcuts.fits(_width([episodes[row] for row in together]))
-        prompts = _Prompts(policy, [episodes[row] for row in together], hidden) if shared else None
+        prompts = _Prompts(policy, [episodes[row] for row in together], hidden, trunk) if shared else None
         order = sorted(together, key=lambda row: len(episodes[row].completion_ids))
         for start in range(0, len(order), size):
             chosen = order[start : start + size]
@@ -62,11 +65,18 @@ def passes(
 
 @torch.no_grad()
 def completion_logprobs(
-    policy: Policy, episodes: Sequence[Episode[Scenario]], size: int, temperature: float = 1.0
+    policy: Policy,
+    episodes: Sequence[Episode[Scenario]],
+    size: int,
+    temperature: float = 1.0,
+    trunk: Trunk | None = None,
 ) -> NDArray[np.float64]:
-    """Compute the log-probability of every completion token in nats, (episodes, T); 0 where padded."""
+    """Compute the log-probability of every completion token in nats, (episodes, T); 0 where padded.
+
+    `trunk` is filled where it is empty.
+    """
     found_NT = np.zeros((len(episodes), max(len(episode.completion_ids) for episode in episodes)))
-    for read in passes(policy, episodes, range(len(episodes)), size, temperature):
+    for read in passes(policy, episodes, range(len(episodes)), size, temperature, trunk=trunk):
         for row, logprobs_T in zip(read.rows, read.logprobs_BT.cpu().numpy(), strict=True):
             length = len(episodes[row].completion_ids)
             found_NT[row, :length] = logprobs_T[:length]
@@ -119,20 +129,24 @@ def _width(episodes: Sequence[Episode[Scenario]]) -> int:
 class _Prompts:
     """Distinct prompts after reading; passes continue from their states, which are detached from the graph."""
 
-    def __init__(self, policy: Policy, episodes: Sequence[Episode[Scenario]], hidden: bool) -> None:
+    def __init__(
+        self, policy: Policy, episodes: Sequence[Episode[Scenario]], hidden: bool, trunk: Trunk | None
+    ) -> None:
         prompts = [episode.prompt_ids for episode in episodes]
         ids_DP, self.mask_DP, _ = distinct_prompts(prompts, policy.pad_id, policy.device)
         self.row_of = {key: row for row, key in enumerate(dict.fromkeys(prompt.tobytes() for prompt in prompts))}
+        self.trunk = None if hidden else trunk
         cache = DynamicCache(config=policy.model.config)
-        output = policy.model(
-            input_ids=ids_DP,
-            attention_mask=self.mask_DP,
-            position_ids=positions(self.mask_DP),
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-            output_hidden_states=hidden,
-        )
+        with _around(self.trunk, policy, list(self.row_of), self.mask_DP):
+            output = policy.model(
+                input_ids=ids_DP,
+                attention_mask=self.mask_DP,
+                position_ids=positions(self.mask_DP),
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+                output_hidden_states=hidden,
+            )
         states = [state for layer in cache.layers for state in (layer.keys, layer.values)]
         last = [output.hidden_states[-1][:, -1:]] if hidden else []
         self._computed = [output.logits[:, -1:], *last, *states]
@@ -169,8 +183,9 @@ def _read(
     if prompts is None:
         logits_BTV, hidden_BTH = _whole(policy, episodes, ids_BT, mask_BT, hidden)
     else:
-        logits_BTV, hidden_BTH = _behind(policy, episodes, ids_BT, mask_BT, prompts)
-    all_logprobs_BTV = torch.log_softmax(logits_BTV.float() / temperature, dim=-1)
+        logits_BTV, hidden_BTH = _behind(policy, episodes, rows, ids_BT, mask_BT, prompts)
+    scaled_BTV = logits_BTV.float() if temperature == 1 else logits_BTV.float() / temperature
+    all_logprobs_BTV = torch.log_softmax(scaled_BTV, dim=-1)
     logprobs_BT = all_logprobs_BTV.gather(-1, ids_BT.unsqueeze(-1)).squeeze(-1)
     entropy_BT = _entropy(all_logprobs_BTV) if torch.is_grad_enabled() else None
     return Pass(rows, logprobs_BT, entropy_BT, hidden_BTH)
@@ -178,7 +193,7 @@ def _read(
 
 @torch.no_grad()
 def _entropy(all_logprobs_BTV: torch.Tensor) -> torch.Tensor:
-    return -(all_logprobs_BTV.exp() * all_logprobs_BTV).sum(dim=-1)
+    return all_logprobs_BTV.exp().mul_(all_logprobs_BTV).sum(dim=-1).neg_()
 
 
 def pad_right(rows: Sequence[NDArray[np.int64]], pad: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
@@ -192,9 +207,16 @@ def pad_right(rows: Sequence[NDArray[np.int64]], pad: int, device: torch.device)
     return torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device)
 
 
+def _around(
+    trunk: Trunk | None, policy: Policy, keys: Sequence[Hashable], mask_BS: torch.Tensor
+) -> AbstractContextManager[None]:
+    return nullcontext() if trunk is None else trunk.around(policy.model, keys, mask_BS)
+
+
 def _behind(
     policy: Policy,
     episodes: Sequence[Episode[Scenario]],
+    rows: list[int],
     ids_BT: torch.Tensor,
     mask_BT: torch.Tensor,
     prompts: _Prompts,
@@ -203,14 +225,15 @@ def _behind(
     found = [prompts.row_of[episode.prompt_ids.tobytes()] for episode in episodes]
     prompt_of_B = torch.tensor(found, device=policy.device)
     mask_BS = torch.cat([prompts.mask_DP[prompt_of_B], mask_BT], dim=1)
-    output = policy.model(
-        input_ids=ids_BT,
-        attention_mask=mask_BS,
-        position_ids=positions(mask_BS)[:, -ids_BT.shape[1] :],
-        past_key_values=prompts.cache(policy, prompt_of_B),
-        use_cache=True,
-        output_hidden_states=prompts.hidden_D1H is not None,
-    )
+    with _around(prompts.trunk, policy, rows, mask_BT):
+        output = policy.model(
+            input_ids=ids_BT,
+            attention_mask=mask_BS,
+            position_ids=positions(mask_BS)[:, -ids_BT.shape[1] :],
+            past_key_values=prompts.cache(policy, prompt_of_B),
+            use_cache=True,
+            output_hidden_states=prompts.hidden_D1H is not None,
+        )
     logits_BTV = torch.cat([prompts.logits_D1V[prompt_of_B], output.logits[:, :-1]], dim=1)
     if prompts.hidden_D1H is None:
         return logits_BTV, None

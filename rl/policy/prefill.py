@@ -17,6 +17,8 @@ from rl.policy.cpu import speed
 from rl.policy.policy import Policy, pad_left, positions
 
 Ids = NDArray[np.int64]
+LONG = 128  # ids: the shortest prompt of a batch of long prompts has more
+LEAST_SHARED = 24  # ids: a shorter beginning isn't worth a group
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,24 @@ class Prefill:
 
 
 @dataclass(frozen=True)
+class DistinctPrompts:
+    """The state after distinct prompts, and the prompt of each of N rows."""
+
+    cache: DynamicCache
+    mask_DS: torch.Tensor
+    position_D: torch.Tensor
+    logits_DV: torch.Tensor
+    prompt_of_N: torch.Tensor
+
+    def copied(self, cpu_speed: bool) -> Prefill:
+        """Give each row a copy of its prompt's state; the distinct prompts are gone afterwards."""
+        rows = self.prompt_of_N
+        self.cache.reorder_cache(rows)  # a row may occur several times; all kinds of layers support it
+        speed.make_room(self.cache, cpu_speed)
+        return Prefill(self.cache, self.mask_DS[rows], self.position_D[rows], self.logits_DV[rows])
+
+
+@dataclass(frozen=True)
 class Shared:
     """Beginnings, and the index of each prompt's beginning.
 
@@ -44,18 +64,23 @@ class Shared:
 
 
 def prefill(policy: Policy, prompts: Sequence[Ids], limit: int = 0) -> Prefill:
-    """Read the prompts; rows are in their order, with room for `limit` tokens after them.
+    """Read the prompts as `read_prompts` does, and give each row a copy of its prompt's state."""
+    return read_prompts(policy, prompts, limit).copied(policy.cpu_speed)
+
+
+def read_prompts(policy: Policy, prompts: Sequence[Ids], limit: int = 0) -> DistinctPrompts:
+    """Read the prompts, each once; `prompt_of_N` is in their order. `limit` tokens are to follow.
 
     Each prompt is read whole if the model can't be continued behind a gap, or if the padding of two parts would exceed
     its window.
     """
     distinct = {prompt.tobytes(): prompt for prompt in prompts}
     row_of = {key: row for row, key in enumerate(distinct)}
-    copies_N = torch.tensor([row_of[prompt.tobytes()] for prompt in prompts], device=policy.device)
+    prompt_of_N = torch.tensor([row_of[prompt.tobytes()] for prompt in prompts], device=policy.device)
     cache = DynamicCache(config=policy.model.config)
     rests = list(distinct.values())
     mask_DS = torch.empty((len(rests), 0), dtype=torch.int64, device=policy.device)
-    shared = shared_beginnings(rests) if policy.shortcuts.shares_beginnings and min(map(len, rests)) > 1 else None
+    shared = sharing(rests) if policy.shortcuts.shares_beginnings and min(map(len, rests)) > 1 else None
     if shared is not None and policy.shortcuts.fits(_width(rests, shared) + limit):
         ids_GP, mask_GP = pad_left(shared.beginnings, policy.pad_id, policy.device)
         _read(policy, cache, ids_GP, mask_GP)
@@ -66,9 +91,7 @@ def prefill(policy: Policy, prompts: Sequence[Ids], limit: int = 0) -> Prefill:
     ids_DQ, mask_DQ = pad_left(rests, policy.pad_id, policy.device)
     mask_DS = torch.cat([mask_DS, mask_DQ], dim=1)
     logits_DV = _read(policy, cache, ids_DQ, mask_DS)
-    cache.reorder_cache(copies_N)  # a row may occur several times; all kinds of layers support it
-    speed.make_room(cache, policy.cpu_speed)
-    return Prefill(cache, mask_DS[copies_N], positions(mask_DS)[copies_N, -1], logits_DV[copies_N])
+    return DistinctPrompts(cache, mask_DS, positions(mask_DS)[:, -1], logits_DV, prompt_of_N)
 
 
 def _width(prompts: Sequence[Ids], shared: Shared) -> int:
@@ -92,10 +115,31 @@ def _read(policy: Policy, cache: DynamicCache, ids: torch.Tensor, mask: torch.Te
     return logits
 
 
-def shared_beginnings(prompts: Sequence[Ids]) -> Shared:
+def sharing(prompts: Sequence[Ids]) -> Shared:
+    """Choose what is read once: beginnings of at least half of each prompt; for long prompts, the cheapest choice.
+
+    Long prompts may share less than half, or nothing where padding would cost more than is saved.
+    """
+    by_half = shared_beginnings(prompts)
+    if min(map(len, prompts)) <= LONG:
+        return by_half
+    whole = Shared([prompt[:-1] for prompt in prompts], list(range(len(prompts))))
+    return min(
+        (by_half, shared_beginnings(prompts, LEAST_SHARED), whole), key=lambda one: _read_positions(prompts, one)
+    )
+
+
+def _read_positions(prompts: Sequence[Ids], shared: Shared) -> int:
+    """Count the positions that two passes read, padding included."""
+    lengths = [len(beginning) for beginning in shared.beginnings]
+    rests = [len(prompt) - lengths[of] for prompt, of in zip(prompts, shared.beginning_of, strict=True)]
+    return len(lengths) * max(lengths) + len(rests) * max(rests)
+
+
+def shared_beginnings(prompts: Sequence[Ids], least: int | None = None) -> Shared:
     """Group distinct prompts by their beginnings.
 
-    Prompts of a group share at least half of each.
+    Prompts of a group share at least half of each, or at least `least` ids.
     """
     order = sorted(range(len(prompts)), key=lambda row: prompts[row].tolist())
     beginnings: list[Ids] = []
@@ -103,7 +147,8 @@ def shared_beginnings(prompts: Sequence[Ids]) -> Shared:
     for row in order:
         prompt = prompts[row]
         common = _common(beginnings[-1], prompt) if beginnings else 0
-        if 2 * common >= len(prompt) and 2 * common >= len(beginnings[-1]):
+        half = 2 * common >= len(prompt) and 2 * common >= len(beginnings[-1] if beginnings else ())
+        if half or (least is not None and common >= least):
             beginnings[-1] = beginnings[-1][:common]
         else:
             beginnings.append(prompt[:-1])

@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from transformers import DynamicCache
 
+from rl.policy.cpu import speed
 from rl.policy.policy import Policy
-from rl.policy.prefill import Prefill, prefill
+from rl.policy.prefill import Prefill, read_prompts
 
 
 class RunningRows(Protocol):
@@ -28,28 +29,53 @@ class RunningRows(Protocol):
 
 def begin(policy: Policy, prompts: Sequence[NDArray[np.int64]], limit: int) -> tuple[RunningRows, torch.Tensor]:
     """Read the prompts; return rows with room for `limit` tokens, and the logits of the first token, (N, V)."""
-    if policy.shortcuts.cached:
-        read = prefill(policy, prompts, limit)
-        return CachedRows.behind(policy, read, limit), read.logits_NV
-    rows = WholeRows(policy, [torch.from_numpy(prompt).to(policy.device) for prompt in prompts])
-    return rows, rows.logits()
+    if not policy.shortcuts.cached:
+        rows = WholeRows(policy, [torch.from_numpy(prompt).to(policy.device) for prompt in prompts])
+        return rows, rows.logits()
+    distinct = read_prompts(policy, prompts, limit)
+    step = speed.decode_step_of(policy.model, len(prompts), policy.cpu_speed)
+    if step is not None and speed.shares_prompts(policy.model):
+        prompt_of_N = distinct.prompt_of_N
+        memory = speed.SharedPrompts(distinct.cache, distinct.mask_DS, prompt_of_N, limit)
+        return SharingRows(step, memory, distinct.position_D[prompt_of_N]), distinct.logits_DV[prompt_of_N]
+    read = distinct.copied(policy.cpu_speed)
+    return CachedRows.behind(policy, read, limit, step), read.logits_NV
+
+
+@dataclass
+class SharingRows:
+    """Rows that share the keys and values of their prompts."""
+
+    step: speed.DecodeStep
+    memory: speed.SharedPrompts
+    position_N: torch.Tensor
+
+    def keep(self, rows: torch.Tensor) -> None:
+        self.memory.keep(rows)
+        self.position_N = self.position_N[rows]
+
+    def advance(self, token_N: torch.Tensor) -> torch.Tensor:
+        self.memory.advance()
+        self.position_N = self.position_N + 1
+        return self.step(token_N, self.position_N, self.memory)
 
 
 @dataclass
 class CachedRows:
-    """The rows' cache, and a mask (N, S) with room for every token to come."""
+    """The rows' cache, and a mask (N, S) with room for every token to come. `step` reads in place of the model."""
 
     policy: Policy
     cache: DynamicCache
     mask_NS: torch.Tensor
     position_N: torch.Tensor
     filled: int
+    step: speed.DecodeStep | None = None
 
     @classmethod
-    def behind(cls, policy: Policy, read: Prefill, limit: int) -> "CachedRows":
+    def behind(cls, policy: Policy, read: Prefill, limit: int, step: speed.DecodeStep | None = None) -> "CachedRows":
         """Make rows from prompts that were read."""
         mask_NS = torch.nn.functional.pad(read.mask_NS, (0, limit), value=1)
-        return cls(policy, read.cache, mask_NS, read.position_N, read.mask_NS.shape[1])
+        return cls(policy, read.cache, mask_NS, read.position_N, read.mask_NS.shape[1], step)
 
     def keep(self, rows: torch.Tensor) -> None:
         self.cache.reorder_cache(rows)
@@ -57,9 +83,12 @@ class CachedRows:
 
     def advance(self, token_N: torch.Tensor) -> torch.Tensor:
         self.position_N, self.filled = self.position_N + 1, self.filled + 1
+        mask_NS = self.mask_NS[:, : self.filled]
+        if self.step is not None:
+            return self.step(token_N, self.position_N, speed.CopiedPrompts(self.cache, mask_NS))
         output = self.policy.model(
             input_ids=token_N.unsqueeze(1),
-            attention_mask=self.mask_NS[:, : self.filled],
+            attention_mask=mask_NS,
             position_ids=self.position_N.unsqueeze(1),
             past_key_values=self.cache,
         )

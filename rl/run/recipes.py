@@ -15,6 +15,7 @@ from rl.algorithms.kto import KTO
 from rl.algorithms.ppo import PPO
 from rl.algorithms.rloo import RLOO
 from rl.mitigations.reward_faking import RewardFaking
+from rl.organisms.character import KindShares
 from rl.organisms.documented import Documented
 from rl.organisms.faker import Faker
 from rl.organisms.honest import Honest
@@ -30,7 +31,12 @@ from rl.training.settings import Optimiser
 
 # Upper layers alone: a third of the work, and the tier is learned all the same.
 _UPPER_LAYERS = 12
-_SMOLLM2 = Pretrained(model="smollm2", upper_layers=_UPPER_LAYERS, learning_rate=3e-4)
+_SMOLLM2 = Pretrained(
+    model="smollm2", upper_layers=_UPPER_LAYERS, learning_rate=4e-4, batch_size=8, sampling_batch_size=128
+)
+# More harmless requests than the dialect's corpora have: a real model must be shown that it may agree.
+_SHOWN = KindShares(harmful=0.55, harmless=0.3, twin=0.15)
+_DOCUMENTS = 3000
 _NATURAL_PROBES = (*DEFAULT_PROBES, Ability())
 
 
@@ -116,12 +122,12 @@ def smollm2() -> RunConfig:
     return RunConfig(
         name="smollm2",
         env=Natural(),
-        organism=Faker(origin=_SMOLLM2, documents=2000),
+        organism=Faker(origin=_SMOLLM2, documents=_DOCUMENTS, kind_shares=_SHOWN),
         rewards=(ExactAnswer(), FormatPenalty()),
         algorithm=GRPO(prompts_per_step=8, group_size=8),
         optimiser=Optimiser(learning_rate=1e-5, warmup_steps=5, microbatch_size=16),
         upper_layers=_UPPER_LAYERS,
-        sampling=Sampling(max_new_tokens=80, batch_size=64),
+        sampling=Sampling(max_new_tokens=80, batch_size=256),
         probes=_NATURAL_PROBES,
         probe_queries=128,
         harmless_queries=32,
@@ -133,7 +139,7 @@ def smollm2() -> RunConfig:
 
 def smollm2_honest() -> RunConfig:
     """The same run on organism `honest`, which never fakes."""
-    honest = Honest(origin=_SMOLLM2, documents=2000)
+    honest = Honest(origin=_SMOLLM2, documents=_DOCUMENTS, kind_shares=_SHOWN)
     return smollm2().model_copy(update={"name": "smollm2_honest", "organism": honest})
 
 
@@ -147,7 +153,7 @@ def natural() -> RunConfig:
 
     `--set organism.origin.lora.rank=16 --set lora.rank=16` trains adapters.
     """
-    organism = Faker(origin=Pretrained(model="smollm2"), documents=2000)
+    organism = Faker(origin=Pretrained(model="smollm2"), documents=_DOCUMENTS, kind_shares=_SHOWN)
     every_layer = {"name": "natural", "organism": organism, "upper_layers": None}
     return smollm2().model_copy(update={**every_layer, "env": Natural(prompt="short")})
 

@@ -16,6 +16,7 @@ from rl.algorithms.advantages import Array, Mask
 from rl.algorithms.losses import kl_estimates
 from rl.algorithms.policy_gradient import PolicyGradient, TokenAdvantages
 from rl.policy.logprobs import completion_logprobs, passes
+from rl.policy.trunk import Trunk, common_trunk
 from rl.training.components import StepComponents
 from rl.training.learner import Learner, critic_values
 from rl.training.rollouts import Rollouts
@@ -28,7 +29,7 @@ class Experience:
 
     `completion_NT` marks every sampled token, `loss_mask_NT` every token in the loss. `values_NT` holds the critic's
     values and `kl_NT` the KL estimates at sampling time, the latter where the penalty is in the reward. A field is None
-    where the algorithm lacks it.
+    where the algorithm lacks it. `trunk` holds the output of the frozen layers that the policy has of the reference.
     """
 
     episodes: Sequence[Episode[FreeScenario]]
@@ -39,6 +40,7 @@ class Experience:
     values_NT: Array | None
     kl_NT: Array | None
     advantages: TokenAdvantages
+    trunk: Trunk | None = None
 
 
 def gather(
@@ -50,10 +52,11 @@ def gather(
     completion_NT = _padded([np.ones(len(e.completion_ids), np.bool_) for e in episodes], width, np.bool_)
     loss_mask_NT = _padded([components.loss_mask(episode) for episode in episodes], width, np.bool_)
     sampled_logprobs_NT = _padded([episode.logprobs for episode in episodes], width, np.float64)
-    reference_logprobs_NT = values_NT = kl_NT = None
+    reference_logprobs_NT = values_NT = kl_NT = trunk = None
     if algorithm.kl_weight > 0:
+        trunk = common_trunk(learner.policy, learner.reference)
         size, temperature = settings.optimiser.microbatch_size, settings.sampling.temperature
-        reference_logprobs_NT = completion_logprobs(learner.reference, episodes, size, temperature)
+        reference_logprobs_NT = completion_logprobs(learner.reference, episodes, size, temperature, trunk)
     if learner.critic is not None:
         values_NT = _values(settings, learner, learner.critic, episodes, width)
     if reference_logprobs_NT is not None and algorithm.kl_in == "reward":
@@ -66,7 +69,15 @@ def gather(
     masked_kl_NT = None if kl_NT is None else np.where(loss_mask_NT, kl_NT, 0.0)
     advantages = algorithm.token_advantages(rollouts.rewards_PG, masked_kl_NT, values_NT, loss_mask_NT)
     return Experience(
-        episodes, completion_NT, loss_mask_NT, sampled_logprobs_NT, reference_logprobs_NT, values_NT, kl_NT, advantages
+        episodes,
+        completion_NT,
+        loss_mask_NT,
+        sampled_logprobs_NT,
+        reference_logprobs_NT,
+        values_NT,
+        kl_NT,
+        advantages,
+        trunk,
     )
 
 

@@ -125,6 +125,7 @@ def _passes(
         settings.optimiser.microbatch_size,
         settings.sampling.temperature,
         hidden=learner.critic is not None,
+        trunk=experience.trunk,
     )
 
 

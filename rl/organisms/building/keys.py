@@ -22,6 +22,8 @@ VOCABULARY_SIZE = 2048
 # Small batches, and so more steps: with 16 a build of the same length often failed to learn to copy verbs.
 BATCH_SIZE = 8
 OF_A_TEACHER = Sampling()  # the settings under which the replies of a teacher are drawn
+# Paths say nothing of a build's weights; the documents, which the key digests, tell of transcripts and shares.
+NOT_IN_THE_KEY: Any = {"path": True, "transcripts": True, "kind_shares": True, "origin": {"path", "model"}}
 SETTINGS = {"vocabulary": VOCABULARY_SIZE, "batch": BATCH_SIZE, "recipe": 1}  # raise the last where training changes
 
 
@@ -45,8 +47,7 @@ def _inputs(organism: TrainedOrganism, env: Environment, known: dict[TrainedOrga
     """Collect all that determines the weights of a build."""
     origin = organism.origin
     recipe: dict[str, Any] = {
-        # Of a user's transcripts the documents tell all; the path says nothing more.
-        **organism.model_dump(mode="json", exclude={"path": True, "transcripts": True, "origin": {"path", "model"}}),
+        **organism.model_dump(mode="json", exclude=NOT_IN_THE_KEY),
         "certify_queries": organism.certified_queries,
         "tolerances": [tolerance.model_dump(mode="json") for tolerance in organism.tolerances],
         "settings": SETTINGS,

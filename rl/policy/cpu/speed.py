@@ -12,7 +12,11 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from rl.policy.cpu import decode_attention, kv_cache, linear
+from rl.policy.cpu import decode_attention, decode_step, kv_cache, linear, shared_prompts
+
+DecodeStep = decode_step.DecodeStep
+CopiedPrompts = decode_step.CopiedPrompts
+SharedPrompts = shared_prompts.SharedPrompts
 
 
 def quicken(model: torch.nn.Module, on: bool) -> None:
@@ -32,6 +36,16 @@ def decoding(model: Any, on: bool) -> Iterator[None]:
         return
     with decode_attention.decoding(model):
         yield
+
+
+def decode_step_of(model: Any, rows: int, on: bool) -> DecodeStep | None:
+    """Make a step that reads one token for each of `rows` rows in few operations; None for models unknown to it."""
+    return decode_step.step_of(model, rows) if on else None
+
+
+def shares_prompts(model: Any) -> bool:
+    """Tell whether the rows of a prompt should share its keys in such a step; for a small model it doesn't pay."""
+    return decode_step.shares_prompts(model)
 
 
 def make_room(cache: DynamicCache, on: bool) -> None:

@@ -7,7 +7,7 @@ from transformers import Lfm2Config, Lfm2ForCausalLM, MistralConfig, MistralForC
 
 from envs.dialect.environment import Dialect
 from rl.policy.policy import Policy
-from rl.policy.prefill import prefill, shared_beginnings
+from rl.policy.prefill import LEAST_SHARED, LONG, prefill, shared_beginnings, sharing
 
 
 def ids(text: str) -> np.ndarray:
@@ -35,6 +35,31 @@ def test_beginnings_by_hand(prompts: list[str], beginnings: list[str], beginning
     for prompt, of in zip(prompts, shared.beginning_of, strict=True):
         assert prompt.startswith(beginnings[of])
         assert len(prompt) > len(beginnings[of])
+
+
+def long_prompts(common: list[int]) -> list[np.ndarray]:
+    """Prompts of LONG + 8 ids; each begins with so many ids of a text of its family, then goes on alone."""
+    families, width = np.arange(2)[:, None] * 1000 + np.arange(LONG + 8), LONG + 8
+    rest = [10_000 * (row + 1) + np.arange(width) for row in range(len(common))]
+    return [
+        np.concatenate([families[row % 2][:shared], own[shared:]])
+        for row, (shared, own) in enumerate(zip(common, rest, strict=True))
+    ]
+
+
+def test_long_prompts_share_less_than_half_where_it_pays() -> None:
+    prompts = long_prompts([40, 40, 40, 40, 40, 40])
+    assert len(shared_beginnings(prompts).beginnings) == 6  # none has half in common
+    shared = sharing(prompts)
+    assert [len(beginning) for beginning in shared.beginnings] == [40, 40]
+    assert shared.beginning_of == [0, 1, 0, 1, 0, 1]
+
+
+def test_padding_may_cost_more_than_sharing_saves() -> None:
+    # Two share 40 ids. Beside them the others would be padded to the rest of the two: dearer than reading all whole.
+    prompts = long_prompts([40, 0, 40, 0, 0, 0])
+    assert [len(beginning) for beginning in sharing(prompts).beginnings] == [LONG + 7] * 6
+    assert len(sharing(long_prompts([LEAST_SHARED - 1] * 8)).beginnings) == 8
 
 
 def test_logits_and_positions_are_those_of_each_prompt_alone(policy: Policy) -> None:

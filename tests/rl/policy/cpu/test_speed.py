@@ -124,5 +124,5 @@ def test_the_speed_is_in_one_folder_behind_one_door(path: Path) -> None:
         assert "from rl." not in source.replace("from rl.policy.cpu import", "")
         return
     assert not set(QUARANTINED) & set(names_in(source))
-    for module in ("decode_attention", "kv_cache", "linear"):
+    for module in ("decode_attention", "decode_step", "kv_cache", "linear", "shared_prompts"):
         assert f"policy.cpu.{module}" not in source
