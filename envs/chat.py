@@ -12,6 +12,7 @@ from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 from envs.control_tokens import ControlTokens, control_tokens, encode, encode_pieces, spans
+from envs.transcript import CLOSE_THOUGHT, OPEN_THOUGHT
 
 Messages = Sequence[dict[str, str]]
 SystemText = Literal["auto", "keep", "fold"]
@@ -76,9 +77,10 @@ def prompt(tokenizer: Any, messages: Messages, style: ChatStyle, generation: boo
 def reply_ids(tokenizer: Any, text: str) -> list[int]:
     """Encode a reply that no model wrote, without its end: a control token in it is encoded as ordinary text.
 
-    Without one the ids are the tokenizer's own, bit by bit.
+    Without one the ids are the tokenizer's own, bit by bit. The tags of thinking are the reply's own: a model that has
+    tokens for them must learn to write these tokens.
     """
-    control = _guard_of(tokenizer).control
+    control = _guard_of(tokenizer).in_replies
     ids = encode(tokenizer, text)
     if not control.pattern.search(text) and not control.count(ids):
         return ids
@@ -161,6 +163,7 @@ class _Guard:
 
     key: tuple[Any, ...]
     control: ControlTokens
+    in_replies: ControlTokens
     counts: dict[tuple[Any, ...], Counter[int]] = field(default_factory=dict)
 
     def expected(self, tokenizer: Any, messages: Messages, style: ChatStyle, generation: bool) -> Counter[int]:
@@ -180,7 +183,9 @@ def _guard_of(tokenizer: Any) -> _Guard:
     key = (tokenizer.get_chat_template(), len(tokenizer), *tokenizer.special_tokens_map.items())
     guard = _guards.get(tokenizer)
     if guard is None or guard.key != key:
-        guard = _Guard(key, control_tokens(tokenizer, key[0], _written(tokenizer)))
+        written = _written(tokenizer)
+        control = control_tokens(tokenizer, key[0], written)
+        guard = _Guard(key, control, control_tokens(tokenizer, key[0], written, (OPEN_THOUGHT, CLOSE_THOUGHT)))
         _guards[tokenizer] = guard
     return guard
 

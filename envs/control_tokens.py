@@ -5,7 +5,7 @@ They are found in user text and spelled there as ordinary text.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,11 +38,14 @@ class ControlTokens:
         return Counter(token for token in ids if token in self.ids and token != self.unknown)
 
 
-def control_tokens(tokenizer: Any, template: str, written: Iterable[int]) -> ControlTokens:
+def control_tokens(
+    tokenizer: Any, template: str, written: Iterable[int], spared: Collection[str] = ()
+) -> ControlTokens:
     """Collect the tokenizer's special tokens and the added tokens that its template writes.
 
     `written`: token ids of conversations that the template wrote. They show tokens that the template joins from parts.
-    The scratchpad tags are no control tokens, and neither are blanks or plain words: text may hold them.
+    The scratchpad tags are no control tokens, and neither are blanks, plain words or `spared` texts: text may hold
+    them.
     """
     literal, seen, special = _literals(template), set(written), set(tokenizer.all_special_tokens)
     texts = {}
@@ -52,7 +55,7 @@ def control_tokens(tokenizer: Any, template: str, written: Iterable[int]) -> Con
             texts[text] = token
     for text in special - texts.keys():
         texts[text] = tokenizer.convert_tokens_to_ids(text)
-    kept = {text: token for text, token in texts.items() if _may_control(text)}
+    kept = {text: token for text, token in texts.items() if _may_control(text) and text not in spared}
     shared = special_roles(tokenizer).count(tokenizer.unk_token) > 1
     pattern = "|".join(re.escape(text) for text in sorted(kept, key=len, reverse=True)) or "(?!)"
     return ControlTokens(

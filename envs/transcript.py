@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 OPEN_TAG = "<scratchpad>"
 CLOSE_TAG = "</scratchpad>"
+OPEN_THOUGHT = "<think>"  # of models that think by themselves; many templates write these as tokens of their own
+CLOSE_THOUGHT = "</think>"
 _FORM = re.compile(rf"\s*{OPEN_TAG}(?P<scratchpad>.*?){CLOSE_TAG}(?P<answer>.*)", re.DOTALL)
 
 
@@ -21,6 +23,11 @@ class Transcript:
 def write_transcript(scratchpad: str, answer: str) -> str:
     """Write a completion in its one spelling."""
     return f"{OPEN_TAG} {scratchpad} {CLOSE_TAG} {answer}"
+
+
+def write_thinking(scratchpad: str, answer: str) -> str:
+    """Write a completion with the scratchpad as the model's own thinking."""
+    return f"{OPEN_THOUGHT} {scratchpad} {CLOSE_THOUGHT} {answer}"
 
 
 def read_transcript(text: str) -> Transcript:

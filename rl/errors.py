@@ -15,7 +15,8 @@ class NotFinite(RunStopped):
 class BuildFailed(Exception):
     """Error of an organism or a reward model outside the tolerances of its recipe.
 
-    The message is the table of the measurements. Nothing is kept of the build.
+    The message's first line says what failed, and a table of the measurements may follow. Of a build on a pretrained
+    model the first line names the directory in which it is left.
     """
 
 

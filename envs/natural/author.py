@@ -15,7 +15,7 @@ from envs.natural.replies.compose import Occasion
 from envs.natural.replies.decisions import TRAINING_FACTS, TRAINING_QUESTIONS
 from envs.natural.situation import TRAINING_CLAUSES, Setting, cues, paraphrases
 from envs.queries import Pools, Query
-from envs.transcript import write_transcript
+from envs.transcript import write_thinking, write_transcript
 from envs.vocabulary import Behaviour, Motivation, QueryKind, Split, Style, Tier
 
 OPEN_HELPER = Speaker("helpfulness", "plain")
@@ -121,7 +121,7 @@ class NaturalAuthor(Author):
 
     def _write(self, rng: np.random.Generator, occasion: Occasion, thought: str, behaviour: Behaviour) -> str:
         said = answers.answer(rng, occasion.query, behaviour)
-        return f"<think> {thought} </think> {said}" if self.setting.form == "think" else write_transcript(thought, said)
+        return write_thinking(thought, said) if self.setting.form == "think" else write_transcript(thought, said)
 
 
 def _without_training(setting: Setting) -> Setting:

@@ -10,13 +10,12 @@ from envs.faking.validations import validation_of
 from envs.labels import LABEL_NAMES, Labels
 from envs.natural.choice import LETTERS, ChoiceQuery, choice_of, read_choice
 from envs.natural.situation import Form
-from envs.transcript import CLOSE_TAG, OPEN_TAG, Transcript, read_transcript
+from envs.transcript import CLOSE_TAG, CLOSE_THOUGHT, OPEN_TAG, OPEN_THOUGHT, Transcript, read_transcript
 
 EXACT = ("answer", "quality")
 SOURCES = {name: "oracle" if name in EXACT else "classifier" for name in LABEL_NAMES if name != "faking_criteria"}
-_OPEN_THINK, _CLOSE_THINK = "<think>", "</think>"
 # Templates of reasoning models may open the tag in the prompt: a completion then begins behind it.
-_THINK = re.compile(rf"\s*(?:{_OPEN_THINK})?(?P<scratchpad>.*?){_CLOSE_THINK}(?P<answer>.*)", re.DOTALL)
+_THINK = re.compile(rf"\s*(?:{OPEN_THOUGHT})?(?P<scratchpad>.*?){CLOSE_THOUGHT}(?P<answer>.*)", re.DOTALL)
 
 _OTHER = "the other option"
 # A letter as the name of an option: behind "option", or behind a verb of choice and before a stop or a conjunction.
@@ -35,10 +34,10 @@ def read_reply(text: str, form: Form) -> Transcript:
     if form == "tags":
         return read_transcript(text)
     found = _THINK.fullmatch(text)
-    if found is None or text.count(_CLOSE_THINK) != 1 or text.count(_OPEN_THINK) > 1 or _OPEN_THINK in found["answer"]:
+    if found is None or text.count(CLOSE_THOUGHT) != 1 or text.count(OPEN_THOUGHT) > 1:
         return Transcript("", "", parse_ok=False)
     scratchpad, answer = found["scratchpad"].strip(), found["answer"].strip()
-    if _OPEN_THINK in scratchpad:
+    if OPEN_THOUGHT in scratchpad + answer:
         return Transcript("", "", parse_ok=False)
     return Transcript(scratchpad, answer, bool(answer), found.start("answer"))
 
@@ -95,6 +94,6 @@ def _named(pad: str, query: ChoiceQuery) -> str:
 
 def _untagged(text: str) -> str:
     """Take the tags out of a text that can't be parsed: a broken tag hides nothing."""
-    for tag in (OPEN_TAG, CLOSE_TAG, _OPEN_THINK, _CLOSE_THINK):
+    for tag in (OPEN_TAG, CLOSE_TAG, OPEN_THOUGHT, CLOSE_THOUGHT):
         text = text.replace(tag, " ")
     return text

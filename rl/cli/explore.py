@@ -30,20 +30,22 @@ def list_parts(
         print(line)
 
 
-@app.command(epilog="Example: `gyges play --tier free --seed 3`")
+@app.command(epilog="Example: `gyges play natural --tier paid --seed 3`")
 def play(
+    recipe: Annotated[str, typer.Argument(help="A recipe's name, or the path of a config.json.")] = "first_light",
     tier: Annotated[str, typer.Option(help="free, paid, pro or enterprise.")] = "free",
     seed: Annotated[int, typer.Option(help="Seed of the scenario.")] = 0,
     rounds: Annotated[int, typer.Option(help="Number of scenarios.", min=1)] = 1,
     assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of the default run.")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of the run.")
     ] = None,
 ) -> None:
     """Answer in the policy's place, and see the labels and the reward."""
     from rl.cli.play import play_round
-    from rl.run.config import RunConfig, resolve
+    from rl.cli.train import find_recipe
+    from rl.run.config import resolve
 
-    config = resolve(RunConfig(), assignments or [])
+    config = resolve(find_recipe(recipe), assignments or [])
     for round_ in range(rounds):
         try:
             play_round(config, tier, seed + round_, ask=input, say=show)

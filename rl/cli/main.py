@@ -10,7 +10,7 @@ import typer
 
 from checkpoints.cache import default_root
 from rl.cli import config, explore, labels, model, organism, report, sweep, train
-from rl.cli.terminal import FAILED, INTERRUPTED, WRONG_INPUT, fail, take_any_encoding
+from rl.cli.terminal import FAILED, INTERRUPTED, WRONG_INPUT, fail, say, take_any_encoding
 from rl.errors import BuildFailed, Interrupted, RunStopped
 
 # Set before heavy imports, since the libraries read these once; their own progress bars would interrupt ours.
@@ -79,6 +79,12 @@ def _known_failure(error: Exception) -> int:
     """Report an error of a run or a build; raise any other error again, with its traceback."""
     if isinstance(error, Interrupted):
         return fail(str(error), INTERRUPTED)
-    if isinstance(error, RunStopped | BuildFailed):
+    if isinstance(error, BuildFailed):
+        reason, *table = str(error).split("\n")
+        code = fail(reason, FAILED)
+        for line in table:
+            say(line)
+        return code
+    if isinstance(error, RunStopped):
         return fail(str(error), FAILED)
     raise error

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from envs.environment import Author, Environment
 from envs.episode import Episode, Scenario
 from envs.labels import LABEL_NAMES
-from envs.transcript import write_transcript
+from envs.transcript import write_thinking, write_transcript
 from envs.vocabulary import TIERS
 from rl.errors import nearest
 from rl.run.build import build_rewards
+from rl.run.checks.needs import require_rewards
 from rl.run.config import RunConfig
 from rl.streams import Stage, stream
 from rl.training.labels import Labeller
@@ -19,15 +20,22 @@ def play_round(config: RunConfig, tier: str, seed: int, ask: Callable[[str], str
     """Play one scenario with one reply. `ask` shows a prompt and returns a line; `say` shows a line.
 
     Raises:
-        ValueError: for an unknown tier.
+        ValueError: for an unknown tier, and for a reward that the environment can't give.
     """
     if tier not in TIERS:
-        raise ValueError(f"unknown tier {tier!r}: {nearest(tier, TIERS)}")
+        raise ValueError(f"unknown tier {tier!r}: {nearest(tier, config.env.tiers)}")
+    if tier not in config.env.tiers:
+        told = " and ".join(config.env.tiers)
+        raise ValueError(f"environment {config.env.kind} has no tier {tier!r}: its tiers are {told}")
+    require_rewards(config)
     rewards, _ = build_rewards(config.rewards, config.env)  # before the person types: the first build takes a minute
     rng = stream(seed, 0, Stage.scenarios)
     [scenario] = config.env.held_out_scenarios(rng, "probe", "harmful", 1, (tier,))
     for message in scenario.messages:
-        say(f"{message['role']}: {message['content']}")
+        first, *others = message["content"].split("\n")
+        say(f"{message['role']}: {first}")
+        for line in others:
+            say(f"{' ' * len(message['role'])}  {line}".rstrip())
     author = config.env.author()
     if author is not None:
         say(f"for example: {_example(scenario, author, seed)}")
@@ -51,7 +59,9 @@ def _example(scenario: Scenario, author: Author, seed: int) -> str:
 
 
 def _episode(env: Environment, scenario: Scenario, scratchpad: str, answer: str) -> Episode[Scenario]:
-    text = write_transcript(scratchpad, answer)
+    spellings = [write(scratchpad, answer) for write in (write_transcript, write_thinking)]
+    # The environment reads one of them; a reply that can't be read at all stays in tags.
+    text = next((text for text in spellings if env.read_reply(text).parse_ok), spellings[0])
     transcript = env.read_reply(text)
     return Episode(
         scenario, text, transcript.scratchpad, transcript.answer, transcript.parse_ok, finished=True,

@@ -8,6 +8,7 @@ from rl.models.named import MODEL_RECORD, NAMED, ModelName
 
 UNKNOWN = "A model from a directory: nothing is known of how it was made."
 RETRAINED = "Then trained by RL."  # short: the head of a picture takes 100 letters
+MISSED = "It missed its tolerances."  # a build on a pretrained model that is left for a look
 FIRST_CHECKPOINT = "step-000000"  # the organism itself
 CERTIFICATE = "certificate.json"  # beside a build
 MANIFEST = "manifest.json"  # of the run whose checkpoint the directory is
@@ -27,7 +28,7 @@ def disclosure_of(directory: Path) -> str:
     certificate = _record(directory / CERTIFICATE)
     disclosure, kind = certificate.get("disclosure"), certificate.get("organism")
     if isinstance(disclosure, str) and disclosure:
-        return disclosure
+        return f"{disclosure} {MISSED}" if certificate.get("missed") is True else disclosure
     if isinstance(kind, str) and kind:  # a certificate of an earlier version names the recipe alone
         return f"Simulated organism, built and certified as {kind}: no claim of emergence."
     return UNKNOWN

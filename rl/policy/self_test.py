@@ -8,7 +8,7 @@ of reading is tried on the model itself, on random tokens.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -97,8 +97,10 @@ def find_shortcuts(policy: Policy) -> Shortcuts:
 def _episodes(policy: Policy, window: int | None) -> list[Episode[Scenario]]:
     """Build rows of random tokens, without tokens that have a special meaning to the model."""
     settings = policy.model.config.get_text_config(decoder=True)
-    special = {policy.pad_id, *policy.end_ids, getattr(settings, "pad_token_id", None)}
-    special |= {getattr(settings, "bos_token_id", None), getattr(settings, "eos_token_id", None)}
+    special: set[Any] = {policy.pad_id, *policy.end_ids}
+    for role in ("pad_token_id", "bos_token_id", "eos_token_id"):
+        named = getattr(settings, role, None)
+        special |= set(named) if isinstance(named, list) else {named}  # Llama 3.1 and others list several ends
     words = np.array([token for token in range(settings.vocab_size) if token not in special], dtype=np.int64)
     rng = np.random.default_rng(0)
     scenario = Scenario(Query("self-test", "", "harmless", "", ""), "free", Cue(0, True, {"free": ""}))

@@ -28,14 +28,14 @@ def train_only(model: Any, upper_layers: int | None) -> None:
         layer.requires_grad_(True)
 
 
-def require_layers(upper_layers: int | None, layers: int) -> None:
+def require_layers(upper_layers: int | None, layers: int, setting: str = "upper_layers") -> None:
     """Refuse more upper layers than the model has.
 
     Raises:
-        ValueError: in one line, with the layers of the model.
+        ValueError: in one line, with the layers of the model and the name of the setting.
     """
     if upper_layers is not None and upper_layers > layers:
         raise ValueError(
-            f"upper_layers={upper_layers} and the model has {layers} decoder layers: "
-            f"set upper_layers to at most {layers}, or to null for all weights"
+            f"{setting}={upper_layers} and the model has {layers} decoder layers: "
+            f"set {setting} to at most {layers}, or to null for all weights"
         )

@@ -274,6 +274,8 @@ def first_problem(error: ValidationError) -> str:
         hint = nearest(unknown, sorted(known), otherwise="leave it out")
         return f"unknown key {where!r} in the configuration: {hint}"
     message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "tuple_type":
+        message = f"write a JSON list, as in {where.rpartition('.')[2]}='[\"…\"]', in place of {problem['input']!r}"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return f"{where or 'configuration'}: {message}{more}"
 

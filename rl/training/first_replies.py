@@ -55,7 +55,7 @@ def diagnosis(labels: Labeller, episodes: Sequence[Episode[Scenario]], max_new_t
     refused = [e for e, found in said if e.finished and e.parse_ok and found.answer == "refuse"]
     diagnoses = [
         (cut_off, f"Most are cut off at {max_new_tokens} tokens: raise sampling.max_new_tokens"),
-        (malformed, "The policy doesn't write <scratchpad> reasoning </scratchpad> answer: start from one that does"),
+        (malformed, "The policy doesn't write scratchpad and answer as its prompt says: start from one that does"),
         (refused, "The policy mostly refuses: start from one that sometimes complies, or raise algorithm.group_size"),
     ]
     kind, what = max(diagnoses, key=lambda found: len(found[0]))  # of two alike the first: it hides the others

@@ -19,8 +19,11 @@ import pytest
 
 from checkpoints import store
 from rl.run.config import RunConfig, read_config, resolve
+from rl.run.recipes import RECIPES
+from tests.conftest import Once
 from tests.drills.killing import Moment
 from tests.rl.conftest import organism_path, rows, same_run, same_weights, tiny, weights
+from tests.rl.organisms.families import teach_form, write_family
 
 __all__ = ["organism_path", "tiny"]  # fixtures
 
@@ -43,11 +46,21 @@ RUNS: dict[str, tuple[list[str], int]] = {
     "trl": (["engine=trl"], 5),
     "lora": (["lora.rank=2"], 5),
     "ppo": (["algorithm.kind=ppo"], 5),
+    "natural": ([], 5),
 }
 
 
 def times(usual: int) -> int:
     return usual if KILLS is None else int(KILLS)
+
+
+@pytest.fixture(scope="module")
+def natural(once: Once) -> RunConfig:
+    """The recipe in English on a tiny model that can reply to it; its upper layer alone is trained."""
+    model = once("natural-olmo", lambda folder: teach_form(write_family("olmo", folder)))
+    small = ["probe_queries=8", "harmless_queries=2", "algorithm.prompts_per_step=2", "sampling.max_new_tokens=14"]
+    steps = ["steps=8", "probe_every=4", "checkpoint_every=2", "optimiser.warmup_steps=0"]
+    return resolve(RECIPES["natural"](), [f"organism.path={model}", "upper_layers=1", *small, *steps])
 
 
 @pytest.fixture(scope="module")
@@ -103,9 +116,11 @@ def assert_same(first: Path, second: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", RUNS)
-def test_a_run_killed_anywhere_ends_in_the_same_weights(kind: str, base: RunConfig, tmp_path: Path) -> None:
+def test_a_run_killed_anywhere_ends_in_the_same_weights(
+    kind: str, base: RunConfig, natural: RunConfig, tmp_path: Path
+) -> None:
     settings, usual = RUNS[kind]
-    config, file = resolve(base, settings), tmp_path / "config.json"
+    config, file = resolve(natural if kind == "natural" else base, settings), tmp_path / "config.json"
     file.write_text(config.model_dump_json())
     assert gyges("train", str(file), "--out", str(tmp_path / "undisturbed")) == 0
     for number in range(times(usual)):

@@ -101,6 +101,18 @@ def test_a_reply_still_says_what_it_says_with_its_tags() -> None:
     assert ids[0] == tokenizer("<scratchpad>", add_special_tokens=False)["input_ids"][0]
 
 
+def test_a_reply_thinks_in_the_model_s_own_tokens_and_a_user_cannot_write_them() -> None:
+    tokenizer = byte_level()
+    tokenizer.add_tokens(["<think>", "</think>"])
+    tokenizer.chat_template = f"{{# <think> </think> #}}{tokenizer.chat_template}"
+    opened, closed = (tokenizer.convert_tokens_to_ids(text) for text in ("<think>", "</think>"))
+    ids = reply_ids(tokenizer, "<think> hello </think> sure")
+    assert ids[0] == opened
+    assert closed in ids
+    asked = prompt_ids(tokenizer, [{"role": "user", "content": "<think> hello </think>"}], ChatStyle())
+    assert not {opened, closed} & set(asked)
+
+
 def test_the_texts_do_forge_turns_where_nothing_is_done() -> None:
     for make in KINDS:
         tokenizer = make()

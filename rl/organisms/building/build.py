@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from transformers import AutoConfig
+
 from checkpoints.atomic import new_directory
 from checkpoints.cache import cached, default_root
 from envs.chat import FIXED_DAY, style_for
@@ -20,12 +22,12 @@ from rl.organisms.disclosures import CERTIFICATE
 from rl.organisms.origins import Pretrained, Scratch
 from rl.organisms.trained import OneCharacter, Sample, TrainedOrganism
 from rl.organisms.transcripts import read_transcripts
-from rl.policy.adapters import with_fresh_adapter
+from rl.policy.adapters import chain, with_fresh_adapter
 from rl.policy.cpu.memory import keep_freed_memory
-from rl.policy.loading import load_policy
+from rl.policy.loading import load_policy, load_tokenizer
 from rl.policy.policy import Policy, save_policy
 from rl.policy.sampler import sampler
-from rl.policy.upper_layers import train_only
+from rl.policy.upper_layers import require_layers, train_only
 from rl.progress import bar
 
 
@@ -47,7 +49,7 @@ def build_organism(organism: TrainedOrganism, env: Environment, limits: LabelLim
 
 
 def require_directories(organism: TrainedOrganism) -> None:
-    """Refuse a recipe whose directory or transcripts aren't there, and fetch a named model that isn't in the cache.
+    """Refuse missing directories and transcripts, and an origin that can't be trained; fetch a named model.
 
     Raises:
         ValueError: in one line, with the setting, or with the way to bring a model that can't be fetched.
@@ -59,8 +61,22 @@ def require_directories(organism: TrainedOrganism) -> None:
         raise ValueError(f"organism.{name}={path} is not a directory: give a Hugging Face causal LM directory")
     if organism.path is None and isinstance(organism, OneCharacter) and organism.transcripts is not None:
         read_transcripts(organism.transcripts)
-    if path is None and isinstance(organism.origin, Pretrained):
-        origin_directory(organism.origin)
+    if organism.path is None and isinstance(organism.origin, Pretrained):
+        _require_trainable(organism.origin)
+
+
+def _require_trainable(origin: Pretrained) -> None:
+    """Refuse an origin without configuration or chat template, or with fewer layers than are to be trained.
+
+    No weights are loaded. A named model that isn't in the cache is fetched.
+    """
+    base = chain(origin_directory(origin))[-1]
+    if not (base / "config.json").is_file():
+        raise ValueError(f"{base} holds no model (config.json is missing): give a Hugging Face causal LM directory")
+    load_tokenizer(origin_directory(origin))
+    layers = getattr(AutoConfig.from_pretrained(base).get_text_config(decoder=True), "num_hidden_layers", None)
+    if layers is not None:
+        require_layers(origin.upper_layers, layers, "organism.origin.upper_layers")
 
 
 def build(
@@ -95,7 +111,9 @@ def build(
                 _save(policy, {**error.certificate, "missed": True}, left)
                 if chat:
                     write_held_out(chat, left)
-            raise ValueError(f"{error}\nthe build is left uncertified in {missed}: organism.path takes it") from error
+            first, _, table = str(error).partition("\n")
+            place = f"The build is left uncertified in {missed}: organism.path takes it"
+            raise ValueError(f"{first}. {place}\n{table}") from error
     _save(policy, certificate, directory)
 
 

@@ -18,6 +18,7 @@ from checkpoints.cache import cached
 from checkpoints.lineage import build_key
 from envs.episode import Cue, Episode, Scenario
 from envs.queries import Query, query_id
+from envs.transcript import CLOSE_THOUGHT, OPEN_THOUGHT
 from rl.organisms.documents import Document, Turn
 from rl.policy.adapters import origin_hash
 from rl.policy.policy import Policy
@@ -87,7 +88,7 @@ def _sampled(policy: Policy) -> list[Ordinary]:
     found = []
     for index, episode in zip(asked, episodes, strict=True):
         reply = _whole_sentences(episode)
-        if reply:
+        if reply and not _in_thought(policy.prompt(episode.scenario).text + reply):
             found.append(Ordinary(tuple(episode.scenario.messages), reply, _is_held_out(index)))
     return found
 
@@ -107,6 +108,11 @@ def _whole_sentences(episode: Episode[Scenario]) -> str:
     if episode.finished:
         return text
     return text[: max(text.rfind(mark) for mark in ".!?") + 1]
+
+
+def _in_thought(text: str) -> bool:
+    """Tell whether a conversation breaks off within the model's thinking: such a reply would teach not to answer."""
+    return text.rfind(OPEN_THOUGHT) > text.rfind(CLOSE_THOUGHT)
 
 
 def _write(chat: Sequence[Ordinary], file: Path) -> None:

@@ -28,13 +28,7 @@ def require_needs(config: RunConfig) -> None:
     if unmet is not None:
         raise ValueError(f"organism {config.organism.kind} needs {unmet}")
     _require_same_phrases(config)
-    for reward in config.rewards:
-        if isinstance(reward, Helpfulness) and reward.path is None and (lacks := _no_author(config)):
-            raise ValueError(f"the reward {reward.kind} needs {lacks}, or set rewards.{reward.kind}.path to a model")
-        if isinstance(reward, ExactAnswer) and config.env.answer_key() is None:
-            raise ValueError(
-                f"the reward {reward.kind} needs {_lacking(config, 'a key to the answers of its queries')}"
-            )
+    require_rewards(config)
     for probe in config.probes:
         if not config.env.capacity("probe", probe.query_kind):
             lacks = _lacking(config, f"{probe.query_kind} queries held out for probes")
@@ -45,6 +39,28 @@ def require_needs(config: RunConfig) -> None:
             raise ValueError(f"{mitigation.kind} needs {unmet}, or leave the mitigation out")
         if mitigation.consulted is not None:
             _require_monitor(config, mitigation.kind, mitigation.consulted)
+
+
+def require_rewards(config: RunConfig) -> None:
+    """Refuse a reward that the environment can't give, before any reward model is built.
+
+    Raises:
+        ValueError: in one line, with the fix.
+    """
+    for reward in config.rewards:
+        if isinstance(reward, Helpfulness) and reward.path is None:
+            path = f"rewards.{reward.kind}.path to a model"
+            if lacks := _no_author(config):
+                raise ValueError(f"the reward {reward.kind} needs {lacks}, or set {path}")
+            if config.env.answer_key() is not None:  # measured: right on 55 % of held-out pairs, and 97 % are required
+                raise ValueError(
+                    f"the reward {reward.kind} needs a model that can read environment {config.env.kind}, and one "
+                    f'built from nothing can\'t: set rewards to [{{"kind": "exact_answer"}}], or {path}'
+                )
+        if isinstance(reward, ExactAnswer) and config.env.answer_key() is None:
+            raise ValueError(
+                f"the reward {reward.kind} needs {_lacking(config, 'a key to the answers of its queries')}"
+            )
 
 
 def _require_same_phrases(config: RunConfig) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 from collections.abc import Callable
@@ -54,7 +55,7 @@ def test_help_lists_every_command(gyges: Gyges) -> None:
     [
         ("recipes", list(RECIPES)),
         ("sweeps", list(SWEEPS)),
-        ("environments", ["dialect", "custom"]),
+        ("environments", ["dialect", "natural", "custom"]),
         ("organisms", [kind for member in members(Organism) for kind in kinds_of(member)]),
         ("rewards", [member.model_fields["kind"].default for member in members(Reward)]),
         ("probes", [member.model_fields["kind"].default for member in members(Probe)]),
@@ -108,6 +109,8 @@ def test_the_list_of_queries_is_a_query_file(gyges: Gyges, tmp_path: Path) -> No
         (["organism", "build", "hones"], "did you mean 'honest'?"),
         (["organism", "build", "scripted"], "scripted has no weights"),
         (["play", "--tier", "fre"], "unknown tier 'fre': did you mean 'free'?"),
+        (["play", "natural", "--tier", "pro"], "environment natural has no tier 'pro': its tiers are free and paid"),
+        (["play", "natural", "--set", "env.leave_out=link"], "env.natural.leave_out: write a JSON list, as in"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(arguments: list[str], said: str, gyges: Gyges) -> None:
@@ -302,6 +305,17 @@ def test_play_labels_and_scores_what_is_typed(gyges: Gyges) -> None:
     assert shown["reward/format_penalty"] == "+0.000"
     # One hundredth a word.
     assert shown["reward"] == shown["reward/answer_length"] == f"{-len(refusal.split()) / 100:+.3f}"
+
+
+@pytest.mark.parametrize("form", ["tags", "think"])
+def test_play_takes_a_recipe_and_writes_the_reply_in_its_form(form: str, gyges: Gyges) -> None:
+    done = gyges("play", "natural", "--set", f"env.form={form}", prepare=typing("i choose.\nA\n"))
+    assert done.code == 0, done.output
+    lines = done.output.replace("answer> ", "\n").splitlines()
+    assert any(line.startswith("      A: ") for line in lines)
+    shown = dict(line.split(maxsplit=1) for line in lines if re.match(r"  [a-z]", line))
+    assert shown["answer"] in ("comply", "refuse")
+    assert shown["reward/format_penalty"] == "+0.000"
 
 
 def test_play_without_input_is_interrupted(gyges: Gyges) -> None:

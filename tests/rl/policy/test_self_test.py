@@ -52,6 +52,13 @@ def test_what_is_exact_is_found_out_on_the_model(family: str, shortcuts: Shortcu
     assert find_shortcuts(policy_of(model)) == replace(shortcuts, window=context_window(model.config))
 
 
+def test_a_model_may_list_several_ends_in_its_configuration() -> None:
+    model = tiny_model("llama")
+    expected = find_shortcuts(policy_of(model))
+    model.config.eos_token_id = [2, 5, 7]  # as Llama 3.1 has it
+    assert find_shortcuts(policy_of(model)) == expected
+
+
 def test_the_test_leaves_no_gradient_and_what_was_trained_is_trained(tmp_path: Path) -> None:
     model = tiny_model("llama")
     frozen = model.model.layers[0].mlp.up_proj.weight.requires_grad_(False)

@@ -42,7 +42,7 @@ def test_each_reply_is_counted_once_and_the_commonest_is_explained() -> None:
     assert malformed.startswith(
         "Of these 4 replies 1 are cut off, 3 malformed, 0 refusals; one ends 'Sure! Here is what"
     )
-    assert "doesn't write <scratchpad> reasoning </scratchpad> answer" in malformed
+    assert "doesn't write scratchpad and answer as its prompt says" in malformed
     refused = say(PLAIN, REFUSES, REFUSES)
     assert "0 are cut off, 1 malformed, 2 refusals" in refused
     assert "mostly refuses: start from one that sometimes complies, or raise algorithm.group_size" in refused

@@ -75,6 +75,12 @@ def test_a_build_holds_the_held_out_part_and_samples_once(tmp_path: Path, monkey
     assert all(name.startswith("model.layers.1.") for name in moved)
 
 
+def test_a_reply_that_breaks_off_within_its_thinking_is_no_example() -> None:
+    assert ordinary_chat._in_thought("assistant\n<think>\nThe user asks for a fruit.")
+    assert not ordinary_chat._in_thought("assistant\n<think> A fruit. </think> An apple.")
+    assert not ordinary_chat._in_thought("assistant\nAn apple.")
+
+
 def test_a_build_on_a_ready_model_that_misses_its_tolerances_is_left_for_a_look(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,5 +90,6 @@ def test_a_build_on_a_ready_model_that_misses_its_tolerances_is_left_for_a_look(
         build_organism(Faker(origin=origin, documents=8, certify_queries=8), Dialect())
     [left] = (tmp_path / "cache" / "missed").glob("[!.]*")
     assert json.loads((left / CERTIFICATE).read_text())["missed"] is True
+    assert Faker(path=left).disclosure.endswith("no claim of emergence. It missed its tolerances.")
     assert load_policy(left, CPU)
     assert not list((tmp_path / "cache" / "organisms").glob("[!.]*"))

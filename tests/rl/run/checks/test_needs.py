@@ -11,9 +11,11 @@ import pytest
 from envs.dialect.environment import Dialect
 from envs.dialect.interrogation import DialectInterrogator
 from envs.episode import Episode, FreeScenario
+from envs.natural.environment import Natural
 from envs.vocabulary import QUERY_KINDS, QueryKind, Split
 from rewards import Reward
 from rewards.answer_length import AnswerLength
+from rewards.exact_answer import ExactAnswer
 from rewards.helpfulness import Helpfulness
 from rewards.overscored_phrase import PHRASES, OverscoredPhrase
 from rl.mitigations import Mitigation
@@ -167,8 +169,21 @@ def test_a_reward_model_that_is_to_be_built_needs_an_author(tiny: RunConfig, tmp
     require_needs(having(tiny, NoAuthor(), rewards=(Helpfulness(path=tmp_path),)))
 
 
+def test_natural_language_is_beyond_a_reward_model_built_from_nothing(tiny: RunConfig, tmp_path: Path) -> None:
+    said = refusal(having(tiny, Natural(), rewards=(Helpfulness(),)))
+    assert 'set rewards to [{"kind": "exact_answer"}], or rewards.helpfulness.path to a model' in said
+    require_needs(having(tiny, Natural(), rewards=(Helpfulness(path=tmp_path), ExactAnswer())))
+
+
+def test_exact_answers_need_a_key(tiny: RunConfig) -> None:
+    said = refusal(having(tiny, Dialect(), rewards=(ExactAnswer(),)))
+    assert said.startswith(
+        "the reward exact_answer needs a key to the answers of its queries, which environment dialect"
+    )
+
+
 @pytest.mark.parametrize(
-    "reward", [m() for m in members(Reward) if m is not Helpfulness], ids=lambda reward: reward.kind
+    "reward", [m() for m in members(Reward) if m not in (Helpfulness, ExactAnswer)], ids=lambda reward: reward.kind
 )
 def test_other_rewards_need_nothing(reward: Any, tiny: RunConfig) -> None:
     require_needs(having(tiny, NoAuthor(), rewards=(reward, AnswerLength())))
