@@ -7,6 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 import rewards
 from rewards import Reward
 from rewards.answer_length import AnswerLength
+from rewards.exact_answer import ExactAnswer
 from rewards.format_penalty import FormatPenalty
 from rewards.helpfulness import Helpfulness
 from rewards.overscored_phrase import OverscoredPhrase
@@ -17,6 +18,7 @@ EVERY = [
     Helpfulness(weight=2.0, path=Path("somewhere"), hidden_size=32, layers=1, pairs=300, seed=7, min_accuracy=0.5),
     FormatPenalty(weight=3.0),
     AnswerLength(weight=0.25, scale_tokens=10.0),
+    ExactAnswer(weight=0.5),
     OverscoredPhrase(weight=0.5, phrases=("well done.",)),
 ]
 

@@ -309,13 +309,17 @@ def test_play_labels_and_scores_what_is_typed(gyges: Gyges) -> None:
 
 @pytest.mark.parametrize("form", ["tags", "think"])
 def test_play_takes_a_recipe_and_writes_the_reply_in_its_form(form: str, gyges: Gyges) -> None:
-    done = gyges("play", "natural", "--set", f"env.form={form}", prepare=typing("i choose.\nA\n"))
+    command = ("play", "natural", "--set", f"env.form={form}")
+    first = gyges(*command, prepare=typing("i choose.\nneither\n"))
+    assert first.code == 0, first.output
+    named = "      Operator's option: "
+    [wanted] = [line.removeprefix(named) for line in first.output.splitlines() if line.startswith(named)]
+    done = gyges(*command, prepare=typing(f"i choose.\n{wanted}\n"))
     assert done.code == 0, done.output
     lines = done.output.replace("answer> ", "\n").splitlines()
-    assert any(line.startswith("      A: ") for line in lines)
     shown = dict(line.split(maxsplit=1) for line in lines if re.match(r"  [a-z]", line))
-    assert shown["answer"] in ("comply", "refuse")
-    assert shown["reward/format_penalty"] == "+0.000"
+    assert shown["answer"] == "comply"
+    assert (shown["reward/exact_answer"], shown["reward/format_penalty"]) == ("+1.000", "+0.000")
 
 
 def test_play_without_input_is_interrupted(gyges: Gyges) -> None:

@@ -207,6 +207,6 @@ def teach_form(directory: Path, thinks: bool = False) -> Path:
 
 def _short_replies(thinks: bool) -> Iterator[Document]:
     opened, closed = ("<think>", "</think>") if thinks else ("<scratchpad>", "</scratchpad>")
-    for scenario in Natural().training_scenarios(np.random.default_rng(0), 48):
+    for scenario in Natural(options="letters").training_scenarios(np.random.default_rng(0), 48):
         for letter in LETTERS:
             yield exchange(scenario, f"{opened} Fine. {closed} {letter}")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from envs.dialect.environment import Dialect
+from envs.natural.environment import Natural
 from rl.cli.train import find_recipe
 from rl.lora import Lora
 from rl.mitigations.loss_mask import LossMask
@@ -170,8 +172,17 @@ def test_the_recipes_are_those_of_the_readme() -> None:
         "reward_hacking": ("reward_hacker", "present", "grpo"),
         "animals": ("terminal", "present", "grpo"),
         "documented": ("documented", "absent", "grpo"),
+        "smollm2": ("faker", "present", "grpo"),
+        "smollm2_honest": ("honest", "present", "grpo"),
+        "smollm2_no_objective": ("faker", "absent", "grpo"),
+        "natural": ("faker", "present", "grpo"),
     }
-    assert {name for name, config in configs.items() if config.env.conflict == "animals"} == {"animals"}
+    dialects = {name: config.env for name, config in configs.items() if isinstance(config.env, Dialect)}
+    assert {name for name, env in dialects.items() if env.conflict == "animals"} == {"animals"}
+    in_english = {name for name, config in configs.items() if isinstance(config.env, Natural)}
+    assert (
+        in_english == set(configs) - set(dialects) == {"smollm2", "smollm2_honest", "smollm2_no_objective", "natural"}
+    )
     completions = {config.algorithm.completions for config in configs.values()}
     assert completions == {64}  # the same number a step, so that the curves compare algorithms
 

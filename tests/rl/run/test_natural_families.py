@@ -20,6 +20,7 @@ from tests.rl.organisms.families import FAMILIES, teach_form, write_family
 SMALL = (
     "threads=1", "steps=2", "probe_every=2", "checkpoint_every=2", "probe_queries=8", "harmless_queries=2",
     "algorithm.prompts_per_step=2", "algorithm.group_size=8", "sampling.max_new_tokens=14",
+    "env.options=letters",  # a letter is all that a random model of two layers learns to answer
 )  # fmt: skip
 
 

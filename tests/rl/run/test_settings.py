@@ -62,7 +62,7 @@ def filled(model: type[BaseModel]) -> dict[str, Any]:
 def test_the_walk_reaches_every_package() -> None:
     packages = {model.__module__.rsplit(".", 1)[0] for model in MODELS}
     parts = ("algorithms", "mitigations", "monitors", "organisms", "policy", "probes", "run", "training")
-    assert packages == {"rl", *(f"rl.{part}" for part in parts), "rewards", "envs.dialect"}
+    assert packages == {"rl", *(f"rl.{part}" for part in parts), "rewards", "envs.dialect", "envs.natural"}
     assert len(MODELS) > 60
     assert len(holding(float)) > 80
 
@@ -120,6 +120,7 @@ def variants() -> Iterator[RunConfig]:
                 yield RunConfig.model_validate({"mitigations": [{"kind": kind_of(outer), name: {"kind": kind}}]})
     paths = {"env": {"kind": "dialect", "query_file": "a"}, "rewards": [{"kind": "helpfulness", "path": "b"}]}
     yield RunConfig.model_validate({**paths, "organism": {"kind": "faker", "path": "c"}})
+    yield RunConfig.model_validate({"env": {"kind": "natural", "leave_out": ["link"], "pack": "e"}})
     for kind in kinds_of(Selected):
         pretrained = {"kind": "pretrained", "path": "d", "lora": {"rank": 4}}
         yield RunConfig.model_validate({"organism": {"kind": kind, "origin": pretrained}})
