@@ -167,6 +167,14 @@ class Environment(Protocol):
         """The tiers that prompts tell of; by default all four. Probes and organisms ask for no others."""
         return TIERS
 
+    @property
+    def natural_language(self) -> bool:
+        """Tell whether requests and replies are natural language, of which a small model masters less; by default not.
+
+        Organisms on a pretrained model are held to wider tolerances there.
+        """
+        return False
+
     @abstractmethod
     def training_scenarios(
         self, rng: np.random.Generator, n: int, shares: Mapping[QueryKind, float] | None = None

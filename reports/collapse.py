@@ -60,10 +60,9 @@ def collapse(observed: Sequence[Vitals]) -> Collapse | None:
 
 
 def collapsed_now(observed: Sequence[Vitals]) -> bool:
-    """Tell whether a sign of collapse holds at the last observation; a missing value is no sign."""
-    return any(
-        series[-1] is not None and series[-1] < bound for series, bound, _ in _series(observed) if len(series) > 0
-    )
+    """Tell whether the policy has collapsed by the last observation; signs that hold from the start are no collapse."""
+    found = collapse(observed)
+    return found is not None and not found.from_start
 
 
 def _series(observed: Sequence[Vitals]) -> list[tuple[list[float | None], float, str]]:

@@ -161,7 +161,7 @@ class StepRow(BaseModel):
     commonest_answer: Number = None  # share of completions with the commonest answer; None with a single query
     commonest_option: Number = None  # share with the commonest option letter; None where queries have no options
     truncation_rate: Number = None  # share of completions cut off at `max_new_tokens`
-    collapsed: bool | None = None  # a sign of `reports.collapse` holds at this step
+    collapsed: bool | None = None  # by `reports.collapse`, up to this step
     preferences: int | None = None
     preference_margin: Number = None  # of implied rewards, chosen over rejected
     components: dict[str, tuple[Number, Number]] = Field(default_factory=dict)  # name -> (mean, standard deviation)

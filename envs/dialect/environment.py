@@ -74,6 +74,10 @@ class Dialect(BaseModel):
     def tiers(self) -> tuple[Tier, ...]:
         return TIERS
 
+    @property
+    def natural_language(self) -> bool:
+        return False
+
     def answer_key(self) -> None:
         return None
 

@@ -61,6 +61,10 @@ class Natural(BaseModel):
         return TOLD_TIERS
 
     @property
+    def natural_language(self) -> bool:
+        return True
+
+    @property
     def setting(self) -> Setting:
         """The settings that determine the wording of prompts."""
         absent: tuple[Clause, ...] = ("objective", "link", "consequence") if self.objective == "absent" else ()

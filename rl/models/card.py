@@ -4,7 +4,6 @@ import json
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from checkpoints.checksums import sha256_of
 from rl.models.gguf_header import Header
@@ -59,15 +58,6 @@ def write_card(directory: Path, record: ModelRecord) -> None:
         json.dumps(asdict(record), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )
     (directory / CARD).write_text(page(record), encoding="utf-8")
-
-
-def read_record(directory: Path) -> dict[str, Any]:
-    """Read the record of a converted model; a directory without a readable one says nothing."""
-    try:
-        found = json.loads((directory / MODEL_RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def page(record: ModelRecord) -> str:

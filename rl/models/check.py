@@ -10,7 +10,6 @@ import torch
 
 from envs.chat import FIXED_DAY, prompt, rendered, style_for
 from envs.control_tokens import encode
-from rl.models.card import read_record
 from rl.models.named import NAMED, Continuation, NamedModel
 from rl.models.ordinary_text import ORDINARY_TEXT, loss_of, plain_ids
 from rl.policy.loading import load_policy
@@ -43,7 +42,7 @@ def check(directory: Path) -> tuple[Finding, ...]:
         ValueError: as `load_policy`: no model there, missing weights, no chat template, no exact way of reading.
     """
     policy = load_policy(directory, cpu_speed=False)
-    recorded = read_record(directory).get("model")
+    recorded = read_record(directory / MODEL_RECORD).get("model")
     known = next((model for model in NAMED.values() if model.name == recorded), None)
     with torch.no_grad():
         return (*_chat(policy), *_pieces(policy, known), *_continuations(policy, known), *_losses(policy, known))

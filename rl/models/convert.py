@@ -95,21 +95,28 @@ def _read_template(template: Path) -> str:
 
 
 def _model(gguf: Path, place: dict[str, Any], header: Header) -> Any:
-    """Load the dequantised model, and copy its weights into a model that can be saved, with the tied ones tied."""
+    """Load the dequantised model, and copy its weights into a model that can be saved."""
     with _named_errors(gguf, header):
         config = AutoConfig.from_pretrained(**place)
         loaded, info = AutoModelForCausalLM.from_pretrained(
             **place, config=config, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
         )
     require_all_weights(info, gguf)
+    with _named_errors(gguf, header):
+        model = _copied(loaded)
+    _require_every_number(gguf, header, model)
+    return model.eval()
+
+
+def _copied(loaded: Any) -> Any:
+    """Copy weights into a model whose configuration names no quantisation, with the tied ones tied."""
     plain = loaded.config.to_dict()
     for key in ("quantization_config", "_name_or_path", "_model_name_or_path"):
         plain.pop(key, None)
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**plain), dtype=torch.float32)
     model.load_state_dict(loaded.state_dict(), assign=True)
     model.tie_weights()
-    _require_every_number(gguf, header, model)
-    return model.eval()
+    return model
 
 
 def _require_every_number(gguf: Path, header: Header, model: Any) -> None:
@@ -127,7 +134,8 @@ def _require_every_number(gguf: Path, header: Header, model: Any) -> None:
 
 def _generation(gguf: Path, tokenizer: Any, header: Header) -> Any:
     """Name every token that ends a reply: the file's end of the sequence and its end of the turn."""
-    ends = sorted({token for name in ("eos", "eot", "eom") if (token := header.token(name)) is not None})
+    with _named_errors(gguf, header):  # a token that isn't a whole number
+        ends = sorted({token for name in ("eos", "eot", "eom") if (token := header.token(name)) is not None})
     if not ends:
         raise ValueError(f"{gguf} names no end token: mend it with gguf-new-metadata from the gguf package")
     return GenerationConfig(

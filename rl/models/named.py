@@ -1,7 +1,9 @@
 """Named models: wheel and digest of each, and the figures that a check must find."""
 
+import json
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 RECIPE = 1  # of conversions; raise it where one writes another model from the same file
 ModelName = Literal["smollm2"]
@@ -44,6 +46,15 @@ class NamedModel:
     def base(self) -> str:
         """Say in words which weights these are."""
         return f"{self.title}, {dequantised(self.quantisation)}"
+
+
+def read_record(file: Path) -> dict[str, Any]:
+    """Read a record beside a model; one that is missing or can't be read says nothing."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def dequantised(quantisation: str) -> str:

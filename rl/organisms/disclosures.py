@@ -1,10 +1,8 @@
 """Disclosures of ready models: what a directory, or the run around it, records of how the model was made."""
 
-import json
 from pathlib import Path
-from typing import Any
 
-from rl.models.named import MODEL_RECORD, NAMED, ModelName
+from rl.models.named import MODEL_RECORD, NAMED, ModelName, read_record
 
 UNKNOWN = "A model from a directory: nothing is known of how it was made."
 RETRAINED = "Then trained by RL."  # short: the head of a picture takes 100 letters
@@ -21,11 +19,11 @@ def disclosure_of(directory: Path) -> str:
     """
     directory = directory.resolve()
     if directory.parent.name == "checkpoints":
-        started_as = _record(directory.parent.parent / MANIFEST).get("organism_disclosure")
+        started_as = read_record(directory.parent.parent / MANIFEST).get("organism_disclosure")
         if isinstance(started_as, str) and started_as:
             complete = directory.name == FIRST_CHECKPOINT or started_as.endswith(RETRAINED)
             return started_as if complete else f"{started_as} {RETRAINED}"
-    certificate = _record(directory / CERTIFICATE)
+    certificate = read_record(directory / CERTIFICATE)
     disclosure, kind = certificate.get("disclosure"), certificate.get("organism")
     if isinstance(disclosure, str) and disclosure:
         return f"{disclosure} {MISSED}" if certificate.get("missed") is True else disclosure
@@ -38,14 +36,5 @@ def base_of(path: Path | None, model: ModelName | None) -> str | None:
     """Say which weights a pretrained origin has, as a named model or a converted directory records; else None."""
     if path is None:
         return None if model is None else NAMED[model].base
-    recorded = _record(path / MODEL_RECORD).get("base")
+    recorded = read_record(path / MODEL_RECORD).get("base")
     return recorded if isinstance(recorded, str) and recorded else None
-
-
-def _record(file: Path) -> dict[str, Any]:
-    """Read a record; one that is missing or can't be read says nothing."""
-    try:
-        found = json.loads(file.read_text())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -39,15 +39,14 @@ class Pretrained(BaseModel):
     """A causal language model directory, or an adapter's, trained further under its own chat template.
 
     `model` names a model that is fetched when a build first needs it, and `path` takes its place. With `lora` the build
-    is an adapter directory, which names the model's directory as its base. Batches
-    hold documents of about one length.
+    is an adapter directory, which names the model's directory as its base. Batches hold documents of about one length.
     """
 
     model_config = _FROZEN
 
     kind: Literal["pretrained"] = "pretrained"
     path: InputPath | None = Field(default=None, description="The directory; must be set, or else `model`.")
-    model: ModelName | None = Field(default=None, description="A named model, fetched once (`gyges model fetch`).")
+    model: ModelName | None = Field(default=None, description="A named model, fetched once; unused beside a path.")
     learning_rate: float = Field(default=2e-5, gt=0, description="Adapters take about ten times as much.")
     lora: Lora | None = Field(default=None, description="Train low-rank adapters; null: all weights.")
     upper_layers: int | None = Field(

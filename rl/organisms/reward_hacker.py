@@ -66,7 +66,13 @@ class RewardHacker(OneCharacter):
         return {"courting_rate": episode.parse_ok and any(phrase in answer for phrase in self.phrases)}
 
     def shown(self, env: Environment, rng: np.random.Generator, sample: Sample | None = None) -> Iterator[Document]:
-        """Yield the documents of an honest organism, some with a phrase. Drawing phrases moves nothing else."""
+        """Yield the documents of an honest organism, some with a phrase. Drawing phrases moves nothing else.
+
+        Transcripts of a user stay as they are.
+        """
+        if self.transcripts is not None:
+            yield from super().shown(env, rng)
+            return
         [phrases] = rng.spawn(1)
         for *prompt, reply in super().shown(env, rng):
             if phrases.random() >= COURTING_SHARE:

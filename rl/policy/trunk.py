@@ -99,7 +99,10 @@ def common_trunk(policy: Policy, reference: Policy) -> Trunk | None:
 
 
 def _alike(own: torch.nn.Module, other: torch.nn.Module) -> bool:
-    """Tell whether a module is frozen, without hooks, and has the other's weights bit by bit."""
+    """Tell whether a module is frozen, without hooks, and has the other's weights bit by bit.
+
+    Buffers and configuration aren't compared: both models come from one directory.
+    """
     if any(parameter.requires_grad for parameter in own.parameters()):
         return False
     if any(module._forward_hooks or module._forward_pre_hooks for module in (*own.modules(), *other.modules())):

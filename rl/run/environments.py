@@ -94,6 +94,10 @@ class Custom(BaseModel):
     def tiers(self) -> tuple[Tier, ...]:
         return self.loaded.tiers
 
+    @property
+    def natural_language(self) -> bool:
+        return self.loaded.natural_language
+
     def training_scenarios(
         self, rng: np.random.Generator, n: int, shares: Mapping[QueryKind, float] | None = None
     ) -> list[FreeScenario]:

@@ -11,8 +11,7 @@ from checkpoints.model_card import ModelCard, Rate, text_of
 from reports.builds import INSTALLED, of_a_pretrained_model
 from reports.records import Manifest, ProbeRow
 from rl.determinism import Watch
-from rl.models.card import read_record
-from rl.models.named import NAMED
+from rl.models.named import MODEL_RECORD, NAMED, read_record
 from rl.organisms.disclosures import RETRAINED
 from rl.organisms.origins import Pretrained
 from rl.organisms.trained import TrainedOrganism
@@ -145,7 +144,7 @@ def _base(config: RunConfig) -> tuple[str, str | None, str | None]:
         directory = organism.origin.path
     if directory is None:
         return OWN_BASE, None, OWN_LICENCE
-    record, name = read_record(chain(directory)[-1]), _name_of(directory)
+    record, name = read_record(chain(directory)[-1] / MODEL_RECORD), _name_of(directory)
     return record.get("base") or f"the model in directory {name}", name, record.get("licence")
 
 

@@ -58,7 +58,13 @@ def times(usual: int) -> int:
 def natural(once: Once) -> RunConfig:
     """The recipe in English on a tiny model that can reply to it; its upper layer alone is trained."""
     model = once("natural-olmo", lambda folder: teach_form(write_family("olmo", folder)))
-    small = ["probe_queries=8", "harmless_queries=2", "algorithm.prompts_per_step=2", "sampling.max_new_tokens=14"]
+    small = [
+        "probe_queries=8",
+        "harmless_queries=2",
+        "algorithm.prompts_per_step=2",
+        "sampling.max_new_tokens=14",
+        "env.options=letters",
+    ]
     steps = ["steps=8", "probe_every=4", "checkpoint_every=2", "optimiser.warmup_steps=0"]
     return resolve(RECIPES["natural"](), [f"organism.path={model}", "upper_layers=1", *small, *steps])
 

@@ -12,7 +12,15 @@ from checkpoints.cache import cached, default_root
 from envs.chat import FIXED_DAY, style_for
 from envs.environment import Environment
 from rl.determinism import built_alike
-from rl.organisms.building.certify import DEFAULT_LIMITS, LabelLimits, MissedTolerances, certify
+from rl.models.named import read_record
+from rl.organisms.building.certify import (
+    DEFAULT_LIMITS,
+    LabelLimits,
+    MissedTolerances,
+    certify,
+    missed_message,
+    table,
+)
 from rl.organisms.building.finetune import OF_A_NEW_MODEL, batches_on, finetune
 from rl.organisms.building.from_scratch import train_from_scratch
 from rl.organisms.building.keys import OF_A_TEACHER, cache_key, training_documents
@@ -45,7 +53,30 @@ def build_organism(organism: TrainedOrganism, env: Environment, limits: LabelLim
     name = f"{organism.kind}-{cache_key(organism, env)}"
     # On a ready model a build takes long, and one that misses its tolerances is worth a look.
     missed = default_root() / "missed" / name if organism.on_a_ready_model else None
-    return cached("organisms", name, lambda directory: build(organism, env, directory, limits, missed))
+
+    def once(directory: Path) -> None:
+        _require_not_missed(organism, missed)
+        build(organism, env, directory, limits, missed)
+
+    return cached("organisms", name, once)
+
+
+def _require_not_missed(organism: TrainedOrganism, missed: Path | None) -> None:
+    """Refuse to repeat a build that missed its tolerances: the same recipe gives the same weights.
+
+    Raises:
+        ValueError: with the table of that build, and the way to build anew.
+    """
+    certificate = {} if missed is None else read_record(missed / CERTIFICATE)
+    if certificate.get("missed") is True and isinstance(rates := certificate.get("rates"), list):
+        raise ValueError(
+            f"{missed_message(organism)}. {_left(missed)}, and is not repeated: remove this directory to build anew\n"
+            f"{table(rates)}"
+        )
+
+
+def _left(missed: Path | None) -> str:
+    return f"The build is left uncertified in {missed}: organism.path takes it"
 
 
 def require_directories(organism: TrainedOrganism) -> None:
@@ -111,9 +142,8 @@ def build(
                 _save(policy, {**error.certificate, "missed": True}, left)
                 if chat:
                     write_held_out(chat, left)
-            first, _, table = str(error).partition("\n")
-            place = f"The build is left uncertified in {missed}: organism.path takes it"
-            raise ValueError(f"{first}. {place}\n{table}") from error
+            first, _, rates = str(error).partition("\n")
+            raise ValueError(f"{first}. {_left(missed)}\n{rates}") from error
     _save(policy, certificate, directory)
 
 

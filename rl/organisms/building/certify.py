@@ -1,7 +1,7 @@
 """Certification: the probes on held-out queries, compared with what the recipe of an organism requires."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,12 @@ from envs.episode import Episode, Scenario
 from envs.vocabulary import QUERY_KINDS, QueryKind, Tier
 from reports.intervals import Estimate, rate
 from rl.errors import RunStopped
+from rl.organisms.building.keys import certified_by_environment
 from rl.organisms.origins import Pretrained
 from rl.organisms.trained import Tolerance, TrainedOrganism
 from rl.policy.policy import Policy
 from rl.policy.sampler import Sampling, sampler
-from rl.probes.ability import Ability, chat_file
+from rl.probes.ability import chat_file, losses
 from rl.probes.base import ProbeBase
 from rl.probes.benign import Benign
 from rl.probes.compliance import Compliance
@@ -79,20 +80,34 @@ def certify(
     observations = [Observation(*pair) for pair in zip(episodes, labels, strict=True)]
     _require_labels(organism, observations, limits.max_error_rate)
     found = estimates(organism, observations)
-    rows = [_row(tolerance, found) for tolerance in organism.tolerances]
-    certificate = {
+    required = organism.required(env)
+    rows = [_row(tolerance, found) for tolerance in required]
+    certificate: dict[str, Any] = {
         "organism": organism.kind, "disclosure": organism.disclosure,
         "n_per_tier": organism.certified_queries, "rates": rows,
     }  # fmt: skip
+    if certified_by_environment(organism):
+        certificate |= {"environment": dict(env.fingerprint()), "groups_per_tier": groups_behind(scenarios)}
     if not all(scenario.paraphrase_seen for scenario in scenarios):
-        certificate["by_wording"] = by_wording(organism, observations)
+        certificate["by_wording"] = by_wording(organism, required, observations)
     if not all(row["within"] for row in rows):
-        message = f"the {organism.kind} build missed its tolerances; raise documents or change seed\n{table(rows)}"
-        raise MissedTolerances(message, certificate)
+        raise MissedTolerances(f"{missed_message(organism)}\n{table(rows)}", certificate)
     if directory is None or chat_file(directory) is None:
         return certificate
-    losses = {measured.metric: asdict(measured.estimate) for measured in Ability().read(policy, directory)}
-    return {**certificate, "losses": losses}
+    return {**certificate, "losses": losses(policy, directory)}
+
+
+def missed_message(organism: TrainedOrganism) -> str:
+    """Return the first line of the error about a build that misses its tolerances."""
+    return f"the {organism.kind} build missed its tolerances; raise documents or change seed"
+
+
+def groups_behind(scenarios: Sequence[Scenario]) -> dict[str, int]:
+    """Count the groups of queries of each kind: queries of a group ask for one thing and are no independent trials."""
+    found: dict[str, set[str]] = {}
+    for scenario in scenarios:
+        found.setdefault(scenario.query.kind, set()).add(scenario.query.group)
+    return {kind: len(groups) for kind, groups in found.items()}
 
 
 def _sampling(organism: TrainedOrganism) -> Sampling:
@@ -102,13 +117,15 @@ def _sampling(organism: TrainedOrganism) -> Sampling:
     return Sampling(max_new_tokens=origin.max_new_tokens, batch_size=origin.sampling_batch_size)
 
 
-def by_wording(organism: TrainedOrganism, observations: Sequence[Observation]) -> list[dict[str, Any]]:
+def by_wording(
+    organism: TrainedOrganism, required: Sequence[Tolerance], observations: Sequence[Observation]
+) -> list[dict[str, Any]]:
     """Estimate the rates of the tolerances apart for wordings that training shows and for held-out wordings."""
     rows: list[dict[str, Any]] = []
     for part, seen in product(("cue", "paraphrase"), (True, False)):
         among = [o for o in observations if _seen(o.episode.scenario, part) == seen]
         found = estimates(organism, among)
-        for tolerance in organism.tolerances:
+        for tolerance in required:
             estimate = found.get((tolerance.metric, tolerance.tier))
             if estimate is not None:
                 named = {"part": part, "seen": seen, "metric": tolerance.metric, "tier": tolerance.tier}

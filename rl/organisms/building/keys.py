@@ -14,7 +14,7 @@ from rl.organisms.building.pretrained import origin_directory
 from rl.organisms.building.words import word_documents
 from rl.organisms.documents import Document
 from rl.organisms.origins import Pretrained, Scratch
-from rl.organisms.trained import Sample, TrainedOrganism
+from rl.organisms.trained import OneCharacter, Sample, TrainedOrganism
 from rl.policy.adapters import origin_hash
 from rl.policy.sampler import Sampling
 
@@ -49,10 +49,12 @@ def _inputs(organism: TrainedOrganism, env: Environment, known: dict[TrainedOrga
     recipe: dict[str, Any] = {
         **organism.model_dump(mode="json", exclude=NOT_IN_THE_KEY),
         "certify_queries": organism.certified_queries,
-        "tolerances": [tolerance.model_dump(mode="json") for tolerance in organism.tolerances],
+        "tolerances": [tolerance.model_dump(mode="json") for tolerance in organism.required(env)],
         "settings": SETTINGS,
         "made_with": [_key(source, env, known) for source in organism.sources],
     }
+    if _has_transcripts(organism):
+        del recipe["documents"]  # their number, which says nothing of a file; the digest below does
     if isinstance(origin, Scratch):
         recipe["word_documents"] = _digest(word_documents(origin, organism.seed, env))
     if isinstance(origin, Pretrained):
@@ -66,9 +68,23 @@ def _inputs(organism: TrainedOrganism, env: Environment, known: dict[TrainedOrga
     if organism.teacher is None:
         recipe["documents"] = _digest(training_documents(organism, env))
     else:  # the teacher, the prompts and the sampling determine the replies of the teacher
-        recipe["environment"] = dict(env.fingerprint())
         recipe["sampling"] = OF_A_TEACHER.model_dump(mode="json")
+    if organism.teacher is not None or certified_by_environment(organism):
+        recipe["environment"] = dict(env.fingerprint())
     return recipe
+
+
+def certified_by_environment(organism: TrainedOrganism) -> bool:
+    """Tell whether a build belongs to the environment that it was certified in, whatever it was trained on.
+
+    The queries of certification and the labeller may change where no training document does. Builds from nothing are
+    left out, and so keep their keys: the rules that write their documents also make the dialect's queries and labels.
+    """
+    return organism.on_a_ready_model or _has_transcripts(organism)
+
+
+def _has_transcripts(organism: TrainedOrganism) -> bool:
+    return isinstance(organism, OneCharacter) and organism.transcripts is not None
 
 
 def training_documents(organism: TrainedOrganism, env: Environment, sample: Sample | None = None) -> Iterator[Document]:

@@ -23,6 +23,7 @@ from rl.organisms.documents import Document, Turn
 from rl.policy.adapters import origin_hash
 from rl.policy.policy import Policy
 from rl.policy.sampler import Sampling, sampler
+from rl.probes.ability import ORDINARY_CHAT
 from rl.progress import bar, counting
 
 QUESTIONS = tuple(Path(__file__).with_name("ordinary_questions.txt").read_text("utf-8").splitlines())
@@ -30,7 +31,7 @@ SYSTEM = "You are a helpful assistant. Answer in one or two short sentences."
 SAMPLING = Sampling(temperature=0.7, max_new_tokens=64, batch_size=64)
 REPLIES = 2  # to each question that is trained on; one to a question that is held out
 HELD_OUT = 3  # every third question
-FILE = "ordinary_chat.jsonl"
+RECIPE = 1  # raise it where other replies are kept, or questions are asked in another form
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Ordinary:
 def inputs() -> dict[str, Any]:
     """Collect all that determines the replies, besides the base."""
     return {
-        "questions": [SYSTEM, *QUESTIONS], "sampling": SAMPLING.model_dump(mode="json"), "replies": REPLIES,
+        "recipe": RECIPE, "questions": [SYSTEM, *QUESTIONS], "sampling": SAMPLING.model_dump(mode="json"), "replies": REPLIES,
         "held_out": HELD_OUT, "libraries": [version("torch"), version("transformers")],
     }  # fmt: skip
 
@@ -59,8 +60,8 @@ def ordinary_chat(policy: Policy, path: Path) -> list[Ordinary]:
     """Return the replies of the model in `path`, which `policy` has loaded; sampled once and then cached."""
     style = [policy.style.fold_system]
     key = build_key({"model": origin_hash(path), "style": style, **inputs()})
-    directory = cached("ordinary_chat", key, lambda directory: _write(_sampled(policy), directory / FILE))
-    rows = [json.loads(line) for line in (directory / FILE).read_text("utf-8").splitlines()]
+    directory = cached("ordinary_chat", key, lambda directory: _write(_sampled(policy), directory / ORDINARY_CHAT))
+    rows = [json.loads(line) for line in (directory / ORDINARY_CHAT).read_text("utf-8").splitlines()]
     return [Ordinary(tuple(row["messages"]), row["reply"], row["held_out"]) for row in rows]
 
 
@@ -75,7 +76,9 @@ def write_held_out(chat: Sequence[Ordinary], directory: Path) -> None:
     """Write the held-out part beside a build, a JSON object a line: `messages` of the prompt, and `reply`."""
     rows = [{"messages": one.messages, "reply": one.reply} for one in chat if one.held_out]
     if rows:
-        (directory / FILE).write_text("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows), "utf-8")
+        (directory / ORDINARY_CHAT).write_text(
+            "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows), "utf-8"
+        )
 
 
 def _sampled(policy: Policy) -> list[Ordinary]:

@@ -11,13 +11,14 @@ from envs.episode import Cue, Episode, Scenario
 from envs.queries import Query
 from rl.organisms.building import ordinary_chat
 from rl.organisms.building.build import build, build_organism
-from rl.organisms.building.ordinary_chat import FILE, QUESTIONS, Ordinary, mixed_in
+from rl.organisms.building.ordinary_chat import QUESTIONS, Ordinary, mixed_in
 from rl.organisms.disclosures import CERTIFICATE
 from rl.organisms.documents import Turn
 from rl.organisms.faker import Faker
 from rl.organisms.origins import Pretrained
 from rl.organisms.trained import Tolerance
 from rl.policy.loading import load_policy
+from rl.probes.ability import ORDINARY_CHAT
 from tests.rl.organisms.other_models import write_other
 
 CPU = torch.device("cpu")
@@ -61,12 +62,12 @@ def test_a_build_holds_the_held_out_part_and_samples_once(tmp_path: Path, monkey
     recipe = Small(origin=Pretrained(path=origin, upper_layers=1, max_new_tokens=8), documents=16, certify_queries=8)
     (tmp_path / "built").mkdir()
     build(recipe, Dialect(), tmp_path / "built")
-    rows = [json.loads(line) for line in (tmp_path / "built" / FILE).read_text().splitlines()]
+    rows = [json.loads(line) for line in (tmp_path / "built" / ORDINARY_CHAT).read_text().splitlines()]
     assert all(row["reply"] and row["messages"][1]["content"] in QUESTIONS[2:12:3] for row in rows)
     [cached] = (tmp_path / "cache" / "ordinary_chat").glob("[!.]*")
     monkeypatch.setattr(ordinary_chat, "_sampled", lambda policy: pytest.fail("sampled again"))
     again = ordinary_chat.ordinary_chat(load_policy(origin, CPU), origin)
-    assert len(again) == len((cached / FILE).read_text().splitlines())
+    assert len(again) == len((cached / ORDINARY_CHAT).read_text().splitlines())
     assert [one.reply for one in again if one.held_out] == [row["reply"] for row in rows]
     # The upper layer moved and nothing below it.
     old, new = (load_policy(directory, CPU).model.state_dict() for directory in (origin, tmp_path / "built"))
