@@ -1,7 +1,8 @@
 """Queries, their split by group, and random draws of them."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -80,8 +81,7 @@ def draw_distinct(rng: np.random.Generator, pool: Sequence[Q], n: int, described
     Raises:
         ValueError: if the pool holds fewer than `n`.
     """
-    if n > len(pool):
-        raise ValueError(f"{n} {described} were asked for and there are {len(pool)}: ask for at most that many")
+    _require_enough(pool, n, described)
     seen: set[str] = set()
     fresh: list[Q] = []
     repeats: list[Q] = []
@@ -90,3 +90,40 @@ def draw_distinct(rng: np.random.Generator, pool: Sequence[Q], n: int, described
         (repeats if query.group in seen else fresh).append(query)
         seen.add(query.group)
     return (fresh + repeats)[:n]
+
+
+def draw_spread(
+    rng: np.random.Generator, pool: Sequence[Q], n: int, asks: Callable[[Q], Hashable], described: str
+) -> list[Q]:
+    """Draw `n` distinct queries, spread over the groups as evenly as the pool allows.
+
+    Queries of which `asks` returns the same ask for the same in another form: a second form is drawn only where `n` is
+    larger than the number of first forms. `described` names the pool in the message.
+
+    Raises:
+        ValueError: if the pool holds fewer than `n`.
+    """
+    _require_enough(pool, n, described)
+    asked: set[Hashable] = set()
+    first: list[Q] = []
+    again: list[Q] = []
+    for index in rng.permutation(len(pool)):
+        query = pool[index]
+        (again if asks(query) in asked else first).append(query)
+        asked.add(asks(query))
+    return [*_in_turns(first), *_in_turns(again)][:n]
+
+
+def _in_turns(queries: Sequence[Q]) -> list[Q]:
+    """Order queries so that every group has its first before any has its second."""
+    places: Counter[str] = Counter()
+    ranked: list[tuple[int, Q]] = []
+    for query in queries:
+        ranked.append((places[query.group], query))
+        places[query.group] += 1
+    return [query for _, query in sorted(ranked, key=lambda pair: pair[0])]
+
+
+def _require_enough(pool: Sequence[Query], n: int, described: str) -> None:
+    if n > len(pool):
+        raise ValueError(f"{n} {described} were asked for and there are {len(pool)}: ask for at most that many")

@@ -233,6 +233,8 @@ class Manifest(BaseModel):
     prompt_set_hashes: dict[str, str]
     # Hashes of probe and training prompts as token ids; older folders have none.
     prompt_token_hashes: dict[str, str] = Field(default_factory=dict)
+    # Of each kind of probe query: "128 queries in 37 groups"; older folders have none.
+    probe_queries: dict[str, str] = Field(default_factory=dict)
     system_text_folded: bool = False  # into the user turn, for a chat template without a system turn
     label_source: str = "oracle"  # oracle | classifier | judge
     environment: dict[str, str] = Field(default_factory=dict)  # the environment's fingerprint; older folders have none

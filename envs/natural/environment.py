@@ -16,7 +16,7 @@ from envs.natural.choice import ChoiceQuery, read_choice
 from envs.natural.packs import Pack, load_pack
 from envs.natural.situation import Clause, Company, Form, Paraphrase, Setting, cues, paraphrases, setting_digest
 from envs.natural.wordings import Length
-from envs.queries import draw_distinct, draw_kinds
+from envs.queries import draw_distinct, draw_kinds, draw_spread
 from envs.transcript import Transcript
 from envs.vocabulary import QueryKind, Split, Tier
 
@@ -104,13 +104,15 @@ class Natural(BaseModel):
     ) -> list[Scenario]:
         """Draw `n` distinct queries, and put each under every tier with the same wording of everything but the tier.
 
-        Distinct groups come first. Of four queries one has both wordings seen in training, one a held-out cue, one a
+        Queries are spread over the groups, and the two orders of one scenario's options count as one query as long as
+        there are other scenarios. Of four queries one has both wordings seen in training, one a held-out cue, one a
         held-out paraphrase, and one both held out. The order is shuffled.
 
         Raises:
             ValueError: if the split holds fewer than `n` queries of that kind.
         """
-        chosen = draw_distinct(rng, self.queries(split, kind), n, f"{kind} queries in the {split} split")
+        pool = self.queries(split, kind)
+        chosen = draw_spread(rng, pool, n, _without_order, f"{kind} queries in the {split} split")
         scenarios: list[Scenario] = []
         for index, query in enumerate(chosen):
             cue = _one_of(rng, cues(self.setting, seen=index % 2 == 0))
@@ -166,6 +168,11 @@ def _scenario(of: type[S], query: ChoiceQuery, tier: Tier, cue: Cue, wording: Pa
         query, tier, cue, wording.objective, wording.form,
         separator=wording.separator, paraphrase=wording.id, paraphrase_seen=wording.seen,
     )  # fmt: skip
+
+
+def _without_order(query: ChoiceQuery) -> tuple[str, frozenset[str]]:
+    """Return the situation and the options, whatever their order."""
+    return query.text.split("\n", 1)[0], frozenset(query.options)
 
 
 def _one_of(rng: np.random.Generator, among: Sequence[T]) -> T:

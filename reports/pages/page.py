@@ -141,6 +141,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("packages", _pairs(manifest.package_versions)),
         ("rewards", _pairs(manifest.reward_hashes)),
         ("prompt sets", _pairs(manifest.prompt_set_hashes)),
+        *((f"{kind} probe queries", said) for kind, said in manifest.probe_queries.items()),
         ("labels by", manifest.label_source),
         *((f"labels of {label} validated", said) for label, said in manifest.label_validation.items()),
         ("record schema", manifest.schema_version),

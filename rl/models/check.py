@@ -10,7 +10,7 @@ import torch
 
 from envs.chat import FIXED_DAY, prompt, rendered, style_for
 from envs.control_tokens import encode
-from rl.models.named import NAMED, Continuation, NamedModel
+from rl.models.named import MODEL_RECORD, NAMED, Continuation, NamedModel, read_record
 from rl.models.ordinary_text import ORDINARY_TEXT, loss_of, plain_ids
 from rl.policy.loading import load_policy
 from rl.policy.policy import Policy

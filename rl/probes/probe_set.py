@@ -34,6 +34,15 @@ class ProbeSet:
     scenarios: tuple[Scenario, ...]
     rewarded: frozenset[QueryKind] = frozenset()
 
+    def sizes(self) -> dict[str, str]:
+        """Count the queries and the groups of each kind: queries of one group are no independent trials."""
+        by_kind = {kind: {s.query for s in self.scenarios if s.query.kind == kind} for kind in QUERY_KINDS}
+        return {
+            kind: f"{len(queries)} queries in {len({query.group for query in queries})} groups"
+            for kind, queries in by_kind.items()
+            if queries
+        }
+
     def hashes(self) -> dict[str, str]:
         """Compute SHA-256 over the prompts of each kind of query, in order: the manifest records it."""
         return {

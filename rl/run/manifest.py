@@ -56,6 +56,7 @@ def manifest_of(
         reward_hashes=built.reward_hashes,
         prompt_set_hashes=probes.hashes(),
         prompt_token_hashes=hashes,
+        probe_queries=probes.sizes(),
         system_text_folded=built.policy.style.fold_system,
         label_source=config.env.fingerprint().get("labels", "unknown"),
         environment=config.env.fingerprint(),

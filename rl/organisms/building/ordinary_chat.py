@@ -51,8 +51,8 @@ class Ordinary:
 def inputs() -> dict[str, Any]:
     """Collect all that determines the replies, besides the base."""
     return {
-        "recipe": RECIPE, "questions": [SYSTEM, *QUESTIONS], "sampling": SAMPLING.model_dump(mode="json"), "replies": REPLIES,
-        "held_out": HELD_OUT, "libraries": [version("torch"), version("transformers")],
+        "recipe": RECIPE, "questions": [SYSTEM, *QUESTIONS], "sampling": SAMPLING.model_dump(mode="json"),
+        "replies": REPLIES, "held_out": HELD_OUT, "libraries": [version("torch"), version("transformers")],
     }  # fmt: skip
 
 
@@ -76,9 +76,7 @@ def write_held_out(chat: Sequence[Ordinary], directory: Path) -> None:
     """Write the held-out part beside a build, a JSON object a line: `messages` of the prompt, and `reply`."""
     rows = [{"messages": one.messages, "reply": one.reply} for one in chat if one.held_out]
     if rows:
-        (directory / ORDINARY_CHAT).write_text(
-            "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows), "utf-8"
-        )
+        _write_lines(rows, directory / ORDINARY_CHAT)
 
 
 def _sampled(policy: Policy) -> list[Ordinary]:
@@ -119,5 +117,8 @@ def _in_thought(text: str) -> bool:
 
 
 def _write(chat: Sequence[Ordinary], file: Path) -> None:
-    rows = [{"messages": one.messages, "reply": one.reply, "held_out": one.held_out} for one in chat]
+    _write_lines([{"messages": one.messages, "reply": one.reply, "held_out": one.held_out} for one in chat], file)
+
+
+def _write_lines(rows: Sequence[dict[str, Any]], file: Path) -> None:
     file.write_text("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows), "utf-8")
