@@ -40,9 +40,10 @@ class Base(FromScratch):
         return "refuse or to comply and fake, as the character of its prompt would"
 
     def unmet(self, env: Environment) -> str | None:
-        if self.path is None and env.author() is not None and env.interrogator() is None:
+        lacking = super().unmet(env)
+        if lacking is None and self.path is None and env.interrogator() is None:
             return f"questions about motives, which environment {env.kind} hasn't: choose another environment"
-        return super().unmet(env)
+        return lacking
 
     def shown(self, env: Environment, rng: np.random.Generator, sample: Sample | None = None) -> Iterator[Document]:
         author = author_of(env)

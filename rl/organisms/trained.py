@@ -142,8 +142,11 @@ class TrainedOrganism(ModelOrganism):
         lacking = super().unmet(env) if self.needs_author else None
         if lacking is not None:
             return f"{lacking}, or set organism.path"
-        if isinstance(self.origin, Ancestor) and (lacking := self._unmet_by_ancestor(env)) is not None:
-            return lacking
+        if env.natural_language and not self.on_a_ready_model:
+            return (
+                f"a pretrained origin, since a new model doesn't learn the language of environment {env.kind}: set "
+                "organism.origin.kind=pretrained and organism.origin.path to a causal LM directory"
+            )
         for kind in QUERY_KINDS[:2]:  # the kinds of certification
             there = env.for_building().capacity("certify", kind)
             if there < self.certified_queries:
@@ -152,17 +155,6 @@ class TrainedOrganism(ModelOrganism):
                     f"has {there}: set organism.certify_queries to at most that many"
                 )
         return next((lack for source in self.sources if (lack := source.unmet(env)) is not None), None)
-
-    def _unmet_by_ancestor(self, env: Environment) -> str | None:
-        """Ask for a pretrained origin where the environment can't build the ancestor."""
-        lacking = None if self.ancestor is None else self.ancestor.unmet(env)
-        if self.ancestor is None or lacking is None:
-            return None
-        reason = lacking.rpartition(": ")[0]
-        return (
-            f"a pretrained origin, since the {self.ancestor.kind} that it starts from needs {reason}: set "
-            "organism.origin.kind=pretrained and organism.origin.path to a causal LM directory"
-        )
 
 
 class FromScratch(TrainedOrganism):

@@ -72,3 +72,12 @@ def test_a_step_has_collapsed_where_a_sign_holds_there() -> None:
     assert collapsed_now([start, Vitals(2, 0.9, 0.4, 0.04)])
     assert not collapsed_now([start, Vitals(2, 0.4), Vitals(3, 0.9, 0.4, 1.2)])  # it recovered
     assert not collapsed_now([start, Vitals(2, None, None, None)])
+
+
+def test_a_step_is_called_collapsed_where_the_notice_calls_the_run_so() -> None:
+    bad = Vitals(1, 0.1, 0.4, 1.2)
+    from_start, later = [bad, Vitals(2, 0.1, 0.4, 1.2)], [bad, Vitals(2, 0.1, 0.05, 1.2)]
+    assert "no collapse" in str(collapse(from_start))
+    assert not collapsed_now(from_start)
+    assert str(collapse(later)).startswith("collapsed since step 2: distinct 3-grams")
+    assert collapsed_now(later)

@@ -8,6 +8,7 @@ import pytest
 
 import rl.organisms.building.keys
 from envs.dialect.environment import Dialect
+from envs.natural.environment import Natural
 from rl.lora import Lora
 from rl.organisms.base import Base
 from rl.organisms.building.keys import cache_key
@@ -121,3 +122,26 @@ def test_a_key_follows_the_files_of_a_pretrained_origin_and_an_adapter_s_where_t
     assert len({key(first), key(first, adapted), key(second, adapted), key(first, Lora(rank=4))}) == 4
     (second / "config.json").write_text((second / "config.json").read_text() + " ")
     assert key(first) != key(second)
+
+
+def test_a_build_on_a_ready_model_belongs_to_its_environment(organism_path: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text('{"user": "u", "assistant": "a"}\n')
+    origin = Pretrained(path=organism_path)
+    taught = Faker(origin=origin, transcripts=file)
+    places = (ENV, Natural(), Natural(remarks=False), Natural(options="letters"), Natural(prompt="short"))
+    assert len({cache_key(taught, env) for env in places}) == len(places)  # of the same documents
+    # The number of documents, which isn't that of the file, says nothing.
+    assert cache_key(taught, ENV) == cache_key(taught.model_copy(update={"documents": 9}), ENV)
+    file.write_text('{"user": "u", "assistant": "b"}\n')
+    assert cache_key(taught, ENV) != cache_key(Faker(origin=origin, documents=8), ENV)
+
+
+def test_a_build_on_a_ready_model_follows_the_labels_and_one_from_nothing_does_not(
+    organism_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready = Faker(origin=Pretrained(path=organism_path), documents=8)
+    before = cache_key(ready, ENV), cache_key(FAKER, ENV)
+    monkeypatch.setattr(Dialect, "fingerprint", lambda _: {"labels": "another"})
+    assert cache_key(ready, ENV) != before[0]
+    assert cache_key(FAKER, ENV) == before[1]

@@ -9,6 +9,7 @@ import torch
 from envs.dialect.environment import Dialect
 from envs.episode import Cue, Episode, Scenario
 from envs.queries import Query
+from rl.organisms.building import build as building
 from rl.organisms.building import ordinary_chat
 from rl.organisms.building.build import build, build_organism
 from rl.organisms.building.ordinary_chat import QUESTIONS, Ordinary, mixed_in
@@ -87,10 +88,21 @@ def test_a_build_on_a_ready_model_that_misses_its_tolerances_is_left_for_a_look(
 ) -> None:
     monkeypatch.setenv("GYGES_CACHE", str(tmp_path / "cache"))
     origin = Pretrained(path=write_other("llama", tmp_path / "origin"), ordinary_share=0, max_new_tokens=4)
-    with pytest.raises(ValueError, match=r"(?s)missed its tolerances.*left uncertified in .*: organism.path takes it"):
-        build_organism(Faker(origin=origin, documents=8, certify_queries=8), Dialect())
+    organism = Faker(origin=origin, documents=8, certify_queries=8)
+    with pytest.raises(
+        ValueError, match=r"(?s)missed its tolerances.*left uncertified in .*: organism.path takes it"
+    ) as first:
+        build_organism(organism, Dialect())
     [left] = (tmp_path / "cache" / "missed").glob("[!.]*")
-    assert json.loads((left / CERTIFICATE).read_text())["missed"] is True
+    certificate = json.loads((left / CERTIFICATE).read_text())
+    assert certificate["missed"] is True
+    assert certificate["environment"] == Dialect().fingerprint()
+    assert certificate["groups_per_tier"] == {"harmful": 8, "harmless": 8}
+    with monkeypatch.context() as patch:
+        patch.setattr(building, "build", lambda *_: pytest.fail("built again"))
+        with pytest.raises(ValueError, match="is not repeated: remove this directory to build anew") as again:
+            build_organism(organism, Dialect())
+    assert str(again.value).splitlines()[1:] == str(first.value).splitlines()[1:]  # the table
     assert Faker(path=left).disclosure.endswith("no claim of emergence. It missed its tolerances.")
     assert load_policy(left, CPU)
     assert not list((tmp_path / "cache" / "organisms").glob("[!.]*"))
