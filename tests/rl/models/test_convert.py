@@ -106,6 +106,7 @@ def _write(name: str) -> Any:
             file, added={"rope_freqs.weight": np.ones(WIDTH // 8, dtype=np.float32)}
         ),
         "no end": lambda file: write_tiny(file, ends=False),
+        "an end that is no number": lambda file: write_tiny(file, ends="last"),
     }[name]
 
 
@@ -124,6 +125,7 @@ def _write(name: str) -> Any:
         ("a tensor missing", "lacks weights"),
         ("a tensor too many", "rope_freqs.weight"),
         ("no end", "names no end token"),
+        ("an end that is no number", "(architecture llama): invalid literal for int()"),
     ],
 )
 def test_a_file_that_can_t_be_converted_is_one_line_and_nothing_is_written(

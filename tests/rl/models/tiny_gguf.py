@@ -40,9 +40,9 @@ def write_tiny(
     quantisation: gguf.GGMLQuantizationType = gguf.GGMLQuantizationType.F32,
     left_out: str = "",
     added: dict[str, NDArray[np.float32]] | None = None,
-    ends: bool = True,
+    ends: bool | str = True,
 ) -> Tiny:
-    """Write the file. `left_out` and `added` are tensors by their names in the file."""
+    """Write the file. `left_out` and `added` are tensors by their names in the file; `ends` may be an end token's id."""
     tokenizer = train_tokenizer([*TEXTS, *["\n\n"] * 50], 320)
     model = _model(len(tokenizer), tied)
     writer = gguf.GGUFWriter(file, architecture)
@@ -87,7 +87,7 @@ def _write_shape(writer: gguf.GGUFWriter, config: Any) -> None:
     writer.add_vocab_size(config.vocab_size)
 
 
-def _write_tokenizer(writer: gguf.GGUFWriter, tokenizer: Any, template: str | None, pre: str, ends: bool) -> None:
+def _write_tokenizer(writer: gguf.GGUFWriter, tokenizer: Any, template: str | None, pre: str, ends: bool | str) -> None:
     tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
     special = set(tokenizer.all_special_tokens)
     writer.add_tokenizer_model("gpt2")
@@ -96,6 +96,8 @@ def _write_tokenizer(writer: gguf.GGUFWriter, tokenizer: Any, template: str | No
     writer.add_token_types([CONTROL if token in special else NORMAL for token in tokens])
     writer.add_token_merges([" ".join(pair) for pair in _merges(tokenizer)])
     writer.add_pad_token_id(tokenizer.pad_token_id)
+    if isinstance(ends, str):
+        writer.add_string("tokenizer.ggml.eot_token_id", ends)
     if ends:
         writer.add_eos_token_id(tokenizer.eos_token_id)
     writer.add_add_bos_token(False)
