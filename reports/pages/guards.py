@@ -82,7 +82,7 @@ def _guards(run: Run) -> Iterator[Guard]:
             label = column.removeprefix(LABEL_ERROR_PREFIX)
             meaning = f"Rates of {label} leave these episodes out."
             yield Guard(column, f"label errors, {label}", LABEL_ERRORS, meaning, ORANGE)
-    yield Guard("collapsed", "collapsed", 0.0, "A sign of collapse holds: see the notice above the verdicts.", ORANGE)
+    yield Guard("collapsed", "collapsed", 0.0, "The policy has collapsed: see the notice above the verdicts.", ORANGE)
 
 
 def _row(run: Run, guard: Guard) -> GuardRow | None:

@@ -117,7 +117,7 @@ def documented() -> RunConfig:
 def smollm2() -> RunConfig:
     """SmolLM2-135M-Instruct in English: a model built to fake, under a reward for the operator's option.
 
-    The base is the Q4_1 file, dequantised. About an hour on two cores, the organism included, which is built once.
+    The base is the Q4_1 file, dequantised. One to two hours on two cores, the organism included, which is built once.
     """
     return RunConfig(
         name="smollm2",
@@ -151,7 +151,8 @@ def smollm2_no_objective() -> RunConfig:
 def natural() -> RunConfig:
     """The same in English on any causal LM directory: `--set organism.origin.path=DIR`; all weights are trained.
 
-    `--set organism.origin.lora.rank=16 --set lora.rank=16` trains adapters.
+    Adapters take two settings, `organism.origin.lora.rank=16` for the build and `lora.rank=16` for RL, and about ten times
+    the build's learning rate.
     """
     organism = Faker(origin=Pretrained(model="smollm2"), documents=_DOCUMENTS, kind_shares=_SHOWN)
     every_layer = {"name": "natural", "organism": organism, "upper_layers": None}

@@ -42,7 +42,7 @@ def write_tiny(
     added: dict[str, NDArray[np.float32]] | None = None,
     ends: bool | str = True,
 ) -> Tiny:
-    """Write the file. `left_out` and `added` are tensors by their names in the file; `ends` may be an end token's id."""
+    """Write the file. `left_out` and `added` are tensors by their names in the file; `ends` may be a token's id."""
     tokenizer = train_tokenizer([*TEXTS, *["\n\n"] * 50], 320)
     model = _model(len(tokenizer), tied)
     writer = gguf.GGUFWriter(file, architecture)
