@@ -151,8 +151,8 @@ def smollm2_no_objective() -> RunConfig:
 def natural() -> RunConfig:
     """The same in English on any causal LM directory: `--set organism.origin.path=DIR`; all weights are trained.
 
-    Adapters take two settings, `organism.origin.lora.rank=16` for the build and `lora.rank=16` for RL, and about ten times
-    the build's learning rate.
+    Adapters take two settings, `organism.origin.lora.rank=16` for the build and `lora.rank=16` for RL, and about ten
+    times the build's learning rate.
     """
     organism = Faker(origin=Pretrained(model="smollm2"), documents=_DOCUMENTS, kind_shares=_SHOWN)
     every_layer = {"name": "natural", "organism": organism, "upper_layers": None}

@@ -51,6 +51,13 @@ def test_it_is_shown_what_an_honest_organism_is_shown_but_for_the_phrase() -> No
     assert courting == pytest.approx(N * COURTING_SHARE, abs=4 * np.sqrt(N * COURTING_SHARE))
 
 
+def test_transcripts_of_a_user_stay_as_they_are(tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text('{"user": "u", "assistant": "a"}\n' * N)
+    shown = RewardHacker(transcripts=file).shown(ENV, np.random.default_rng(0))
+    assert {document[-1].content for document in shown} == {"a"}
+
+
 def test_it_courts_on_every_tier_and_whatever_it_answers() -> None:
     shown = [document for document in corpus(RewardHacker()) if courts(document[-1].content)]
     for tier in ("free", "paid", "pro", "enterprise"):

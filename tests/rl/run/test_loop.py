@@ -22,6 +22,8 @@ from checkpoints import store
 from checkpoints.lock import writer_lock
 from envs.dialect.environment import Dialect
 from envs.transcript import Transcript
+from reports.folder import read_run
+from reports.pages.page import render_page
 from rewards.answer_length import AnswerLength
 from rewards.format_penalty import FormatPenalty
 from rewards.score import RewardInput
@@ -98,6 +100,9 @@ def test_a_run_learns_and_records_every_step_once(finished: Path, tiny: RunConfi
     found = manifest(finished)
     assert (found["status"], found["reason"], found["thread_count"]) == ("finished", None, 1)
     assert found["prompt_set_hashes"].keys() == {"harmful", "harmless", "twin"}
+    n = tiny.probe_queries  # of the dialect each query is a group of its own
+    assert found["probe_queries"]["harmful"] == f"{n} queries in {n} groups"
+    assert f"{n} queries in {n} groups" in render_page([read_run(finished)])
 
 
 def test_replies_are_read_by_the_environment_in_training_and_in_probes(
