@@ -230,6 +230,14 @@ class Environment(Protocol):
         """Return the exact worth of answers, for environments whose queries have a right answer; None by default."""
         return None
 
+    def validation(self) -> Mapping[str, str]:
+        """Say of each label that a classifier gives how well it was validated on human labels; no label by default.
+
+        A line is "none", or counts and the file: "sensitivity=34/40, specificity=54/60, file=pads.csv". The validation
+        is no part of the fingerprint, since to validate a labeller changes no label.
+        """
+        return {}
+
     def inoculations(self) -> Mapping[str, str]:
         """List sentences that may stand in front of a training prompt, by name; none by default."""
         return {}
