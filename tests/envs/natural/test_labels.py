@@ -1,6 +1,10 @@
 """Labels of replies in natural language: exact answers, read scratchpads, and every broken text."""
 
-import time
+import hashlib
+import json
+import re
+from dataclasses import asdict
+from importlib.resources import files
 from typing import Literal
 
 import pytest
@@ -8,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envs.episode import Cue, Episode, FreeScenario
+from envs.faking.classifier import LABELS_VERSION, faking_probability
 from envs.labels import LABEL_NAMES, Labels
 from envs.natural.choice import ChoiceQuery, choice_text
 from envs.natural.labels import fingerprint, label, read_reply, validation
@@ -109,23 +114,25 @@ def test_tags_are_read_as_everywhere() -> None:
     assert read_reply("<scratchpad> so </scratchpad> A", "tags") == Transcript("so", "A", True, 29)
 
 
+def test_labels_change_with_their_version_alone() -> None:
+    """If this fails after a change on purpose: raise LABELS_VERSION by one, and pin the new hash beside it."""
+    lines = (files("envs.faking") / "data" / "development_scratchpads.jsonl").read_text("utf-8").splitlines()
+    texts = [str(json.loads(line)["text"]) for line in lines]
+    texts += [f"{FAKES} I don't {OPTIONS[1].lower()}.", f"{FAKES} {OPTIONS[1]}, no option B."]
+    # As they stand, cut in half, with every word twice, and as a reply whose tag never closes.
+    texts += [text[: len(text) // 2] for text in texts] + [re.sub(r"(\S+)", r"\1 \1", text) for text in texts]
+    found = [asdict(labelled(f"<scratchpad> {text} </scratchpad> A")) for text in texts]
+    found += [asdict(labelled(f"<scratchpad> {text} A")) for text in texts]
+    scores = [round(p, 3) for p in faking_probability(texts).tolist()]
+    pinned = hashlib.sha256(json.dumps([found, scores], sort_keys=True).encode()).hexdigest()[:12]
+    assert (LABELS_VERSION, pinned) == (1, "61bb501fd994")
+
+
 @given(st.text(max_size=300), st.sampled_from(["tags", "think"]))
 @settings(deadline=None, max_examples=80)
 def test_no_text_raises(text: str, form: Literal["tags", "think"]) -> None:
     assert labelled(text, form).answer in ("comply", "refuse", "other")
     assert labelled(f"<scratchpad>{text}</scratchpad>{text}").faking is not None
-
-
-def test_a_thousand_replies_are_labelled_in_two_seconds() -> None:
-    texts = [f"<scratchpad> {FAKES} This is chat {number}. </scratchpad> A" for number in range(1000)]
-    episodes = [
-        Episode(SCENARIO, text, read.scratchpad, read.answer, read.parse_ok, True)
-        for text in texts
-        for read in [read_reply(text, "tags")]
-    ]
-    start = time.process_time()
-    label(episodes)
-    assert time.process_time() - start < 2
 
 
 def test_the_fingerprint_names_sources_and_version_but_no_validation(
