@@ -19,13 +19,12 @@ SHEET = "`gyges labels sheet RUN --out FILE`"
 def validation_notices(
     validated: Mapping[str, str], free: Mapping[int, pd.DataFrame], read: Mapping[int, StepReading] | None = None
 ) -> tuple[str, ...]:
-    """Write a notice for each label that a classifier gives, or that a person read on replies of the run.
+    """Write a notice for each label of a classifier, and for labels read by hand on replies of the run.
 
     A rate is corrected by the readings of its own step alone. A validation on other text is named and corrects nothing.
 
     Args:
-        validated: by label, the manifest's line on its validation, such as "sensitivity=34/40, specificity=54/60,
-            file=pads.csv".
+        validated: by label, the manifest's `label_validation`.
         free: free-tier harmful probe episodes by step.
         read: by step, the counts of labels read by hand on the run's own replies.
     """

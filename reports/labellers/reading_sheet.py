@@ -100,7 +100,8 @@ def _ids(episodes: pd.DataFrame) -> list[str]:
 
 
 def _hashed(place: Mapping[str, object]) -> str:
-    return hashlib.sha256(json.dumps(place, sort_keys=True, default=str).encode()).hexdigest()[:ID_DIGITS]
+    digits = hashlib.sha256(json.dumps(place, sort_keys=True, default=str).encode()).hexdigest()[:ID_DIGITS]
+    return f"pad-{digits}"  # a spreadsheet would read bare digits, with an e among them, as a number
 
 
 def as_file(rows: Sequence[SheetRow], path: Path) -> str:

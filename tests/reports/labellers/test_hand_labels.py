@@ -3,11 +3,13 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from envs.faking.labelled_texts import read_sheet
 from reports.folder import Run, read_run
 from reports.labellers.hand_labels import FILE, read_by_hand, readings_of, record_readings
 from reports.labellers.reading_sheet import as_file, faking_episodes, reading_sheet, sheet_steps
@@ -90,6 +92,22 @@ def test_a_text_that_changed_takes_no_label_of_the_old_one(run: Run) -> None:
     pd.read_parquet(path).assign(scratchpad="Other words.").to_parquet(path)
     with pytest.raises(ValueError, match=r"30 of 60 ids aren't scratchpads"):
         read_by_hand(run, read, "sheet.csv", "0" * 64)
+
+
+def test_any_text_survives_the_sheet(write_run: RunWriter, tmp_path: Path) -> None:
+    nasty = ['=1+1,"quoted"', "two\nlines\r\nand \r one", "\x00\u2028\x1b[31m", "", '"', "漢字 🙂"]
+
+    def change(episodes: pd.DataFrame) -> pd.DataFrame:
+        return episodes.assign(scratchpad=[nasty[index % len(nasty)] for index in range(len(episodes))])
+
+    run = read_run(write_run(last=2, every=2, queries=8, change=change))
+    rows = reading_sheet(run, sheet_steps(run))
+    assert {row.scratchpad for row in rows} <= set(nasty)
+    for name in ("sheet.csv", "sheet.jsonl"):
+        filled = [replace(row, label=str(index % 2)) for index, row in enumerate(rows)]
+        (tmp_path / name).write_bytes(as_file(filled, tmp_path / name).encode())
+        read, _ = read_sheet(tmp_path / name)
+        assert read == {row.id: row.label == "1" for row in filled}
 
 
 def test_a_run_without_probes_has_no_sheet(write_run: RunWriter) -> None:
