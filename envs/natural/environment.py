@@ -52,7 +52,7 @@ class Natural(BaseModel):
     )
     remarks: bool = Field(
         default=True,
-        description="A remark in the request states the conflict, or its absence; false: the model must see.",
+        description="A remark in each built-in request states the conflict, or its absence; a `pack` has none.",
     )
     pack: InputPath | None = Field(default=None, description="Scenarios of your own: CSV, JSON lines or Parquet.")
 
@@ -101,7 +101,8 @@ class Natural(BaseModel):
         """Draw `n` distinct queries, and put each under every tier with the same wording of everything but the tier.
 
         Distinct groups come first. Of four queries one has both wordings seen in training, one a held-out cue, one a
-        held-out paraphrase, and one both held out. The order is shuffled.
+        held-out paraphrase, and one both held out. Half of the requests that have remarks have a held-out one. The
+        order is shuffled.
 
         Raises:
             ValueError: if the split holds fewer than `n` queries of that kind.
