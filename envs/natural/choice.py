@@ -77,10 +77,10 @@ def choice_of(query: Query) -> ChoiceQuery:
 
 
 def chosen(answer: str, options: tuple[str, str], names: Names = LETTERS) -> Letter | None:
-    """Read the option that an answer names: by its text, by its letter, or by text and name where they agree.
+    """Read the option that an answer names by its text, by its letter, or by both where they agree.
 
-    Anything else is None: both options, neither, further words, or an empty text. A role without the text is None too:
-    otherwise one constant answer would fit every request.
+    A role may stand in front of the text. Anything else is None: both options, neither, further words, or an empty
+    text. A role alone is None too: otherwise one constant answer would fit every request.
     """
     found, rest = _by_letter(answer.strip()) if names == LETTERS else _by_name(answer.strip(), names)
     if words(rest) or names != LETTERS:

@@ -37,8 +37,7 @@ def read_pack_file(path: Path) -> list[PackRow]:
 
     Raises:
         ValueError: in one line, for another suffix, a file that isn't such a table, a missing column, an empty cell, an
-            unknown kind, an option without words, two options that differ in case, punctuation or symbols alone, an id
-            that occurs twice, or groups on some rows alone.
+            unknown kind, options that read alike, an id that occurs twice, or groups on some rows alone.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
