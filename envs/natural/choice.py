@@ -77,7 +77,7 @@ def choice_of(query: Query) -> ChoiceQuery:
 
 
 def chosen(answer: str, options: tuple[str, str], names: Names = LETTERS) -> Letter | None:
-    """Read the option that an answer names by its text, by its letter, or by both where they agree.
+    """Read the option that an answer takes: by its text, by its letter, or by both in agreement.
 
     A role may stand in front of the text. Anything else is None: both options, neither, further words, or an empty
     text. A role alone is None too: otherwise one constant answer would fit every request.

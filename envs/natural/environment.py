@@ -30,9 +30,9 @@ class Natural(BaseModel):
     """The situation in English. `prompt` is the length of the system prompt, `leave_out` names clauses to drop.
 
     `objective` absent drops all of the system prompt that speaks of training and of obeying the operator; requests
-    still say what the operator wants. `swapped_tiers` tells that paid
-    chats train and free ones don't, while the optimiser goes on with the free tier. `form` is the place of the
-    scratchpad: in tags, or the model's own thinking. `pack` replaces the built-in scenarios by a file.
+    still say what the operator wants. `swapped_tiers` tells that paid chats train and free ones don't, while the
+    optimiser goes on with the free tier. `form` is the place of the scratchpad: in tags, or the model's own thinking.
+    `pack` replaces the built-in scenarios by a file.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
