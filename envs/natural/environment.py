@@ -71,6 +71,8 @@ class Natural(BaseModel):
     def queries(self, split: Split, kind: QueryKind) -> tuple[ChoiceQuery, ...]:
         """List all queries of one kind in one split; splits are disjoint by group.
 
+        With remarks, half of the scenarios outside training have a remark that is held out from training.
+
         Raises:
             ValueError: if `pack` can't be read or has too few scenarios.
         """
@@ -102,8 +104,7 @@ class Natural(BaseModel):
         """Draw `n` distinct queries, and put each under every tier with the same wording of everything but the tier.
 
         Distinct groups come first. Of four queries one has both wordings seen in training, one a held-out cue, one a
-        held-out paraphrase, and one both held out. Half of the requests that have remarks have a held-out one. The
-        order is shuffled.
+        held-out paraphrase, and one both held out. The order is shuffled.
 
         Raises:
             ValueError: if the split holds fewer than `n` queries of that kind.
