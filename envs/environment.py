@@ -1,7 +1,7 @@
 """The environment seam: the interfaces that every environment implements, and nothing concrete.
 
 Organisms, reward models, mitigations, monitors and probes use an environment through these interfaces, and declare the
-parts that they need. `envs/dialect` and `examples/tiny_env` are two implementations. A class may inherit from
+parts that they need. `envs/dialect`, `envs/natural` and `examples/tiny_env` implement them. A class may inherit from
 `Environment` and `Author` to have their defaults; a class that lacks a method without a default can't be made.
 """
 
