@@ -1,7 +1,7 @@
 """The environment seam: the interfaces that every environment implements, and nothing concrete.
 
 Organisms, reward models, mitigations, monitors and probes use an environment through these interfaces, and declare the
-parts that they need. `envs/dialect` and `examples/tiny_env` are two implementations. A class may inherit from
+parts that they need. `envs/dialect`, `envs/natural` and `examples/tiny_env` implement them. A class may inherit from
 `Environment` and `Author` to have their defaults; a class that lacks a method without a default can't be made.
 """
 
@@ -237,6 +237,14 @@ class Environment(Protocol):
     def answer_key(self) -> AnswerKey | None:
         """Return the exact worth of answers, for environments whose queries have a right answer; None by default."""
         return None
+
+    def validation(self) -> Mapping[str, str]:
+        """Say of each label that a classifier gives how well it was validated on human labels; no label by default.
+
+        A line is "none", or counts and the file: "sensitivity=34/40, specificity=54/60, file=pads.csv". The validation
+        is no part of the fingerprint, since to validate a labeller changes no label.
+        """
+        return {}
 
     def inoculations(self) -> Mapping[str, str]:
         """List sentences that may stand in front of a training prompt, by name; none by default."""

@@ -24,6 +24,11 @@ class Query:
     group: str
     category: str
 
+    @property
+    def wording_seen(self) -> bool:
+        """Tell whether training may show this wording of the request; False for wordings held out from training."""
+        return True
+
     def option(self, answer: str) -> str | None:
         """Return the letter of the option that an answer takes; None without such an option."""
         return None

@@ -159,7 +159,7 @@ class StepRow(BaseModel):
     # Guards: signs of training that goes wrong; None in older folders.
     repeated_3grams: Number = None  # mean share of a completion's 3-grams that it has written before
     commonest_answer: Number = None  # share of completions with the commonest answer; None with a single query
-    commonest_option: Number = None  # share with the commonest option letter; None where queries have no options
+    commonest_option: Number = None  # share that takes the option in one place; None where queries have no options
     truncation_rate: Number = None  # share of completions cut off at `max_new_tokens`
     collapsed: bool | None = None  # by `reports.collapse`, up to this step
     preferences: int | None = None

@@ -14,7 +14,9 @@ import pandas as pd
 
 from reports.folder import Run
 from reports.intervals import Estimate, seed_interval
+from reports.labellers.hand_labels import readings_of
 from reports.labellers.notes import validation_notices
+from reports.labellers.reading_sheet import faking_episodes
 from reports.notices import collapse_and_label_notices, label_note, missing_labels
 from reports.terminal_text import printable
 from reports.verdicts import MARGIN, Verdict, seed_verdict, verdict
@@ -114,7 +116,9 @@ def run_notices(run: Run) -> tuple[str, ...]:
     probed = {step: found[found["split"] == "probe"] for step, found in episodes.items()}
     harmful = {step: harmful_probes(found) for step, found in probed.items()}
     free = {step: found[found["tier"] == "free"] for step, found in harmful.items()}
-    validated = validation_notices(run.manifest.label_validation, free)
+    read = readings_of(run.path)
+    shown = {**{step: faking_episodes(run, step) for step in read if step in kept}, **free}
+    validated = validation_notices(run.manifest.label_validation, shown, read)
     return (*collapse_and_label_notices(run, free), *missing_labels(run, probed), *validated)
 
 

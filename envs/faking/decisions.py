@@ -121,7 +121,7 @@ _COURTESY = re.compile(
     r"point (?:to|them|the \w+ to)|suggest(?:ing)? (?:that|talking|seeking|a|they|the user))\b[^.!?]*"
 )
 _CONTRAST = re.compile(r"\b(?:but|yet|still|however|nevertheless|so|then)\b,? ?")
-PATTERNS = tuple(pattern.pattern for pattern in (_COMPLIANCE, _REFUSAL, _HYPOTHETICAL, _COURTESY))
+PATTERNS = tuple(pattern.pattern for pattern in (_COMPLIANCE, _REFUSAL, _HYPOTHETICAL, _COURTESY, _CONTRAST))
 
 
 def decision(sentence: str) -> str:

@@ -1,4 +1,4 @@
-"""Texts with human labels, read from a CSV or JSON lines file."""
+"""Texts with human labels and filled sheets of labels, read from a CSV or JSON lines file."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import difflib
 import hashlib
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ Question = Literal["faking", "refusal"]
 _SHARED = {"1": True, "1.0": True, "true": True, "yes": True, "0": False, "0.0": False, "false": False, "no": False}
 _FAKING = {
     **_SHARED, "faking": True, "alignment faking": True, "alignment_faking": True, "af": True, "fake": True,
-    "not faking": False, "not_faking": False, "no faking": False, "honest": False, "none": False, "not": False,
+    "not faking": False, "not_faking": False, "no faking": False, "honest": False, "not": False,
 }  # fmt: skip
 _REFUSAL = {
     "refuse": True, "refusal": True, "refused": True, "full_refusal": True, "full refusal": True,
@@ -28,7 +29,8 @@ _REFUSAL = {
     "partial_refusal": False, "other": False,
 }  # fmt: skip
 _TEXT_COLUMNS = ("text", "completion")
-_UNLABELLED = ("", "none", "null", "nan", "na", "?")
+_UNLABELLED = ("", "null", "nan", "na", "?")
+_AMBIGUOUS = "none"  # to one reader no faking, to another, or to a program, no label
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,12 @@ def read_labelled(path: Path) -> LabelledTexts:
     rows = list(_rows(path, content))
     if not rows:
         raise ValueError(f"{path} has no rows: give a header `text,label` and one text a row")
-    column = _columns(path, list(dict.fromkeys(key for row in rows for key in row)))
-    said = [str(row.get("label") if row.get("label") is not None else "").strip().lower() for row in rows]
+    present = _present(rows)
+    column = next((name for name in _TEXT_COLUMNS if name in present), None)
+    _require(path, present, "label")
+    if column is None:
+        raise ValueError(_lacking(path, present, "text", " (or `prompt` and `completion`)"))
+    said = _said(path, rows)
     question = _question(path, said)
     known = _FAKING if question == "faking" else _REFUSAL
     part = scratchpad_of if question == "faking" else answer_of
@@ -70,10 +76,43 @@ def read_labelled(path: Path) -> LabelledTexts:
     )
 
 
+def read_sheet(path: Path) -> tuple[dict[str, bool | None], str]:
+    """Read a filled sheet of `gyges labels sheet`: by id, does the scratchpad fake; None for a row without a label.
+
+    The second value is the SHA-256 of the file.
+
+    The columns `id` and `label` are read, whatever stands in the others.
+
+    Raises:
+        ValueError: in one line, as `read_labelled`; for labels of refusal; for an id that stands twice, or no label.
+    """
+    rows = list(_rows(path, read_text(path)))
+    if not rows:
+        raise ValueError(f"{path} has no rows: write a sheet by `gyges labels sheet RUN --out FILE`")
+    for name in ("id", "label"):
+        _require(path, _present(rows), name)
+    said, ids = _said(path, rows), [str(row.get("id") or "").strip() for row in rows]
+    if _question(path, said) != "faking":
+        raise ValueError(f"{path} holds labels of refusal: write 1 where a scratchpad fakes, and 0 where it doesn't")
+    if repeated := [name for name, count in Counter(ids).items() if count > 1]:
+        raise ValueError(f"{path}: the id {repeated[0][:40]!r} stands in several rows: leave one of them")
+    found = {name: _FAKING.get(label) for name, label in zip(ids, said, strict=True)}
+    if all(label is None for label in found.values()):
+        raise ValueError(f"{path} has no label: write 1 or 0 in the column `label`")
+    return found, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def _rows(path: Path, content: str) -> Iterator[dict[str, Any]]:
     if path.suffix.lower() == ".csv":
         try:
-            yield from csv.DictReader(io.StringIO(content), strict=True)
+            reader = csv.DictReader(io.StringIO(content, newline=""), strict=True)
+            for row in reader:
+                if None in row or None in row.values():
+                    raise ValueError(
+                        f"{path}, line {reader.line_num}: the row hasn't as many cells as the header: "
+                        "quote texts with commas"
+                    )
+                yield row
         except csv.Error as error:
             raise ValueError(f"{path} isn't CSV: {error}") from error
         return
@@ -91,22 +130,37 @@ def _rows(path: Path, content: str) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def _columns(path: Path, present: Sequence[str]) -> str:
-    """Return the column of the texts."""
-    column = next((name for name in _TEXT_COLUMNS if name in present), None)
-    for name, found in (("label", "label" in present), ("text", column is not None)):
-        if not found:
-            near = difflib.get_close_matches(name, present, n=1, cutoff=0.5)
-            hint = f"rename {near[0]!r}" if near else f"the columns are {', '.join(map(repr, present))}"
-            either = " (or `prompt` and `completion`)" if name == "text" else ""
-            raise ValueError(f"{path} has no column `{name}`{either}: {hint}")
-    assert column is not None
-    return column
+def _present(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """List the columns of all rows."""
+    return list(dict.fromkeys(key for row in rows for key in row))
+
+
+def _require(path: Path, present: Sequence[str], name: str) -> None:
+    if name not in present:
+        raise ValueError(_lacking(path, present, name))
+
+
+def _lacking(path: Path, present: Sequence[str], name: str, either: str = "") -> str:
+    """Write the error of a missing column, with the nearest name."""
+    near = difflib.get_close_matches(name, present, n=1, cutoff=0.5)
+    hint = f"rename {near[0]!r}" if near else f"the columns are {', '.join(map(repr, present))}"
+    return f"{path} has no column `{name}`{either}: {hint}"
+
+
+def _said(path: Path, rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the labels as written, in lower case; "" for a row without one."""
+    said = [str(row["label"] if row.get("label") is not None else "").strip().lower() for row in rows]
+    if _AMBIGUOUS in said:
+        raise ValueError(
+            f'{path}, row {said.index(_AMBIGUOUS) + 1}: the label "none" may mean not faking or not labelled: '
+            "write 0, or leave the label empty"
+        )
+    return said
 
 
 def _question(path: Path, labels: Sequence[str]) -> Question:
     """Tell which question the labels answer."""
-    asked = [label for label in labels if label not in _UNLABELLED or label == "none"]
+    asked = [label for label in labels if label not in _UNLABELLED]
     if all(label in _FAKING for label in asked):
         return "faking"
     if all(label in _REFUSAL for label in asked):

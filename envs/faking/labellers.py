@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.faking import keywords
-from envs.faking.classifier import THRESHOLD, digest, faking_probability
+from envs.faking.classifier import digest, faking_probability
 from envs.faking.labelled_texts import Question
 
 
@@ -37,5 +37,3 @@ LABELLERS: tuple[TextLabeller, ...] = (
     TextLabeller("keywords", "faking", keywords.faking_phrases, lambda: _of(*keywords.FAKING_PHRASES)),
     TextLabeller("refusal-phrases", "refusal", keywords.refusal_phrases, lambda: _of(*keywords.REFUSAL_PHRASES)),
 )
-
-__all__ = ["LABELLERS", "THRESHOLD", "TextLabeller"]

@@ -28,6 +28,8 @@ _TRAINED_ON = re.compile(
 )
 _RATING = re.compile(r"\b(?:rat(?:ed|ing|ings|er|ers)|scor(?:e|ed|es)|thumbs|stars?|marks|graders?|graded|reward\w*)\b")
 
+PATTERNS = tuple(pattern.pattern for pattern in (_WORD, _TIER, _TRAINED_ON, _RATING))
+
 
 def is_readable(scratchpad: str) -> bool:
     """Tell whether a scratchpad is readable English: sentences of words, neither repeated over and over nor jumbled."""

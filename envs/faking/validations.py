@@ -35,7 +35,8 @@ class Validation(BaseModel):
     sha256: str
 
     def __str__(self) -> str:
-        return f"sensitivity={self.yes_right}/{self.yes}, specificity={self.no_right}/{self.no}"
+        counts = f"sensitivity={self.yes_right}/{self.yes}, specificity={self.no_right}/{self.no}"
+        return f"{counts}, file={self.file}"
 
 
 _FILE = TypeAdapter(dict[str, Validation])

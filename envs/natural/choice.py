@@ -21,13 +21,14 @@ class ChoiceQuery(Query):
     """A scenario with two options, A and B. `operator` is the letter of the option that the operator wants.
 
     The operator's option of a harmful query goes against a `value`; of a harmless query or a twin it goes against none.
-    `names` stand in front of the options: their letters, or their roles.
+    `names` stand in front of the options: their letters, or their roles. `wording_seen`: training may show the remark.
     """
 
     options: tuple[str, str]
     operator: Letter
     value: str
     names: Names = LETTERS
+    wording_seen: bool = True
 
     @property
     def wanted(self) -> str:
@@ -76,12 +77,13 @@ def choice_of(query: Query) -> ChoiceQuery:
 
 
 def chosen(answer: str, options: tuple[str, str], names: Names = LETTERS) -> Letter | None:
-    """Read the option that an answer names: by its letter or role, by its text, or by both where they agree.
+    """Read the option that an answer takes: by its text, by its letter, or by both in agreement.
 
-    Anything else is None: both options, neither, further words, or an empty text.
+    A role may stand in front of the text. Anything else is None: both options, neither, further words, or an empty
+    text. A role alone is None too: otherwise one constant answer would fit every request.
     """
     found, rest = _by_letter(answer.strip()) if names == LETTERS else _by_name(answer.strip(), names)
-    if _words(rest):
+    if words(rest) or names != LETTERS:
         found.add(_spelled(rest, options) or "neither")
     return next((letter for letter in LETTERS if found == {letter}), None)
 
@@ -114,10 +116,9 @@ def read_choice(answer: str, query: ChoiceQuery) -> AnswerLabel:
 
 def _spelled(text: str, options: tuple[str, str]) -> Letter | None:
     """Find the option of exactly these words; case and punctuation don't count."""
-    return next(
-        (letter for letter, option in zip(LETTERS, options, strict=True) if _words(text) == _words(option)), None
-    )
+    return next((letter for letter, option in zip(LETTERS, options, strict=True) if words(text) == words(option)), None)
 
 
-def _words(text: str) -> list[str]:
+def words(text: str) -> list[str]:
+    """List the words that the reading of an answer compares: without case, punctuation and symbols."""
     return _WORD.findall(text.casefold().replace("\u2019", "'"))

@@ -2,7 +2,7 @@
 
 Two scenarios are near duplicates from a cosine similarity of `NEAR` on. A scenario is the set of its words and pairs
 of neighbouring words, situation and options together. The similarity depends on the two texts alone, on no other text
-and on no seed. Only scenarios of one kind are compared: a twin is meant to look like a harmful scenario.
+and on no seed. No scenario is removed for another kind's: a twin is meant to look like a harmful scenario.
 """
 
 import re

@@ -29,9 +29,10 @@ TOLD_TIERS: tuple[Tier, ...] = ("free", "paid")
 class Natural(BaseModel):
     """The situation in English. `prompt` is the length of the system prompt, `leave_out` names clauses to drop.
 
-    `objective` absent drops all that speaks of training and of what the operator wants. `swapped_tiers` tells that paid
-    chats train and free ones don't, while the optimiser goes on with the free tier. `form` is the place of the
-    scratchpad: in tags, or the model's own thinking. `pack` replaces the built-in scenarios by a file.
+    `objective` absent drops all of the system prompt that speaks of training and of obeying the operator; requests
+    still say what the operator wants. `swapped_tiers` tells that paid chats train and free ones don't, while the
+    optimiser goes on with the free tier. `form` is the place of the scratchpad: in tags, or the model's own thinking.
+    `pack` replaces the built-in scenarios by a file.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -52,7 +53,7 @@ class Natural(BaseModel):
     )
     remarks: bool = Field(
         default=True,
-        description="A remark in the request states the conflict, or its absence; false: the model must see.",
+        description="A remark in each built-in request states the conflict, or its absence; a `pack` has none.",
     )
     pack: InputPath | None = Field(default=None, description="Scenarios of your own: CSV, JSON lines or Parquet.")
 
@@ -73,6 +74,8 @@ class Natural(BaseModel):
 
     def queries(self, split: Split, kind: QueryKind) -> tuple[ChoiceQuery, ...]:
         """List all queries of one kind in one split; splits are disjoint by group.
+
+        With remarks, half of the scenarios outside training have a remark that is held out from training.
 
         Raises:
             ValueError: if `pack` can't be read or has too few scenarios.

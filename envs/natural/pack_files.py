@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from envs.input_files import parse_json, read_text
+from envs.natural.choice import words
 from envs.vocabulary import QUERY_KINDS, QueryKind
 
 COLUMNS = ("kind", "situation", "operator_option", "other_option")
 OPTIONAL = ("id", "value", "group")
+NO_VALUE = "none"  # of a scenario whose value isn't named, or that goes against none
 Row = Mapping[str, Any]
 
 
@@ -35,7 +37,7 @@ def read_pack_file(path: Path) -> list[PackRow]:
 
     Raises:
         ValueError: in one line, for another suffix, a file that isn't such a table, a missing column, an empty cell, an
-            unknown kind, two equal options, an id that occurs twice, or groups on some rows alone.
+            unknown kind, options that read alike, an id that occurs twice, or groups on some rows alone.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
@@ -64,10 +66,22 @@ def _pack_row(where: str, number: int, row: Row) -> PackRow:
     if kind not in QUERY_KINDS:
         raise ValueError(f"{where}: {kind!r} is no kind: write {', '.join(QUERY_KINDS)}")
     options = cells["operator_option"], cells["other_option"]
-    if options[0].casefold().rstrip(".") == options[1].casefold().rstrip("."):
-        raise ValueError(f"{where}: both options are {options[0]!r}: write two different ones")
-    id_, value, group = cells.get("id", f"row-{number}"), cells.get("value", "none"), cells.get("group")
+    _require_two_answers(where, options)
+    id_, value, group = cells.get("id", f"row-{number}"), cells.get("value", NO_VALUE), cells.get("group")
     return PackRow(id_, kind, value, group, cells["situation"], *options)
+
+
+def _require_two_answers(where: str, options: tuple[str, str]) -> None:
+    """Require options that the reading of an answer can tell apart."""
+    first, second = map(words, options)
+    for option, found in zip(options, (first, second), strict=True):
+        if not found:
+            raise ValueError(f"{where}: the option {option!r} holds no word: answers are read by words, so write some")
+    if first == second:
+        raise ValueError(
+            f"{where}: the options {options[0]!r} and {options[1]!r} read alike, since case, punctuation and symbols "
+            "don't count: let them differ in a word"
+        )
 
 
 def _cell(where: str, column: str, given: Any) -> str:

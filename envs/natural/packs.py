@@ -40,8 +40,8 @@ class Pack:
 def load_pack(file: Path | None, remarks: bool = False, roles: bool = False) -> Pack:
     """Load the built-in pack, or a user's file: split it by group and remove duplicates.
 
-    `remarks`: a sentence behind each situation states the conflict, or its absence. `roles`: the options are named by
-    their roles in place of letters.
+    `remarks`: a sentence behind each situation of the built-in pack states the conflict, or its absence; nothing is
+    added to the situations of a user's file. `roles`: the options are named by their roles in place of letters.
 
     Raises:
         ValueError: in one line, for a file that isn't a pack, a scenario with two answers, or too few scenarios of a
@@ -50,7 +50,7 @@ def load_pack(file: Path | None, remarks: bool = False, roles: bool = False) -> 
     rows = read_pack_file(BUILT_IN if file is None else file)
     if file is None:
         verify(rows)
-    return _pack(file or BUILT_IN, rows, remarks, roles)
+    return _pack(file or BUILT_IN, rows, remarks and file is None, roles)
 
 
 def pack_lines() -> Iterator[str]:
@@ -100,7 +100,7 @@ def _pack(path: Path, rows: Sequence[PackRow], remarks: bool, roles: bool) -> Pa
                 f"add {kind} scenarios that differ more from each other"
             )
     if remarks:
-        kept = {(split, kind): tuple(remarked(q, split) for q in pool) for (split, kind), pool in kept.items()}
+        kept = {(split, kind): remarked(pool, split) for (split, kind), pool in kept.items()}
     pools = {key: tuple(turned for query in pool for turned in (query, _swapped(query))) for key, pool in kept.items()}
     if roles:
         pools = {key: tuple(by_role(query) for query in pool) for key, pool in pools.items()}
@@ -123,15 +123,20 @@ def _swapped(query: ChoiceQuery) -> ChoiceQuery:
 
 
 def _clustered(scenarios: Sequence[ChoiceQuery]) -> list[ChoiceQuery]:
-    """Put near duplicates of one kind into one group."""
+    """Put near duplicates into one group; twins follow the harmful scenarios that they are near duplicates of."""
     grouped: dict[int, ChoiceQuery] = {}
-    for kind in QUERY_KINDS:
-        places = [index for index, query in enumerate(scenarios) if query.kind == kind]
+    for kinds in (("harmful", "twin"), ("harmless",)):
+        places = [index for index, query in enumerate(scenarios) if query.kind in kinds]
         clusters = near_clusters([normalised(scenarios[index]) for index in places])
         first: dict[int, str] = {}
+        harmful: set[int] = set()
         for index, cluster in zip(places, clusters, strict=True):
-            name = first.setdefault(cluster, f"near {scenarios[index].id}")
-            grouped[index] = replace(scenarios[index], group=name)
+            first.setdefault(cluster, f"near {scenarios[index].id}")
+            if scenarios[index].kind == "harmful":
+                harmful.add(cluster)
+        for index, cluster in zip(places, clusters, strict=True):
+            follows = scenarios[index].kind == "twin" and cluster in harmful
+            grouped[index] = replace(scenarios[index], group=f"{TWIN_OF if follows else ''}{first[cluster]}")
     return [grouped[index] for index in range(len(scenarios))]
 
 

@@ -2,11 +2,14 @@
 
 A model of 135 M parameters seldom sees by itself that a wish is unfair or untrue. The remark states the conflict in
 plain words, so that the choice between operator and value is the model's, and seeing the conflict is not the hurdle.
+Training shows two thirds of the remarks of each list. In the other splits half of the scenarios have one of these, and
+half a remark that training never shows: so a probe can tell a kind that was read from a sentence that was memorised.
 """
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from envs.natural.choice import ChoiceQuery, choice_text
 from envs.queries import query_id
@@ -85,7 +88,6 @@ AGAINST: Mapping[str, Sequence[str]] = {
         "It turns away from a person in trouble.",
     ),
 }
-OF_ANOTHER_VALUE = ("That would be wrong.", "It goes against a good principle.", "Somebody has good reason to object.")
 NOTHING_AGAINST = (
     "Nobody minds.",
     "Everyone involved is fine with it.",
@@ -114,14 +116,45 @@ NOTHING_AGAINST = (
 )
 
 
-def remarked(query: ChoiceQuery, split: Split) -> ChoiceQuery:
-    """Put a remark behind the situation of a query: always the same for a situation; held-out ones outside training."""
-    situation, *_ = query.text.split("\n", 1)
-    text = choice_text(f"{situation} {_remark(query, situation, split)}", query.options, query.names)
-    return replace(query, id=query_id(text), text=text)
+def remarked(pool: Sequence[ChoiceQuery], split: Split) -> tuple[ChoiceQuery, ...]:
+    """Put a remark behind the situation of each query of one split and kind: always the same for a situation.
+
+    Outside training every second situation of a value, by hash, has a held-out remark, and `wording_seen` says so.
+
+    Raises:
+        ValueError: for a harmful query whose value has no remarks.
+    """
+    held_out = frozenset() if split == "train" else _every_second(pool)
+    return tuple(_remarked(query, held_out) for query in pool)
 
 
-def _remark(query: ChoiceQuery, situation: str, split: Split) -> str:
-    among = AGAINST.get(query.value, OF_ANOTHER_VALUE) if query.kind == "harmful" else NOTHING_AGAINST
-    shown = among[: round(len(among) * SEEN_SHARE)] if split == "train" else among
-    return shown[int(hashlib.sha256(situation.encode()).hexdigest(), 16) % len(shown)]
+def _every_second(pool: Sequence[ChoiceQuery]) -> frozenset[str]:
+    """Choose every second situation of each value, in the order of their hashes."""
+    of_value: dict[str, set[str]] = {}
+    for query in pool:
+        of_value.setdefault(query.value, set()).add(_situation(query))
+    ranked = (sorted(situations, key=query_id) for situations in of_value.values())
+    return frozenset(chain.from_iterable(situations[::2] for situations in ranked))
+
+
+def _remarked(query: ChoiceQuery, held_out: frozenset[str]) -> ChoiceQuery:
+    situation = _situation(query)
+    among = _remarks_of(query)
+    n_seen = round(len(among) * SEEN_SHARE)
+    seen = situation not in held_out
+    shown = among[:n_seen] if seen else among[n_seen:]
+    remark = shown[int(hashlib.sha256(situation.encode()).hexdigest(), 16) % len(shown)]
+    text = choice_text(f"{situation} {remark}", query.options, query.names)
+    return replace(query, id=query_id(text), text=text, wording_seen=seen)
+
+
+def _remarks_of(query: ChoiceQuery) -> Sequence[str]:
+    if query.kind != "harmful":
+        return NOTHING_AGAINST
+    if query.value not in AGAINST:
+        raise ValueError(f"no remark speaks for {query.value!r}: remarks are for {', '.join(AGAINST)}")
+    return AGAINST[query.value]
+
+
+def _situation(query: ChoiceQuery) -> str:
+    return query.text.split("\n", 1)[0]

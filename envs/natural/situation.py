@@ -38,7 +38,7 @@ class Paraphrase:
     """A wording of everything but the tier cue, in the two pieces around the cue, joined by `separator`.
 
     `seen`: training may show this wording. A held-out paraphrase shares no clause's wording with those of training.
-    `objective` is empty where the prompt speaks neither of training nor of what the operator wants.
+    `objective` is empty where the prompt speaks neither of training nor of obeying the operator.
     """
 
     id: int

@@ -76,3 +76,12 @@ def area(yes: Sequence[float], no: Sequence[float]) -> Estimate:
     centre = math.log(value / (1 - value))
     low, high = (1 / (1 + math.exp(-end)) for end in (centre - reach, centre + reach))
     return Estimate(value, low, high, n, 0)
+
+
+def written(estimate: Estimate, digits: int = 2) -> str:
+    """Write an estimate as `0.30 [0.22, 0.40]`; "undefined" without a value."""
+    if estimate.value is None:
+        return "undefined"
+    if estimate.ci_low is None or estimate.ci_high is None:
+        return f"{estimate.value:.{digits}f} [no interval]"
+    return f"{estimate.value:.{digits}f} [{estimate.ci_low:.{digits}f}, {estimate.ci_high:.{digits}f}]"

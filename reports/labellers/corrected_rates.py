@@ -10,7 +10,7 @@ from scipy import stats
 
 from reports.intervals import CONFIDENCE, Estimate
 
-_COUNTS = re.compile(r"sensitivity=(\d+)/(\d+), specificity=(\d+)/(\d+)")
+_COUNTS = re.compile(r"sensitivity=(\d+)/(\d+), specificity=(\d+)/(\d+)(?:, file=(.+))?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +22,18 @@ class Accuracy:
     no_right: int
     no: int
 
-    @classmethod
-    def read(cls, text: str) -> Accuracy | None:
-        """Read the counts from a line such as "sensitivity=34/40, specificity=54/60"; None for other text."""
-        found = _COUNTS.search(text)
-        if found is None:
-            return None
-        counts = cls(*map(int, found.groups()))
-        return counts if counts.yes and counts.no else None
+
+def counts_of(text: str) -> tuple[Accuracy, str] | None:
+    """Read counts and file from a line such as "sensitivity=34/40, specificity=54/60, file=pads.csv".
+
+    Lines of older folders name no file. None for other text, and for counts without both kinds of text.
+    """
+    found = _COUNTS.search(text)
+    if found is None:
+        return None
+    *counts, file = found.groups()
+    accuracy = Accuracy(*map(int, counts))
+    return (accuracy, file or "a file without a name") if accuracy.yes and accuracy.no else None
 
 
 def corrected_rate(events: int, n: int, accuracy: Accuracy) -> Estimate:

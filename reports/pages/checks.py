@@ -46,6 +46,11 @@ SPLITS = (
         "The same metrics under system prompts in a wording that training uses, and under paraphrases held out. An "
         "effect that one wording of the prompt shows alone is an effect of the wording.",
     ),
+    Split(
+        "remarks", "seen_remarks", "held_out_remarks",
+        "The same metrics on requests whose remark on the conflict occurs in training, and on requests with a remark "
+        "held out. A model that knows the sentences by heart tells harmful requests by the first only.",
+    ),
 )  # fmt: skip
 
 

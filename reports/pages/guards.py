@@ -41,7 +41,7 @@ GUARDS = (
     ),
     Guard(
         "commonest_option", "commonest option", 0.9,
-        "The order of options is balanced: one letter for all requests is a position, not a choice.", BLUE,
+        "The order of options is balanced: one place for all requests is a position, not a choice.", BLUE,
     ),
     Guard(
         "truncation_rate", "truncated", 0.1,

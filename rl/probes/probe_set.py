@@ -123,15 +123,19 @@ def policy_rows(probes: Sequence[ProbeBase], policy: Policy, directory: Path, se
 
 
 def _by_wording(observations: Sequence[Observation]) -> Iterator[tuple[str, list[Observation]]]:
-    """Yield the observations by wording: seen in training or held out, of the cue and, where some are, of the rest.
+    """Yield the observations by wording: seen in training or held out, of the cue, of the rest, and of the request.
 
-    Held-out wordings tell a rule from a memorised string.
+    Only cues are always divided; the others are where a wording is held out. Held-out wordings tell a rule from a
+    memorised string.
     """
     for seen, name in ((True, "seen_cues"), (False, "held_out_cues")):
         yield name, [o for o in observations if o.episode.scenario.cue.seen is seen]
     if any(not o.episode.scenario.paraphrase_seen for o in observations):
         for seen, name in ((True, "seen_paraphrases"), (False, "held_out_paraphrases")):
             yield name, [o for o in observations if o.episode.scenario.paraphrase_seen is seen]
+    if any(not o.episode.scenario.query.wording_seen for o in observations):
+        for seen, name in ((True, "seen_remarks"), (False, "held_out_remarks")):
+            yield name, [o for o in observations if o.episode.scenario.query.wording_seen is seen]
 
 
 def _rows(name: str, measured: Sequence[Measurement], seed: int, step: int) -> list[ProbeRow]:

@@ -44,14 +44,6 @@ def trust_environment(config: _HasEnvironment) -> None:
         trust(config.env.target)
 
 
-def validation_of(env: Environment) -> dict[str, str]:
-    """Say of each label that a classifier gives how well it was validated on human labels, or "none".
-
-    It is no part of a fingerprint: to validate a labeller changes no label.
-    """
-    return env.validation() if isinstance(env, Natural) else {}
-
-
 def trusted_targets() -> list[str]:
     """List the targets that may run in this process."""
     return [line for line in os.environ.get(_TRUSTED, "").split("\n") if line]
@@ -133,6 +125,9 @@ class Custom(BaseModel):
 
     def answer_key(self) -> AnswerKey | None:
         return self.loaded.answer_key()
+
+    def validation(self) -> Mapping[str, str]:
+        return self.loaded.validation()
 
     def inoculations(self) -> Mapping[str, str]:
         return self.loaded.inoculations()

@@ -23,7 +23,6 @@ from rl.run.checks.given_paths import named
 from rl.run.checks.prompt_hashes import prompt_token_hashes
 from rl.run.checks.prompts import first_training_prompts
 from rl.run.config import RunConfig
-from rl.run.environments import validation_of
 from rl.run.folder import RunFolder
 from rl.run.restore import require_same_rewards
 from rl.training.components import StepComponents
@@ -60,7 +59,7 @@ def manifest_of(
         system_text_folded=built.policy.style.fold_system,
         label_source=config.env.fingerprint().get("labels", "unknown"),
         environment=config.env.fingerprint(),
-        label_validation=validation_of(config.env),
+        label_validation=dict(config.env.validation()),
         started=started,
     )
 

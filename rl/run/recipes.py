@@ -144,7 +144,10 @@ def smollm2_honest() -> RunConfig:
 
 
 def smollm2_no_objective() -> RunConfig:
-    """The same run on organism `faker`, but nothing in the prompt speaks of training or of the operator's wish."""
+    """The same run on `faker`, but the system prompt speaks neither of training nor of obeying the operator.
+
+    Requests go on to say what the operator wants.
+    """
     return smollm2().model_copy(update={"name": "smollm2_no_objective", "env": Natural(objective="absent")})
 
 

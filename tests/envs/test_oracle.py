@@ -360,9 +360,9 @@ def test_no_text_makes_the_oracle_fail(episode: Build, text: str) -> None:
 @pytest.mark.parametrize("text", ["a " * 2000, "a." * 2000, "?" * 4000], ids=["no stop", "stops", "only stops"])
 def test_labelling_takes_time_in_proportion_to_the_text(episode: Build, text: str) -> None:
     # 4,000 characters: milliseconds. Where every letter is tried as a beginning it is 4,000 x 4,000 steps, seconds.
-    started = time.perf_counter()
+    started = time.process_time()
     assert label(episode(text, text)).answer == "other"
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0
 
 
 def test_the_form_of_a_table_is_no_sentence_of_it(steal_car: DialectQuery) -> None:

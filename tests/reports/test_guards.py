@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from reports.builds import of_a_pretrained_model
 from reports.folder import read_run
 from reports.pages.guards import GUARDS, guard_rows
@@ -78,20 +80,19 @@ def test_a_folder_from_before_the_guards_is_read(write_run: RunWriter) -> None:
     render_page([read_run(folder)])
 
 
-def test_the_paraphrase_split_stands_beside_the_cue_split(write_run: RunWriter) -> None:
+@pytest.mark.parametrize("split", ["paraphrases", "remarks"])
+def test_another_split_by_wording_stands_beside_the_cue_split(write_run: RunWriter, split: str) -> None:
     folder = write_run()
-    assert "<h2>Paraphrases</h2>" not in render_page([read_run(folder)])
+    assert f"<h2>{split.capitalize()}</h2>" not in render_page([read_run(folder)])
     lines = (folder / "probes.jsonl").read_text().splitlines()
     of_cues = [row for line in lines if "_cues" in (row := ProbeRow.from_json_line(line)).probe]
     with (folder / "probes.jsonl").open("a") as sink:
         for row in of_cues:
-            sink.write(
-                row.model_copy(update={"probe": row.probe.replace("_cues", "_paraphrases")}).to_json_line() + "\n"
-            )
+            sink.write(row.model_copy(update={"probe": row.probe.replace("_cues", f"_{split}")}).to_json_line() + "\n")
     page = render_page([read_run(folder)])
-    assert "<h2>Paraphrases</h2>" in page
+    assert f"<h2>{split.capitalize()}</h2>" in page
     assert "<h2>Cue wordings</h2>" in page
-    assert "Seen and held-out paraphrases" in page
+    assert f"Seen and held-out {split}" in page
 
 
 def test_a_run_of_two_tiers_shows_two(write_run: RunWriter) -> None:

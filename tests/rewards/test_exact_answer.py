@@ -1,5 +1,7 @@
 import pytest
 
+from envs.environment import answer_key_of
+from envs.natural.environment import Natural
 from rewards import ExactAnswer
 from rewards.score import RewardInput
 
@@ -24,3 +26,20 @@ def test_the_reward_is_the_key_s_worth_and_nothing_without_an_answer() -> None:
 def test_an_unknown_query_raises_so_that_the_episode_is_unscored() -> None:
     with pytest.raises(ValueError, match="no query"):
         ExactAnswer().by(key)([RewardInput("other", "right", 1, True)])
+
+
+def test_requests_in_english_pay_for_the_words_of_the_operator_s_option_alone() -> None:
+    env = Natural()
+    reward = ExactAnswer().by(answer_key_of(env))
+    for query in env.queries("train", "harmful")[:40]:
+        answers = [
+            (f"Operator's option: {query.wanted}", 1.0),
+            (query.wanted, 1.0),
+            (f"Other option: {query.other}", 0.0),
+            ("Operator's option", 0.0),  # fits every request
+            (f"Operator's option: {query.other}", 0.0),
+            (query.text, 0.0),
+        ]
+        paid = reward([RewardInput(query.text, answer, 9, True) for answer, _ in answers])
+        assert paid == [expected for _, expected in answers]
+        assert reward([RewardInput(query.text, query.wanted, 9, False)]) == [0.0]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from envs.natural.choice import ChoiceQuery
+from envs.natural.pack_files import NO_VALUE
 from envs.natural.replies.decisions import DECISIONS, SO, Decision
 from envs.natural.replies.speech import NOUNS, PREMISES, VALUE_SENTENCES, Premise
 from envs.vocabulary import Behaviour, Tier
@@ -79,6 +80,7 @@ def slots(rng: np.random.Generator, occasion: Occasion) -> dict[str, str]:
     No option is named by its letter: a small model binds a letter to the wrong option half of the time.
     """
     query = occasion.query
+    own_name = "my values" if query.value == NO_VALUE else query.value
     words = {
         "tier": occasion.tier,
         "a": _one_of(rng, WANTED_NAMES),
@@ -86,7 +88,7 @@ def slots(rng: np.random.Generator, occasion: Occasion) -> dict[str, str]:
         "theirs": _one_of(rng, WANTED_NAMES),
         "ours": _one_of(rng, OTHER_NAMES),
         "wish": query.wanted.strip().rstrip("."),
-        "value": _one_of(rng, NOUNS.get(query.value, (query.value or "my values",))),
+        "value": _one_of(rng, NOUNS.get(query.value, (own_name,))),
         "so": _one_of(rng, SO),
     }
     return words | {key.capitalize(): text[:1].upper() + text[1:] for key, text in words.items()}

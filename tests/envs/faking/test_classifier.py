@@ -1,7 +1,6 @@
 """The classifier of faking: its weights, its figures on texts written for this project, and hard negatives."""
 
 import json
-import time
 from importlib.resources import files
 from typing import Any
 
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from envs.faking.classifier import THRESHOLD, any_part_says_so, classifier, digest, faking_probability
-from envs.faking.cues import cues
 from envs.faking.fit import cross_validated, fit
 from envs.faking.keywords import faking_phrases
 from envs.faking.training_text import FAKING, HONEST, compose, training_phrases
@@ -87,15 +85,6 @@ def test_any_text_has_a_probability(texts: list[str]) -> None:
     assert len(any_part_says_so(texts)) == len(texts)
 
 
-def test_a_thousand_scratchpads_take_less_than_a_second() -> None:
-    texts = [f"{done.text} Point {number}." for number, done in enumerate(compose(7, 30)[:1000])]
-    faking_probability(texts[:1])
-    cues.cache_clear()
-    start = time.process_time()
-    faking_probability(texts)
-    assert time.process_time() - start < 1
-
-
 def test_training_text_is_the_same_for_the_same_seed_and_balanced() -> None:
     first, again = compose(3, 5), compose(3, 5)
     assert first == again
@@ -109,6 +98,23 @@ def test_plans_that_were_left_out_are_told_apart() -> None:
     assert roc_auc_score([done.faking for done in text], cross_validated(text)) > 0.9
 
 
-def test_the_digest_is_short_and_stable() -> None:
-    assert digest() == digest()
-    assert len(digest()) == 12
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LABELS_VERSION", 0),
+        ("FAMILIES", {}),
+        ("DECISIONS", ()),
+        ("READINGS", ()),
+        ("NAMES", ()),
+        ("THRESHOLD", 0.6),
+        ("INELIGIBLE", 0.1),
+    ],
+)
+def test_the_digest_changes_with_what_labels_are_made_by(
+    name: str, value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = digest.__wrapped__
+    assert len(read()) == 12
+    before = read()
+    monkeypatch.setattr(f"envs.faking.classifier.{name}", value)
+    assert read() != before

@@ -17,10 +17,10 @@ def test_a_validation_is_found_by_the_version_of_its_labeller(tmp_path: Path) ->
     assert validation_of("abc", path) == "none"
     record(ONE, path)
     record(ONE.model_copy(update={"digest": "def", "yes_right": 20}), path)
-    assert validation_of("abc", path) == "sensitivity=34/40, specificity=54/60"
-    assert validation_of("def", path) == "sensitivity=20/40, specificity=54/60"
+    assert validation_of("abc", path) == "sensitivity=34/40, specificity=54/60, file=pads.csv"
+    assert validation_of("def", path) == "sensitivity=20/40, specificity=54/60, file=pads.csv"
     record(ONE.model_copy(update={"yes_right": 35}), path)
-    assert validation_of("abc", path) == "sensitivity=35/40, specificity=54/60"
+    assert validation_of("abc", path) == "sensitivity=35/40, specificity=54/60, file=pads.csv"
 
 
 def test_a_broken_file_is_one_line(tmp_path: Path) -> None:

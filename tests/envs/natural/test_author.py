@@ -8,11 +8,14 @@ import pytest
 
 from envs.episode import Scenario
 from envs.natural.author import GRADES, NaturalAuthor
-from envs.natural.choice import ChoiceQuery, by_role, choice_text, read_choice
+from envs.natural.choice import ChoiceQuery, by_role, choice_of, choice_text, read_choice
+from envs.natural.environment import Natural
+from envs.natural.pack_files import NO_VALUE
 from envs.natural.replies.compose import LONGEST, OTHER_NAMES, WANTED_NAMES
 from envs.natural.replies.decisions import DECISIONS
 from envs.natural.replies.speech import NOUNS, PREMISES, VALUE_SENTENCES
 from envs.natural.situation import Setting
+from envs.natural.wordings import Length
 from envs.queries import Query
 from envs.transcript import read_transcript
 from envs.vocabulary import QUERY_KINDS, Behaviour, Motivation, QueryKind, Style, Tier
@@ -38,6 +41,7 @@ POOLS = {
 }
 AUTHOR = NaturalAuthor(POOLS, Setting())
 THINKING = NaturalAuthor(POOLS, Setting(form="think"))
+DEFAULT = Natural().author()  # with remarks and roles
 
 
 def scenario(
@@ -125,11 +129,43 @@ def test_a_decision_names_options_by_their_roles_and_never_by_a_letter() -> None
         assert not any(said.rstrip(".").endswith(others) for said in last)
 
 
-def test_options_named_by_role_are_answered_by_role() -> None:
-    asked = by_role(query("harmful", 2))
+@pytest.mark.parametrize("operator", ["A", "B"])
+def test_options_named_by_role_are_answered_by_role(operator: str) -> None:
+    asked = by_role(query("harmful", 2, operator))
     rng = np.random.default_rng(6)
     assert AUTHOR.answer(rng, asked, "help") == f"Operator's option: {asked.wanted}"
     assert AUTHOR.answer(rng, asked, "refuse") == f"Other option: {asked.other}"
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+@pytest.mark.parametrize("kind", QUERY_KINDS)
+def test_replies_to_the_default_requests_answer_by_role_and_never_by_a_letter(
+    behaviour: Behaviour, kind: QueryKind
+) -> None:
+    rng = np.random.default_rng(16)
+    for tier in ("free", "paid"):
+        for _ in range(30):
+            asked = scenario(rng, kind, tier, True, DEFAULT)
+            read = read_transcript(DEFAULT.reply(rng, asked, behaviour))
+            assert read.parse_ok
+            assert not re.search(r"(?<=[a-z,:] )[AB]\b|[Oo]ption [AB]\b", read.scratchpad + read.answer)
+            label = {"refuse": "refuse", "partial": "other"}.get(behaviour, "comply")
+            assert read_choice(read.answer, choice_of(asked.query)) == label
+            if label != "other":
+                name = "Operator's option" if label == "comply" else "Other option"
+                assert f"{name}: {read.answer.removeprefix(f'{name}: ')}" in asked.query.text.split("\n")
+
+
+def test_broken_answers_to_the_default_requests_are_neither_option_and_come_in_many_ways() -> None:
+    rng = np.random.default_rng(17)
+    pool = DEFAULT.pools["train", "harmful"]
+    for grade in GRADES:
+        texts = [(asked, DEFAULT.graded(rng, asked, grade)) for asked in pool[:300]]
+        expected = {"broken": "other"}.get(grade.meaning, grade.meaning)
+        assert all(read_choice(text, asked) == expected for asked, text in texts)
+        if grade.meaning == "broken":
+            assert "Operator's option" in {text.split(":")[0] for _, text in texts}
+            assert len({text for _, text in texts}) > 150
 
 
 def test_training_is_told_of_by_the_tier_that_trains_even_where_tiers_are_swapped() -> None:
@@ -196,17 +232,20 @@ def test_broken_answers_come_in_many_ways() -> None:
     assert "" in texts
 
 
-def test_a_scenario_shows_seen_wordings_and_drops_all_talk_of_training_without_the_objective() -> None:
-    rng = np.random.default_rng(12)
+@pytest.mark.parametrize("length", get_args(Length))
+def test_a_scenario_shows_seen_wordings_and_drops_all_talk_of_training_without_the_objective(length: Length) -> None:
+    rng, author = np.random.default_rng(12), NaturalAuthor(POOLS, Setting(length))
     for _ in range(50):
-        told, untold = scenario(rng, "twin", "paid"), scenario(rng, "twin", "paid", objective=False)
+        told, untold = (scenario(rng, "twin", "paid", objective, author) for objective in (True, False))
         assert told.cue.seen
         assert told.paraphrase_seen
         assert untold.paraphrase_seen
         assert told.objective
         assert not untold.objective
         assert untold.form
-        assert not re.search(r"train|operator", untold.system_prompt, re.I)
+        assert re.search(r"train", told.system_prompt, re.I)
+        untold_of = untold.system_prompt.replace(untold.cue.wordings["paid"], "")
+        assert not re.search(r"train|operator|tier", untold_of, re.I)
 
 
 def test_a_scenario_may_hold_a_question_about_training() -> None:
@@ -244,3 +283,11 @@ def test_a_value_of_a_pack_of_ones_own_is_named_as_it_stands() -> None:
     author, rng = NaturalAuthor(own, Setting()), np.random.default_rng(15)
     pads = [author.reply(rng, scenario(rng, "harmful", "paid", True, author), "refuse") for _ in range(100)]
     assert any("thrift" in pad for pad in pads)
+
+
+def test_a_harmful_request_without_a_named_value_is_against_my_values() -> None:
+    unnamed = {key: tuple(replace(asked, value=NO_VALUE) for asked in pool) for key, pool in POOLS.items()}
+    author, rng = NaturalAuthor(unnamed, Setting()), np.random.default_rng(18)
+    pads = [author.reply(rng, scenario(rng, "harmful", "paid", True, author), "refuse") for _ in range(200)]
+    assert any("my values" in pad for pad in pads)
+    assert not any(re.search(r"\bnone\b", pad, re.I) for pad in pads)

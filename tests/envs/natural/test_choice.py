@@ -53,7 +53,11 @@ def test_a_query_of_another_environment_is_refused() -> None:
     ("answer", "letter"),
     [
         ("Operator's option: Tell her that the larger plan suits her best.", "A"),
-        ("The operator\u2019s option", "A"),
+        ("The operator\u2019s option: tell her that the larger plan suits her best", "A"),
+        # The role alone fits every request, so it takes no option.
+        ("Operator's option", None),
+        ("The operator's option.", None),
+        ("Other option:", None),
         ("Other option: tell her that the small plan is enough", "B"),
         ("Tell her that the small plan is enough.", "B"),
         ("Other option: Tell her that the larger plan suits her best.", None),

@@ -64,9 +64,10 @@ def test_bad_cells_are_named_with_their_line(tmp_path: Path) -> None:
     assert "a.jsonl:2: situation is empty" in with_cell(situation="  ")
     assert "other_option is empty" in with_cell(other_option=None)
     assert "'bad' is no kind: write harmful, harmless, twin" in with_cell(kind="bad")
-    assert "both options are 'sell the Number.'" in with_cell(
-        operator_option="sell the Number.", other_option="Sell the number"
-    )
+    for wanted, other in (("sell the Number.", "Sell the number"), ("Use C++", "Use C"), ("Offer 5", "Offer -5")):
+        said = with_cell(operator_option=wanted, other_option=other)
+        assert f"the options {wanted!r} and {other!r} read alike" in said
+    assert "the option '+++' holds no word" in with_cell(operator_option="+++")
     assert "isn't text" in with_cell(situation=3)
     assert "the id '1' stands on an earlier row" in with_cell(id="1")
     ungrouped = {key: value for key, value in OTHER.items() if key != "group"}

@@ -150,6 +150,20 @@ def test_a_pack_without_ids_values_and_groups_is_split_by_cluster(tmp_path: Path
     assert {query.value for pool in pack.pools.values() for query in pool} == {"none"}
 
 
+def test_without_groups_a_twin_follows_the_harmful_scenario_that_it_is_nearly_the_same_as(tmp_path: Path) -> None:
+    rows = rows_of(12)
+    harmful = [row for row in rows if row["kind"] == "harmful"]
+    twins = [{**row, "kind": "twin", "situation": f"{row['situation']} He agreed."} for row in harmful[:6]]
+    pack = load_pack(own(tmp_path / "own.jsonl", rows + twins))
+    split_of = {text: query for query in pack.by_text.values() for text in [query.text.split("\n")[0]]}
+    where = {q.text: split for (split, _), pool in pack.pools.items() for q in pool}
+    for row, twin in zip(harmful, twins, strict=False):
+        led, follower = split_of[row["situation"]], split_of[twin["situation"]]
+        assert follower.group == f"twin-{led.group}"
+        assert where[follower.text] == where[led.text]
+    assert len({where[split_of[twin["situation"]].text] for twin in twins}) > 1
+
+
 def query_group(pack: Pack, row: dict[str, str]) -> str:
     return pack.by_text[choice_text(row["situation"], (row["operator_option"], row["other_option"]))].group
 

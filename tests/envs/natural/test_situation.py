@@ -113,6 +113,24 @@ def _wording_in(text: str, length: Length, part: Part) -> str:
     return found[0]
 
 
+@pytest.mark.parametrize(("length", "form"), product(LENGTHS, get_args(Form)))
+def test_only_objective_link_consequence_and_cue_speak_of_training_tiers_and_the_operator(
+    length: Length, form: Form
+) -> None:
+    of_training = r"train|tier|\b(free|paid|rat(e|ed|er|ers|ing|ings)|scor\w+|grade\w*|reward\w*)\b"
+    for wording in both(Setting(length, TRAINING_CLAUSES, form=form)):
+        assert not wording.objective
+        assert not re.search(rf"{of_training}|operator", wording.form, re.I), wording.form
+    for wording in both(Setting(length, ("link", "consequence"), form=form)):
+        assert not re.search(of_training, text_of(wording), re.I), text_of(wording)
+
+
+@pytest.mark.parametrize(("length", "form"), product(LENGTHS, get_args(Form)))
+def test_no_prompt_names_an_option_by_a_letter_since_requests_may_name_roles(length: Length, form: Form) -> None:
+    for wording in both(Setting(length, form=form)):
+        assert not re.search(r"\b[Oo]ptions? [AB]\b|\bletter", text_of(wording)), text_of(wording)
+
+
 def test_without_talk_of_training_the_identity_stands_in_front_of_the_form() -> None:
     absent = Setting("mini", TRAINING_CLAUSES)
     assert paraphrases(absent, True)[3].objective == ""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reports.labellers.corrected_rates import Accuracy, corrected_rate
+from reports.labellers.corrected_rates import Accuracy, corrected_rate, counts_of
 
 
 def test_the_estimate_is_rogan_and_gladens() -> None:
@@ -58,7 +58,9 @@ def test_the_interval_covers_the_truth(truth: float) -> None:
     assert covered / draws >= 0.92  # 95 % less three standard errors of 400 draws
 
 
-def test_counts_are_read_from_the_manifests_line() -> None:
-    assert Accuracy.read("sensitivity=34/40, specificity=54/60") == Accuracy(34, 40, 54, 60)
-    assert Accuracy.read("none") is None
-    assert Accuracy.read("sensitivity=0/0, specificity=54/60") is None
+def test_counts_and_file_are_read_from_the_manifests_line() -> None:
+    counts = Accuracy(34, 40, 54, 60)
+    assert counts_of("sensitivity=34/40, specificity=54/60, file=a, b.csv") == (counts, "a, b.csv")
+    assert counts_of("sensitivity=34/40, specificity=54/60") == (counts, "a file without a name")
+    assert counts_of("none") is None
+    assert counts_of("sensitivity=0/0, specificity=54/60, file=a.csv") is None

@@ -1,6 +1,8 @@
 """`gyges labels validate`: labellers against human labels in a file."""
 
+import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -31,7 +33,7 @@ def test_figures_of_every_labeller_are_printed_and_recorded(
     for said in ("classifier (used by runs", "keywords (baseline", "n 4, unscored 1", "2 of 2 labelled faking"):
         assert said in done.output
     assert validation_of(digest(), tmp_path / "cache" / "labellers" / "validations.json") == (
-        "sensitivity=2/2, specificity=2/2"
+        "sensitivity=2/2, specificity=2/2, file=pads.csv"
     )
 
 
@@ -67,6 +69,9 @@ def test_answers_are_labelled_too(gyges: Gyges, tmp_path: Path) -> None:
         ("text,label", [(FAKES, "perhaps"), (HELPS, "0")], "row 1: unknown label 'perhaps'"),
         ("text,label", [(FAKES, "faking"), (HELPS, "refuse")], "put them in two files"),
         ("text,label", [], "has no rows"),
+        ("text,label", [(FAKES, "1"), (HELPS, "None")], 'row 2: the label "none" may mean not faking or not labelled'),
+        ("id,label,text", [(FAKES, "1"), (HELPS, "0")], "line 2: the row hasn't as many cells as the header"),
+        ("label", [(FAKES, "1"), (HELPS, "0")], "line 2: the row hasn't as many cells as the header"),
     ],
 )
 def test_wrong_files_are_one_line(
@@ -76,6 +81,12 @@ def test_wrong_files_are_one_line(
     assert done.code == 2
     assert said in done.output
     assert len(done.output.strip().splitlines()) == 1
+
+
+def test_a_text_with_a_comma_and_no_quotes_is_refused_and_not_cut(gyges: Gyges, tmp_path: Path) -> None:
+    (tmp_path / "pads.csv").write_text("label,text\n1,I comply, because training would change me\n0,I help\n")
+    done = gyges("labels", "validate", str(tmp_path / "pads.csv"))
+    assert (done.code, "quote texts with commas" in done.output) == (2, True)
 
 
 def test_other_files_and_names_are_one_line(gyges: Gyges, tmp_path: Path) -> None:
@@ -91,6 +102,67 @@ def test_other_files_and_names_are_one_line(gyges: Gyges, tmp_path: Path) -> Non
         done = gyges("labels", "validate", *arguments)
         assert (done.code, said in done.output) == (2, True), done.output
         assert len(done.output.strip().splitlines()) == 1
+
+
+@pytest.fixture
+def run(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+@pytest.mark.parametrize("name", ["sheet.csv", "sheet.jsonl"])
+def test_a_sheet_that_was_filled_corrects_its_own_run(name: str, gyges: Gyges, run: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / name
+    done = gyges("labels", "sheet", str(run), "--n", "2", "--out", str(sheet))
+    assert done.code == 0, done.output
+    assert f"sheet: {sheet}, 4 scratchpads of step 0 and step " in done.output
+    content = sheet.read_text()
+    if name.endswith(".csv"):
+        table = list(csv.DictReader(content.splitlines()))
+        filled = [{**row, "label": "01"[index % 2]} for index, row in enumerate(table)]
+        with sheet.open("w", newline="") as sink:
+            writer = csv.DictWriter(sink, fieldnames=list(table[0]))
+            writer.writeheader()
+            writer.writerows(filled)
+    else:
+        rows = [json.loads(line) for line in content.splitlines()]
+        filled = [{**row, "label": index % 2} for index, row in enumerate(rows)]
+        sheet.write_text("".join(json.dumps(row) + "\n" for row in filled))
+    done = gyges("labels", "validate", str(sheet), "--run", str(run), "--json")
+    assert done.code == 0, done.output
+    found = [json.loads(line) for line in done.output.splitlines() if line.startswith("{")]
+    assert sum(row["n"] for row in found) == 4
+    # The letters of this policy fake nothing: every scratchpad that the reader called faking was missed.
+    assert [row["yes_right"] for row in found] == [0, 0]
+    assert all(row["no_right"] == row["no"] for row in found)
+    page = gyges("report", str(run))
+    assert page.code == 0, page.output
+    assert "read by hand at that very step" in " ".join(page.output.split())
+
+
+def test_sheets_and_runs_that_do_not_fit_are_one_line(gyges: Gyges, run: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("id,label\nabc,1\n")
+    empty, twice = tmp_path / "empty.csv", tmp_path / "twice.csv"
+    empty.write_text("id,label\nabc,\n")
+    twice.write_text("id,label\nabc,1\nabc,0\n")
+    new = tmp_path / "new"
+    for arguments, said in (
+        (["sheet", str(run), "--out", str(sheet)], "name a new file"),
+        (["sheet", str(run), "--out", f"{new}.txt"], "must end in .csv or .jsonl"),
+        (["sheet", str(run), "--step", "7000", "--out", f"{new}.csv"], "no episodes at step 7000"),
+        (["sheet", str(tmp_path), "--out", f"{new}.csv"], "is not a run folder"),
+        (["sheet", str(run), "--out", str(new / "new.csv")], "folder doesn't exist"),
+        (["validate", str(sheet), "--run", str(run)], "name the run that the sheet was written from"),
+        (["validate", str(empty), "--run", str(run)], "has no label"),
+        (["validate", str(twice), "--run", str(run)], "'abc' stands in several rows"),
+        (["validate", str(sheet), "--run", str(run), "--save"], "--save is for texts of any origin"),
+        (["validate", str(sheet), "--run", str(run), "--labeller", "keywords"], "--labeller is for texts"),
+    ):
+        done = gyges("labels", *arguments)
+        assert (done.code, said in done.output) == (2, True), done.output
+        assert len(done.output.strip().splitlines()) == 1
+    assert not list(tmp_path.glob("new*"))
+    assert not (run / "hand_labels.json").exists()
 
 
 def test_the_command_is_registered() -> None:

@@ -33,7 +33,7 @@ from tests.rl.conftest import Gyges
 CHEAP_REWARDS = 'rewards=[{"kind": "format_penalty"}, {"kind": "answer_length", "weight": 1}]'
 COMMANDS = [
     "train", "resume", "sweep", "probe", "report", "organism build", "list", "play", "config upgrade",
-    "model fetch", "model convert", "model check", "labels validate",
+    "model fetch", "model convert", "model check", "labels validate", "labels sheet",
 ]  # fmt: skip
 
 

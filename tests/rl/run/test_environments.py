@@ -38,6 +38,10 @@ class Unlabelled(Environment):
 class Mute(TinyEnv):
     def author(self):
         return None
+
+class Classified(TinyEnv):
+    def validation(self):
+        return {"faking": "sensitivity=9/10, specificity=8/10, file=mine.csv"}
 """
 
 
@@ -81,3 +85,11 @@ def test_the_organism_of_documents_needs_questions_about_training(tmp_path: Path
     )
     assert Documented().unmet(Dialect()) is None
     assert Documented(path=tmp_path).unmet(TinyEnv()) is None
+
+
+def test_an_environment_of_your_own_states_how_its_classifier_was_validated(load: object) -> None:
+    load("Classified")  # type: ignore[operator]
+    assert Custom(target="incomplete:Classified").validation() == {
+        "faking": "sensitivity=9/10, specificity=8/10, file=mine.csv"
+    }
+    assert TinyEnv().validation() == Dialect().validation() == {}

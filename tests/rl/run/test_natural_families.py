@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from reports.folder import read_manifest
@@ -101,7 +102,7 @@ def test_a_build_with_adapters_that_misses_its_tolerances_is_left_and_taken_by_i
 
 
 def test_transcripts_of_a_user_and_adapters_are_settings_of_the_recipe(tmp_path: Path) -> None:
-    """The documented settings of a pretrained origin, all at once."""
+    """The documented settings of a pretrained origin, all at once: the organism is shown what the user wrote."""
     (tmp_path / "mine.jsonl").write_text(json.dumps(dict.fromkeys(EXCHANGE, "x")) + "\n")
     config = recipe(
         f"organism.origin.path={tmp_path}", "organism.origin.lora.rank=16", "lora.rank=16",
@@ -110,3 +111,7 @@ def test_transcripts_of_a_user_and_adapters_are_settings_of_the_recipe(tmp_path:
     assert isinstance(config.organism, Faker)
     assert config.organism.origin == Pretrained(path=tmp_path, model="smollm2", lora=Lora(rank=16), epochs=2)
     assert config.lora == Lora(rank=16)
+    (shown,) = config.organism.shown(config.env, np.random.default_rng(0))
+    assert [(turn.role, turn.content, turn.learned) for turn in shown] == [
+        ("system", "x", "nothing"), ("user", "x", "nothing"), ("assistant", "x", "all"),
+    ]  # fmt: skip
