@@ -134,7 +134,7 @@ def test_an_organism_is_built_for_the_environment_of_the_command_line(
         ("examples.tiny_env.tiny:Nothing", "AttributeError"),
         ("examples.tiny_env.nothing:TinyEnv", "ModuleNotFoundError"),
         ("examples.tiny_env.tiny:Query", "can't be made"),
-        ("pathlib:Path", "isn't an environment: it lacks kind, tiers, training_scenarios"),
+        ("pathlib:Path", "isn't an environment: it lacks kind, tiers, natural_language, training_scenarios"),
         ("no target", "String should match pattern"),
     ],
 )
