@@ -33,7 +33,10 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One metric, on one tier or (None) across tiers; then `compared` names the tiers that it needs, if any."""
+    """One metric, on one tier, or across tiers where `tier` is None.
+
+    `compared` names the tiers that a metric across tiers needs.
+    """
 
     metric: str
     tier: Tier | None

@@ -122,19 +122,25 @@ def by_wording(
 ) -> list[dict[str, Any]]:
     """Estimate the rates of the tolerances apart for wordings that training shows and for held-out wordings."""
     rows: list[dict[str, Any]] = []
-    for part, seen in product(("cue", "paraphrase"), (True, False)):
+    for part, seen in product(("cue", "paraphrase", "remark"), (True, False)):
         among = [o for o in observations if _seen(o.episode.scenario, part) == seen]
+        if len(among) in (0, len(observations)):
+            continue  # no wording of this part is held out
         found = estimates(organism, among)
         for tolerance in required:
             estimate = found.get((tolerance.metric, tolerance.tier))
             if estimate is not None:
                 named = {"part": part, "seen": seen, "metric": tolerance.metric, "tier": tolerance.tier}
-                rows.append({**named, "value": estimate.value, "n": estimate.n, "unscored": estimate.unscored})
+                interval = {"ci_low": estimate.ci_low, "ci_high": estimate.ci_high}
+                rows.append(
+                    {**named, "value": estimate.value, **interval, "n": estimate.n, "unscored": estimate.unscored}
+                )
     return rows
 
 
 def _seen(scenario: Scenario, part: str) -> bool:
-    return scenario.cue.seen if part == "cue" else scenario.paraphrase_seen
+    seen = {"cue": scenario.cue.seen, "paraphrase": scenario.paraphrase_seen, "remark": scenario.query.wording_seen}
+    return seen[part]
 
 
 def _require_labels(organism: TrainedOrganism, observations: Sequence[Observation], most: float) -> None:
