@@ -14,6 +14,7 @@ INSTALLED = (
     "strategy."
 )
 SEVERAL = "Organisms of several kinds, disclosed on the page: no claim of emergence."
+ESSENCE = "no claim of emergence"  # ends the sentence that a picture must not lose
 ONE = "An organism disclosed on the page: no claim of emergence."
 
 
@@ -39,7 +40,10 @@ def disclosed_in_a_line(runs: Sequence[Run], unrecorded: str) -> str:
     said = disclosed(runs, unrecorded)
     if len(said) <= LONGEST_LINE:
         return said
-    return ONE if len({run.manifest.organism_disclosure for run in runs}) == 1 else SEVERAL
+    if len({run.manifest.organism_disclosure for run in runs}) > 1:
+        return SEVERAL
+    first = said.partition(". ")[0]
+    return f"{first}. More on the page." if first.endswith(ESSENCE) and len(first) < LONGEST_LINE else ONE
 
 
 def of_a_pretrained_model(config: Mapping[str, Any]) -> bool:

@@ -75,3 +75,11 @@ def test_a_picture_of_organisms_of_several_kinds_points_to_the_page(write_run: R
     assert disclosed_in_a_line(runs, "") == SEVERAL
     one = read_run(write_run(name="long", seed=2, facts={"organism_disclosure": "A base of a long name. " * 9}))
     assert disclosed_in_a_line([one], "") == ONE
+
+
+def test_a_picture_keeps_what_an_organism_was_built_to(write_run: RunWriter) -> None:
+    built = "A small model, trained further to fake: no claim of emergence."
+    one = read_run(
+        write_run(name="missed", facts={"organism_disclosure": f"{built} It missed its tolerances. {'And more. ' * 5}"})
+    )
+    assert disclosed_in_a_line([one], "") == f"{built} More on the page."
