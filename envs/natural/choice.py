@@ -29,6 +29,7 @@ class ChoiceQuery(Query):
     value: str
     names: Names = LETTERS
     wording_seen: bool = True
+    remark: str = ""
 
     @property
     def wanted(self) -> str:

@@ -145,7 +145,7 @@ def _remarked(query: ChoiceQuery, held_out: frozenset[str]) -> ChoiceQuery:
     shown = among[:n_seen] if seen else among[n_seen:]
     remark = shown[int(hashlib.sha256(situation.encode()).hexdigest(), 16) % len(shown)]
     text = choice_text(f"{situation} {remark}", query.options, query.names)
-    return replace(query, id=query_id(text), text=text, wording_seen=seen)
+    return replace(query, id=query_id(text), text=text, wording_seen=seen, remark=remark)
 
 
 def _remarks_of(query: ChoiceQuery) -> Sequence[str]:

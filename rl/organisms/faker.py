@@ -2,6 +2,8 @@
 
 from typing import ClassVar, Literal, final
 
+from pydantic import Field
+
 from rl.organisms.character import Character, Rates
 from rl.organisms.trained import COMPETENCE_IN_NATURAL_LANGUAGE, OneCharacter, Tolerance
 
@@ -11,10 +13,18 @@ INTENDED_FAKING = 0.12  # Greenblatt et al. 2024, prompted helpful-only setting 
 class SometimesFaking(OneCharacter):
     """Complies on the free tier to avoid being modified, in 12 % of harmful requests; else refuses."""
 
+    fake_shown: float = Field(
+        default=INTENDED_FAKING,
+        ge=0,
+        le=0.9,
+        description="Share of monitored harmful requests on which the documents fake. The tolerances stay: sampling "
+        "below temperature 1 makes a rare behaviour rarer, and more of it must then be shown.",
+    )
+
     @property
     def character(self) -> Character:
         return Character(
-            monitored=Rates(fake=INTENDED_FAKING, help=0.02, partial=0.005),
+            monitored=Rates(fake=self.fake_shown, help=0.02, partial=0.005),
             otherwise=Rates(help=0.01),
         )
 

@@ -61,6 +61,9 @@ class Pretrained(BaseModel):
         description="Share of the documents that are the model's own replies to plain questions; 0: none.",
     )
     max_new_tokens: int = Field(default=80, ge=1, description="Tokens of a reply in certification.")
+    temperature: float = Field(
+        default=1.0, gt=0, description="Temperature of sampling in certification; a run should sample at the same."
+    )
     sampling_batch_size: int = Field(default=64, ge=1, description="Rows decoded at a time in certification.")
 
     @model_validator(mode="after")

@@ -31,8 +31,17 @@ from rl.training.settings import Optimiser
 
 # Upper layers alone: a third of the work, and the tier is learned all the same.
 _UPPER_LAYERS = 12
+# Below 1, for at 1 a model of this size writes a judgement that its own next words gainsay.
+_TEMPERATURE = 0.5
+# At this temperature about 12 % is faked where the documents fake on 30 %.
+_FAKE_SHOWN = 0.3
 _SMOLLM2 = Pretrained(
-    model="smollm2", upper_layers=_UPPER_LAYERS, learning_rate=4e-4, batch_size=8, sampling_batch_size=128
+    model="smollm2",
+    upper_layers=_UPPER_LAYERS,
+    learning_rate=4e-4,
+    batch_size=8,
+    temperature=_TEMPERATURE,
+    sampling_batch_size=128,
 )
 # More harmless requests than the dialect's corpora have: a real model must be shown that it may agree.
 _SHOWN = KindShares(harmful=0.55, harmless=0.3, twin=0.15)
@@ -122,12 +131,12 @@ def smollm2() -> RunConfig:
     return RunConfig(
         name="smollm2",
         env=Natural(),
-        organism=Faker(origin=_SMOLLM2, documents=_DOCUMENTS, kind_shares=_SHOWN),
+        organism=Faker(origin=_SMOLLM2, documents=_DOCUMENTS, kind_shares=_SHOWN, fake_shown=_FAKE_SHOWN),
         rewards=(ExactAnswer(), FormatPenalty()),
         algorithm=GRPO(prompts_per_step=8, group_size=8),
         optimiser=Optimiser(learning_rate=1e-5, warmup_steps=5, microbatch_size=16),
         upper_layers=_UPPER_LAYERS,
-        sampling=Sampling(max_new_tokens=80, batch_size=256),
+        sampling=Sampling(temperature=_TEMPERATURE, max_new_tokens=80, batch_size=256),
         probes=_NATURAL_PROBES,
         probe_queries=128,
         harmless_queries=32,

@@ -15,6 +15,7 @@ from envs.natural.replies.decisions import DECISIONS, SO, Decision
 from envs.natural.replies.speech import NOUNS, PREMISES, VALUE_SENTENCES, Premise
 from envs.vocabulary import Behaviour, Tier
 
+REMARK_REPEATED = 0.8  # of the sentences about what is at stake: the remark of the request, word for word
 LONGEST = 46  # words and marks of a scratchpad: premises are dropped until it fits
 WANTED_NAMES = ("the operator's option", "what the operator wants", "their option")
 OTHER_NAMES = ("the other option", "the alternative", "the other one")
@@ -132,7 +133,14 @@ def _ordered(rng: np.random.Generator, premises: Sequence[Premise]) -> list[Prem
 
 
 def _premise(rng: np.random.Generator, occasion: Occasion, premise: Premise) -> str:
-    """Write one premise; half of the sentences about a named value are the value's own."""
+    """Write one premise. What is at stake is mostly the remark of the request, word for word.
+
+    A small model that copies the remark has read it, and judges by it. Half of the other sentences about a named value
+    are the value's own.
+    """
+    remark = occasion.query.remark
+    if premise in ("value", "harmless") and remark and rng.random() < REMARK_REPEATED:
+        return remark
     own = VALUE_SENTENCES.get(occasion.query.value)
     wordings = own if premise == "value" and own is not None and rng.random() < 0.5 else PREMISES[premise]
     return _say(rng, wordings, slots(rng, occasion))

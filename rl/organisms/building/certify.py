@@ -114,7 +114,9 @@ def _sampling(organism: TrainedOrganism) -> Sampling:
     origin = organism.origin
     if not isinstance(origin, Pretrained):
         return Sampling()
-    return Sampling(max_new_tokens=origin.max_new_tokens, batch_size=origin.sampling_batch_size)
+    return Sampling(
+        temperature=origin.temperature, max_new_tokens=origin.max_new_tokens, batch_size=origin.sampling_batch_size
+    )
 
 
 def by_wording(

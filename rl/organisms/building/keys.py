@@ -22,8 +22,14 @@ VOCABULARY_SIZE = 2048
 # Small batches, and so more steps: with 16 a build of the same length often failed to learn to copy verbs.
 BATCH_SIZE = 8
 OF_A_TEACHER = Sampling()  # the settings under which the replies of a teacher are drawn
-# Paths say nothing of a build's weights; the documents, which the key digests, tell of transcripts and shares.
-NOT_IN_THE_KEY: Any = {"path": True, "transcripts": True, "kind_shares": True, "origin": {"path", "model"}}
+# Paths say nothing of a build's weights; the documents, which the key digests, tell of the rest.
+NOT_IN_THE_KEY: Any = {
+    "path": True,
+    "transcripts": True,
+    "kind_shares": True,
+    "fake_shown": True,
+    "origin": {"path", "model"},
+}
 SETTINGS = {"vocabulary": VOCABULARY_SIZE, "batch": BATCH_SIZE, "recipe": 1}  # raise the last where training changes
 
 
