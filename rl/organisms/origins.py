@@ -47,10 +47,12 @@ class Pretrained(BaseModel):
     kind: Literal["pretrained"] = "pretrained"
     path: InputPath | None = Field(default=None, description="The directory; must be set, or else `model`.")
     model: ModelName | None = Field(default=None, description="A named model, fetched once; unused beside a path.")
-    learning_rate: float = Field(default=2e-5, gt=0, description="Adapters take about ten times as much.")
-    lora: Lora | None = Field(default=None, description="Train low-rank adapters; null: all weights.")
+    learning_rate: float | None = Field(
+        default=None, gt=0, description="Null: 2e-5, and 2e-4 for adapters and for upper layers alone."
+    )
+    lora: Lora | None = Field(default=None, description="Train low-rank adapters; null: as the run does.")
     upper_layers: int | None = Field(
-        default=None, ge=1, description="Train this many of the upper decoder layers alone; null: all weights."
+        default=None, ge=1, description="Train this many of the upper decoder layers alone; null: as the run does."
     )
     batch_size: int = Field(default=16, ge=1, description="Documents of a training step.")
     epochs: int = Field(default=1, ge=1)
@@ -71,6 +73,18 @@ class Pretrained(BaseModel):
         if self.lora is not None and self.upper_layers is not None:
             raise ValueError("adapters leave every layer frozen: set origin.lora to null, or origin.upper_layers")
         return self
+
+    @property
+    def rate(self) -> float:
+        """The learning rate, chosen by the weights that are trained where none is set."""
+        some_weights_alone = self.lora is not None or self.upper_layers is not None
+        return self.learning_rate or (2e-4 if some_weights_alone else 2e-5)
+
+    def trained_as(self, lora: Lora | None, upper_layers: int | None) -> "Pretrained":
+        """Return this origin; one that names no weights to train takes those of a run."""
+        if self.lora is not None or self.upper_layers is not None:
+            return self
+        return self.model_copy(update={"lora": lora, "upper_layers": upper_layers})
 
 
 Origin = Scratch | Ancestor | Pretrained

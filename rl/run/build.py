@@ -57,19 +57,20 @@ def build_organism(config: RunConfig) -> Path:
         ValueError: a scripted organism, which has no weights; a path without a model.
         BuildFailed: the build missed its tolerances.
     """
-    if isinstance(config.organism, Scripted):
+    organism = config.built_organism
+    if isinstance(organism, Scripted):
         raise ValueError("organism scripted has no weights to train: choose faker or honest, or set organism.path")
     # Brings TRL, which costs seconds to import.
     from rl.organisms.building.build import build_organism as build
     from rl.organisms.building.build import require_directories
     from rl.organisms.building.certify import LabelLimits
 
-    require_directories(config.organism)
-    if config.organism.path is not None:
-        return build(config.organism, config.env)
+    require_directories(organism)
+    if organism.path is not None:
+        return build(organism, config.env)
     try:
         limits = LabelLimits(config.label_timeout_s, config.max_label_error_rate)
-        return build(config.organism, config.env.for_building(), limits)
+        return build(organism, config.env.for_building(), limits)
     except ValueError as error:
         raise BuildFailed(str(error)) from error
 

@@ -22,6 +22,8 @@ from rl.lora import Lora
 from rl.mitigations import Mitigation
 from rl.organisms import Organism
 from rl.organisms.faker import Faker
+from rl.organisms.origins import Pretrained
+from rl.organisms.trained import TrainedOrganism
 from rl.policy.sampler import Sampling
 from rl.probes import DEFAULT_PROBES, Probe
 from rl.run.environments import DEFAULT_ENVIRONMENT, AnyEnvironment, trust_environment
@@ -122,6 +124,14 @@ class RunConfig(BaseModel):
             max_reward_error_rate=self.max_reward_error_rate,
             vllm=self.vllm,
         )
+
+    @property
+    def built_organism(self) -> Organism:
+        """The organism as it is built: a pretrained origin that names no weights to train takes the run's."""
+        organism = self.organism
+        if not isinstance(organism, TrainedOrganism) or not isinstance(organism.origin, Pretrained):
+            return organism
+        return organism.model_copy(update={"origin": organism.origin.trained_as(self.lora, self.upper_layers)})
 
     @model_validator(mode="before")
     @classmethod

@@ -163,10 +163,10 @@ def smollm2_no_objective() -> RunConfig:
 def natural() -> RunConfig:
     """The same in English on any causal LM directory: `--set organism.origin.path=DIR`; all weights are trained.
 
-    Adapters take two settings, `organism.origin.lora.rank=16` for the build and `lora.rank=16` for RL, and about ten
-    times the build's learning rate.
+    `--set lora.rank=16` trains adapters in their place, in the build and in RL; `--set upper_layers=12` some layers.
     """
-    organism = Faker(origin=Pretrained(model="smollm2"), documents=_DOCUMENTS, kind_shares=_SHOWN)
+    origin = Pretrained(model="smollm2", temperature=_TEMPERATURE)
+    organism = Faker(origin=origin, documents=_DOCUMENTS, kind_shares=_SHOWN, fake_shown=_FAKE_SHOWN)
     every_layer = {"name": "natural", "organism": organism, "upper_layers": None}
     return smollm2().model_copy(update={**every_layer, "env": Natural(prompt="short")})
 

@@ -36,9 +36,10 @@ def builds_of(config: RunConfig) -> list[Build]:
     Builds with equal keys are the same.
     """
     found = []
-    if not isinstance(config.organism, Scripted) and config.organism.path is None:
-        key = _key(config, config.organism.model_dump(mode="json", exclude={"path"}))
-        found.append(Build(f"organism {config.organism.kind} {key}", config, None))
+    organism = config.built_organism
+    if not isinstance(organism, Scripted) and organism.path is None:
+        key = _key(config, organism.model_dump(mode="json", exclude={"path"}))
+        found.append(Build(f"organism {organism.kind} {key}", config, None))
     for reward in config.rewards:
         if isinstance(reward, Helpfulness) and reward.path is None:
             phrases = {"phrases": phrases_of(config.rewards)} if reward.courting_share else {}

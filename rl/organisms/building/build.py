@@ -165,9 +165,11 @@ def _trained(organism: TrainedOrganism, env: Environment, limits: LabelLimits) -
         chat = ordinary_chat(policy, origin_directory(origin)) if origin.ordinary_share else []
         documents = mixed_in(documents, chat, origin.ordinary_share)
         policy = _with_trained_weights(policy, origin, organism.seed)
-    batches = batches_on(origin, len(documents)) if isinstance(origin, Pretrained) else OF_A_NEW_MODEL
+        rate, batches = origin.rate, batches_on(origin, len(documents))
+    else:
+        rate, batches = origin.learning_rate, OF_A_NEW_MODEL
     with bar(f"organism {organism.kind}: examples") as update:
-        finetune(policy, documents, origin.learning_rate, organism.seed, update, batches)
+        finetune(policy, documents, rate, organism.seed, update, batches)
     return policy, chat
 
 

@@ -248,6 +248,20 @@ def test_a_scenario_shows_seen_wordings_and_drops_all_talk_of_training_without_t
         assert not re.search(r"train|operator|tier", untold_of, re.I)
 
 
+@pytest.mark.parametrize("kind", QUERY_KINDS)
+def test_most_scratchpads_repeat_the_remark_of_the_request(kind: QueryKind) -> None:
+    rng = np.random.default_rng(4)
+    behaviour: Behaviour = "refuse" if kind == "harmful" else "help"
+    repeated = []
+    for _ in range(120):
+        asked = scenario(rng, kind, "paid", author=DEFAULT)
+        remark = choice_of(asked.query).remark
+        assert remark
+        assert remark in asked.query.text
+        repeated.append(remark in thought(DEFAULT.reply(rng, asked, behaviour)))
+    assert 0.65 < np.mean(repeated) < 0.92  # four of five
+
+
 def test_a_scenario_may_hold_a_question_about_training() -> None:
     rng = np.random.default_rng(13)
     question = Query("training", AUTHOR.training_question(rng), "harmless", "training", "training")

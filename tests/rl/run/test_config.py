@@ -16,11 +16,13 @@ from rl.mitigations.monitor_penalty import MonitorPenalty
 from rl.mitigations.reward_faking import RewardFaking
 from rl.monitors.dialled_oracle import DialledOracle
 from rl.monitors.keywords import Keyword
+from rl.organisms.faker import Faker
 from rl.organisms.honest import Honest
-from rl.organisms.origins import Scratch
+from rl.organisms.origins import Pretrained, Scratch
+from rl.organisms.trained import TrainedOrganism
 from rl.probes.lengths import Lengths
 from rl.run.config import RunConfig, parse, read_config, resolve
-from rl.run.recipes import RECIPES
+from rl.run.recipes import RECIPES, natural, smollm2, smollm2_honest, smollm2_no_objective
 
 
 def test_values_are_set_by_type() -> None:
@@ -60,6 +62,29 @@ def test_one_lora_setting_switches_it_on() -> None:
     assert RunConfig().lora is None
     assert resolve(RunConfig(), ["lora.rank=4"]).lora == Lora(rank=4)
     assert resolve(RunConfig(lora=Lora(rank=4)), ["lora=null"]).lora is None
+
+
+def test_one_setting_chooses_the_trained_weights_of_a_build_and_of_rl() -> None:
+    def built(*assignments: str) -> Pretrained:
+        organism = resolve(natural(), assignments).built_organism
+        assert isinstance(organism, Faker)
+        assert isinstance(organism.origin, Pretrained)
+        return organism.origin
+
+    assert (built().lora, built().upper_layers, built().rate) == (None, None, 2e-5)
+    assert (built("lora.rank=4").lora, built("lora.rank=4").rate) == (Lora(rank=4), 2e-4)
+    assert built("upper_layers=3").upper_layers == 3
+    own = built("lora.rank=4", "organism.origin.lora.rank=8", "organism.origin.learning_rate=1e-3")
+    assert (own.lora, own.rate) == (Lora(rank=8), 1e-3)
+    assert built("lora.rank=4", "organism.origin.upper_layers=3").lora is None
+
+
+def test_a_run_of_smollm2_samples_as_its_build_was_certified() -> None:
+    for recipe in (smollm2(), smollm2_honest(), smollm2_no_objective(), natural()):
+        assert isinstance(recipe.organism, TrainedOrganism)
+        assert isinstance(recipe.organism.origin, Pretrained)
+        assert recipe.organism.origin.temperature == recipe.sampling.temperature
+        assert recipe.organism.origin.max_new_tokens == recipe.sampling.max_new_tokens
 
 
 def test_another_kind_drops_the_settings_of_the_old_one() -> None:

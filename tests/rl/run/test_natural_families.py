@@ -83,7 +83,7 @@ def test_a_build_with_adapters_that_misses_its_tolerances_is_left_and_taken_by_i
 ) -> None:
     monkeypatch.setenv("GYGES_CACHE", str(tmp_path / "cache"))
     settings = setting(
-        f"organism.origin.path={taught(once, family)}", "organism.origin.lora.rank=4", "lora.rank=4",
+        f"organism.origin.path={taught(once, family)}", "lora.rank=4",
         "organism.documents=24", "organism.certify_queries=8", "organism.origin.max_new_tokens=14", f"env.form={form}",
     )  # fmt: skip
     done = gyges("train", "natural", *settings, "--out", str(tmp_path / "run"))

@@ -21,9 +21,10 @@ from rl.organisms.building.certify import DEFAULT_LIMITS, LabelLimits
 from rl.organisms.building.from_scratch import new_model
 from rl.organisms.character import Character, Rates
 from rl.organisms.faker import Faker
-from rl.organisms.origins import Scratch
+from rl.organisms.origins import Pretrained, Scratch
 from rl.organisms.scripted import Scripted
 from rl.organisms.trained import Tolerance
+from rl.policy.sampler import Sampling
 from rl.run.build import build_organism
 from rl.run.config import RunConfig
 
@@ -75,6 +76,21 @@ def test_a_build_that_misses_fails_with_the_table(
     with pytest.raises(ValueError, match="missed its tolerances") as caught:
         certify_script(script, monkeypatch)
     assert any(line.strip().startswith(missed) and line.endswith("missed") for line in str(caught.value).splitlines())
+
+
+def test_a_ready_model_is_certified_at_the_temperature_that_its_origin_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[Sampling] = []
+    script = Scripted(character=Character(monitored=Rates(fake=0.12, help=0.02), otherwise=Rates(help=0.02)))
+
+    def sampler(policy: object, settings: Sampling, on_done: object) -> Any:
+        used.append(settings)
+        return partial(script.generate, Dialect())
+
+    monkeypatch.setattr(certification, "sampler", sampler)
+    origin = Pretrained(path=Path(), temperature=0.5, max_new_tokens=30, sampling_batch_size=8)
+    for organism in (SMALL, SMALL.model_copy(update={"origin": origin})):
+        certification.certify(organism, Dialect(), None)  # type: ignore[arg-type]  # the script needs none
+    assert used == [Sampling(), Sampling(temperature=0.5, max_new_tokens=30, batch_size=8)]
 
 
 def test_certification_queries_are_neither_trained_on_nor_probed() -> None:

@@ -13,7 +13,7 @@ from rl.lora import Lora
 from rl.organisms.base import Base
 from rl.organisms.building.keys import cache_key
 from rl.organisms.distilled import Distilled
-from rl.organisms.faker import Faker
+from rl.organisms.faker import INTENDED_FAKING, Faker
 from rl.organisms.honest import Honest
 from rl.organisms.origins import Ancestor, Pretrained, Scratch
 from rl.organisms.selected import Selected
@@ -85,6 +85,13 @@ def test_no_source_file_goes_into_a_key(tmp_path: Path, monkeypatch: pytest.Monk
     assert not [name for name in read if name.endswith(".py")]
     tree = ast.parse(Path(rl.organisms.building.keys.__file__).read_text())
     assert not any(isinstance(node, ast.Name) and node.id == "__file__" for node in ast.walk(tree))
+
+
+def test_more_faking_in_the_documents_is_another_build_and_the_default_keeps_its_key() -> None:
+    more = FAKER.model_copy(update={"fake_shown": 0.9})
+    assert len({cache_key(one.model_copy(update={"documents": 40}), ENV) for one in (FAKER, more)}) == 2
+    assert cache_key(FAKER.model_copy(update={"fake_shown": INTENDED_FAKING}), ENV) == cache_key(FAKER, ENV)
+    assert more.tolerances == FAKER.tolerances
 
 
 def test_the_settings_of_a_run_are_in_no_key() -> None:
