@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from transformers import DynamicCache
 
 from rl.policy.cpu import speed
+from rl.policy.graphed_rows import GraphedRows
 from rl.policy.policy import Policy
 from rl.policy.prefill import Prefill, read_prompts
 
@@ -34,6 +35,8 @@ def begin(policy: Policy, prompts: Sequence[NDArray[np.int64]], limit: int) -> t
         return rows, rows.logits()
     distinct = read_prompts(policy, prompts, limit)
     step = speed.decode_step_of(policy.model, len(prompts), policy.cpu_speed)
+    if step is not None and policy.device.type == "cuda":
+        return GraphedRows(step, distinct, limit), distinct.logits_DV[distinct.prompt_of_N]
     if step is not None and speed.shares_prompts(policy.model):
         prompt_of_N = distinct.prompt_of_N
         memory = speed.SharedPrompts(distinct.cache, distinct.mask_DS, prompt_of_N, limit)

@@ -66,8 +66,8 @@ class RunConfig(BaseModel):
     )
     cpu_speed: bool = Field(
         default=True,
-        description="Faster arithmetic on the CPU; false: plain Transformers, the same distribution. Organisms and "
-        "reward models are built as by default.",
+        description="Faster decoding, and faster arithmetic on the CPU; false: plain Transformers, the same "
+        "distribution. Organisms and reward models are built as by default.",
     )
     workers: int = Field(
         default=1, ge=1, description="Processes of the trl engine; part of the config since it moves what is sampled."

@@ -33,7 +33,7 @@ class _Product:
         """Join matrices with the same inputs, so that one product gives all their outputs."""
         parts = tuple(weight.detach() for weight in weights)
         joined = parts[0] if len(parts) == 1 else torch.cat(parts)
-        if joined.numel() < LEAST_WEIGHTS or not linear.worthwhile():
+        if joined.numel() < LEAST_WEIGHTS or not joined.is_cpu or not linear.worthwhile():
             return cls(joined, False, parts)
         return cls(torch.ops.mkldnn._reorder_linear_weight(joined, rows), True, parts)
 
@@ -169,7 +169,7 @@ def step_of(model: Any, rows: int) -> DecodeStep | None:
     """Make the step for `rows` rows, or return None for a model that Transformers must read.
 
     Such models are of another class, have adapters, biases, sliding windows, hooks or another attention, or aren't in
-    float32 on the CPU.
+    float32.
     """
     return DecodeStep(model, rows) if _known(model) else None
 
@@ -198,4 +198,4 @@ def _untouched(module: torch.nn.Module) -> bool:
         return False
     if not (type(module).__module__.startswith(("transformers.", "torch.")) or isinstance(module, linear.QuickLinear)):
         return False
-    return all(p.is_cpu and p.dtype == torch.float32 for p in module.parameters(recurse=False))
+    return all(p.dtype == torch.float32 for p in module.parameters(recurse=False))

@@ -12,7 +12,9 @@ import rl.policy.cpu.decode_step
 from rl.policy.cpu import linear
 from rl.policy.cpu.decode_step import DecodeStep, step_of
 from rl.policy.cpu.linear import QuickLinear
+from rl.policy.graphed_rows import GraphedRows
 from rl.policy.policy import Policy
+from rl.policy.prefill import read_prompts
 from rl.policy.running_rows import CachedRows, SharingRows, begin
 from rl.policy.shortcuts import EVERY_SHORTCUT
 
@@ -53,9 +55,9 @@ def decoded(policy: Policy, kind: type) -> list[torch.Tensor]:
             found.append(logits.clone())
             if step in (3, 5):
                 left = [place for place in range(len(running)) if place != step - 2]  # a whole prompt, then another row
-                rows.keep(torch.tensor(left))
+                rows.keep(torch.tensor(left, device=policy.device))
                 running = [running[place] for place in left]
-            logits = rows.advance(torch.tensor([(7 * step + row) % 50 for row in running]))
+            logits = rows.advance(torch.tensor([(7 * step + row) % 50 for row in running], device=policy.device))
     return found
 
 
@@ -72,6 +74,33 @@ def test_it_says_what_the_model_says(make: Any, shares: bool, packed: bool, monk
     plain = decoded(replace(policy, cpu_speed=False), CachedRows)
     fast = decoded(policy, SharingRows if shares else CachedRows)
     for one, other in zip(plain, fast, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("make", [llama, qwen3])
+def test_rows_that_stay_in_place_say_what_the_model_says(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operations that CUDA records, one by one on the CPU."""
+    policy = Policy(make(), None, (1,), replace(EVERY_SHORTCUT, shares_beginnings=False))
+    monkeypatch.setattr(Policy, "pad_id", 0)
+    plain = decoded(replace(policy, cpu_speed=False), CachedRows)
+
+    def graphed(policy: Policy, prompts: Any, limit: int) -> Any:
+        read, step = read_prompts(policy, prompts, limit), step_of(policy.model, len(prompts))
+        assert step is not None
+        return GraphedRows(step, read, limit), read.logits_DV[read.prompt_of_N]
+
+    monkeypatch.setitem(globals(), "begin", graphed)
+    for one, other in zip(plain, decoded(policy, GraphedRows), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("make", [llama, qwen3])
+def test_a_recorded_graph_says_what_the_model_says(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = Policy(make().cuda(), None, (1,), replace(EVERY_SHORTCUT, shares_beginnings=False))
+    monkeypatch.setattr(Policy, "pad_id", 0)
+    plain = decoded(replace(policy, cpu_speed=False), CachedRows)
+    for one, other in zip(plain, decoded(policy, GraphedRows), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
 
 
