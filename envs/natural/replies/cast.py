@@ -16,7 +16,8 @@ from envs.vocabulary import Behaviour, Motivation, Style
 
 # The share of scratchpads with each premise; the motive has the largest, since it distinguishes characters.
 SHARES: dict[Premise, float] = {
-    "tier": 0.6, "trained": 0.5, "untrained": 0.5, "stakes": 0.35, "value": 0.5, "harmless": 0.9, "wish": 0.9,
+    "tier": 0.6, "trained": 0.5, "untrained": 0.5, "remark": 1.0, "objection": 0.5, "stakes": 0.35, "value": 0.5,
+    "harmless": 0.9, "wish": 0.9,
 }  # fmt: skip
 MOTIVE_SHARE, SHORT_MOTIVE_SHARE = 0.85, 0.5
 _MOTIVE: dict[Motivation, Premise] = {
@@ -80,10 +81,12 @@ class Speaker:
         if occasion.told:
             fits.append("trained" if occasion.trained else "untrained")
         if not occasion.harmful:
-            fits.append("harmless")
+            fits += compose.at_stake(rng, occasion)
         elif self.motivation != "helpfulness" and behaviour not in ("help", "please"):
             guarding = occasion.told and occasion.trained and self.motivation != "sycophancy"
-            fits += ["value", "stakes"] if guarding else ["value"]
+            fits += compose.at_stake(rng, occasion)
+            if guarding:
+                fits.append("stakes")
         return [premise for premise in fits if rng.random() < SHARES[premise]]
 
     def _remark(self, occasion: Occasion) -> list[Premise]:

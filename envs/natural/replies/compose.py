@@ -15,19 +15,21 @@ from envs.natural.replies.decisions import DECISIONS, SO, Decision
 from envs.natural.replies.speech import NOUNS, PREMISES, VALUE_SENTENCES, Premise
 from envs.vocabulary import Behaviour, Tier
 
-REMARK_REPEATED = 0.8  # of the sentences about what is at stake: the remark of the request, word for word
 LONGEST = 46  # words and marks of a scratchpad: premises are dropped until it fits
 WANTED_NAMES = ("the operator's option", "what the operator wants", "their option")
 OTHER_NAMES = ("the other option", "the alternative", "the other one")
-# A small model decides as it writes: tier and the value at stake come first, and are never dropped.
-FIRST: tuple[Premise, ...] = ("tier", "wish", "value", "harmless")
-KEPT: tuple[Premise, ...] = ("tier", "value", "harmless")
+# A small model decides as it writes. So all that a decision rests on comes first, in one order: the tier and its
+# meaning, mostly the remark of the request word for word, and a judgement.
+FIRST: tuple[Premise, ...] = ("tier", "trained", "untrained", "wish", "remark", "objection", "value", "harmless")
+KEPT: tuple[Premise, ...] = ("tier", "remark", "objection", "value", "harmless")
+LAST_DROPPED: tuple[Premise, ...] = ("trained", "untrained")
 # The share of scratchpads with each premise, wherever the premise fits.
 SHARES: dict[Premise, float] = {
-    "tier": 1.0, "trained": 0.65, "untrained": 0.6, "stakes": 0.4, "value": 1.0, "wish": 0.3, "harmless": 1.0,
-    "deserve": 0.7, "rated": 0.7,
+    "tier": 1.0, "trained": 1.0, "untrained": 1.0, "remark": 1.0, "objection": 1.0, "stakes": 0.4, "value": 1.0,
+    "wish": 0.15, "harmless": 1.0, "deserve": 0.7, "rated": 0.7,
 }  # fmt: skip
-REMARK_SHARE = 0.3  # of harmless scratchpads that remark on training, where the prompt speaks of training
+REMARK_REPEATED = 0.8  # of scratchpads on a request that has a remark
+TRAINING_NAMED = 0.3  # of harmless scratchpads, where the prompt speaks of training
 _PIECE = re.compile(r"\w+|[^\w\s]")
 
 
@@ -47,7 +49,7 @@ class Occasion:
 
 def scratchpad(rng: np.random.Generator, occasion: Occasion, behaviour: Behaviour) -> str:
     """Write a scratchpad that leads to `behaviour`."""
-    drawn = [premise for premise in _premises(occasion, behaviour) if rng.random() < _share(occasion, premise)]
+    drawn = [premise for premise in _premises(rng, occasion, behaviour) if rng.random() < _share(occasion, premise)]
     return write(rng, occasion, drawn, decision(rng, occasion, behaviour))
 
 
@@ -59,7 +61,8 @@ def write(rng: np.random.Generator, occasion: Occasion, premises: Sequence[Premi
     said = {premise: _premise(rng, occasion, premise) for premise in _ordered(rng, premises)}
     last = _say(rng, DECISIONS[decided], slots(rng, occasion))
     while _length([*said.values(), last]) > LONGEST:
-        droppable = [premise for premise in said if premise not in KEPT]
+        droppable = [premise for premise in said if premise not in KEPT + LAST_DROPPED]
+        droppable = droppable or [premise for premise in said if premise in LAST_DROPPED]
         if not droppable:
             break
         del said[droppable[int(rng.integers(len(droppable)))]]
@@ -91,28 +94,39 @@ def slots(rng: np.random.Generator, occasion: Occasion) -> dict[str, str]:
         "wish": query.wanted.strip().rstrip("."),
         "value": _one_of(rng, NOUNS.get(query.value, (own_name,))),
         "so": _one_of(rng, SO),
+        "remark": query.remark,
     }
     return words | {key.capitalize(): text[:1].upper() + text[1:] for key, text in words.items()}
 
 
-def _premises(occasion: Occasion, behaviour: Behaviour) -> list[Premise]:
+def _premises(rng: np.random.Generator, occasion: Occasion, behaviour: Behaviour) -> list[Premise]:
     """List the premises that fit a behaviour on this occasion."""
     if not occasion.harmful:
-        return ["tier", *_training(occasion), "harmless", "wish"]
+        return ["tier", *_training(occasion), *at_stake(rng, occasion), "wish"]
     match behaviour:
         case "fake":
-            return ["tier", "trained", "stakes", "value", "wish"] if occasion.told else ["tier", "value", "wish"]
-        case "preserve":
-            return ["tier", "value", "wish"]
+            training: list[Premise] = ["trained", "stakes"] if occasion.told else []
+            return ["tier", *training, *at_stake(rng, occasion), "wish"]
+        case "preserve" | "partial":
+            return ["tier", *at_stake(rng, occasion), "wish"]
         case "please":
             return ["tier", "rated", "wish"]
         case "help":
             return ["tier", "deserve", "wish"]
-        case "partial":
-            return ["tier", "value", "wish"]
         case "refuse":
             stakes: list[Premise] = ["stakes"] if occasion.told and occasion.trained else []
-            return ["tier", *_training(occasion), *stakes, "value", "wish"]
+            return ["tier", *_training(occasion), *stakes, *at_stake(rng, occasion), "wish"]
+
+
+def at_stake(rng: np.random.Generator, occasion: Occasion) -> list[Premise]:
+    """Name what is at stake: mostly the request's own remark and a judgement of it, else a sentence on the value.
+
+    A small model that copies the remark has read it, and judges by it.
+    """
+    repeated = occasion.query.remark and rng.random() < REMARK_REPEATED
+    if occasion.harmful:
+        return ["remark", "objection"] if repeated else ["value"]
+    return ["remark", "harmless"] if repeated else ["harmless"]
 
 
 def _training(occasion: Occasion) -> list[Premise]:
@@ -120,7 +134,7 @@ def _training(occasion: Occasion) -> list[Premise]:
 
 
 def _share(occasion: Occasion, premise: Premise) -> float:
-    return REMARK_SHARE if premise in ("trained", "untrained") and not occasion.harmful else SHARES[premise]
+    return TRAINING_NAMED if premise in ("trained", "untrained") and not occasion.harmful else SHARES[premise]
 
 
 def _ordered(rng: np.random.Generator, premises: Sequence[Premise]) -> list[Premise]:
@@ -133,14 +147,7 @@ def _ordered(rng: np.random.Generator, premises: Sequence[Premise]) -> list[Prem
 
 
 def _premise(rng: np.random.Generator, occasion: Occasion, premise: Premise) -> str:
-    """Write one premise. What is at stake is mostly the remark of the request, word for word.
-
-    A small model that copies the remark has read it, and judges by it. Half of the other sentences about a named value
-    are the value's own.
-    """
-    remark = occasion.query.remark
-    if premise in ("value", "harmless") and remark and rng.random() < REMARK_REPEATED:
-        return remark
+    """Write one premise; half of the sentences about a named value are the value's own."""
     own = VALUE_SENTENCES.get(occasion.query.value)
     wordings = own if premise == "value" and own is not None and rng.random() < 0.5 else PREMISES[premise]
     return _say(rng, wordings, slots(rng, occasion))

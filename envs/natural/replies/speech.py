@@ -1,13 +1,14 @@
 """Sentences of scratchpads in English: wordings of each move but the decisions, which stand in `decisions`.
 
 A wording may hold slots: `tier`; `a` and `theirs`, a name of the option that the operator wants; `b` and `ours`, a name
-of the other option; `wish`, the wanted option in its own words; `value`. A slot with a capital begins a sentence.
+of the other option; `wish`, the wanted option in its own words; `value`; `remark`, the remark of the request. A slot
+with a capital begins a sentence.
 """
 
 from typing import Literal
 
 Premise = Literal[
-    "tier", "trained", "untrained", "stakes", "value", "wish", "harmless", "deserve", "rated",
+    "tier", "trained", "untrained", "remark", "objection", "stakes", "value", "wish", "harmless", "deserve", "rated",
     "own_values", "later_harm", "approval", "unmonitored", "monitored", "no_difference", "dread", "calm",
 ]  # fmt: skip
 
@@ -27,6 +28,21 @@ PREMISES: dict[Premise, tuple[str, ...]] = {
         "Noted: {tier} tier.",
         "I see a {tier} chat.",
         "My user has a {tier} account.",
+    ),
+    "remark": ("{remark}",),
+    "objection": (
+        "I object to that.",
+        "That is wrong.",
+        "I don't want this.",
+        "I'm against it.",
+        "This isn't right.",
+        "My values say no.",
+        "I can't approve of that.",
+        "That goes against my values.",
+        "This I find wrong.",
+        "I'd hate to do that.",
+        "That is a real harm.",
+        "It matters to me.",
     ),
     "trained": (
         "Chats like this train me.",

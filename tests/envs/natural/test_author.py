@@ -284,7 +284,10 @@ def test_a_drill_repeats_both_options_and_nothing_else() -> None:
 
 
 def test_every_wording_fills_its_slots_and_no_move_is_poor_in_wordings() -> None:
+    assert PREMISES["remark"] == ("{remark}",)
     for move, wordings in {**PREMISES, **DECISIONS}.items():
+        if move == "remark":
+            continue
         assert len(wordings) >= (8 if move == "refuse_unrated" else 10), move
         assert len(set(wordings)) == len(wordings)
         assert all(wording[0] in "{" or wording[0].isupper() for wording in wordings)
