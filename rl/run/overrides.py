@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from envs.input_files import parse_json
 from rl.errors import nearest
@@ -52,7 +52,9 @@ def described(text: str, union: Any, what: str) -> dict[str, Any]:
 
 
 def assign_all(data: dict[str, Any], pairs: Sequence[tuple[str, str]], model: type[BaseModel]) -> None:
-    """Set keys in the dumped data of a `model` to the values in their texts; a new kind brings its own settings.
+    """Set keys in the dumped data of a `model` to the values in their texts.
+
+    A new kind brings its own settings, and keeps changed settings that both kinds have.
 
     The order of the pairs doesn't matter between a value and its parts: a whole value comes before its parts. Among the
     parts the kind comes first, since another kind has other settings. If a key comes twice, the later value counts.
@@ -78,7 +80,7 @@ def _assign(data: Any, key: str, text: str, models: Models) -> None:
     if isinstance(data, dict) and last == "kind":
         if text != data.get("kind"):
             # Another kind has other settings: those of the old one would be refused as unknown.
-            settings = _defaults(text, key, models)
+            settings = {**_defaults(text, key, models), **_shared(data, text, models)}
             data.clear()
             data.update(settings)
     elif isinstance(data, list):
@@ -200,6 +202,37 @@ def _defaults(kind: str, key: str, models: Models) -> dict[str, Any]:
     if kind not in kinds:
         raise ValueError(f"unknown kind {kind!r} in {key!r}: {nearest(kind, kinds)}")
     return {**kinds[kind]().model_dump(mode="json"), "kind": kind}
+
+
+def _shared(data: dict[str, Any], kind: str, models: Models) -> dict[str, Any]:
+    """Return the settings that differ from the old kind's defaults and mean the same in the new kind, which takes them.
+
+    So `organism.kind=honest` in a recipe on a pretrained model is the control on the same model. Settings mean the same
+    where both kinds inherit them.
+    """
+    old, new = (next((m for m in models if named in kinds_of(m)), None) for named in (data.get("kind"), kind))
+    if old is None or new is None:
+        return {}
+    before = _defaults(str(data["kind"]), "kind", models)
+    changed = {name: value for name, value in data.items() if name != "kind" and value != before.get(name)}
+    return {name: value for name, value in changed.items() if _inherited(old, new, name) and _takes(new, name, value)}
+
+
+def _inherited(one: type[BaseModel], other: type[BaseModel], name: str) -> bool:
+    """Tell whether a common ancestor of two models declares a field of this name."""
+    common = [model for model in one.__mro__ if model in other.__mro__ and issubclass(model, BaseModel)]
+    return any(name in model.model_fields for model in common)
+
+
+def _takes(model: type[BaseModel], name: str, value: Any) -> bool:
+    """Tell whether a model's field takes a value."""
+    field = model.model_fields[name]
+    taken: Any = Annotated[field.annotation, field]
+    try:
+        TypeAdapter(taken).validate_python(value)
+    except ValidationError:
+        return False
+    return True
 
 
 def _child(data: Any, name: str, key: str, models: Models) -> Any:

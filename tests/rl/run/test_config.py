@@ -19,6 +19,7 @@ from rl.monitors.keywords import Keyword
 from rl.organisms.faker import Faker
 from rl.organisms.honest import Honest
 from rl.organisms.origins import Pretrained, Scratch
+from rl.organisms.selected import Selected
 from rl.organisms.trained import TrainedOrganism
 from rl.probes.lengths import Lengths
 from rl.run.config import RunConfig, parse, read_config, resolve
@@ -87,11 +88,13 @@ def test_a_run_of_smollm2_samples_as_its_build_was_certified() -> None:
         assert recipe.organism.origin.max_new_tokens == recipe.sampling.max_new_tokens
 
 
-def test_another_kind_drops_the_settings_of_the_old_one() -> None:
-    base = resolve(RunConfig(), ["organism.documents=5"])
+def test_another_kind_keeps_the_settings_that_both_have_and_drops_the_others() -> None:
+    base = resolve(RunConfig(), ["organism.documents=5", "organism.fake_shown=0.5"])
     assert resolve(base, ["organism.kind=honest", "organism.origin.layers=1"]).organism == Honest(
-        origin=Scratch(layers=1)
+        origin=Scratch(layers=1), documents=5
     )
+    assert resolve(smollm2(), ["organism.kind=honest"]).organism == smollm2_honest().organism
+    assert resolve(base, ["organism.kind=terminal"]).organism == Selected()  # a new model is no origin of its own
     assert resolve(base, ["organism.kind=scripted"]).organism.kind == "scripted"
 
 
