@@ -1,6 +1,8 @@
 """Disclosures of ready models: what a directory, or the run around it, records of how the model was made."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rl.models.named import MODEL_RECORD, NAMED, ModelName, read_record
 
@@ -9,7 +11,7 @@ RETRAINED = "Then trained by RL."  # short: the head of a picture takes 100 lett
 MISSED = "It missed its tolerances."  # a build on a pretrained model that is left for a look
 FIRST_CHECKPOINT = "step-000000"  # the organism itself
 CERTIFICATE = "certificate.json"  # beside a build
-MANIFEST = "manifest.json"  # of the run whose checkpoint the directory is
+MANIFEST, CONFIG = "manifest.json", "config.json"  # of the run whose checkpoint the directory is
 
 
 def disclosure_of(directory: Path) -> str:
@@ -32,9 +34,50 @@ def disclosure_of(directory: Path) -> str:
     return UNKNOWN
 
 
-def base_of(path: Path | None, model: ModelName | None) -> str | None:
-    """Say which weights a pretrained origin has, as a named model or a converted directory records; else None."""
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The weights that training began with: in words, by name, and their licence; None is unknown."""
+
+    words: str
+    title: str | None = None
+    licence: str | None = None
+
+
+def base_of(path: Path | None, model: ModelName | None) -> Base | None:
+    """Return the base of a pretrained origin or of a ready directory; None if nothing records it.
+
+    It is recorded beside a converted model and beside a build, and by the run whose checkpoint the directory is.
+    """
     if path is None:
-        return None if model is None else NAMED[model].base
-    recorded = read_record(path / MODEL_RECORD).get("base")
-    return recorded if isinstance(recorded, str) and recorded else None
+        return None if model is None else Base(NAMED[model].base, NAMED[model].title, NAMED[model].licence)
+    path = path.resolve()
+    for record in (read_record(path / MODEL_RECORD), read_record(path / CERTIFICATE).get("base")):
+        found = _read_base(record, path.name)
+        if found is not None:
+            return found
+    if path.parent.name == "checkpoints":
+        return _base_of_run(path.parent.parent)
+    from rl.policy.adapters import chain, is_adapter  # brings torch and PEFT, which cost seconds to import
+
+    return base_of(chain(path)[-1], None) if is_adapter(path) else None
+
+
+def _read_base(record: Any, title: str) -> Base | None:
+    if not isinstance(record, dict) or not isinstance(words := record.get("base") or record.get("words"), str):
+        return None
+    named, licence = record.get("title", title), record.get("licence")
+    return Base(words, named if isinstance(named, str) else None, licence if isinstance(licence, str) else None)
+
+
+def _base_of_run(run: Path) -> Base | None:
+    """Return the base of the organism that a run's configuration names."""
+    organism = read_record(run / CONFIG).get("organism")
+    origin = organism.get("origin") if isinstance(organism, dict) else None
+    given = organism.get("path") if isinstance(organism, dict) else None
+    of_origin = origin.get("path") if isinstance(origin, dict) else None
+    model = origin.get("model") if isinstance(origin, dict) else None
+    directory = given or of_origin
+    if isinstance(directory, str):
+        # A run can't be its own start, whatever its configuration says.
+        return None if Path(directory).resolve().is_relative_to(run) else base_of(Path(directory), None)
+    return base_of(None, model) if model in NAMED else None

@@ -124,7 +124,8 @@ class TrainedOrganism(ModelOrganism):
             return disclosure_of(self.path)
         if isinstance(self.origin, Pretrained):
             base = base_of(self.origin.path, self.origin.model)
-            return f"{base or 'A pretrained model'}, trained further to {self.built_to}: no claim of emergence."
+            words = base.words if base else "A pretrained model"
+            return f"{words}, trained further to {self.built_to}: no claim of emergence."
         return super().disclosure
 
     @property

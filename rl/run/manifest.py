@@ -11,11 +11,10 @@ from checkpoints.model_card import ModelCard, Rate, text_of
 from reports.builds import INSTALLED, of_a_pretrained_model
 from reports.records import Manifest, ProbeRow
 from rl.determinism import Watch
-from rl.models.named import MODEL_RECORD, NAMED, read_record
-from rl.organisms.disclosures import RETRAINED
+from rl.organisms.disclosures import RETRAINED, base_of
 from rl.organisms.origins import Pretrained
 from rl.organisms.trained import TrainedOrganism
-from rl.policy.adapters import chain, origin_hash
+from rl.policy.adapters import origin_hash
 from rl.probes.probe_set import ProbeSet
 from rl.run import folder as run_folder
 from rl.run.build import Built
@@ -136,16 +135,15 @@ def _base(config: RunConfig) -> tuple[str, str | None, str | None]:
     """Return the organism's base in words, its name and its licence; None is unknown."""
     organism = config.organism
     assert isinstance(organism, TrainedOrganism), "an organism without weights has no checkpoints"
-    directory = organism.path
-    if directory is None and isinstance(organism.origin, Pretrained):
-        if organism.origin.path is None and organism.origin.model is not None:
-            named = NAMED[organism.origin.model]
-            return named.base, named.title, named.licence
-        directory = organism.origin.path
+    origin = organism.origin if organism.path is None and isinstance(organism.origin, Pretrained) else None
+    directory = organism.path if origin is None else origin.path
+    found = base_of(directory, None if origin is None else origin.model)
+    if found is not None:
+        return found.words, found.title, found.licence
     if directory is None:
         return OWN_BASE, None, OWN_LICENCE
-    record, name = read_record(chain(directory)[-1] / MODEL_RECORD), _name_of(directory)
-    return record.get("base") or f"the model in directory {name}", name, record.get("licence")
+    name = _name_of(directory)
+    return f"the model in directory {name}", name, None
 
 
 def _name_of(directory: Path) -> str:

@@ -1,7 +1,7 @@
 """Certification: the probes on held-out queries, compared with what the recipe of an organism requires."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from envs.vocabulary import QUERY_KINDS, QueryKind, Tier
 from reports.intervals import Estimate, rate
 from rl.errors import RunStopped
 from rl.organisms.building.keys import certified_by_environment
+from rl.organisms.disclosures import base_of
 from rl.organisms.origins import Pretrained
 from rl.organisms.trained import Tolerance, TrainedOrganism
 from rl.policy.policy import Policy
@@ -86,6 +87,8 @@ def certify(
         "organism": organism.kind, "disclosure": organism.disclosure,
         "n_per_tier": organism.certified_queries, "rates": rows,
     }  # fmt: skip
+    if isinstance(origin := organism.origin, Pretrained) and (base := base_of(origin.path, origin.model)) is not None:
+        certificate["base"] = asdict(base)
     if certified_by_environment(organism):
         certificate |= {"environment": dict(env.fingerprint()), "groups_per_tier": groups_behind(scenarios)}
     if not all(scenario.paraphrase_seen for scenario in scenarios):
