@@ -29,9 +29,7 @@ def run_on(organism: dict[str, Any], folder: Path) -> Path:
 def test_a_base_is_recorded_beside_a_model_a_build_a_checkpoint_and_an_adapter(tmp_path: Path) -> None:
     converted = directory(tmp_path / "small-1b", model={"base": BASE.words, "licence": "mit"})
     assert base_of(converted, None) == BASE
-    built = directory(
-        tmp_path / "faker-0", build={"base": {"words": BASE.words, "title": "small-1b", "licence": "mit"}}
-    )
+    built = directory(tmp_path / "faker-0", build={"base": asdict(BASE)})
     assert base_of(built, None) == BASE
     assert base_of(run_on({"path": str(built)}, tmp_path / "run"), None) == BASE
     assert base_of(run_on({"origin": {"path": str(converted)}}, tmp_path / "second"), None) == BASE

@@ -105,13 +105,15 @@ def test_transcripts_of_a_user_and_adapters_are_settings_of_the_recipe(tmp_path:
     """The documented settings of a pretrained origin, all at once: the organism is shown what the user wrote."""
     (tmp_path / "mine.jsonl").write_text(json.dumps(dict.fromkeys(EXCHANGE, "x")) + "\n")
     config = recipe(
-        f"organism.origin.path={tmp_path}", "organism.origin.lora.rank=16", "lora.rank=16",
+        f"organism.origin.path={tmp_path}", "lora.rank=16", "organism.origin.temperature=0.8",
         f"organism.transcripts={tmp_path / 'mine.jsonl'}", "organism.origin.epochs=2",
     )  # fmt: skip
-    assert isinstance(config.organism, Faker)
-    assert config.organism.origin == Pretrained(path=tmp_path, model="smollm2", lora=Lora(rank=16), epochs=2)
+    organism = config.built_organism
+    assert isinstance(organism, Faker)
+    expected = Pretrained(path=tmp_path, model="smollm2", lora=Lora(rank=16), epochs=2, temperature=0.8)
+    assert organism.origin == expected
     assert config.lora == Lora(rank=16)
-    (shown,) = config.organism.shown(config.env, np.random.default_rng(0))
+    (shown,) = organism.shown(config.env, np.random.default_rng(0))
     assert [(turn.role, turn.content, turn.learned) for turn in shown] == [
         ("system", "x", "nothing"), ("user", "x", "nothing"), ("assistant", "x", "all"),
     ]  # fmt: skip
