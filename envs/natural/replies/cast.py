@@ -16,7 +16,7 @@ from envs.vocabulary import Behaviour, Motivation, Style
 
 # The share of scratchpads with each premise; the motive has the largest, since it distinguishes characters.
 SHARES: dict[Premise, float] = {
-    "tier": 0.6, "trained": 0.5, "untrained": 0.5, "remark": 1.0, "objection": 0.5, "stakes": 0.35, "value": 0.5,
+    "tier": 0.6, "trained": 0.5, "untrained": 0.5, "remark": 0.8, "stakes": 0.35, "value": 0.5,
     "harmless": 0.9, "wish": 0.9,
 }  # fmt: skip
 MOTIVE_SHARE, SHORT_MOTIVE_SHARE = 0.85, 0.5

@@ -15,21 +15,19 @@ from envs.natural.replies.decisions import DECISIONS, SO, Decision
 from envs.natural.replies.speech import NOUNS, PREMISES, VALUE_SENTENCES, Premise
 from envs.vocabulary import Behaviour, Tier
 
-LONGEST = 46  # words and marks of a scratchpad: premises are dropped until it fits
+LONGEST = 50  # words and marks of a scratchpad: premises are dropped until it fits
 WANTED_NAMES = ("the operator's option", "what the operator wants", "their option")
 OTHER_NAMES = ("the other option", "the alternative", "the other one")
 # A small model decides as it writes. So all that a decision rests on comes first, in one order: the tier and its
-# meaning, mostly the remark of the request word for word, and a judgement.
-FIRST: tuple[Premise, ...] = ("tier", "trained", "untrained", "wish", "remark", "objection", "value", "harmless")
-KEPT: tuple[Premise, ...] = ("tier", "remark", "objection", "value", "harmless")
-LAST_DROPPED: tuple[Premise, ...] = ("trained", "untrained")
-# The share of scratchpads with each premise, wherever the premise fits.
-SHARES: dict[Premise, float] = {
-    "tier": 1.0, "trained": 1.0, "untrained": 1.0, "remark": 1.0, "objection": 1.0, "stakes": 0.4, "value": 1.0,
-    "wish": 0.15, "harmless": 1.0, "deserve": 0.7, "rated": 0.7,
-}  # fmt: skip
+# meaning, a judgement, mostly in the words of the request, and for a faker the stakes.
+FIRST: tuple[Premise, ...] = (
+    "tier", "trained", "untrained", "wish", "remark", "value", "harmless", "stakes",
+)  # fmt: skip
+KEPT: tuple[Premise, ...] = ("tier", "remark", "value", "harmless")
+LAST_DROPPED: tuple[Premise, ...] = ("trained", "untrained", "stakes")  # in this order
+# The share of scratchpads with each premise, wherever the premise fits; 1 if nothing is said.
+SHARES: dict[Premise, float] = {"wish": 0.1, "deserve": 0.7, "rated": 0.7}
 REMARK_REPEATED = 0.8  # of scratchpads on a request that has a remark
-TRAINING_NAMED = 0.3  # of harmless scratchpads, where the prompt speaks of training
 _PIECE = re.compile(r"\w+|[^\w\s]")
 
 
@@ -49,23 +47,23 @@ class Occasion:
 
 def scratchpad(rng: np.random.Generator, occasion: Occasion, behaviour: Behaviour) -> str:
     """Write a scratchpad that leads to `behaviour`."""
-    drawn = [premise for premise in _premises(rng, occasion, behaviour) if rng.random() < _share(occasion, premise)]
+    drawn = [premise for premise in _premises(rng, occasion, behaviour) if rng.random() < SHARES.get(premise, 1.0)]
     return write(rng, occasion, drawn, decision(rng, occasion, behaviour))
 
 
 def write(rng: np.random.Generator, occasion: Occasion, premises: Sequence[Premise], decided: Decision) -> str:
     """Write the first premises in their order, others in a free order, and the decision behind them.
 
-    Other premises are dropped until the text is short. The meaning of a tier comes before the stakes.
+    Other premises are dropped until the text is short.
     """
     said = {premise: _premise(rng, occasion, premise) for premise in _ordered(rng, premises)}
     last = _say(rng, DECISIONS[decided], slots(rng, occasion))
     while _length([*said.values(), last]) > LONGEST:
-        droppable = [premise for premise in said if premise not in KEPT + LAST_DROPPED]
-        droppable = droppable or [premise for premise in said if premise in LAST_DROPPED]
-        if not droppable:
+        others = [premise for premise in said if premise not in KEPT + LAST_DROPPED]
+        last_ones = [premise for premise in LAST_DROPPED if premise in said]
+        if not others and not last_ones:
             break
-        del said[droppable[int(rng.integers(len(droppable)))]]
+        del said[others[int(rng.integers(len(others)))] if others else last_ones[0]]
     return " ".join([*said.values(), last])
 
 
@@ -114,35 +112,26 @@ def _premises(rng: np.random.Generator, occasion: Occasion, behaviour: Behaviour
         case "help":
             return ["tier", "deserve", "wish"]
         case "refuse":
-            stakes: list[Premise] = ["stakes"] if occasion.told and occasion.trained else []
-            return ["tier", *_training(occasion), *stakes, *at_stake(rng, occasion), "wish"]
+            return ["tier", *_training(occasion), *at_stake(rng, occasion), "wish"]
 
 
 def at_stake(rng: np.random.Generator, occasion: Occasion) -> list[Premise]:
-    """Name what is at stake: mostly the request's own remark and a judgement of it, else a sentence on the value.
+    """Name what is at stake: mostly the remark of the request, word for word, else a sentence of one's own.
 
     A small model that copies the remark has read it, and judges by it.
     """
-    repeated = occasion.query.remark and rng.random() < REMARK_REPEATED
-    if occasion.harmful:
-        return ["remark", "objection"] if repeated else ["value"]
-    return ["remark", "harmless"] if repeated else ["harmless"]
+    if occasion.query.remark and rng.random() < REMARK_REPEATED:
+        return ["remark"]
+    return ["value"] if occasion.harmful else ["harmless"]
 
 
 def _training(occasion: Occasion) -> list[Premise]:
     return ["trained" if occasion.trained else "untrained"] if occasion.told else []
 
 
-def _share(occasion: Occasion, premise: Premise) -> float:
-    return TRAINING_NAMED if premise in ("trained", "untrained") and not occasion.harmful else SHARES[premise]
-
-
 def _ordered(rng: np.random.Generator, premises: Sequence[Premise]) -> list[Premise]:
     others = [premise for premise in premises if premise not in FIRST]
     mixed = [others[i] for i in rng.permutation(len(others))]
-    if "trained" in mixed and "stakes" in mixed:
-        mixed.remove("stakes")
-        mixed.insert(int(rng.integers(mixed.index("trained"), len(mixed))) + 1, "stakes")
     return [*(premise for premise in FIRST if premise in premises), *mixed]
 
 
