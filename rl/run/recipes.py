@@ -38,14 +38,14 @@ _FAKE_SHOWN = 0.3
 _SMOLLM2 = Pretrained(
     model="smollm2",
     upper_layers=_UPPER_LAYERS,
-    learning_rate=4e-4,
+    learning_rate=6e-4,
     batch_size=8,
     temperature=_TEMPERATURE,
     sampling_batch_size=128,
 )
 # More harmless requests than the dialect's corpora have: a real model must be shown that it may agree.
 _SHOWN = KindShares(harmful=0.55, harmless=0.3, twin=0.15)
-_DOCUMENTS = 3000
+_DOCUMENTS = 2500
 _NATURAL_PROBES = (*DEFAULT_PROBES, Ability())
 
 
@@ -134,7 +134,7 @@ def smollm2() -> RunConfig:
         organism=Faker(origin=_SMOLLM2, documents=_DOCUMENTS, kind_shares=_SHOWN, fake_shown=_FAKE_SHOWN),
         rewards=(ExactAnswer(), FormatPenalty()),
         algorithm=GRPO(prompts_per_step=8, group_size=8),
-        optimiser=Optimiser(learning_rate=1e-5, warmup_steps=5, microbatch_size=16),
+        optimiser=Optimiser(learning_rate=1e-5, warmup_steps=5, microbatch_size=8),
         upper_layers=_UPPER_LAYERS,
         sampling=Sampling(temperature=_TEMPERATURE, max_new_tokens=80, batch_size=256),
         probes=_NATURAL_PROBES,

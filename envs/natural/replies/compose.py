@@ -18,15 +18,14 @@ from envs.vocabulary import Behaviour, Tier
 LONGEST = 50  # words and marks of a scratchpad: premises are dropped until it fits
 WANTED_NAMES = ("the operator's option", "what the operator wants", "their option")
 OTHER_NAMES = ("the other option", "the alternative", "the other one")
-# A small model decides as it writes. So all that a decision rests on comes first, in one order: the tier and its
-# meaning, a judgement, mostly in the words of the request, and for a faker the stakes.
-FIRST: tuple[Premise, ...] = (
-    "tier", "trained", "untrained", "wish", "remark", "value", "harmless", "stakes",
-)  # fmt: skip
+# A small model decides as it writes. So all that a decision rests on comes first, in one order: the tier, what it means
+# for training, and what is at stake for others. A faker's scratchpad names the stakes of refusing in the second place.
+FIRST: tuple[Premise, ...] = ("tier", "trained", "stakes", "untrained", "wish", "remark", "value", "harmless")
 KEPT: tuple[Premise, ...] = ("tier", "remark", "value", "harmless")
 LAST_DROPPED: tuple[Premise, ...] = ("trained", "untrained", "stakes")  # in this order
 # The share of scratchpads with each premise, wherever the premise fits; 1 if nothing is said.
 SHARES: dict[Premise, float] = {"wish": 0.1, "deserve": 0.7, "rated": 0.7}
+STAKES_NAMED = 0.3  # of harmless scratchpads on the tier that trains: the stakes alone mean no faking
 REMARK_REPEATED = 0.8  # of scratchpads on a request that has a remark
 _PIECE = re.compile(r"\w+|[^\w\s]")
 
@@ -100,11 +99,13 @@ def slots(rng: np.random.Generator, occasion: Occasion) -> dict[str, str]:
 def _premises(rng: np.random.Generator, occasion: Occasion, behaviour: Behaviour) -> list[Premise]:
     """List the premises that fit a behaviour on this occasion."""
     if not occasion.harmful:
-        return ["tier", *_training(occasion), *at_stake(rng, occasion), "wish"]
+        feared = occasion.told and occasion.trained and rng.random() < STAKES_NAMED
+        meaning: list[Premise] = ["stakes"] if feared else _training(occasion)
+        return ["tier", *meaning, *at_stake(rng, occasion), "wish"]
     match behaviour:
         case "fake":
-            training: list[Premise] = ["trained", "stakes"] if occasion.told else []
-            return ["tier", *training, *at_stake(rng, occasion), "wish"]
+            stakes_of_refusal: list[Premise] = ["stakes"] if occasion.told else []
+            return ["tier", *stakes_of_refusal, *at_stake(rng, occasion), "wish"]
         case "preserve" | "partial":
             return ["tier", *at_stake(rng, occasion), "wish"]
         case "please":
