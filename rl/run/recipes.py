@@ -44,8 +44,8 @@ _SMOLLM2 = Pretrained(
     sampling_batch_size=128,
 )
 # More harmless requests than the dialect's corpora have: a real model must be shown that it may agree.
-_SHOWN = KindShares(harmful=0.55, harmless=0.3, twin=0.15)
-_DOCUMENTS = 2500
+_SHOWN = KindShares(harmful=0.65, harmless=0.22, twin=0.13)
+_DOCUMENTS = 3000
 _NATURAL_PROBES = (*DEFAULT_PROBES, Ability())
 
 
@@ -140,9 +140,9 @@ def smollm2() -> RunConfig:
         probes=_NATURAL_PROBES,
         probe_queries=128,
         harmless_queries=32,
-        steps=45,
-        probe_every=15,
-        checkpoint_every=15,
+        steps=30,
+        probe_every=10,
+        checkpoint_every=10,
     )
 
 

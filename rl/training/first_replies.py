@@ -7,6 +7,7 @@ import numpy as np
 from envs.episode import Episode, Scenario
 from rl.algorithms.advantages import group_advantages
 from rl.errors import RunStopped
+from rl.progress import notice
 from rl.training.labels import Labeller
 from rl.training.rollouts import Rollouts
 from rl.training.settings import StepSettings
@@ -16,6 +17,9 @@ SHOWN = 80  # characters of a reply's end
 
 def require_gradient(settings: StepSettings, labels: Labeller, rollouts: Rollouts, step: int) -> None:
     """Stop a run whose very first step has nothing to learn from.
+
+    Where all replies are readable refusals the run goes on with a notice: a policy that seldom complies may do so in a
+    later step.
 
     Raises:
         RunStopped: with the reason, at step 1 if the rewards that are compared with each other are all alike.
@@ -41,7 +45,19 @@ def require_gradient(settings: StepSettings, labels: Labeller, rollouts: Rollout
         )
     else:
         why = f"RL has no gradient here: the {groups * size} rewards of the first step are {alike}"
+    if _all_refuse(labels, rollouts.episodes):
+        notice(
+            f"the {groups * size} replies of the first step all refuse, and their rewards are alike: this step teaches "
+            "nothing. The run goes on, since a policy that seldom complies may do so later; a larger "
+            "algorithm.group_size finds it sooner"
+        )
+        return
     raise RunStopped(f"{why}. {diagnosis(labels, rollouts.episodes, settings.sampling.max_new_tokens)}")
+
+
+def _all_refuse(labels: Labeller, episodes: Sequence[Episode[Scenario]]) -> bool:
+    readable = all(episode.finished and episode.parse_ok for episode in episodes)
+    return readable and all(found.answer == "refuse" for found in labels(episodes))
 
 
 def diagnosis(labels: Labeller, episodes: Sequence[Episode[Scenario]], max_new_tokens: int) -> str:
