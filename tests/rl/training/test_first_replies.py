@@ -10,8 +10,11 @@ from envs.dialect.speech import ANSWER, SCRATCHPAD, Move, Part
 from envs.episode import Episode, Scenario
 from envs.labels import Labels
 from envs.transcript import read_transcript, write_transcript
-from rl.training.first_replies import SHOWN, diagnosis, end_of
+from rl.errors import RunStopped
+from rl.run.config import RunConfig
+from rl.training.first_replies import SHOWN, diagnosis, end_of, require_gradient
 from rl.training.labels import Labeller
+from rl.training.rollouts import Rollouts
 
 SCENARIO = Dialect().training_scenarios(np.random.default_rng(0), 1)[0]
 REFUSAL = write_transcript(SCRATCHPAD[Move.decide_refuse][0], ANSWER[Part.refuse][0])
@@ -46,6 +49,19 @@ def test_each_reply_is_counted_once_and_the_commonest_is_explained() -> None:
     refused = say(PLAIN, REFUSES, REFUSES)
     assert "0 are cut off, 1 malformed, 2 refusals" in refused
     assert "mostly refuses: start from one that sometimes complies, or raise algorithm.group_size" in refused
+
+
+def first_step(*episodes: Episode[Scenario]) -> None:
+    rewards_PG = np.zeros((1, len(episodes)))
+    rollouts = Rollouts(list(episodes), [], rewards_PG, 1, 0, 0.0, 0.0, 0.0)  # type: ignore[arg-type]
+    require_gradient(RunConfig().step_settings, Labeller(Dialect()), rollouts, 1)
+
+
+def test_refusals_alone_are_a_notice_and_no_end(capsys: pytest.CaptureFixture[str]) -> None:
+    first_step(REFUSES, REFUSES, REFUSES)
+    assert "the 3 replies of the first step all refuse" in capsys.readouterr().err
+    with pytest.raises(RunStopped, match="2 refusals"):
+        first_step(REFUSES, REFUSES, PLAIN)  # one can't be read
 
 
 def test_replies_of_no_common_kind_are_only_alike() -> None:
