@@ -55,11 +55,7 @@ def base_of(path: Path | None, model: ModelName | None) -> Base | None:
         found = _read_base(record, path.name)
         if found is not None:
             return found
-    if path.parent.name == "checkpoints":
-        return _base_of_run(path.parent.parent)
-    from rl.policy.adapters import chain, is_adapter  # brings torch and PEFT, which cost seconds to import
-
-    return base_of(chain(path)[-1], None) if is_adapter(path) else None
+    return _base_of_run(path.parent.parent) if path.parent.name == "checkpoints" else None
 
 
 def _read_base(record: Any, title: str) -> Base | None:

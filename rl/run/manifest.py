@@ -14,7 +14,7 @@ from rl.determinism import Watch
 from rl.organisms.disclosures import RETRAINED, base_of
 from rl.organisms.origins import Pretrained
 from rl.organisms.trained import TrainedOrganism
-from rl.policy.adapters import origin_hash
+from rl.policy.adapters import chain, origin_hash
 from rl.probes.probe_set import ProbeSet
 from rl.run import folder as run_folder
 from rl.run.build import Built
@@ -138,6 +138,8 @@ def _base(config: RunConfig) -> tuple[str, str | None, str | None]:
     origin = organism.origin if organism.path is None and isinstance(organism.origin, Pretrained) else None
     directory = organism.path if origin is None else origin.path
     found = base_of(directory, None if origin is None else origin.model)
+    if found is None and directory is not None:
+        found = base_of(chain(directory)[-1], None)  # of an adapter
     if found is not None:
         return found.words, found.title, found.licence
     if directory is None:

@@ -1,4 +1,4 @@
-"""The base of a model is found in the records beside it, through builds, runs and adapters."""
+"""The base of a model is found in the records beside it, through builds and runs."""
 
 import json
 from dataclasses import asdict
@@ -14,9 +14,7 @@ BASE = Base("Small-1B, dequantised from Q8_0", "small-1b", "mit")
 def directory(path: Path, **records: Any) -> Path:
     path.mkdir(parents=True)
     for name, record in records.items():
-        (path / {"model": MODEL_RECORD, "build": CERTIFICATE, "adapter": "adapter_config.json"}[name]).write_text(
-            json.dumps(record)
-        )
+        (path / {"model": MODEL_RECORD, "build": CERTIFICATE}[name]).write_text(json.dumps(record))
     return path
 
 
@@ -26,15 +24,13 @@ def run_on(organism: dict[str, Any], folder: Path) -> Path:
     return checkpoint
 
 
-def test_a_base_is_recorded_beside_a_model_a_build_a_checkpoint_and_an_adapter(tmp_path: Path) -> None:
+def test_a_base_is_recorded_beside_a_model_a_build_and_a_checkpoint(tmp_path: Path) -> None:
     converted = directory(tmp_path / "small-1b", model={"base": BASE.words, "licence": "mit"})
     assert base_of(converted, None) == BASE
     built = directory(tmp_path / "faker-0", build={"base": asdict(BASE)})
     assert base_of(built, None) == BASE
     assert base_of(run_on({"path": str(built)}, tmp_path / "run"), None) == BASE
     assert base_of(run_on({"origin": {"path": str(converted)}}, tmp_path / "second"), None) == BASE
-    adapter = directory(tmp_path / "adapter", adapter={"base_model_name_or_path": str(converted)})
-    assert base_of(adapter, None) == BASE
     named = base_of(run_on({"origin": {"path": None, "model": "smollm2"}}, tmp_path / "third"), None)
     assert named == base_of(None, "smollm2")
     assert named is not None
