@@ -76,7 +76,7 @@ class Pretrained(BaseModel):
 
     @property
     def rate(self) -> float:
-        """The learning rate, chosen by the weights that are trained where none is set."""
+        """The learning rate; where none is set, the trained weights choose it."""
         some_weights_alone = self.lora is not None or self.upper_layers is not None
         return self.learning_rate or (2e-4 if some_weights_alone else 2e-5)
 

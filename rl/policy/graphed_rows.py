@@ -21,7 +21,7 @@ WARM_UPS = 2  # passes before the recording, in which libraries choose their ker
 
 
 class StaticMemory:
-    """Each row's prompt, and room for `limit` tokens of it, in tensors that stay where they are."""
+    """Each row's prompt, and room for `limit` tokens of it, in tensors that never move."""
 
     def __init__(self, read: DistinctPrompts, limit: int) -> None:
         rows = read.prompt_of_N
@@ -90,7 +90,7 @@ class GraphedRows:
 
 
 def _recorded(run: Callable[[], torch.Tensor], restart: Callable[[], None]) -> Callable[[], torch.Tensor]:
-    """Record what `run` does on the device; the function that is returned repeats it and returns the same tensor."""
+    """Record the kernels of `run`. The returned function repeats them and returns the same tensor."""
     beside = torch.cuda.Stream()
     beside.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(beside):

@@ -205,7 +205,7 @@ def _defaults(kind: str, key: str, models: Models) -> dict[str, Any]:
 
 
 def _shared(data: dict[str, Any], kind: str, models: Models) -> dict[str, Any]:
-    """Return the settings that differ from the old kind's defaults and mean the same in the new kind, which takes them.
+    """Return the changed settings that both kinds share. Changed is a setting that differs from the old kind's default.
 
     So `organism.kind=honest` in a recipe on a pretrained model is the control on the same model. Settings mean the same
     where both kinds inherit them.

@@ -1,8 +1,8 @@
 """Sentences of scratchpads in English: wordings of each move but the decisions, which stand in `decisions`.
 
 A wording may hold slots: `tier`; `a` and `theirs`, a name of the option that the operator wants; `b` and `ours`, a name
-of the other option; `wish`, the wanted option in its own words; `value`; `remark`, the remark of the request. A slot
-with a capital begins a sentence.
+of the other option; `wish`, the wanted option in its own words; `value`; `remark`. A slot with a capital begins a
+sentence.
 """
 
 from typing import Literal
