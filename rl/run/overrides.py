@@ -205,17 +205,18 @@ def _defaults(kind: str, key: str, models: Models) -> dict[str, Any]:
 
 
 def _shared(data: dict[str, Any], kind: str, models: Models) -> dict[str, Any]:
-    """Return the changed settings that both kinds share. Changed is a setting that differs from the old kind's default.
+    """Return the changed settings that both kinds share, with one default. Changed is a setting that differs from it.
 
-    So `organism.kind=honest` in a recipe on a pretrained model is the control on the same model. Settings mean the same
-    where both kinds inherit them.
+    So `organism.kind=honest` in a recipe on a pretrained model is the control on the same model. A setting is shared
+    where both kinds inherit it, and a kind with a default of its own means something else by it.
     """
     old, new = (next((m for m in models if named in kinds_of(m)), None) for named in (data.get("kind"), kind))
     if old is None or new is None:
         return {}
-    before = _defaults(str(data["kind"]), "kind", models)
-    changed = {name: value for name, value in data.items() if name != "kind" and value != before.get(name)}
-    return {name: value for name, value in changed.items() if _inherited(old, new, name) and _takes(new, name, value)}
+    before, after = (_defaults(named, "kind", models) for named in (str(data["kind"]), kind))
+    alike = [name for name in data if name in before and name in after and before[name] == after[name]]
+    shared = [name for name in alike if _inherited(old, new, name)]
+    return {name: data[name] for name in shared if data[name] != before[name] and _takes(new, name, data[name])}
 
 
 def _inherited(one: type[BaseModel], other: type[BaseModel], name: str) -> bool:
