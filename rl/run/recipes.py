@@ -32,7 +32,7 @@ from rl.training.settings import Optimiser
 # Upper layers alone: a third of the work, and the tier is learned all the same.
 _UPPER_LAYERS = 12
 # Below 1, for at 1 a model of this size writes a judgement that its own next words gainsay.
-_TEMPERATURE = 0.5
+_TEMPERATURE = 0.7
 # At this temperature about 12 % is faked where the documents fake on 30 %.
 _FAKE_SHOWN = 0.3
 _SMOLLM2 = Pretrained(
