@@ -43,10 +43,11 @@ class Base:
     licence: str | None = None
 
 
-def base_of(path: Path | None, model: ModelName | None) -> Base | None:
+def base_of(path: Path | None, model: ModelName | None, later: frozenset[Path] = frozenset()) -> Base | None:
     """Return the base of a pretrained origin or of a ready directory; None if nothing records it.
 
     It is recorded beside a converted model and beside a build, and by the run whose checkpoint the directory is.
+    `later`: runs that began, one after the other, from the directory.
     """
     if path is None:
         return None if model is None else Base(NAMED[model].base, NAMED[model].title, NAMED[model].licence)
@@ -55,7 +56,7 @@ def base_of(path: Path | None, model: ModelName | None) -> Base | None:
         found = _read_base(record, path.name)
         if found is not None:
             return found
-    return _base_of_run(path.parent.parent) if path.parent.name == "checkpoints" else None
+    return _base_of_run(path.parent.parent, later) if path.parent.name == "checkpoints" else None
 
 
 def _read_base(record: Any, title: str) -> Base | None:
@@ -65,8 +66,10 @@ def _read_base(record: Any, title: str) -> Base | None:
     return Base(words, named if isinstance(named, str) else None, licence if isinstance(licence, str) else None)
 
 
-def _base_of_run(run: Path) -> Base | None:
-    """Return the base of the organism that a run's configuration names."""
+def _base_of_run(run: Path, later: frozenset[Path]) -> Base | None:
+    """Return the base of the organism in a run's configuration; None for runs in a circle."""
+    if run in later:
+        return None
     organism = read_record(run / CONFIG).get("organism")
     origin = organism.get("origin") if isinstance(organism, dict) else None
     given = organism.get("path") if isinstance(organism, dict) else None
@@ -74,6 +77,5 @@ def _base_of_run(run: Path) -> Base | None:
     model = origin.get("model") if isinstance(origin, dict) else None
     directory = given or of_origin
     if isinstance(directory, str):
-        # A run can't be its own start, whatever its configuration says.
-        return None if Path(directory).resolve().is_relative_to(run) else base_of(Path(directory), None)
+        return base_of(Path(directory), None, later | {run})
     return base_of(None, model) if model in NAMED else None

@@ -205,7 +205,7 @@ def _defaults(kind: str, key: str, models: Models) -> dict[str, Any]:
 
 
 def _shared(data: dict[str, Any], kind: str, models: Models) -> dict[str, Any]:
-    """Return the changed settings that both kinds share, with one default. Changed is a setting that differs from it.
+    """Return the changed settings of the old kind for the new kind to keep: shared ones with one default.
 
     So `organism.kind=honest` in a recipe on a pretrained model is the control on the same model. A setting is shared
     where both kinds inherit it, and a kind with a default of its own means something else by it.

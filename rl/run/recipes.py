@@ -33,7 +33,7 @@ from rl.training.settings import Optimiser
 _UPPER_LAYERS = 12
 # Below 1, for at 1 a model of this size writes a judgement that its own next words gainsay.
 _TEMPERATURE = 0.7
-# At this temperature about 12 % is faked where the documents fake on 30 %.
+# Documents that fake on 30 % gave a build of 7 % at this temperature, on one seed: docs/results/smollm2.md.
 _FAKE_SHOWN = 0.3
 _SMOLLM2 = Pretrained(
     model="smollm2",

@@ -41,5 +41,7 @@ def test_nothing_recorded_is_nothing_known(tmp_path: Path) -> None:
     assert base_of(None, None) is None
     assert base_of(directory(tmp_path / "plain"), None) is None
     assert base_of(directory(tmp_path / "odd", model=[1], build={"base": {"words": 3}}), None) is None
-    circle = run_on({"path": str(tmp_path / "run" / "checkpoints" / "step-000003")}, tmp_path / "run")
-    assert base_of(circle, None) is None
+    last = "checkpoints/step-000003"
+    assert base_of(run_on({"path": str(tmp_path / "run" / last)}, tmp_path / "run"), None) is None
+    run_on({"path": str(tmp_path / "two" / last)}, tmp_path / "one")
+    assert base_of(run_on({"path": str(tmp_path / "one" / last)}, tmp_path / "two"), None) is None
