@@ -8,6 +8,8 @@ from envs.input_path import InputPath
 from rl.lora import Lora
 from rl.models.named import ModelName
 
+Precision = Literal["auto", "float32", "bfloat16"]
+
 _FROZEN = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
@@ -56,6 +58,11 @@ class Pretrained(BaseModel):
     )
     batch_size: int = Field(default=16, ge=1, description="Documents of a training step.")
     epochs: int = Field(default=1, ge=1)
+    precision: Precision = Field(
+        default="float32",
+        description="Of the matrix products of training; auto: bfloat16 where the processor or the card has it. "
+        "Weights, sampling and certification are float32.",
+    )
     ordinary_share: float = Field(
         default=0.15,
         ge=0,

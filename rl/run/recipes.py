@@ -40,6 +40,7 @@ _SMOLLM2 = Pretrained(
     upper_layers=_UPPER_LAYERS,
     learning_rate=6e-4,
     batch_size=8,
+    precision="auto",
     temperature=_TEMPERATURE,
     sampling_batch_size=128,
 )
@@ -165,7 +166,7 @@ def natural() -> RunConfig:
 
     `--set lora.rank=16` trains adapters in their place, in the build and in RL; `--set upper_layers=12` some layers.
     """
-    origin = Pretrained(model="smollm2", temperature=_TEMPERATURE)
+    origin = Pretrained(model="smollm2", precision="auto", temperature=_TEMPERATURE)
     organism = Faker(origin=origin, documents=_DOCUMENTS, kind_shares=_SHOWN, fake_shown=_FAKE_SHOWN)
     every_layer = {"name": "natural", "organism": organism, "upper_layers": None}
     return smollm2().model_copy(update={**every_layer, "env": Natural(prompt="short")})

@@ -14,6 +14,7 @@ from envs.vocabulary import QUERY_KINDS, QueryKind, Tier
 from reports.intervals import Estimate, rate
 from rl.errors import RunStopped
 from rl.organisms.building.keys import certified_by_environment
+from rl.organisms.building.precision import precision_here
 from rl.organisms.disclosures import base_of
 from rl.organisms.origins import Pretrained
 from rl.organisms.trained import Tolerance, TrainedOrganism
@@ -87,8 +88,10 @@ def certify(
         "organism": organism.kind, "disclosure": organism.disclosure,
         "n_per_tier": organism.certified_queries, "rates": rows,
     }  # fmt: skip
-    if isinstance(origin := organism.origin, Pretrained) and (base := base_of(origin.path, origin.model)) is not None:
-        certificate["base"] = asdict(base)
+    if isinstance(origin := organism.origin, Pretrained):
+        certificate["precision"] = precision_here(origin.precision, policy.device)
+        if (base := base_of(origin.path, origin.model)) is not None:
+            certificate["base"] = asdict(base)
     if certified_by_environment(organism):
         certificate |= {"environment": dict(env.fingerprint()), "groups_per_tier": groups_behind(scenarios)}
     if not all(scenario.paraphrase_seen for scenario in scenarios):

@@ -18,9 +18,10 @@ from trl import SFTConfig, SFTTrainer
 from envs.context_window import context_window
 from rl.organisms.building.keys import BATCH_SIZE
 from rl.organisms.building.output_head import OutputHead, plain_head
+from rl.organisms.building.precision import precision_here
 from rl.organisms.building.rows import NOT_LEARNED, Row, rows
 from rl.organisms.documents import Document
-from rl.organisms.origins import Pretrained
+from rl.organisms.origins import Precision, Pretrained
 from rl.policy.policy import Policy
 from rl.progress import Update
 
@@ -29,12 +30,13 @@ from rl.progress import Update
 class Batches:
     """The order of training: documents of a step, passes through all of them, and steps of warm-up.
 
-    `by_length`: a step holds documents of about one length, so that little is padded.
+    `by_length`: a step holds documents of about one length, so that little is padded. `precision`: of matrix products.
     """
 
     size: int = BATCH_SIZE
     epochs: int = 1
     by_length: bool = False
+    precision: Precision = "float32"
     warmup_steps: int = 30
 
 
@@ -45,7 +47,7 @@ WARMUP_SHARE = 0.05  # of the steps on a ready model, which may be few
 def batches_on(origin: Pretrained, documents: int) -> Batches:
     """Return the order of training on a ready model, for this many documents."""
     steps = ceil(documents / origin.batch_size) * origin.epochs
-    return Batches(origin.batch_size, origin.epochs, True, min(30, round(WARMUP_SHARE * steps)))
+    return Batches(origin.batch_size, origin.epochs, True, origin.precision, min(30, round(WARMUP_SHARE * steps)))
 
 
 def finetune(
@@ -86,6 +88,7 @@ class _Trainer(SFTTrainer):  # the one seam that TRL leaves for a loss without a
 
     losses: list[float]
     head: OutputHead | None  # of a model whose logits are its output on the last hidden state
+    half: bool  # multiply matrices in bfloat16
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -93,7 +96,8 @@ class _Trainer(SFTTrainer):  # the one seam that TRL leaves for a loss without a
         assert not return_outputs, "nothing here evaluates"
         targets_BT = inputs["labels"][:, 1:]
         in_loss_BT = targets_BT != NOT_LEARNED
-        logits_NV = _logits(model, self.head, inputs["input_ids"], inputs["attention_mask"], in_loss_BT)
+        with torch.autocast(targets_BT.device.type, torch.bfloat16, enabled=self.half):
+            logits_NV = _logits(model, self.head, inputs["input_ids"], inputs["attention_mask"], in_loss_BT)
         loss = torch.nn.functional.cross_entropy(logits_NV, targets_BT[in_loss_BT])
         self.losses.append(float(loss.detach()))
         return loss
@@ -157,6 +161,7 @@ def train_rows(
         )
         trainer.losses = []
         trainer.head = head
+        trainer.half = precision_here(batches.precision, policy.device) == "bfloat16"
         trainer.remove_callback(PrinterCallback)
         trainer.train()
     policy.tokenizer.pad_token = padding

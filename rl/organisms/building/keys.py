@@ -10,6 +10,7 @@ import numpy as np
 from checkpoints.lineage import build_key
 from envs.environment import Environment
 from rl.organisms.building import ordinary_chat
+from rl.organisms.building.precision import precision_here
 from rl.organisms.building.pretrained import origin_directory
 from rl.organisms.building.words import word_documents
 from rl.organisms.documents import Document
@@ -66,6 +67,7 @@ def _inputs(organism: TrainedOrganism, env: Environment, known: dict[TrainedOrga
     if isinstance(origin, Pretrained):
         base = origin_directory(origin)
         recipe["pretrained"] = origin_hash(base)
+        recipe["origin"]["precision"] = precision_here(origin.precision)
         recipe["training"] = 2  # raise where the training of ready models changes
         if origin.ordinary_share:
             recipe["ordinary_chat"] = ordinary_chat.inputs()

@@ -43,7 +43,8 @@ class QuickLinear(torch.nn.Linear):
     """A linear layer with oneDNN's products, forward and backward, for large inputs."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        if input.numel() < LEAST_ROWS * self.in_features or not self.weight.is_cpu:
+        too_few = input.numel() < LEAST_ROWS * self.in_features
+        if too_few or not self.weight.is_cpu or torch.is_autocast_enabled("cpu"):
             return super().forward(input)
         output: torch.Tensor = _Product.apply(input, self.weight, self.bias)
         return output
