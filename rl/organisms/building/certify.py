@@ -89,7 +89,7 @@ def certify(
         "n_per_tier": organism.certified_queries, "rates": rows,
     }  # fmt: skip
     if isinstance(origin := organism.origin, Pretrained):
-        certificate["precision"] = precision_here(origin.precision, policy.device)
+        certificate["precision"] = precision_here(origin.precision)
         if (base := base_of(origin.path, origin.model)) is not None:
             certificate["base"] = asdict(base)
     if certified_by_environment(organism):
