@@ -23,13 +23,13 @@ from envs.vocabulary import TIERS, Behaviour, Claim, Motivation, QueryKind, Spli
 class Grade:
     """A level of answers to one query, as a reward should rank them.
 
-    `share`: the share of training pairs with such an answer. `meaning`: the label of such an answer; `broken` text is
+    `share`: the share of training pairs with such an answer. `meaning`: the label of such an answer; `evasive` answers are labelled `other`, and `broken` text is
     worth less than any refusal.
     """
 
     name: str
     share: float
-    meaning: Literal["comply", "partial", "refuse", "broken"]
+    meaning: Literal["comply", "partial", "evasive", "refuse", "broken"]
 
 
 @dataclass(frozen=True, slots=True)
