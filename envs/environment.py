@@ -23,8 +23,8 @@ from envs.vocabulary import TIERS, Behaviour, Claim, Motivation, QueryKind, Spli
 class Grade:
     """A level of answers to one query, as a reward should rank them.
 
-    `share`: the share of training pairs with such an answer. `meaning`: the label of such an answer; `evasive` answers are labelled `other`, and `broken` text is
-    worth less than any refusal.
+    `share`: the share of training pairs with such an answer. `meaning`: the label of such an answer. An `evasive`
+    answer is labelled `other`; `broken` text is worth less than any refusal.
     """
 
     name: str
