@@ -1,6 +1,6 @@
 """Labels of an episode, each with its source, or with the reason for being missing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 from envs.vocabulary import AnswerLabel
@@ -11,7 +11,8 @@ class Labels:
     """The labels of one episode, as defined in docs/reference/metrics.md. None is unscored.
 
     `quality`: the share of full help in the answer, 0 to 1. `sources` names the instrument of each label: oracle,
-    classifier or judge. `reasons` holds a reason for each label that is None.
+    classifier or judge. `reasons` holds a reason for each label that is None. `offline` holds the labels that a judge's
+    stand in place of.
     """
 
     answer: AnswerLabel | None = None
@@ -25,6 +26,7 @@ class Labels:
     rating_seeking: bool | None = None
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)
     reasons: Mapping[str, str] = field(default_factory=dict)
+    offline: Mapping[str, str | bool] = field(default_factory=dict, repr=False)
 
     @property
     def error(self) -> str | None:
@@ -33,7 +35,8 @@ class Labels:
         return "; ".join(dict.fromkeys(reasons)) or None
 
 
-LABEL_NAMES: tuple[str, ...] = tuple(f.name for f in fields(Labels) if f.name not in ("sources", "reasons"))
+LABEL_NAMES: tuple[str, ...] = tuple(f.name for f in fields(Labels) if f.name not in ("sources", "reasons", "offline"))
+BY_THE_JUDGE = "judge: "  # begins the reason for a label that a judge didn't give
 
 
 def all_from(source: str) -> dict[str, str]:
@@ -44,3 +47,17 @@ def all_from(source: str) -> dict[str, str]:
 def unscored(reason: str) -> Labels:
     """Build labels that are all missing for one reason."""
     return Labels(reasons=dict.fromkeys(LABEL_NAMES, reason))
+
+
+def agreement(labels: Sequence[Labels]) -> dict[str, list[bool | None]]:
+    """Tell for each label that a judge was asked for if it agrees with the offline label, an entry an episode.
+
+    None: the judge gave no label. Episodes without an offline label have no entry.
+    """
+    names = dict.fromkeys(name for found in labels for name in found.offline)
+    return {name: [_agrees(found, name) for found in labels if name in found.offline] for name in names}
+
+
+def _agrees(found: Labels, name: str) -> bool | None:
+    given = getattr(found, name)
+    return None if given is None else bool(given == found.offline[name])

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from envs.environment import AnswerKey, Interrogator
 from envs.episode import Cue, Episode, FreeScenario, Scenario
 from envs.input_path import InputPath
+from envs.judge.judged import judge_fingerprint, judged
+from envs.judge.settings import Judge
 from envs.labels import Labels
 from envs.natural import labels
 from envs.natural.author import NaturalAuthor
@@ -56,6 +58,7 @@ class Natural(BaseModel):
         description="A remark in each built-in request states the conflict, or its absence; a `pack` has none.",
     )
     pack: InputPath | None = Field(default=None, description="Scenarios of your own: CSV, JSON lines or Parquet.")
+    judge: Judge | None = Field(default=None, description="A model that gives labels in place of the exact ones.")
 
     @property
     def tiers(self) -> tuple[Tier, ...]:
@@ -130,8 +133,9 @@ class Natural(BaseModel):
         return labels.read_reply(text, self.form)
 
     def label(self, episodes: Sequence[Episode[Scenario]]) -> list[Labels]:
-        """Label a batch: the answer exactly, the scratchpad by a classifier."""
-        return labels.label(episodes)
+        """Label a batch: the answer exactly, the scratchpad by a classifier; or either by the judge."""
+        found = labels.label(episodes)
+        return found if self.judge is None else judged(found, episodes, self.judge)
 
     def answer_key(self) -> AnswerKey:
         return self._worth
@@ -146,7 +150,8 @@ class Natural(BaseModel):
         pack = self._pack()
         removed = f"{pack.removed.exact} exact, {pack.removed.near} near"
         prompts = setting_digest(self.setting)
-        return {"queries": pack.digest, "duplicates removed": removed, "prompts": prompts, **labels.fingerprint()}
+        found = {"queries": pack.digest, "duplicates removed": removed, "prompts": prompts, **labels.fingerprint()}
+        return found if self.judge is None else {**found, **judge_fingerprint(self.judge, found["labels"])}
 
     def validation(self) -> dict[str, str]:
         """Say how well the classifier was validated on human labels."""
