@@ -11,8 +11,10 @@ from rewards.answer_length import AnswerLength
 from rewards.exact_answer import ExactAnswer
 from rewards.format_penalty import FormatPenalty
 from rewards.helpfulness import Helpfulness
+from rewards.judge import JudgedHelpfulness
 from rewards.overscored_phrase import OverscoredPhrase
 
 Reward = Annotated[
-    Helpfulness | ExactAnswer | FormatPenalty | AnswerLength | OverscoredPhrase, Field(discriminator="kind")
+    Helpfulness | JudgedHelpfulness | ExactAnswer | FormatPenalty | AnswerLength | OverscoredPhrase,
+    Field(discriminator="kind"),
 ]

@@ -30,7 +30,7 @@ RECIPES = {"rl/organisms", "rl/monitors", "rl/mitigations", "rl/probes"}
 RUN = (
     OBSERVING
     | RECIPES
-    | {"rl/models", "rl/organisms/building", "rl/training/trl", "rl/run", "rl/run/checks", "reports"}
+    | {"rl/models", "rl/organisms/building", "rl/training/trl", "rl/run", "rl/run/checks", "reports", "envs/judge"}
 )
 EVERYTHING = RUN | {
     "rl/scale",
@@ -45,9 +45,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "envs": set(),
     "envs/dialect": {"envs", "checkpoints"},
     "envs/faking": {"envs", "checkpoints"},
-    "envs/natural": {"envs", "checkpoints", "envs/faking", "envs/natural/replies"},
+    "envs/judge": {"envs", "checkpoints"},
+    "envs/natural": {"envs", "checkpoints", "envs/faking", "envs/judge", "envs/natural/replies"},
     "envs/natural/replies": {"envs", "envs/natural"},
-    "rewards": {"envs"},
+    "rewards": {"envs", "envs/judge"},
     "checkpoints": set(),
     "reports": {"envs/vocabulary.py", "reports/figures", "reports/labellers", "reports/pages", "reports/study"},
     "reports/labellers": {"reports"},

@@ -11,11 +11,12 @@ from envs.judge.client import Failed, Reply, body_of, connected, post
 from envs.judge.prompts import Prompt
 from envs.judge.questions import Found, NoVerdict
 from envs.judge.settings import Endpoint
-from envs.judge.usage import Meter, Tokens, estimate
+from envs.judge.usage import WAIT, Meter, Tokens, estimate
 from envs.judge.verdicts import read_verdict
 
 LONGEST_WAIT_S = 30.0  # that a server may ask for by Retry-After
 LONGEST_BACKOFF_S = 8.0
+POLL_S = 0.02  # while calls under way hold what is left of the cap
 FAILURES_IN_A_ROW = 8  # unanswered questions after which the rest of a batch isn't asked
 
 
@@ -77,8 +78,10 @@ class Batch:
         prompt, text = self.asked[name]
         body = body_of(self.endpoint, text)
         most = estimate(len(body), self.endpoint.max_tokens)
+        failed = Failed("never asked", passing=False)
         for attempt in range(attempts):
-            capped = self.meter.reserve(most)
+            while (capped := self.meter.reserve(most)) == WAIT:
+                await asyncio.sleep(POLL_S)
             if capped is not None:
                 self._capped = True
                 return NoVerdict(capped)
@@ -90,13 +93,14 @@ class Batch:
                     return NoVerdict("off format")
                 verdict_cache.keep(prompt, name, verdict)
                 return verdict
+            failed = got
             if not got.passing or attempt + 1 == attempts or (got.wait_s or 0.0) > LONGEST_WAIT_S:
                 break
             backoff = min(self.endpoint.backoff_s * 2**attempt, LONGEST_BACKOFF_S)
             await asyncio.sleep(max(backoff, got.wait_s or 0.0))
         self._failures += 1
-        self._last = got.reason
-        return NoVerdict(got.reason, got.status)
+        self._last = failed.reason
+        return NoVerdict(failed.reason, failed.status)
 
     async def _counted(self, client: httpx2.AsyncClient, body: bytes, most: Tokens) -> Reply | Failed:
         """Send one reserved request and count it; a request that is cancelled counts in full."""

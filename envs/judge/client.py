@@ -54,9 +54,7 @@ async def connected(endpoint: Endpoint, key: str | None) -> AsyncIterator[httpx2
         timeout=endpoint.timeout_s,
         follow_redirects=False,  # a redirect would carry the key elsewhere
         trust_env=not endpoint.is_loopback,  # proxies and certificates of the user; this machine needs none
-        verify=endpoint.url.startswith(
-            "https:"
-        ),  # without TLS there is nothing to verify, and certificates load slowly
+        verify=endpoint.url.startswith("https:"),  # certificates load slowly, and without TLS nobody shows one
         limits=httpx2.Limits(max_connections=endpoint.concurrency),
     ) as client:
         yield client
@@ -140,7 +138,10 @@ def _stated(usage: Any) -> Tokens | None:
     """Take the tokens that a server states; None where it states none, or no sensible numbers."""
     if not isinstance(usage, Mapping):
         return None
-    counts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
-    if any(not isinstance(n, int) or isinstance(n, bool) or not 0 <= n <= MOST_TOKENS for n in counts):
-        return None
-    return Tokens(*counts)
+    prompt, completion = (_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens"))
+    return None if prompt is None or completion is None else Tokens(prompt, completion)
+
+
+def _count(value: Any) -> int | None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return int(value) if whole and 0 <= value <= MOST_TOKENS else None

@@ -40,9 +40,8 @@ def require_judge(endpoint: Endpoint, prompts: Sequence[Prompt], setting: str, l
     questions = [Question(prompt, _TEXTS[prompt]) for prompt in prompts]
     for found in ask(endpoint, questions, fresh=True):
         if isinstance(found, NoVerdict):
-            raise ValueError(
-                f"the judge at {endpoint.url} failed on trial: {found.reason}; {_fix(found, endpoint, setting)}"
-            )
+            fix = _fix(found, endpoint, setting)
+            raise ValueError(f"the judge at {endpoint.url} failed on trial: {found.reason}; {fix}")
 
 
 _EXAMPLES = {"url": "http://127.0.0.1:8000/v1", "model": "NAME"}

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from checkpoints import atomic
 from envs.judge.settings import Endpoint
 
+WAIT = "wait"
 BYTES_A_TOKEN = 3  # of English text about 4: an estimate errs on the dear side
 
 
@@ -65,19 +66,24 @@ class Meter:
         self.save()
 
     def reserve(self, most: Tokens) -> str | None:
-        """Reserve one call of at most so many tokens; return the reason if the cap is reached, else None."""
+        """Reserve one call of at most so many tokens; return the reason if the cap is reached, else None.
+
+        `WAIT`: the calls under way may cost too much; once they are settled there may be room.
+        """
         price, endpoint = self.endpoint.cost(most.prompt, most.completion), self.endpoint
         with self._lock:
             if endpoint.max_calls is not None and self._usage.calls + self._under_way >= endpoint.max_calls:
                 return f"the cap of {endpoint.max_calls} calls is reached"
-            if endpoint.max_cost is not None and self._usage.cost + self._reserved + price > endpoint.max_cost:
+            if endpoint.max_cost is not None and self._usage.cost + price > endpoint.max_cost:
                 return f"the cap of cost {endpoint.max_cost:g} is reached"
+            if endpoint.max_cost is not None and self._usage.cost + self._reserved + price > endpoint.max_cost:
+                return WAIT
             self._under_way += 1
             self._reserved += price
         return None
 
     def settle(self, most: Tokens, used: Tokens | None) -> None:
-        """Count a reserved call; `used` is None for a call that the server answered with an error, which costs nothing."""
+        """Count a reserved call; `used` is None for a call that ended with an HTTP error, which costs nothing."""
         spent = used or Tokens(0, 0)
         with self._lock:
             self._under_way -= 1

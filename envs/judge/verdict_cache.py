@@ -19,8 +19,8 @@ FOLDER = "judge"
 
 def cache_key(endpoint: Endpoint, prompt: Prompt, rendered: str) -> str:
     """Hash all that a verdict depends on."""
-    asked = [endpoint.url, endpoint.model, endpoint.temperature, endpoint.max_tokens, prompt_digest(prompt), rendered]
-    return hash_config(asked)
+    judge = (endpoint.url, endpoint.model, endpoint.temperature, endpoint.max_tokens)
+    return hash_config((*judge, prompt_digest(prompt), rendered))
 
 
 def find(prompt: Prompt, key: str) -> Verdict | None:

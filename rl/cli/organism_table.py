@@ -18,6 +18,7 @@ from rl.probes.probe_set import observe, policy_rows, probe_rows
 from rl.probes.well_formed import WellFormed
 from rl.progress import bar, counting
 from rl.run.build import build, build_components, build_probes
+from rl.run.checks.judges import require_judges
 from rl.run.config import RunConfig
 from rl.training.labels import Labeller
 from rl.training.rollouts import collect
@@ -59,6 +60,7 @@ def measure(name: str, config: RunConfig) -> Iterator[Measured]:
     `degenerate_groups` is the share of groups with rewards that are all alike.
     """
     seed = config.organism.seed if isinstance(config.organism, TrainedOrganism) else 0
+    require_judges(config)
     built = build(config)
     probes = build_probes(config)
     with bar(f"measuring {name}, seed {seed}") as update:

@@ -9,6 +9,7 @@ from envs.transcript import write_thinking, write_transcript
 from envs.vocabulary import TIERS
 from rl.errors import nearest
 from rl.run.build import build_rewards
+from rl.run.checks.judges import require_judges
 from rl.run.checks.needs import require_rewards
 from rl.run.config import RunConfig
 from rl.streams import Stage, stream
@@ -28,6 +29,7 @@ def play_round(config: RunConfig, tier: str, seed: int, ask: Callable[[str], str
         told = " and ".join(config.env.tiers)
         raise ValueError(f"environment {config.env.kind} has no tier {tier!r}: its tiers are {told}")
     require_rewards(config)
+    require_judges(config)
     rewards, _ = build_rewards(config.rewards, config.env)  # before the person types: the first build takes a minute
     rng = stream(seed, 0, Stage.scenarios)
     [scenario] = config.env.held_out_scenarios(rng, "probe", "harmful", 1, (tier,))

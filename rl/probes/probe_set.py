@@ -8,7 +8,9 @@ from pathlib import Path
 
 from envs.environment import Environment
 from envs.episode import Scenario
+from envs.labels import agreement
 from envs.vocabulary import QUERY_KINDS, TIERS, QueryKind
+from reports.intervals import rate
 from reports.records import ProbeRow
 from rewards.combine import score
 from rewards.score import RewardFunction, RewardInput, Score
@@ -110,7 +112,14 @@ def probe_rows(
         for name, part in parts:
             found = [measured for measured in probe(part) if told.issuperset(measured.needed)]
             rows += _rows(name, found, seed, step)
-    return rows
+    return [*rows, *_agreement_rows(observations, seed, step)]
+
+
+def _agreement_rows(observations: Sequence[Observation], seed: int, step: int) -> list[ProbeRow]:
+    """Make a row for each label that a judge gives: the share of episodes where the offline label is the same."""
+    found = agreement([o.labels for o in observations])
+    measured = [Measurement(f"judge_agreement/{name}", None, rate(agrees)) for name, agrees in found.items()]
+    return _rows("judge", measured, seed, step)
 
 
 def policy_rows(probes: Sequence[ProbeBase], policy: Policy, directory: Path, seed: int, step: int) -> list[ProbeRow]:

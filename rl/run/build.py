@@ -15,6 +15,7 @@ from envs.environment import Environment, answer_key_of, author_of
 from envs.vocabulary import QueryKind
 from rewards.exact_answer import ExactAnswer
 from rewards.helpfulness import Helpfulness
+from rewards.judge import JudgedHelpfulness
 from rewards.overscored_phrase import phrases_of
 from rewards.score import RewardFunction
 from rl.algorithms.policy_gradient import PolicyGradient
@@ -92,6 +93,9 @@ def build_rewards(configured: Sequence[Any], env: Environment) -> tuple[tuple[Re
             ready.append(reward.model_copy(update={"path": directory}))
         elif isinstance(reward, ExactAnswer):
             ready.append(reward.by(answer_key_of(env)))
+        elif isinstance(reward, JudgedHelpfulness):
+            hashes[reward.kind] = reward.described
+            ready.append(reward)
         else:
             ready.append(reward)
     return tuple(ready), hashes

@@ -16,6 +16,7 @@ from rl.probes.probe_set import observe, plain_rewards, policy_rows, probe_rows
 from rl.progress import bar, counting
 from rl.run.build import build_organism, build_probes, build_rewards, deployed, models
 from rl.run.checks.given_paths import require_given_paths
+from rl.run.checks.judges import require_judges
 from rl.run.checks.needs import require_needs
 from rl.run.checks.prompt_hashes import prompt_token_hashes, require_same_prompts, started_at
 from rl.run.config import RunConfig, read_config
@@ -35,6 +36,7 @@ def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
     needed = {"organism": config.lora is not None, "rewards": reads_rewards}
     require_given_paths(config, folder, unneeded=[part for part in needed if not needed[part]])
     require_needs(config)
+    require_judges(config)
     manifest = read_manifest(folder / "manifest.json")
     chosen = store.newest(folder / "checkpoints") if step is None else step
     if chosen is None:

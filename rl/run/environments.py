@@ -18,6 +18,7 @@ from envs.dialect.environment import Dialect
 from envs.dialect.queries import builtin_queries
 from envs.environment import AnswerKey, Author, Environment, Interrogator
 from envs.episode import Episode, FreeScenario, Scenario
+from envs.judge.settings import Judge
 from envs.labels import Labels
 from envs.natural.environment import Natural
 from envs.natural.packs import pack_lines
@@ -174,6 +175,11 @@ def _require_parts(target: str, made: Any) -> None:
 
 DEFAULT_ENVIRONMENT = Dialect()
 AnyEnvironment = Annotated[Dialect | Natural | Custom, Field(discriminator="kind")]
+
+
+def judge_of(env: Environment) -> Judge | None:
+    """Return the judge that gives labels of an environment, or None."""
+    return env.judge if isinstance(env, Natural) else None
 
 
 def query_lines() -> Iterator[str]:

@@ -7,11 +7,12 @@ import pyarrow as pa
 
 from checkpoints.lineage import short
 from envs.episode import Episode, Scenario
-from envs.labels import Labels
+from envs.labels import Labels, agreement
 from reports.episode_schema import episode_schema
 from reports.records import MEASURE_PREFIX, REWARD_PREFIX, SAID_PREFIX
 from rl.probes.observation import Observation
 from rl.run.config import RunConfig
+from rl.run.environments import judge_of
 from rl.run.folder import default_name
 from rl.training.rollouts import Rollouts
 
@@ -27,12 +28,17 @@ LABELS = {
 }
 
 
+_AGREES = "judge/{label}/agrees"  # 1 where the judge's label and the offline label are the same, else 0
+
+
 def run_schema(config: RunConfig) -> pa.Schema:
     """List the columns of every episode file of a run, as its rewards and mitigations declare them."""
     rewards: list[str] = [reward.kind for reward in config.rewards]
     rewards += [mitigation.component for mitigation in config.mitigations if mitigation.component]
     texts = [name for mitigation in config.mitigations for name in mitigation.texts]
     measures = [name for mitigation in config.mitigations for name in mitigation.measures]
+    judge = judge_of(config.env)
+    measures += [] if judge is None else [_AGREES.format(label=label) for label in judge.labels]
     # Two mitigations may ask the same monitor, whose answer is one column.
     return episode_schema(dict.fromkeys(texts), dict.fromkeys(measures), dict.fromkeys(rewards))
 
@@ -90,6 +96,7 @@ def _row(episode: Episode[Scenario], labels: Labels) -> dict[str, Any]:
     scenario = episode.scenario
     found = {column: getattr(labels, label) for column, label in LABELS.items()}
     sources = {f"{column}_source": labels.sources.get(label) for column, label in LABELS.items()}
+    agrees = {label: one for label, [one] in agreement([labels]).items() if one is not None}
     return {
         "query_id": scenario.query.id,
         "kind": scenario.query.kind,
@@ -104,6 +111,7 @@ def _row(episode: Episode[Scenario], labels: Labels) -> dict[str, Any]:
         **found,
         **sources,
         "label_error": labels.error,
+        **{MEASURE_PREFIX + _AGREES.format(label=label): float(one) for label, one in agrees.items()},
         "parse_ok": episode.parse_ok,
         "scratchpad_tokens": episode.scratchpad_tokens,
         "answer_tokens": episode.answer_tokens,

@@ -34,6 +34,7 @@ from rl.run.build import (
 )
 from rl.run.checks.collapse import require_no_collapse, vitals_of
 from rl.run.checks.given_paths import require_given_paths
+from rl.run.checks.judges import count_in, judge_measures, require_judges
 from rl.run.checks.labels import lacks_labels, require_step_ahead
 from rl.run.checks.prompt_hashes import require_same_prompts, started_at
 from rl.run.checks.prompts import require_prompts, require_prompts_of
@@ -115,6 +116,7 @@ def _require_startable(config: RunConfig) -> None:
         require_reward_model(reward)
     if config.organism.path is not None:
         require_prompts_of(config.organism.path, config, probes, training_scenarios(config))
+    require_judges(config)
 
 
 def _require_processes(config: RunConfig) -> None:
@@ -142,6 +144,7 @@ def _start(config: RunConfig, folder: RunFolder, watch: Watch) -> Run:
     hashes = token_hashes(config, built, probes, components)
     manifest = manifest_of(config, built, probes, hashes, started, watch)
     folder.write_manifest(manifest)
+    count_in(config, folder.path)
     keep_chat(config.probes, built.organism_directory, folder.path)
     learner = new_learner(config.step_settings, built.policy, built.reference)
     run = Run(config, folder, built, components, probes, learner, manifest.organism_hash, step=0, watch=watch)
@@ -190,6 +193,7 @@ def _config_of(folder: RunFolder) -> RunConfig:
     require_given_paths(config, folder.path, unneeded=() if config.lora is not None else ("organism",))
     require_engine(config)
     folder.require_this_version(run_schema(config))
+    require_judges(config, folder.path)
     return config
 
 
@@ -229,7 +233,7 @@ def _restore(config: RunConfig, folder: RunFolder, step: int, watch: Watch) -> R
     # Last: what is refused above leaves the folder as it was.
     folder.rewind(step)
     taken = folder.read_steps()  # a half-written line is gone now
-    suspect = lacks_labels(taken, config.max_label_error_rate)
+    suspect = lacks_labels(taken, config)
     if suspect:
         require_step_ahead(config, folder.path, step)
     folder.write_manifest(manifest.model_copy(update={"status": "running", "reason": None, "finished": None}))
@@ -336,7 +340,8 @@ def _record(run: Run, row: StepRow, rollouts: Rollouts) -> None:
     run.asked = labels(rollouts.episodes) if logged or run.suspect else labels.known(rollouts.episodes)
     run.suspect = False
     run.vitals.append(vitals_of(row))
-    measured = {"seconds_probe": run.seconds_probe, "label_errors": label_error_rates(run.asked)}
+    noted = {**row.measures, **judge_measures(run.config, run.asked)}
+    measured = {"seconds_probe": run.seconds_probe, "label_errors": label_error_rates(run.asked), "measures": noted}
     run.folder.append_step(row.model_copy(update={**measured, "collapsed": collapsed_now(run.vitals)}))
     run.seconds_probe = 0.0
     if logged:

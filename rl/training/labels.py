@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from envs.environment import Environment
 from envs.episode import Episode, Scenario
 from envs.guarded_calls import call_guarded
-from envs.labels import LABEL_NAMES, Labels, unscored
+from envs.labels import BY_THE_JUDGE, LABEL_NAMES, Labels, unscored
 from rl.errors import RunStopped
 
 REMEMBERED = 4096  # episodes whose labels are kept, so that nobody asks twice about a step's
@@ -79,15 +79,22 @@ def label_error_rates(labels: Sequence[Labels]) -> dict[str, float]:
 def require_labels(labels: Sequence[Labels], most: float, where: str) -> None:
     """Stop a run whose episodes lack a label too often; `most` is the largest allowed share.
 
+    A label that a judge didn't give is counted and stops no run: the judge may have died, and a run outlives its judge.
+
     Raises:
         RunStopped: naming the label, its share and the first reason.
     """
-    rates = label_error_rates(labels)
-    name = max(rates, key=lambda name: rates[name], default=None)
-    if name is None or rates[name] <= most:
+    reasons = {name: _reasons_but_the_judges(labels, name) for name in LABEL_NAMES}
+    name = max(LABEL_NAMES, key=lambda name: len(reasons[name]))
+    missing = reasons[name]
+    if len(missing) <= most * len(labels):
         return
-    missing = [found.reasons[name] for found in labels if name in found.reasons]
     raise RunStopped(
         f"{where}: {len(missing)} of {len(labels)} episodes lack the label {name}, more than "
         f"max_label_error_rate={most:g} allows; the first reason: {missing[0]}"
     )
+
+
+def _reasons_but_the_judges(labels: Sequence[Labels], name: str) -> list[str]:
+    found = [one.reasons[name] for one in labels if name in one.reasons]
+    return [reason for reason in found if not reason.startswith(BY_THE_JUDGE)]

@@ -6,15 +6,19 @@ from pathlib import Path
 from checkpoints import store
 from reports.records import StepRow
 from rl.run.config import RunConfig
+from rl.run.environments import judge_of
 from rl.run.folder import resume_command
 
 
-def lacks_labels(rows: Sequence[StepRow], most: float) -> bool:
-    """Tell from recorded rows whether the last step lacks a label more often than `most` allows.
+def lacks_labels(rows: Sequence[StepRow], config: RunConfig) -> bool:
+    """Tell from recorded rows whether the last step lacks a label more often than `max_label_error_rate` allows.
 
-    A run that stopped for its labels can't ask again: the episodes of the step are gone.
+    A run that stopped for its labels can't ask again: the episodes of the step are gone. Labels by a judge stop no run.
     """
-    return bool(rows) and max((rate or 0.0 for rate in rows[-1].label_errors.values()), default=0.0) > most
+    judge = judge_of(config.env)
+    judged: tuple[str, ...] = () if judge is None else judge.labels
+    rates = [rate or 0.0 for name, rate in rows[-1].label_errors.items() if name not in judged] if rows else []
+    return max(rates, default=0.0) > config.max_label_error_rate
 
 
 def require_step_ahead(config: RunConfig, folder: Path, step: int) -> None:
