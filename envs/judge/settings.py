@@ -112,7 +112,7 @@ def _plain(url: str) -> str:
         raise ValueError("the URL holds characters that no URL has: write one such as http://127.0.0.1:8000/v1")
     try:
         parts = urlsplit(url)
-        known = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         known = False
     if not known:

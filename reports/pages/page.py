@@ -20,6 +20,7 @@ from reports.labellers.hand_labels import readings_of
 from reports.pages.checks import SPLITS, Split, extra_panels, wording_panel
 from reports.pages.document import render
 from reports.pages.guards import LAST_STEPS, GuardRow, guard_rows
+from reports.pages.judges import judge_facts
 from reports.pages.transcripts import MOMENTS, UNSCORED, Transcript, sample
 from reports.summary import LINES, Summary, recorded, seed_groups, show, summarise, summarise_seeds
 
@@ -146,6 +147,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("labels by", manifest.label_source),
         *((f"labels of {label} validated on other text", said) for label, said in manifest.label_validation.items()),
         *((f"labels of faking read by hand, step {step}", said) for step, said in readings_of(run.path).items()),
+        *judge_facts(run),
         ("record schema", manifest.schema_version),
     ]
     return [(name, str(value)) for name, value in facts]

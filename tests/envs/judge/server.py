@@ -41,13 +41,16 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to a request. `cut`: bytes after which the connection is cut; `wait_s`: seconds before the answer."""
+    """The answer to a request. `cut`: bytes after which the connection is cut; `wait_s`: seconds before the answer.
+
+    `drip_s`: seconds before each byte of the body."""
 
     body: bytes = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     wait_s: float = 0.0
     cut: int | None = None
+    drip_s: float = 0.0
 
 
 Respond = Callable[[Asked], Answer]
@@ -113,7 +116,10 @@ def serving(respond: Respond = rightly) -> Iterator[Server]:
                 for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(answer.body[: answer.cut])
+                for byte in answer.body if answer.drip_s else b"":
+                    time.sleep(answer.drip_s)
+                    self.wfile.write(bytes([byte]))
+                self.wfile.write(b"" if answer.drip_s else answer.body[: answer.cut])
             except OSError:
                 pass  # nobody waits for it any more
 

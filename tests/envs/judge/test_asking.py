@@ -179,13 +179,10 @@ def test_a_judge_that_hangs_is_left_at_the_deadline_and_the_others_keep_their_ve
 
 
 def test_a_judge_that_drips_its_answer_is_late_as_well(server: Server) -> None:
-    drip = socket.create_server(("127.0.0.1", 0))
-    slow = server.__class__(f"http://127.0.0.1:{drip.getsockname()[1]}/v1", rightly)
-    # The connection is accepted by the system, and nobody ever answers.
+    server.respond = lambda asked: Answer(rightly(asked).body, drip_s=0.1)
     started = time.monotonic()
-    assert reasons(ask(endpoint(slow, attempts=1), [question("July.")])) == ["no answer within 0.3 s"]
+    assert reasons(ask(endpoint(server, attempts=1), [question("July.")])) == ["no answer within 0.3 s"]
     assert time.monotonic() - started < 2
-    drip.close()
 
 
 def test_the_rest_of_a_batch_is_not_asked_once_the_judge_has_died(server: Server) -> None:
