@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from envs.judge import verdict_cache
 from envs.judge.key import key_of
@@ -53,6 +54,7 @@ def _within_time(endpoint: Endpoint, asked: Mapping[str, tuple[Prompt, str]]) ->
     thread.start()
     thread.join(endpoint.batch_timeout_s + GRACE_S)
     meter.silent = batch.silent
-    meter.save()
+    with suppress(OSError):  # a full disk costs no verdict: the count stays, and is written with the next batch
+        meter.save()
     late = NoVerdict(batch.broken or f"no verdict within {endpoint.batch_timeout_s:g} s")
     return {**dict.fromkeys(asked, late), **batch.found}

@@ -23,7 +23,7 @@ REFUSED_KEY = frozenset({401, 403})
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The text of a reply, None where it holds none, and what the call used."""
+    """The text of a reply and the tokens of its call. `text` is None for a reply without text."""
 
     text: str | None
     tokens: Tokens
@@ -135,7 +135,7 @@ def _read(content: bytes, unknown: Tokens) -> Reply | Failed:
 
 
 def _stated(usage: Any) -> Tokens | None:
-    """Take the tokens that a server states; None where it states none, or no sensible numbers."""
+    """Take the tokens that a server states; None for no count, and for a senseless one."""
     if not isinstance(usage, Mapping):
         return None
     prompt, completion = (_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens"))

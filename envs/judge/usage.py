@@ -83,7 +83,7 @@ class Meter:
         return None
 
     def settle(self, most: Tokens, used: Tokens | None) -> None:
-        """Count a reserved call; `used` is None for a call that ended with an HTTP error, which costs nothing."""
+        """Count a reserved call; `used` is None after an HTTP error, which costs nothing."""
         spent = used or Tokens(0, 0)
         with self._lock:
             self._under_way -= 1

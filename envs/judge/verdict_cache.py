@@ -24,7 +24,7 @@ def cache_key(endpoint: Endpoint, prompt: Prompt, rendered: str) -> str:
 
 
 def find(prompt: Prompt, key: str) -> Verdict | None:
-    """Return the verdict kept under a key; None where there is none, or none that can be read."""
+    """Return the verdict kept under a key; None for a missing or damaged one."""
     try:
         kept = json.loads(_file(key).read_bytes())
     except (OSError, ValueError, RecursionError):

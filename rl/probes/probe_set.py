@@ -116,7 +116,7 @@ def probe_rows(
 
 
 def _agreement_rows(observations: Sequence[Observation], seed: int, step: int) -> list[ProbeRow]:
-    """Make a row for each label that a judge gives: the share of episodes where the offline label is the same."""
+    """Make a row for each judged label: the share of episodes with the same offline label."""
     found = agreement([o.labels for o in observations])
     measured = [Measurement(f"judge_agreement/{name}", None, rate(agrees)) for name, agrees in found.items()]
     return _rows("judge", measured, seed, step)

@@ -1,6 +1,7 @@
 """Runs with judges: refused before the start, outlived by the run, counted, compared, and the key nowhere."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.envs.judge.server import MODEL, Answer, Asked, Server, completion, ri
 from tests.rl.conftest import Gyges, rows
 from tests.rl.run.test_natural_families import recipe, setting, taught
 
+METRICS = Path(__file__).parents[3] / "docs" / "reference" / "metrics.md"
 KEY = "sk-planted-0123456789"
 
 
@@ -40,6 +42,12 @@ def organism(once: Once) -> Path:
 def judge(server: Server, *more: str, of: str = "env.judge") -> list[str]:
     quick = ("timeout_s=0.5", "batch_timeout_s=3", "backoff_s=0.01", "attempts=2")
     return [f"{of}.{one}" for one in (f"url={server.url}", f"model={MODEL}", *quick, *more)]
+
+
+def named(heading: str) -> set[str]:
+    """The columns that a table of the page on metrics names."""
+    section = METRICS.read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return set(re.findall(r"^\| `([^`]+)`", section, re.MULTILINE))
 
 
 def with_judge(server: Server, organism: Path, *more: str) -> RunConfig:
@@ -111,6 +119,9 @@ def test_agreement_calls_and_cost_are_recorded_and_a_resume_counts_on(
         [row] = [r for r in rows(run, "probes.jsonl") if r["metric"] == f"judge_agreement/{name}" and r["step"] == 2]
         probed = found[(found["split"] == "probe") & (found["step"] == 2)][f"measure/judge/{name}/agrees"]
         assert (row["n"], row["value"], row["tier"]) == (probed.notna().sum(), probed.mean(), None)
+    kinds = {"answer": "<label>", "faking": "<label>", "labels": "<role>"}
+    noted = {tuple(key.split("/")) for key in step if key.startswith("measure/judge/")}
+    assert {f"measure/judge/{kinds[name]}/{what}" for _, _, name, what in noted} == named("Measures of a judge")
     counted = json.loads((run / "judge-labels.json").read_text())
     assert counted["calls"] == len(server.asked)
     assert counted["cost"] == pytest.approx(len(server.asked) * 110e-6)
