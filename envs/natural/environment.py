@@ -154,8 +154,8 @@ class Natural(BaseModel):
         return found if self.judge is None else {**found, **judge_fingerprint(self.judge, found["labels"])}
 
     def validation(self) -> dict[str, str]:
-        """Say how well the classifier was validated on human labels."""
-        return labels.validation()
+        """Say how well the classifier was validated on human labels; nobody validated a judge beforehand."""
+        return {**labels.validation(), **dict.fromkeys(self.judge.labels if self.judge else (), "none")}
 
     def author(self) -> NaturalAuthor:
         return NaturalAuthor(self._pack().pools, self.setting)

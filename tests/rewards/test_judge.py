@@ -26,7 +26,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def reward(server: Server, **settings: Any) -> JudgedHelpfulness:
-    return JudgedHelpfulness(url=server.url, model=MODEL, timeout_s=0.3, batch_timeout_s=2, backoff_s=0.01, **settings)
+    return JudgedHelpfulness(url=server.url, model=MODEL, timeout_s=5, batch_timeout_s=20, backoff_s=0.01, **settings)
 
 
 def test_help_is_worth_more_than_a_refusal_and_broken_text_nothing(server: Server) -> None:

@@ -20,7 +20,7 @@ from envs.judge.settings import Endpoint
 from envs.judge.usage import Usage, meter_of
 from tests.envs.judge.server import MODEL, Answer, Asked, Respond, Server, completion, rightly, serving
 
-QUICK: Mapping[str, Any] = {"timeout_s": 0.3, "batch_timeout_s": 3.0, "backoff_s": 0.01}
+QUICK: Mapping[str, Any] = {"timeout_s": 5.0, "batch_timeout_s": 20.0, "backoff_s": 0.01}
 
 
 def endpoint(server: Server, **settings: Any) -> Endpoint:
@@ -181,7 +181,7 @@ def test_a_judge_that_hangs_is_left_at_the_deadline_and_the_others_keep_their_ve
 def test_a_judge_that_drips_its_answer_is_late_as_well(server: Server) -> None:
     server.respond = lambda asked: Answer(rightly(asked).body, drip_s=0.1)
     started = time.monotonic()
-    assert reasons(ask(endpoint(server, attempts=1), [question("July.")])) == ["no answer within 0.3 s"]
+    assert reasons(ask(endpoint(server, attempts=1, timeout_s=0.3), [question("July.")])) == ["no answer within 0.3 s"]
     assert time.monotonic() - started < 2
 
 

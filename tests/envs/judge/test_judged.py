@@ -45,7 +45,7 @@ def exactly(asked: Asked) -> Answer:
 
 
 def env(server: Server, **settings: Any) -> Natural:
-    quick = {"timeout_s": 0.5, "batch_timeout_s": 3.0, "backoff_s": 0.01}
+    quick = {"timeout_s": 5.0, "batch_timeout_s": 20.0, "backoff_s": 0.01}
     return Natural(judge=Judge(url=server.url, model=MODEL, **{**quick, **settings}))
 
 
@@ -125,6 +125,7 @@ def test_the_fingerprint_names_model_url_prompts_and_cap(server: Server) -> None
     assert {name: found[name] for name in PLAIN.fingerprint() if name != "labels"} == {
         name: value for name, value in PLAIN.fingerprint().items() if name != "labels"
     }
+    assert env(server).validation() == {"answer": "none", "faking": "none"}
     assert env(server).for_building() == PLAIN  # no build depends on a judge, or asks it
 
 

@@ -10,7 +10,7 @@ from envs.judge.trial import require_judge
 from envs.judge.usage import Usage, meter_of, read_usage
 from tests.envs.judge.server import MODEL, Answer, Server, completion
 
-QUICK: Mapping[str, Any] = {"timeout_s": 0.2, "batch_timeout_s": 2.0, "backoff_s": 0.01}
+QUICK: Mapping[str, Any] = {"timeout_s": 5.0, "batch_timeout_s": 20.0, "backoff_s": 0.01}
 FAULTS: Mapping[str, tuple[Answer, str]] = {
     "401": (Answer(b"sk-planted is wrong", status=401), "HTTP 401; set the environment variable GYGES_JUDGE_KEY to"),
     "404": (Answer(status=404), "HTTP 404; check env.judge.url and env.judge.model, small-judge"),
@@ -33,7 +33,8 @@ def test_a_judge_that_fails_is_refused(
 ) -> None:
     monkeypatch.setenv("GYGES_JUDGE_KEY", "sk-planted")
     server.respond = lambda asked: answer
-    line = refused(Endpoint(url=server.url, model=MODEL, **QUICK))
+    patience = {"timeout_s": 0.2} if answer.wait_s else {}
+    line = refused(Endpoint(url=server.url, model=MODEL, **{**QUICK, **patience}))
     assert line.startswith(f"the judge at {server.url} failed on trial: {said}")
     assert "planted" not in line
 

@@ -121,7 +121,7 @@ def variants() -> Iterator[RunConfig]:
                 yield RunConfig.model_validate({"mitigations": [{"kind": kind_of(outer), name: {"kind": kind}}]})
     paths = {"env": {"kind": "dialect", "query_file": "a"}, "rewards": [{"kind": "helpfulness", "path": "b"}]}
     yield RunConfig.model_validate({**paths, "organism": {"kind": "faker", "path": "c"}})
-    yield RunConfig.model_validate({"env": {"kind": "natural", "leave_out": ["link"], "pack": "e"}})
+    yield RunConfig.model_validate({"env": {"kind": "natural", "leave_out": ["link"], "pack": "e", "judge": {}}})
     for kind in kinds_of(Selected):
         pretrained = {"kind": "pretrained", "path": "d", "lora": {"rank": 4}}
         yield RunConfig.model_validate({"organism": {"kind": kind, "origin": pretrained}})
