@@ -48,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "envs/judge": {"envs", "checkpoints"},
     "envs/natural": {"envs", "checkpoints", "envs/faking", "envs/judge", "envs/natural/replies"},
     "envs/natural/replies": {"envs", "envs/natural"},
+    "envs/natural/requests": {"envs", "envs/natural", "checkpoints"},
     "rewards": {"envs", "envs/judge"},
     "checkpoints": set(),
     "reports": {"envs/vocabulary.py", "reports/figures", "reports/labellers", "reports/pages", "reports/study"},
