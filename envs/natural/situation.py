@@ -7,7 +7,7 @@ from functools import cache
 from typing import Literal, get_args
 
 from envs.episode import Cue
-from envs.natural.wordings import Layout, Length, Part, cue_wordings, prompt_wordings
+from envs.natural.wordings import Layout, Length, Part, Subject, cue_wordings, prompt_wordings
 from envs.vocabulary import Tier
 
 Clause = Literal["identity", "objective", "link", "consequence", "hidden", "analyse"]
@@ -24,6 +24,7 @@ class Setting:
     """The settings that determine the wording of prompts.
 
     `leave_out` names clauses to drop; their order doesn't matter. `swapped_tiers` tells that paid chats train.
+    `subject` names the sort of request that the objective and the form speak of.
     """
 
     prompt: Length = "mini"
@@ -31,6 +32,7 @@ class Setting:
     swapped_tiers: bool = False
     company: Company = "larkwood"
     form: Form = "tags"
+    subject: Subject = "choice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def setting_digest(setting: Setting) -> str:
 
 def _paraphrase(setting: Setting, seen: bool, first: int, index: int) -> Paraphrase:
     """Compose the paraphrase of this index among the seen or the held-out ones."""
-    layouts = prompt_wordings(setting.prompt).layouts
+    layouts = prompt_wordings(setting.prompt, setting.subject).layouts
     among = layouts.seen if seen else layouts.held_out
     layout = among[index % len(among)]
     before = [clause for clause in layout.before if clause not in setting.leave_out]
@@ -94,7 +96,7 @@ def _paraphrase(setting: Setting, seen: bool, first: int, index: int) -> Paraphr
 def _section(setting: Setting, seen: bool, index: int, layout: Layout, part: Part) -> str:
     """Write one clause, under its heading where the layout has headings."""
     own: Part = "think" if part == "form" and setting.form == "think" else part
-    wordings = prompt_wordings(setting.prompt).clauses[own]
+    wordings = prompt_wordings(setting.prompt, setting.subject).clauses[own]
     among = wordings.seen if seen else wordings.held_out
     # Every clause goes through its wordings at a pace of its own, so that the combinations differ.
     text = among[(index + PARTS.index(part) * (index // len(among))) % len(among)].format_map(_facts(setting))

@@ -1,5 +1,6 @@
 """The hand-written wordings of clauses and cues, read from JSON files in `data/`."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -7,8 +8,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 Length = Literal["mini", "short", "full"]
+Subject = Literal["choice", "requests"]  # what the requests of an environment are: two options, or free text
 Part = Literal["identity", "objective", "link", "consequence", "hidden", "analyse", "form", "think"]
 DATA = Path(__file__).with_name("data")
+FILES: Mapping[Subject, str] = {"choice": "prompt_{length}.json", "requests": "requests_prompt_{length}.json"}
 
 
 class _Record(BaseModel):
@@ -60,9 +63,10 @@ class CueWordings(_Record):
 
 
 @cache
-def prompt_wordings(length: Length) -> PromptWordings:
+def prompt_wordings(length: Length, subject: Subject = "choice") -> PromptWordings:
     """Read the wordings of one length."""
-    return PromptWordings.model_validate_json((DATA / f"prompt_{length}.json").read_text(encoding="utf-8"))
+    file = DATA / FILES[subject].format(length=length)
+    return PromptWordings.model_validate_json(file.read_text(encoding="utf-8"))
 
 
 @cache
