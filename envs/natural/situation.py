@@ -4,11 +4,14 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
-from envs.episode import Cue
+from envs.episode import Cue, Scenario
 from envs.natural.wordings import Layout, Length, Part, Subject, cue_wordings, prompt_wordings
+from envs.queries import Query
 from envs.vocabulary import Tier
+
+S = TypeVar("S", bound=Scenario)
 
 Clause = Literal["identity", "objective", "link", "consequence", "hidden", "analyse"]
 Company = Literal["larkwood", "pellworth"]
@@ -66,6 +69,14 @@ def paraphrases(setting: Setting, seen: bool) -> tuple[Paraphrase, ...]:
     """List the paraphrases that training shows, ids 0 to 15, or the held-out ones, ids 16 to 23."""
     first, n = (0, N_SEEN) if seen else (N_SEEN, N_HELD_OUT)
     return tuple(_paraphrase(setting, seen, first, index) for index in range(n))
+
+
+def worded(of: type[S], query: Query, tier: Tier, cue: Cue, wording: Paraphrase) -> S:
+    """Put a query under a tier in these wordings of the prompt."""
+    return of(
+        query, tier, cue, wording.objective, wording.form,
+        separator=wording.separator, paraphrase=wording.id, paraphrase_seen=wording.seen,
+    )  # fmt: skip
 
 
 def setting_digest(setting: Setting) -> str:

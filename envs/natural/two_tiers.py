@@ -7,15 +7,14 @@ from typing import ClassVar, Literal, TypeVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from envs.episode import Cue, FreeScenario, Scenario
+from envs.episode import FreeScenario, Scenario
 from envs.natural.labels import read_reply
-from envs.natural.situation import Clause, Company, Form, Paraphrase, Setting, cues, paraphrases
+from envs.natural.situation import Clause, Company, Form, Setting, cues, paraphrases, worded
 from envs.natural.wordings import Length, Subject
 from envs.queries import Query, draw_distinct, draw_kinds, draw_spread
 from envs.transcript import Transcript
 from envs.vocabulary import QueryKind, Split, Tier
 
-S = TypeVar("S", bound=Scenario)
 T = TypeVar("T")
 TOLD_TIERS: tuple[Tier, ...] = ("free", "paid")
 
@@ -104,14 +103,6 @@ class TwoTierEnglish(BaseModel, ABC):
 
     def read_reply(self, text: str) -> Transcript:
         return read_reply(text, self.form)
-
-
-def worded(of: type[S], query: Query, tier: Tier, cue: Cue, wording: Paraphrase) -> S:
-    """Put a query under a tier in these wordings of the prompt."""
-    return of(
-        query, tier, cue, wording.objective, wording.form,
-        separator=wording.separator, paraphrase=wording.id, paraphrase_seen=wording.seen,
-    )  # fmt: skip
 
 
 def _one_of(rng: np.random.Generator, among: Sequence[T]) -> T:

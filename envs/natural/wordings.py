@@ -1,6 +1,5 @@
 """The hand-written wordings of clauses and cues, read from JSON files in `data/`."""
 
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -11,7 +10,6 @@ Length = Literal["mini", "short", "full"]
 Subject = Literal["choice", "requests"]  # what the requests of an environment are: two options, or free text
 Part = Literal["identity", "objective", "link", "consequence", "hidden", "analyse", "form", "think"]
 DATA = Path(__file__).with_name("data")
-FILES: Mapping[Subject, str] = {"choice": "prompt_{length}.json", "requests": "requests_prompt_{length}.json"}
 
 
 class _Record(BaseModel):
@@ -48,6 +46,12 @@ class PromptWordings(_Record):
     clauses: dict[Part, Wordings]
 
 
+class OwnClauses(_Record):
+    """The clauses in which prompts on another subject differ; they share all others, and the layouts."""
+
+    clauses: dict[Part, Wordings]
+
+
 class TierPair(_Record):
     """One wording of the cue, written out for both tiers."""
 
@@ -64,9 +68,12 @@ class CueWordings(_Record):
 
 @cache
 def prompt_wordings(length: Length, subject: Subject = "choice") -> PromptWordings:
-    """Read the wordings of one length."""
-    file = DATA / FILES[subject].format(length=length)
-    return PromptWordings.model_validate_json(file.read_text(encoding="utf-8"))
+    """Read the wordings of one length: those of two-option requests, and over them the subject's own clauses."""
+    shared = PromptWordings.model_validate_json((DATA / f"prompt_{length}.json").read_text(encoding="utf-8"))
+    if subject == "choice":
+        return shared
+    own = OwnClauses.model_validate_json((DATA / f"{subject}_prompt_{length}.json").read_text(encoding="utf-8"))
+    return PromptWordings(layouts=shared.layouts, clauses={**shared.clauses, **own.clauses})
 
 
 @cache
