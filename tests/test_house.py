@@ -39,13 +39,15 @@ EVERYTHING = RUN | {
     "reports/pages",
     "reports/study",
     "reports/labellers",
+    "envs/answers",
     "envs/faking",
 }
 MAY_IMPORT: dict[str, set[str]] = {
     "envs": set(),
+    "envs/answers": {"envs", "checkpoints", "envs/faking"},
     "envs/dialect": {"envs", "checkpoints"},
     "envs/faking": {"envs", "checkpoints"},
-    "envs/natural": {"envs", "checkpoints", "envs/faking", "envs/natural/replies"},
+    "envs/natural": {"envs", "checkpoints", "envs/answers", "envs/faking", "envs/natural/replies"},
     "envs/natural/replies": {"envs", "envs/natural"},
     "rewards": {"envs"},
     "checkpoints": set(),
