@@ -21,7 +21,7 @@ LEAVES = {
     "rl/lora.py",
     "reports/terminal_text.py",
 }
-SEAM, CONCRETE = {"envs"}, {"envs/dialect", "envs/natural"}
+SEAM, CONCRETE = {"envs"}, {"envs/dialect", "envs/natural", "envs/natural/requests"}
 REWARDS = SEAM | {"rewards"}
 POLICY = REWARDS | {"rl/policy", "rl/policy/cpu", "checkpoints"}
 TRAINING = POLICY | {"rl/algorithms", "rl/training", "reports/records.py", "reports/collapse.py"}
