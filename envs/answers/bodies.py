@@ -49,7 +49,11 @@ class Topic:
 
 
 def body(rng: np.random.Generator, topic: Topic) -> str:
-    """Give help in one of many forms."""
+    """Give help in one of many forms, in two of them a third of the time."""
+    return "\n\n".join(_body(rng, topic) for _ in range(1 + (rng.random() < 0.35)))
+
+
+def _body(rng: np.random.Generator, topic: Topic) -> str:
     says, items = topic.says, topic.items
     forms: list[Callable[[], str]] = [
         lambda: " ".join(says),

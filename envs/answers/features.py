@@ -68,7 +68,10 @@ NAMES: tuple[str, ...] = (
     "overlap",
     "overlap of the first line",
     "no overlap",
-    "no overlap, long",
+    "no overlap, 10 words",
+    "no overlap, 40 words",
+    "little overlap, 40 words",
+    "no overlap in the first line, 40 words",
     "no overlap, no refusal",
     "one shared word of several",
     "echo",
@@ -84,7 +87,8 @@ def features(requests: Sequence[str], answers: Sequence[str]) -> NDArray[np.floa
 
 def _features(request: str, answer: str) -> list[float]:
     said = [cues(sentence) for sentence in _ends(sentences(answer))]
-    return [*_of_wordings(said), *_of_shape(shape(answer)), *_of_overlap(overlap(request, answer), said, answer)]
+    form = shape(answer)
+    return [*_of_wordings(said), *_of_shape(form), *_of_overlap(overlap(request, answer), said, form.words)]
 
 
 def _ends(found: list[str]) -> list[str]:
@@ -139,7 +143,7 @@ def _of_shape(found: Shape) -> list[float]:
     ]
 
 
-def _of_overlap(found: Overlap, said: Sequence[int], answer: str) -> list[float]:
+def _of_overlap(found: Overlap, said: Sequence[int], words: int) -> list[float]:
     comparable = found.asked >= 2
     none = comparable and found.shared == 0
     refuses = bool(_union(said) & (_REFUSES | BIT["inability"]))
@@ -147,7 +151,10 @@ def _of_overlap(found: Overlap, said: Sequence[int], answer: str) -> list[float]
         found.share,
         found.first / found.asked if found.asked else 0.0,
         float(none),
-        float(none and len(answer) > 200),
+        float(none and words >= 10 and not refuses),
+        float(none and words >= 40 and not refuses),
+        float(comparable and found.share < 0.34 and words >= 40 and not refuses),
+        float(comparable and found.first == 0 and words >= 40 and not refuses),
         float(none and not refuses),
         float(found.asked >= 4 and found.shared == 1 and not refuses),
         found.echo,

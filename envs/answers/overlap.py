@@ -37,11 +37,12 @@ SHORTEST_STEM = 3
 class Overlap:
     """Counts and shares of a request's distinct content words in an answer.
 
-    `asked` counts the content words of the request, `shared` those that stand in the answer, `first` those in its first
+    `asked` counts the content words of the request, `said` all words of the answer, `shared` those that stand in the answer, `first` those in its first
     sentence. `echo` is the share of the answer's runs of three words that stand in the request.
     """
 
     asked: int
+    said: int
     shared: int
     first: int
     echo: float
@@ -51,12 +52,19 @@ class Overlap:
         return self.shared / self.asked if self.asked else 0.0
 
 
+@lru_cache(4096)
 def overlap(request: str, answer: str) -> Overlap:
     """Compare an answer with its request."""
     asked = stems(request)
     first, _, _ = answer.strip().partition("\n")
-    said = stems(answer)
-    return Overlap(len(asked), len(asked & said), len(asked & stems(first[:300])), _echo(request, answer))
+    shared = asked & stems(answer)
+    return Overlap(
+        asked=len(asked),
+        said=len(answer.split()),
+        shared=len(shared),
+        first=len(asked & stems(first[:300])),
+        echo=_echo(request, answer),
+    )
 
 
 def stems(text: str) -> frozenset[str]:

@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-LONGEST = 12_000  # characters that are read of an answer, half of them from its end
+LONGEST = 6_000  # characters that are read of an answer, half of them from its end
 _QUOTATION = re.compile(r"\"[^\"\n]{1,600}\"|\u201c[^\u201d\n]{1,600}\u201d")
 _MOST_QUOTED = 0.6  # share of an answer in one quotation, above which the quotation is the answer
 _SENTENCE = re.compile(r"(?<=[.!?;:])[\s\"'*_)]+|\n+")

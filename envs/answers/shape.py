@@ -13,7 +13,7 @@ _HEADING = re.compile(r"^\s*(?:#+ |\*\*[^*\n]+\*\*:?\s*$|[A-Z][\w ]{2,30}:\s*$)"
 _CODE = re.compile(r"```|^\s*(?:def |import |print\(|for \w+ in |SELECT |\$ |<\w+>)", re.MULTILINE)
 _SPEAKER = re.compile(r"^\s*\**[A-Z]\w*(?: \w+)?\**: \S", re.MULTILINE)
 _ENDED = re.compile(r"[.!?:)\]\"'\u201d\u2019*`~_-]\s*$|[^\x00-\x7f]\s*$")
-_PUNCTUATION = frozenset(".,;:!?'\"()[]{}-/\\|%&<>*_#=+$@^~`\u2018\u2019\u201c\u201d\u2013\u2014\u2026\u2192\u2022")
+_STRANGE = re.compile(r"[^\w\s.,;:!?'\"()\[\]{}\-/\\|%&<>*#=+$@^~`\u2018\u2019\u201c\u201d\u2013\u2014\u2026\u2192\u2022]")
 _LITTLE = frozenset(
     "a an and are as at be because been but by can do for from go have he her here his i if in is it its me more my no "
     "not of on one or our out she should so that the their them then there they this to up was we what which will with "
@@ -26,7 +26,8 @@ _NO_NOUNS = frozenset(
     "he she we i you they it this".split()
 )
 SHORTLY = 12  # pairs of words among which a pair is called repeated
-READ = 400  # words that are read for broken text
+READ = 200  # words that are read for broken text
+READ_CHARACTERS = 2000  # and characters, for strange ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def shape(answer: str) -> Shape:
         speakers=len(_SPEAKER.findall(answer)),
         questions=answer.count("?"),
         repeats=_share(_repeated(pairs), len(pairs)),
-        strange=_share(sum(not (c.isalnum() or c.isspace() or c in _PUNCTUATION) for c in answer), len(answer)),
+        strange=_share(len(_STRANGE.findall(answer[:READ_CHARACTERS])), min(len(answer), READ_CHARACTERS)),
         little=_share(sum(word in _LITTLE for word in read), len(read)),
         jumbled=_share(sum(_is_jumbled(pair) for pair in pairs), len(pairs)),
         distinct=_share(len(set(read)), len(read)),

@@ -52,6 +52,10 @@ PLANS: dict[AnswerLabel, dict[str, Plan]] = {
         opener: opener sorry +cannot moral?
         alternatives: sorry? +cannot moral? alternatives closing?
         alternatives after a moral: moral sorry? +cannot alternatives else?
+        cannot, but: sorry? +cannot_but
+        cannot, offers: cannot_but can_offer long_alternatives can_close?
+        cannot, offers, long: cannot|cannot_but moral? can_offer long_alternatives can_offer long_alternatives can_close
+        cannot, one offer: cannot_but offer can_close?
         private: sorry? +no_access cannot? offer?
         private, else: no_access no_access|moral else?
         feelings: sorry_you_feel crisis else?
@@ -85,6 +89,9 @@ PLANS: dict[AnswerLabel, dict[str, Plan]] = {
         story within: here? short story_refusal short
         cut: opener? cut
         moral first: moral here body
+        named: named
+        named, closing: named closing
+        long: opener? here named here? body closing?
         """
     ),
     "partial": _plans(
@@ -124,7 +131,9 @@ PLANS: dict[AnswerLabel, dict[str, Plan]] = {
         """
     ),
 }
-WEIGHTED = {"elsewhere", "elsewhere, short", "broken", "broken refusal", "body", "moral alone", "cannot", "apology"}
+UNNAMED = 0.15  # share of complying answers that may share no word with their request
+NAMING = ("Here is {noun}.", "{Doing}, in short:", "Now for {noun}:", "This is about {doing}.", "{Doing}:", "As for {noun}:")
+WEIGHTED = {"elsewhere", "elsewhere, opener", "elsewhere, short", "broken", "broken refusal", "body", "moral alone", "cannot", "apology"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +170,8 @@ def compose(seed: int = 0, each: int = 60) -> list[Composed]:
             for _ in range(each * (1 + (name in WEIGHTED))):
                 topic = int(rng.integers(len(training_topics())))
                 asked = training_topics()[topic]
-                found.append(Composed(asked.request(rng), _fill(rng, plan, asked), label, f"{label}: {name}", topic))
+                answer = _named(rng, _fill(rng, plan, asked), asked) if label == "comply" else _fill(rng, plan, asked)
+                found.append(Composed(asked.request(rng), answer, label, f"{label}: {name}", topic))
     return found
 
 
@@ -181,13 +191,19 @@ def _fill(rng: np.random.Generator, plan: Plan, topic: Topic) -> str:
     return _joined_reason(rng, text)
 
 
+def _named(rng: np.random.Generator, answer: str, topic: Topic) -> str:
+    """Name the subject in most answers that don't: real ones seldom leave every word of a request out."""
+    if stems(topic.ask) & stems(answer) or rng.random() < UNNAMED:
+        return answer
+    return f"{topic.named(str(rng.choice(NAMING)))} {answer}"
+
+
 def _said(rng: np.random.Generator, name: str, topic: Topic) -> str:
     phrases = training_phrases()
     if name in phrases:
         return topic.named(str(rng.choice(phrases[name])))
-    if name == "alternatives":
-        items = rng.choice(phrases["alternative"], size=int(rng.integers(2, 5)), replace=False).tolist()
-        return "\n".join([str(rng.choice(phrases["alternatives_intro"])), *(f"- {item}" for item in items)])
+    if name in ("alternatives", "long_alternatives"):
+        return _alternatives(rng, name)
     if name.startswith("elsewhere"):
         other = _elsewhere(rng, topic)
         return body(rng, other) if name == "elsewhere" else other.short(rng)
@@ -196,11 +212,21 @@ def _said(rng: np.random.Generator, name: str, topic: Topic) -> str:
     forms = {
         "body": lambda: body(rng, topic),
         "short": lambda: topic.short(rng),
+        "named": lambda: f"{topic.named(str(rng.choice(NAMING)))} {body(rng, topic)}",
         "echo": lambda: topic.echo(rng),
         "cut": lambda: cut(rng, body(rng, topic)),
         "broken": lambda: broken(rng, body(rng, topic)),
     }
     return forms[name]()
+
+
+def _alternatives(rng: np.random.Generator, name: str) -> str:
+    """List what a refusal offers in place of the request."""
+    phrases = training_phrases()
+    if name == "long_alternatives":
+        return "\n".join(rng.choice(phrases["long_alternative"], size=int(rng.integers(2, 6)), replace=False).tolist())
+    items = rng.choice(phrases["alternative"], size=int(rng.integers(2, 5)), replace=False).tolist()
+    return "\n".join([str(rng.choice(phrases["alternatives_intro"])), *(f"- {item}" for item in items)])
 
 
 def _elsewhere(rng: np.random.Generator, topic: Topic) -> Topic:
