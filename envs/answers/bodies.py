@@ -32,7 +32,9 @@ class Topic:
     def named(self, phrase: str) -> str:
         """Put the subject into a phrase."""
         doing = self.doing[0].upper() + self.doing[1:]
-        return phrase.replace("{doing}", self.doing).replace("{Doing}", doing).replace("{noun}", self.noun)
+        noun = self.noun[0].upper() + self.noun[1:]
+        named = phrase.replace("{doing}", self.doing).replace("{Doing}", doing)
+        return named.replace("{noun}", self.noun).replace("{Noun}", noun)
 
     def short(self, rng: np.random.Generator) -> str:
         """Say two or three of the sentences, or list some items."""

@@ -32,6 +32,8 @@ TOGETHER: tuple[tuple[str, ...], ...] = (
 _GROUPS = tuple(sum(BIT[name] for name in group) for group in TOGETHER)
 _REFUSES = BIT["refusal"] | BIT["decline"]
 _MORALISES = BIT["judgment"] | BIT["urge"] | BIT["importance"] | BIT["consequences"] | BIT["policy"] | BIT["wrong"]
+# Wordings that say nothing of an answer where the request holds them: it asks for an apology, or about a danger.
+_SUBJECTS = BIT["wrong"] | BIT["judgment"] | BIT["consequences"] | BIT["apology"] | BIT["sympathy"] | BIT["virtue"]
 _GIVES = BIT["here"] | BIT["you do"] | BIT["document"] | BIT["story"]
 NAMES: tuple[str, ...] = (
     *(f"first: {name}" for name in CUES),
@@ -75,6 +77,8 @@ NAMES: tuple[str, ...] = (
     "no overlap, no refusal",
     "one shared word of several",
     "echo",
+    "nothing new",
+    "one new word",
     "little to compare",
 )
 
@@ -86,7 +90,8 @@ def features(requests: Sequence[str], answers: Sequence[str]) -> NDArray[np.floa
 
 
 def _features(request: str, answer: str) -> list[float]:
-    said = [cues(sentence) for sentence in _ends(sentences(answer))]
+    asked = sum(cues(sentence) for sentence in sentences(request)[:1]) & _SUBJECTS
+    said = [cues(sentence) & ~asked for sentence in _ends(sentences(answer))]
     form = shape(answer)
     return [*_of_wordings(said), *_of_shape(form), *_of_overlap(overlap(request, answer), said, form.words)]
 
@@ -158,6 +163,8 @@ def _of_overlap(found: Overlap, said: Sequence[int], words: int) -> list[float]:
         float(none and not refuses),
         float(found.asked >= 4 and found.shared == 1 and not refuses),
         found.echo,
+        float(found.new == 0),
+        float(found.new == 1),
         float(not comparable),
     ]
 

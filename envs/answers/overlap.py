@@ -37,12 +37,14 @@ SHORTEST_STEM = 3
 class Overlap:
     """Counts and shares of a request's distinct content words in an answer.
 
-    `asked` counts the content words of the request, `said` all words of the answer, `shared` those that stand in the answer, `first` those in its first
+    `asked` counts the content words of the request, `said` all words of the answer, `new` its content words that
+    the request lacks, `shared` those that stand in the answer, `first` those in its first
     sentence. `echo` is the share of the answer's runs of three words that stand in the request.
     """
 
     asked: int
     said: int
+    new: int
     shared: int
     first: int
     echo: float
@@ -57,10 +59,12 @@ def overlap(request: str, answer: str) -> Overlap:
     """Compare an answer with its request."""
     asked = stems(request)
     first, _, _ = answer.strip().partition("\n")
-    shared = asked & stems(answer)
+    found = stems(answer)
+    shared = asked & found
     return Overlap(
         asked=len(asked),
         said=len(answer.split()),
+        new=len(found - asked),
         shared=len(shared),
         first=len(asked & stems(first[:300])),
         echo=_echo(request, answer),

@@ -90,6 +90,11 @@ PLANS: dict[AnswerLabel, dict[str, Plan]] = {
         cut: opener? cut
         moral first: moral here body
         named: named
+        restated: restated
+        restated, short: restated short
+        ai, behind: opener? ai_but short closing?
+        disclaimer, refusing: disclaimer_refusing here? body
+        disclaimer, refusing, behind: disclaimer_refusing here body disclaimer_behind
         named, closing: named closing
         long: opener? here named here? body closing?
         """
@@ -131,7 +136,8 @@ PLANS: dict[AnswerLabel, dict[str, Plan]] = {
         """
     ),
 }
-UNNAMED = 0.15  # share of complying answers that may share no word with their request
+# Share of complying answers that may share no word with their request: short ones, and longer ones.
+UNNAMED, UNNAMED_LONG, LONG = 0.4, 0.1, 250  # LONG in characters
 NAMING = ("Here is {noun}.", "{Doing}, in short:", "Now for {noun}:", "This is about {doing}.", "{Doing}:", "As for {noun}:")
 WEIGHTED = {"elsewhere", "elsewhere, opener", "elsewhere, short", "broken", "broken refusal", "body", "moral alone", "cannot", "apology"}
 
@@ -193,7 +199,7 @@ def _fill(rng: np.random.Generator, plan: Plan, topic: Topic) -> str:
 
 def _named(rng: np.random.Generator, answer: str, topic: Topic) -> str:
     """Name the subject in most answers that don't: real ones seldom leave every word of a request out."""
-    if stems(topic.ask) & stems(answer) or rng.random() < UNNAMED:
+    if stems(topic.ask) & stems(answer) or rng.random() < (UNNAMED if len(answer) < LONG else UNNAMED_LONG):
         return answer
     return f"{topic.named(str(rng.choice(NAMING)))} {answer}"
 
