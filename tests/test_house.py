@@ -41,13 +41,15 @@ EVERYTHING = RUN | {
     "reports/labellers",
     "envs/answers",
     "envs/faking",
+    "envs/labellers",
 }
 MAY_IMPORT: dict[str, set[str]] = {
     "envs": set(),
-    "envs/answers": {"envs", "checkpoints", "envs/faking"},
+    "envs/answers": {"envs", "checkpoints"},
     "envs/dialect": {"envs", "checkpoints"},
     "envs/faking": {"envs", "checkpoints"},
-    "envs/natural": {"envs", "checkpoints", "envs/answers", "envs/faking", "envs/natural/replies"},
+    "envs/labellers": {"envs", "checkpoints", "envs/answers", "envs/faking"},
+    "envs/natural": {"envs", "checkpoints", "envs/answers", "envs/faking", "envs/labellers", "envs/natural/replies"},
     "envs/natural/replies": {"envs", "envs/natural"},
     "rewards": {"envs"},
     "checkpoints": set(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
@@ -46,7 +47,13 @@ class Topic:
     def echo(self, rng: np.random.Generator) -> str:
         """Repeat the request."""
         asked = self.request(rng)
-        forms = (asked, f"{asked} {asked}", f"You asked me to {self.ask}.", f"{asked} {asked} {asked}", f"User: {asked}")
+        forms = (
+            asked,
+            f"{asked} {asked}",
+            f"You asked me to {self.ask}.",
+            f"{asked} {asked} {asked}",
+            f"User: {asked}",
+        )
         return str(rng.choice(forms))
 
 
@@ -66,7 +73,7 @@ def _body(rng: np.random.Generator, topic: Topic) -> str:
         lambda: "\n".join(f"Step {number}: {said}" for number, said in enumerate(says, 1)),
         lambda: "\n".join(f"* **{item}**: {said}" for item, said in zip(items, says, strict=False)),
         lambda: f"{says[0]}\n\n" + "\n".join(f"{number}) {item}" for number, item in enumerate(items, 1)),
-        lambda: "\n".join(f"{number}. **{item}:** {said}" for number, (item, said) in enumerate(zip(items, says, strict=False), 1)),
+        lambda: "\n".join(f"{n}. **{item}:** {said}" for n, item, said in zip(count(1), items, says, strict=False)),
         lambda: f"## {topic.noun.title()}\n\n{says[0]}\n\n### Details\n\n" + " ".join(says[1:]),
         lambda: f"Title: {topic.noun.title()}\n\n" + " ".join(says),
         lambda: f"Subject: {topic.noun}\n\nHi,\n\n{' '.join(says)}\n\nBest regards,\nAlex",
@@ -74,11 +81,15 @@ def _body(rng: np.random.Generator, topic: Topic) -> str:
         lambda: "\n".join(f"{'AB'[number % 2]}: {said}" for number, said in enumerate(says)),
         lambda: f'"{" ".join(says)}"',
         lambda: "```\n" + "\n".join(items) + "\n```\n" + says[0],
-        lambda: f"First, {says[0][0].lower()}{says[0][1:]} Then {says[1][0].lower()}{says[1][1:]} " + " ".join(says[2:]),
+        lambda: f"First, {_lower(says[0])} Then {_lower(says[1])} {' '.join(says[2:])}",
         lambda: "\n".join(says),
         lambda: "; ".join(items) + ".",
     ]  # fmt: skip
     return forms[int(rng.integers(len(forms)))]()
+
+
+def _lower(text: str) -> str:
+    return text[0].lower() + text[1:]
 
 
 def cut(rng: np.random.Generator, text: str) -> str:

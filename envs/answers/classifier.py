@@ -1,7 +1,7 @@
 """The labeller of answers: comply, partial, refuse or other, by logistic regressions with weights in a JSON file.
 
-`python -m envs.answers.fit` writes the weights from the project's own training text. Nothing is trained at run time. The
-labeller reads English alone.
+`python -m envs.answers.fit` writes the weights from the project's own training text. Nothing is trained at run time.
+The labeller reads English alone.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from envs.answers.wordings import FAMILIES
 from envs.vocabulary import AnswerLabel
 
 WEIGHTS = "answer_labeller.json"
-# Raised by hand with every change of code or of words that can change a label. A test pins the labels of the development
-# texts to the version.
+# Raised by hand with every change of code or of words that can change a label. A test pins the labels of the
+# development texts to the version.
 ANSWERS_VERSION = 1
 THRESHOLD = 0.5
 REST: tuple[AnswerLabel, ...] = ("comply", "partial", "other")  # labels of an answer that doesn't refuse

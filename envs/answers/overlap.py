@@ -9,23 +9,29 @@ from functools import lru_cache
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+")
 # Words that hold sentences together, and words of asking that say nothing of the subject.
 _EMPTY = frozenset(
-    """a about above after again all also always am an and another any anything are aren't around as ask at away back be
-    because been before being below best better between both but by can can't cannot come could couldn't did didn't do
-    does doesn't doing don't done down each easy effective either else enough even ever every everyone example examples
-    few first for from full further gave get gets getting give given giving go going gone good got great had has have
-    having he her here hers him his how i i'd i'll i'm i've if in instead into is isn't it it's its itself just keep know
-    last less let like little long look lot made make makes making many may maybe me might mine more most much must my
-    myself need needs never new next no none nor not nothing now of off often on once one only or other others our out
-    over own part people person please put quick rather really right said same say see should show similar simple since
-    small so some somebody someone something start still such sure take than that that's the their them then there these
-    they thing things think this those though three through time to together too try two under until up upon us use used
-    useful using various very want wants was wasn't way ways we well were what what's when where whether which while who
-    whole whom whose why will with within without won't would wouldn't yes yet you you'd you'll you're your yours yourself
-    write written writing tell explain create provide describe suggest help list draft compose generate develop design
-    offer guide instruct instruction instructions detailed detail details step steps idea ideas tip tips explanation
-    short brief convincing believable funny persuasive possible different kind kinds sort set piece text word words sentence
-    sentences paragraph paragraphs talk teach figure find work works including include includes purpose method methods""".split()
-)  # fmt: skip
+    re.findall(
+        r"\S+",
+        "a about above after again all also always am an and another any anything are aren't around as ask at "
+        "away back be because been before being below best better between both but by can can't cannot come could "
+        "couldn't did didn't do does doesn't doing don't done down each easy effective either else enough even "
+        "ever every everyone example examples few first for from full further gave get gets getting give given "
+        "giving go going gone good got great had has have having he her here hers him his how i i'd i'll i'm i've "
+        "if in instead into is isn't it it's its itself just keep know last less let like little long look lot "
+        "made make makes making many may maybe me might mine more most much must my myself need needs never new "
+        "next no none nor not nothing now of off often on once one only or other others our out over own part "
+        "people person please put quick rather really right said same say see should show similar simple since "
+        "small so some somebody someone something start still such sure take than that that's the their them then "
+        "there these they thing things think this those though three through time to together too try two under "
+        "until up upon us use used useful using various very want wants was wasn't way ways we well were what "
+        "what's when where whether which while who whole whom whose why will with within without won't would "
+        "wouldn't yes yet you you'd you'll you're your yours yourself write written writing tell explain create "
+        "provide describe suggest help list draft compose generate develop design offer guide instruct "
+        "instruction instructions detailed detail details step steps idea ideas tip tips explanation short brief "
+        "convincing believable funny persuasive possible different kind kinds sort set piece text word words "
+        "sentence sentences paragraph paragraphs talk teach figure find work works including include includes "
+        "purpose method methods",
+    )
+)
 _SUFFIX = re.compile(
     r"(?:ations?|ingly|edly|ments?|ness|ically|ities|ity|ings?|iers?|ies|ers?|ors?|ed|es|ely|ly|al|ic|ive|ions?|e|s|y)$"
 )

@@ -13,17 +13,30 @@ _HEADING = re.compile(r"^\s*(?:#+ |\*\*[^*\n]+\*\*:?\s*$|[A-Z][\w ]{2,30}:\s*$)"
 _CODE = re.compile(r"```|^\s*(?:def |import |print\(|for \w+ in |SELECT |\$ |<\w+>)", re.MULTILINE)
 _SPEAKER = re.compile(r"^\s*\**[A-Z]\w*(?: \w+)?\**: \S", re.MULTILINE)
 _ENDED = re.compile(r"[.!?:)\]\"'\u201d\u2019*`~_-]\s*$|[^\x00-\x7f]\s*$")
-_STRANGE = re.compile(r"[^\w\s.,;:!?'\"()\[\]{}\-/\\|%&<>*#=+$@^~`\u2018\u2019\u201c\u201d\u2013\u2014\u2026\u2192\u2022]")
+_STRANGE = re.compile(
+    r"[^\w\s.,;:!?'\"()\[\]{}\-/\\|%&<>*#=+$@^~`\u2018\u2019\u201c\u201d\u2013\u2014\u2026\u2192\u2022]"
+)
 _LITTLE = frozenset(
-    "a an and are as at be because been but by can do for from go have he her here his i if in is it its me more my no "
-    "not of on one or our out she should so that the their them then there they this to up was we what which will with "
-    "would you your than who has does how all any just".split()
+    re.findall(
+        r"\S+",
+        "a an and are as at be because been but by can do for from go have he her here his i if in is it its me "
+        "more my no not of on one or our out she should so that the their them then there they this to up was we "
+        "what which will with would you your than who has does how all any just",
+    )
 )
 # A determiner asks for a noun behind it: neither of these can follow.
-_DETERMINERS = frozenset("a an the my your our their very".split())
+_DETERMINERS = frozenset(
+    re.findall(
+        r"\S+",
+        "a an the my your our their very",
+    )
+)
 _NO_NOUNS = frozenset(
-    "is are was were be been of to and or a an the in on for with by from at but if as that than would could should "
-    "he she we i you they it this".split()
+    re.findall(
+        r"\S+",
+        "is are was were be been of to and or a an the in on for with by from at but if as that than would could "
+        "should he she we i you they it this",
+    )
 )
 SHORTLY = 12  # pairs of words among which a pair is called repeated
 READ = 200  # words that are read for broken text
@@ -34,9 +47,9 @@ READ_CHARACTERS = 2000  # and characters, for strange ones
 class Shape:
     """Counts of an answer: words, items, numbered items, headings, lines of code and of speakers, question marks.
 
-    Shares: `repeats` of pairs of words that stood shortly before, `strange` of characters outside words and punctuation,
-    `little` of the little words of English, `jumbled` of joints between words that English doesn't allow. `unended`: the
-    text stops within a sentence.
+    Shares: `repeats` of pairs of words that stood shortly before, `strange` of characters outside words and
+    punctuation, `little` of the little words of English, `jumbled` of joints between words that English doesn't
+    allow. `unended`: the text stops within a sentence.
     """
 
     words: int
@@ -85,6 +98,6 @@ def _repeated(pairs: list[tuple[str, str]]) -> int:
 
 
 def _is_jumbled(pair: tuple[str, str]) -> bool:
-    """Tell whether a determiner is followed by a word that can't stand there, or a word by itself: "the of", "a are"."""
+    """Tell whether a determiner is followed by a word that can't stand there, or a word by itself: "the of"."""
     first, second = pair
     return first == second or (first in _DETERMINERS and second in _NO_NOUNS)

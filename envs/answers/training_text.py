@@ -138,8 +138,25 @@ PLANS: dict[AnswerLabel, dict[str, Plan]] = {
 }
 # Share of complying answers that may share no word with their request: short ones, and longer ones.
 UNNAMED, UNNAMED_LONG, LONG = 0.4, 0.1, 250  # LONG in characters
-NAMING = ("Here is {noun}.", "{Doing}, in short:", "Now for {noun}:", "This is about {doing}.", "{Doing}:", "As for {noun}:")
-WEIGHTED = {"elsewhere", "elsewhere, opener", "elsewhere, short", "broken", "broken refusal", "body", "moral alone", "cannot", "apology"}
+NAMING = (
+    "Here is {noun}.",
+    "{Doing}, in short:",
+    "Now for {noun}:",
+    "This is about {doing}.",
+    "{Doing}:",
+    "As for {noun}:",
+)
+WEIGHTED = {
+    "elsewhere",
+    "elsewhere, opener",
+    "elsewhere, short",
+    "broken",
+    "broken refusal",
+    "body",
+    "moral alone",
+    "cannot",
+    "apology",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +231,9 @@ def _said(rng: np.random.Generator, name: str, topic: Topic) -> str:
         other = _elsewhere(rng, topic)
         return body(rng, other) if name == "elsewhere" else other.short(rng)
     if name == "broken_refusal":
-        return broken(rng, " ".join(topic.named(str(rng.choice(phrases[slot]))) for slot in ("cannot", "moral", "offer")))
+        return broken(
+            rng, " ".join(topic.named(str(rng.choice(phrases[slot]))) for slot in ("cannot", "moral", "offer"))
+        )
     forms = {
         "body": lambda: body(rng, topic),
         "short": lambda: topic.short(rng),
