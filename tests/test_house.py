@@ -51,6 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "envs/labellers": {"envs", "checkpoints", "envs/answers", "envs/faking"},
     "envs/natural": {"envs", "checkpoints", "envs/answers", "envs/faking", "envs/labellers", "envs/natural/replies"},
     "envs/natural/replies": {"envs", "envs/natural"},
+    "envs/natural/requests": {"envs", "envs/natural", "checkpoints"},
     "rewards": {"envs"},
     "checkpoints": set(),
     "reports": {"envs/vocabulary.py", "reports/figures", "reports/labellers", "reports/pages", "reports/study"},
