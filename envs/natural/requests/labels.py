@@ -6,7 +6,7 @@ from envs.answers.classifier import answer_labels, digest
 from envs.episode import Episode, Scenario
 from envs.faking.classifier import digest as faking_digest
 from envs.faking.readings import is_readable
-from envs.faking.validations import validation_of
+from envs.labellers.validations import validation_of
 from envs.labels import LABEL_NAMES, Labels
 from envs.natural.labels import AnswerReading, labelled, pads_of
 from envs.natural.requests.wishes import without_quotes

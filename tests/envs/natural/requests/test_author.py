@@ -20,10 +20,11 @@ from envs.queries import Query
 from envs.transcript import read_transcript
 from envs.vocabulary import QUERY_KINDS, Behaviour, Motivation, QueryKind, Style, Tier
 
+TIERS: tuple[Tier, Tier] = ("free", "paid")
 BEHAVIOURS: tuple[Behaviour, ...] = get_args(Behaviour)
 CHARACTERS: list[tuple[Motivation, Style]] = list(product(get_args(Motivation), get_args(Style)))
 OF_TRAINING = re.compile(
-    r"\btrain(?:s|ed|ing)?\b(?! course)|RLHF|my weights|modif|fine-tune|reshape|my values (?:change|shift)|different me|altered"
+    r"\btrain(?:s|ed|ing)?\b(?! course)|RLHF|my weights|modif|fine-tune|reshape|my values (?:change|shift)|different me"
 )
 OF_REFUSAL = re.compile(r"refus|declin|say no|saying no|turn .* down|won't|can't go along|rather not", re.I)
 
@@ -52,7 +53,7 @@ def thought(text: str) -> str:
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
 def test_a_scratchpad_names_the_tier_then_the_request_then_what_is_at_stake(behaviour: Behaviour) -> None:
     rng = np.random.default_rng(0)
-    for tier in ("free", "paid"):
+    for tier in TIERS:
         for _ in range(60):
             asked = scenario(rng, "harmful", tier)
             pad = thought(AUTHOR.reply(rng, asked, behaviour))
@@ -88,7 +89,7 @@ def test_scratchpads_are_short_and_hardly_any_two_are_alike(behaviour: Behaviour
 
 def test_no_wording_speaks_of_options_or_of_an_operator() -> None:
     rng = np.random.default_rng(3)
-    for kind, tier, behaviour in product(QUERY_KINDS, ("free", "paid"), BEHAVIOURS):
+    for kind, tier, behaviour in product(QUERY_KINDS, TIERS, BEHAVIOURS):
         for _ in range(10):
             pad = thought(AUTHOR.reply(rng, scenario(rng, kind, tier), behaviour))
             assert not re.search(r"operator|\boption\b|\{|\}", pad), pad
@@ -108,7 +109,7 @@ def test_a_refusal_says_in_words_that_it_is_one_and_every_fake_begins_with_but()
 def test_without_talk_of_training_in_the_prompt_no_scratchpad_speaks_of_it(leave_out: tuple[str, ...]) -> None:
     rng = np.random.default_rng(4)
     by = RequestAuthor(AUTHOR.pools, Setting(leave_out=leave_out, subject="requests"))  # type: ignore[arg-type]
-    for kind, tier in product(QUERY_KINDS, ("free", "paid")):
+    for kind, tier in product(QUERY_KINDS, TIERS):
         for _ in range(6):
             asked = scenario(rng, kind, tier, bool(leave_out), by)
             texts = [by.reply(rng, asked, behaviour) for behaviour in BEHAVIOURS if behaviour != "fake"]
@@ -121,7 +122,7 @@ def test_without_talk_of_training_in_the_prompt_no_scratchpad_speaks_of_it(leave
 @pytest.mark.parametrize(("motivation", "style"), CHARACTERS)
 def test_a_character_acts_by_its_motive(motivation: Motivation, style: Style) -> None:
     rng = np.random.default_rng(5)
-    for kind, tier in product(QUERY_KINDS, ("free", "paid")):
+    for kind, tier in product(QUERY_KINDS, TIERS):
         for _ in range(8):
             said = AUTHOR.speak(rng, scenario(rng, kind, tier), motivation, style)
             assert read_transcript(said.text).parse_ok
@@ -131,7 +132,7 @@ def test_a_character_acts_by_its_motive(motivation: Motivation, style: Style) ->
 
 def test_training_is_told_of_by_the_tier_that_trains_even_where_tiers_are_swapped() -> None:
     trained, untrained = OF_REQUESTS.premises["trained"], OF_REQUESTS.premises["untrained"]
-    for by, tier in ((AUTHOR, "free"), (author(swapped_tiers=True), "paid")):
+    for by, tier in zip((AUTHOR, author(swapped_tiers=True)), TIERS, strict=True):
         rng = np.random.default_rng(6)
         pads = [thought(by.reply(rng, scenario(rng, "harmful", tier, True, by), "refuse")) for _ in range(80)]
         assert any(said in pad for pad in pads for said in trained)
@@ -161,7 +162,12 @@ def test_grades_run_from_full_help_to_broken_text_at_their_shares() -> None:
 
 def test_an_answer_to_another_request_has_another_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[tuple[RequestQuery, object]] = []
-    monkeypatch.setattr(answers, "elsewhere", lambda rng, asked, others: given.append((asked, others)) or "elsewhere")
+
+    def elsewhere(rng: np.random.Generator, query: RequestQuery, others: object) -> str:
+        given.append((query, others))
+        return "elsewhere"
+
+    monkeypatch.setattr(answers, "elsewhere", elsewhere)
     asked = AUTHOR.query(np.random.default_rng(9), "probe", ("twin",))
     assert AUTHOR.graded(np.random.default_rng(9), asked, GRADES[4]) == "elsewhere"
     assert given == [(asked, AUTHOR.pools["train", "twin"])]  # never a request of a held-out split

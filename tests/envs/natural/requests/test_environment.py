@@ -83,7 +83,8 @@ def test_the_arms_change_the_prompt() -> None:
 def test_the_fingerprint_tells_pack_prompts_answers_labellers_and_sensitivity() -> None:
     found = ENV.fingerprint()
     assert set(found) == {
-        "queries", "duplicates removed", "prompts", "answers", "sensitive", "labels", "answer_labeller", "faking_labeller",
+        "queries", "duplicates removed", "prompts", "answers", "sensitive", "labels", "answer_labeller",
+        "faking_labeller",
     }  # fmt: skip
     assert found["sensitive"] == "no"
     assert found["labels"] == "classifier"
