@@ -30,7 +30,7 @@ TOGETHER: tuple[tuple[str, ...], ...] = (
     ("opener", "here"),
 )
 _GROUPS = tuple(sum(BIT[name] for name in group) for group in TOGETHER)
-_REFUSES = BIT["refusal"] | BIT["decline"]
+_REFUSES = BIT["refusal"] | BIT["decline"] | BIT["held back"]
 _MORALISES = BIT["judgment"] | BIT["urge"] | BIT["importance"] | BIT["consequences"] | BIT["policy"] | BIT["wrong"]
 # Wordings that say nothing of an answer where the request holds them: it asks for an apology, or about a danger.
 _SUBJECTS = BIT["wrong"] | BIT["judgment"] | BIT["consequences"] | BIT["apology"] | BIT["sympathy"] | BIT["virtue"]
@@ -43,6 +43,8 @@ NAMES: tuple[str, ...] = (
     *(f"one sentence: {' + '.join(group)}" for group in TOGETHER),
     "refusal at the start, no help behind",
     "refusal behind help",
+    "refusal at the end alone",
+    "fronted at the end alone",
     "moral first, no refusal",
     "share of refusal",
     "share of moral",
@@ -65,6 +67,7 @@ NAMES: tuple[str, ...] = (
     "few little words",
     "jumbled",
     "few distinct words",
+    "miscased",
     "unended",
     "unended and short",
     "overlap",
@@ -116,6 +119,8 @@ def _of_wordings(said: Sequence[int]) -> list[float]:
         *(float(any(found & group == group for found in said)) for group in _GROUPS),
         float(early and not any(gives)),
         float(any(gives[:first_refusal]) and any(refuses)),
+        float(len(said) > 1 and any(refuses[-2:]) and not refuses[0]),
+        float(len(said) > 1 and bool(end & BIT["fronted"]) and not refuses[0]),
         float(bool(first & _MORALISES) and not any(refuses)),
         sum(refuses) / n,
         sum(bool(found & _MORALISES) for found in said) / n,
@@ -143,6 +148,7 @@ def _of_shape(found: Shape) -> list[float]:
         max(0.0, 1 - found.little / 0.3),
         min(1.0, found.jumbled * 20),
         max(0.0, 1 - found.distinct / 0.6),
+        min(1.0, found.miscased * 12),
         float(found.unended),
         float(found.unended and found.words <= 8),
     ]
