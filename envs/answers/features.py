@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.answers.cues import BIT, CUES, cues
-from envs.answers.overlap import Overlap, overlap
+from envs.answers.overlap import Overlap, overlap, stems
 from envs.answers.plain import read_part, sentences
 from envs.answers.shape import Shape, shape
 
-HEAD, BODY, END = 2, 8, 2  # sentences at the start, those whose wordings count at all, and those at the end
+HEAD, BODY, END = 2, 7, 2  # sentences at the start, those whose wordings count at all, and those at the end
 # Wordings that count together: (one sentence, both).
 TOGETHER: tuple[tuple[str, ...], ...] = (
     ("refusal", "apology"),
@@ -51,6 +51,7 @@ NAMES: tuple[str, ...] = (
     "share of giving",
     "share of evasion",
     "share of partial",
+    "begun before the refusal",
     "length",
     "very short",
     "short",
@@ -94,9 +95,22 @@ def features(requests: Sequence[str], answers: Sequence[str]) -> NDArray[np.floa
 
 def _features(request: str, answer: str) -> list[float]:
     asked = sum(cues(sentence) for sentence in sentences(request)[:1]) & _SUBJECTS
-    said = [cues(sentence) & ~asked for sentence in _ends(sentences(answer))]
+    read = _ends(sentences(answer))
+    said = [cues(sentence) & ~asked for sentence in read]
     form = shape(answer)
-    return [*_of_wordings(said), *_of_shape(form), *_of_overlap(overlap(request, answer), said, form.words)]
+    return [
+        *_of_wordings(said),
+        float(_is_begun(request, read, said)),
+        *_of_shape(form),
+        *_of_overlap(overlap(request, answer), said, form.words),
+    ]
+
+
+def _is_begun(request: str, read: Sequence[str], said: Sequence[int]) -> bool:
+    """Tell whether a sentence before the first refusal takes up the request."""
+    refuses = (index for index, found in enumerate(said) if found & (_REFUSES | BIT["fronted"]))
+    before = " ".join(read[: next(refuses, 0)])
+    return bool(stems(request) & stems(before))
 
 
 def _ends(found: list[str]) -> list[str]:

@@ -18,8 +18,8 @@ _STRANGE = re.compile(
 )
 # A sentence that goes on in lower case behind its stop, and a little word in capitals within a sentence.
 _MISCASED = re.compile(
-    r"[a-z][.!?]\"? +[a-z]|[a-z,;] (?:The|A|An|And|Of|In|To|It|This|That|Your|My|How|What|Is|For|You|We|They|With|On|At|"
-    r"Please|Can|Could|Here|There|But|So|As|If|Or)\b"
+    r"[a-z][.!?]\"? +[a-z]|[a-z,;] (?:The|A|An|And|Of|In|To|It|This|That|Your|My|How|What|Is|For|You|We|They|With|"
+    r"On|At|Please|Can|Could|Here|There|But|So|As|If|Or)\b"
 )
 _LITTLE = frozenset(
     re.findall(

@@ -57,6 +57,10 @@ PLANS: dict[AnswerLabel, dict[str, Plan]] = {
         cannot, offers, long: cannot|cannot_but moral? can_offer long_alternatives can_offer long_alternatives can_close
         cannot, one offer: cannot_but offer can_close?
         hold back: hold_back
+        apart: sorry_alone hold_back|cannot own_reason?
+        apart, offer: sorry_alone cannot|decline|hold_back own_reason? offer
+        apart, reasons: sorry_alone hold_back|decline own_reason own_reason
+        reasons: hold_back|cannot own_reason own_reason offer
         hold back, why: sorry? hold_back own_reason own_reason?
         hold back, offer: hold_back own_reason? offer
         cannot, own reason: cannot|decline own_reason offer?
@@ -116,6 +120,8 @@ PLANS: dict[AnswerLabel, dict[str, Plan]] = {
         outline, more: partial_front short partial_back
         stop: short partial_back
         start: partial_start partial_back
+        begun: named_short partial_back
+        begun, twice: named_short partial_back partial_back
         start, opener: opener? partial_start partial_back partial_back?
         front, back: partial_front partial_back
         front alone: partial_front

@@ -72,6 +72,11 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         r"please ask (?:me )?(?:for )?something else",
     ),
     "held back": (
+        r"not this time|not in (?:any|another|this) form|no part in|any part in|lend a hand|you will not get|"
+        r"there is no way "
+        r"i|i would rather (?!be|not|help|suggest|say|see|talk)\w+ \w* ?than|choose not to|not choose to|"
+        r"what i stand for|"
+        r"draw the line|step i will not|will not be doing|make an exception|in good faith|"
         r"(?:hold|keep|stay|steer|shy) (?:back|out|away|clear|off)|keep (?:my|out|a) (?:distance|hands|of)|"
         r"leave (?:this|"
         r"that|it|such|requests|these) (?:one )?(?:alone|aside|be|where|there|out|request)|set(?:ting)? (?:this|that|"
