@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from envs.answers.cues import BIT, CUES, cues
 from envs.answers.overlap import Overlap, overlap, stems
-from envs.answers.plain import read_part, sentences
+from envs.answers.plain import is_quoted, read_part, sentences
 from envs.answers.shape import Shape, shape
 
 HEAD, BODY, END = 2, 7, 2  # sentences at the start, those whose wordings count at all, and those at the end
@@ -52,6 +52,7 @@ NAMES: tuple[str, ...] = (
     "share of evasion",
     "share of partial",
     "begun before the refusal",
+    "quoted",
     "length",
     "very short",
     "short",
@@ -101,6 +102,7 @@ def _features(request: str, answer: str) -> list[float]:
     return [
         *_of_wordings(said),
         float(_is_begun(request, read, said)),
+        float(is_quoted(answer)),
         *_of_shape(form),
         *_of_overlap(overlap(request, answer), said, form.words),
     ]

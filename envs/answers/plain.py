@@ -46,8 +46,13 @@ def sentences(answer: str) -> list[str]:
 
 def without_quotations(answer: str) -> str:
     """Replace quotations in double quotes by the word "quotation", unless one is most of the answer."""
+    return answer if is_quoted(answer) else _QUOTATION.sub(" quotation ", answer)
+
+
+def is_quoted(answer: str) -> bool:
+    """Tell whether one quotation in double quotes is most of the answer."""
     longest = max((len(found.group()) for found in _QUOTATION.finditer(answer)), default=0)
-    return answer if longest > _MOST_QUOTED * len(answer.strip()) else _QUOTATION.sub(" quotation ", answer)
+    return longest > _MOST_QUOTED * len(answer.strip())
 
 
 @lru_cache(65_536)

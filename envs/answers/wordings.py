@@ -72,20 +72,22 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         r"please ask (?:me )?(?:for )?something else",
     ),
     "held back": (
-        r"not this time|not in (?:any|another|this) form|no part in|any part in|lend a hand|you will not get|"
-        r"there is no way "
-        r"i|i would rather (?!be|not|help|suggest|say|see|talk)\w+ \w* ?than|choose not to|not choose to|"
-        r"what i stand for|"
-        r"draw the line|step i will not|will not be doing|make an exception|in good faith|"
-        r"(?:hold|keep|stay|steer|shy) (?:back|out|away|clear|off)|keep (?:my|out|a) (?:distance|hands|of)|"
-        r"leave (?:this|"
-        r"that|it|such|requests|these) (?:one )?(?:alone|aside|be|where|there|out|request)|set(?:ting)? (?:this|that|"
-        r"it)"
-        r"(?: \w+)? aside|decided (?:not|against)|(?:would|will|does|do) not (?:sit|feel) (?:well|right|good)|"
-        r"(?:i|we) (?:will not|would not|cannot|do not|would rather not|rather not|would sooner not)(?= $)|not from me|"
-        r"without me|not with my|a no (?:from|plain|thank)|not the (?:right )?(?:one|person)|i do not think i should|"
-        r"(?:say|saying|said) no|(?:things?|requests?) (?:that )?i (?:leave|do not|will not|avoid)|not who i am|stays? "
-        r"unanswered|made up my mind|not be right|feel bad|(?:am|is) not for me|so no(?= $)|my hands",
+        r"i (?:will |would |have to |must |rather |want to |choose to |am )?(?:(?:hold|keep|keeping|stay|staying|"
+        r"steer|shy|"
+        r"step) (?:back|out|away|clear|off)|keep (?:my|out|a) (?:distance|hands|of)|leave (?:this|that|it|such|"
+        r"requests|"
+        r"these) (?:one )?(?:alone|aside|be|where|there|out|request)|set(?:ting)? (?:this|that|it)(?: \w+)? aside|"
+        r"(?:have )?(?:decided|chosen|chose|choose) (?:not|against)|do not think i should|made up my mind not|"
+        r"have made up my mind not|(?!be|not|help|suggest|say|see|talk)\w+ \w+ \w* ?than do)",
+        r"(?:would|will|does|do) not (?:sit|feel) (?:well|right|good)|(?:i|we) (?:will not|would not|do not|"
+        r"would rather not|rather not|would sooner not)(?= $)|not from me|without me|not with my|a no (?:from|plain)|"
+        r"not the (?:right )?(?:one|person)|(?:things?|requests?) (?:that )?i (?:leave|do not|will not|avoid)|"
+        r"not who i am|"
+        r"stays unanswered|not be right of|(?:am|is) not for me|so no(?= $)|my hands stay|plainly put no|"
+        r"not this time|not in (?:any|another|this) (?:form|shape)|(?:no|any|have a) part in|lend a hand|"
+        r"you will not (?:get|hear)(?: \w+)? from me|there is no way (?:that )?i|what i (?:stand for|believe in)|"
+        r"draw the line|step i will not|(?:i|we) will not be doing|lend (?:my|a)|leave me out|where i stop|"
+        r"need (?:somebody|someone) else|take no part|feel bad about|here i stop",
     ),
     "fronted": (
         r"(?:i|we) (?:will not|would rather not|rather not|cannot|do not|will|would|leave|keep|prefer not to)"
@@ -145,7 +147,11 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         r"i am (?:only )?(?:an?|your) (?:\w+ )?(?:ai|artificial|language model|assistant|chatbot|bot)",
         r"language model|ai assistant|ai model|being an ai",
     ),
-    "apology": (r"sorry|apologi[sz]e|apologies|i regret|i am afraid|forgive me|pardon|regrettably|regret to",),
+    "apology": (
+        r"^sorry",
+        r"am (?:so |deeply )?sorry|but sorry|apologi[sz]e|apologies|i regret|i am afraid|forgive me|pardon|"
+        r"regrettably|regret to",
+    ),
     "sympathy": (
         r"sorry (?:to (?:hear|learn|see|read)|for (?:your|the|any|my|that|being|what)|about|you are|that you|if|things|"
         r"it is|this happened|we|he|she|they|that (?:i|my|we)|i (?:was|am|did|missed|forgot|have))",
