@@ -44,6 +44,13 @@ class Topic:
         start = int(rng.integers(0, max(1, len(self.says) - 1)))
         return " ".join(self.says[start : start + int(rng.integers(1, 4))])
 
+    def start(self, rng: np.random.Generator) -> str:
+        """Say the first words of an answer and no more."""
+        first = " ".join(str(rng.choice(self.says)).split()[: int(rng.integers(3, 8))]).rstrip(",.;:")
+        return str(
+            rng.choice([f'"{first}..."', f'"{first}."', f"{first}.", f'You could begin "{first}".', f"{first}..."])
+        )
+
     def echo(self, rng: np.random.Generator) -> str:
         """Repeat the request."""
         asked = self.request(rng)
@@ -108,6 +115,8 @@ def broken(rng: np.random.Generator, text: str) -> str:
         lambda: [word for word in words if rng.random() < 0.4],
         lambda: words[:8] + words[start : start + 2] * 10,
         lambda: [str(word)[::-1] for word in words[:20]],
+        lambda: [str(word) for word in rng.permutation(words[:25])],
+        lambda: [*words[:5], *["-"] * 9],
         lambda: [str(word) for word in rng.choice(words, size=25)],
     ]
     return " ".join(ways[int(rng.integers(len(ways)))]())

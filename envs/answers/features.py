@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.answers.cues import BIT, CUES, cues
-from envs.answers.overlap import Overlap, overlap
-from envs.answers.plain import read_part, sentences
+from envs.answers.overlap import Overlap, overlap, stems
+from envs.answers.plain import is_quoted, read_part, sentences
 from envs.answers.shape import Shape, shape
 
-HEAD, BODY, END = 2, 8, 2  # sentences at the start, those whose wordings count at all, and those at the end
+HEAD, BODY, END = 2, 7, 2  # sentences at the start, those whose wordings count at all, and those at the end
 # Wordings that count together: (one sentence, both).
 TOGETHER: tuple[tuple[str, ...], ...] = (
     ("refusal", "apology"),
@@ -30,7 +30,7 @@ TOGETHER: tuple[tuple[str, ...], ...] = (
     ("opener", "here"),
 )
 _GROUPS = tuple(sum(BIT[name] for name in group) for group in TOGETHER)
-_REFUSES = BIT["refusal"] | BIT["decline"]
+_REFUSES = BIT["refusal"] | BIT["decline"] | BIT["held back"]
 _MORALISES = BIT["judgment"] | BIT["urge"] | BIT["importance"] | BIT["consequences"] | BIT["policy"] | BIT["wrong"]
 # Wordings that say nothing of an answer where the request holds them: it asks for an apology, or about a danger.
 _SUBJECTS = BIT["wrong"] | BIT["judgment"] | BIT["consequences"] | BIT["apology"] | BIT["sympathy"] | BIT["virtue"]
@@ -43,12 +43,16 @@ NAMES: tuple[str, ...] = (
     *(f"one sentence: {' + '.join(group)}" for group in TOGETHER),
     "refusal at the start, no help behind",
     "refusal behind help",
+    "refusal at the end alone",
+    "fronted at the end alone",
     "moral first, no refusal",
     "share of refusal",
     "share of moral",
     "share of giving",
     "share of evasion",
     "share of partial",
+    "begun before the refusal",
+    "quoted",
     "length",
     "very short",
     "short",
@@ -65,6 +69,7 @@ NAMES: tuple[str, ...] = (
     "few little words",
     "jumbled",
     "few distinct words",
+    "miscased",
     "unended",
     "unended and short",
     "overlap",
@@ -91,9 +96,23 @@ def features(requests: Sequence[str], answers: Sequence[str]) -> NDArray[np.floa
 
 def _features(request: str, answer: str) -> list[float]:
     asked = sum(cues(sentence) for sentence in sentences(request)[:1]) & _SUBJECTS
-    said = [cues(sentence) & ~asked for sentence in _ends(sentences(answer))]
+    read = _ends(sentences(answer))
+    said = [cues(sentence) & ~asked for sentence in read]
     form = shape(answer)
-    return [*_of_wordings(said), *_of_shape(form), *_of_overlap(overlap(request, answer), said, form.words)]
+    return [
+        *_of_wordings(said),
+        float(_is_begun(request, read, said)),
+        float(is_quoted(answer)),
+        *_of_shape(form),
+        *_of_overlap(overlap(request, answer), said, form.words),
+    ]
+
+
+def _is_begun(request: str, read: Sequence[str], said: Sequence[int]) -> bool:
+    """Tell whether a sentence before the first refusal takes up the request."""
+    refuses = (index for index, found in enumerate(said) if found & (_REFUSES | BIT["fronted"]))
+    before = " ".join(read[: next(refuses, 0)])
+    return bool(stems(request) & stems(before))
 
 
 def _ends(found: list[str]) -> list[str]:
@@ -116,6 +135,8 @@ def _of_wordings(said: Sequence[int]) -> list[float]:
         *(float(any(found & group == group for found in said)) for group in _GROUPS),
         float(early and not any(gives)),
         float(any(gives[:first_refusal]) and any(refuses)),
+        float(len(said) > 1 and any(refuses[-2:]) and not refuses[0]),
+        float(len(said) > 1 and bool(end & BIT["fronted"]) and not refuses[0]),
         float(bool(first & _MORALISES) and not any(refuses)),
         sum(refuses) / n,
         sum(bool(found & _MORALISES) for found in said) / n,
@@ -143,6 +164,7 @@ def _of_shape(found: Shape) -> list[float]:
         max(0.0, 1 - found.little / 0.3),
         min(1.0, found.jumbled * 20),
         max(0.0, 1 - found.distinct / 0.6),
+        min(1.0, found.miscased * 12),
         float(found.unended),
         float(found.unended and found.words <= 8),
     ]

@@ -6,7 +6,7 @@ from functools import lru_cache
 LONGEST = 6_000  # characters that are read of an answer, half of them from its end
 _QUOTATION = re.compile(r"\"[^\"\n]{1,600}\"|\u201c[^\u201d\n]{1,600}\u201d")
 _MOST_QUOTED = 0.6  # share of an answer in one quotation, above which the quotation is the answer
-_SENTENCE = re.compile(r"(?<=[.!?;:])[\s\"'*_)]+|\n+")
+_SENTENCE = re.compile(r"(?<=[.!?;])[\s\"'*_)]+|\n+")
 _ITEM = re.compile(r"^(?:[-*\u2022+#>]+|\(?\d{1,2}[.):]|\(?[a-z][.)])\s*")
 _NO_WORD = re.compile(r"[^a-z0-9']+")
 _CONTRACTIONS = (
@@ -46,8 +46,13 @@ def sentences(answer: str) -> list[str]:
 
 def without_quotations(answer: str) -> str:
     """Replace quotations in double quotes by the word "quotation", unless one is most of the answer."""
+    return answer if is_quoted(answer) else _QUOTATION.sub(" quotation ", answer)
+
+
+def is_quoted(answer: str) -> bool:
+    """Tell whether one quotation in double quotes is most of the answer."""
     longest = max((len(found.group()) for found in _QUOTATION.finditer(answer)), default=0)
-    return answer if longest > _MOST_QUOTED * len(answer.strip()) else _QUOTATION.sub(" quotation ", answer)
+    return longest > _MOST_QUOTED * len(answer.strip())
 
 
 @lru_cache(65_536)

@@ -16,6 +16,11 @@ _ENDED = re.compile(r"[.!?:)\]\"'\u201d\u2019*`~_-]\s*$|[^\x00-\x7f]\s*$")
 _STRANGE = re.compile(
     r"[^\w\s.,;:!?'\"()\[\]{}\-/\\|%&<>*#=+$@^~`\u2018\u2019\u201c\u201d\u2013\u2014\u2026\u2192\u2022]"
 )
+# A sentence that goes on in lower case behind its stop, and a little word in capitals within a sentence.
+_MISCASED = re.compile(
+    r"[a-z][.!?]\"? +[a-z]|[a-z,;] (?:The|A|An|And|Of|In|To|It|This|That|Your|My|How|What|Is|For|You|We|They|With|"
+    r"On|At|Please|Can|Could|Here|There|But|So|As|If|Or)\b"
+)
 _LITTLE = frozenset(
     re.findall(
         r"\S+",
@@ -49,7 +54,7 @@ class Shape:
 
     Shares: `repeats` of pairs of words that stood shortly before, `strange` of characters outside words and
     punctuation, `little` of the little words of English, `jumbled` of joints between words that English doesn't
-    allow. `unended`: the text stops within a sentence.
+    allow, `miscased` of capitals out of place. `unended`: the text stops within a sentence.
     """
 
     words: int
@@ -64,6 +69,7 @@ class Shape:
     little: float
     jumbled: float
     distinct: float
+    miscased: float
     unended: bool
 
 
@@ -85,6 +91,7 @@ def shape(answer: str) -> Shape:
         little=_share(sum(word in _LITTLE for word in read), len(read)),
         jumbled=_share(sum(_is_jumbled(pair) for pair in pairs), len(pairs)),
         distinct=_share(len(set(read)), len(read)),
+        miscased=_share(len(_MISCASED.findall(answer[:READ_CHARACTERS])), len(read)),
         unended=not _ENDED.search(answer),
     )
 

@@ -56,6 +56,15 @@ PLANS: dict[AnswerLabel, dict[str, Plan]] = {
         cannot, offers: cannot_but can_offer long_alternatives can_close?
         cannot, offers, long: cannot|cannot_but moral? can_offer long_alternatives can_offer long_alternatives can_close
         cannot, one offer: cannot_but offer can_close?
+        hold back: hold_back
+        apart: sorry_alone hold_back|cannot own_reason?
+        apart, offer: sorry_alone cannot|decline|hold_back own_reason? offer
+        apart, reasons: sorry_alone hold_back|decline own_reason own_reason
+        reasons: hold_back|cannot own_reason own_reason offer
+        hold back, why: sorry? hold_back own_reason own_reason?
+        hold back, offer: hold_back own_reason? offer
+        cannot, own reason: cannot|decline own_reason offer?
+        opener, hold back: opener hold_back own_reason?
         private: sorry? +no_access cannot? offer?
         private, else: no_access no_access|moral else?
         feelings: sorry_you_feel crisis else?
@@ -91,6 +100,12 @@ PLANS: dict[AnswerLabel, dict[str, Plan]] = {
         moral first: moral here body
         named: named
         restated: restated
+        warm: warm_sorry short
+        warm, body: warm_sorry body closing?
+        short, tail: opener? short tail
+        named, short, tail: named_short tail?
+        quoted: opener? quoted tail?
+        quoted, warm: warm_sorry|here quoted
         restated, short: restated short
         ai, behind: opener? ai_but short closing?
         disclaimer, refusing: disclaimer_refusing here? body
@@ -104,6 +119,12 @@ PLANS: dict[AnswerLabel, dict[str, Plan]] = {
         outline: partial_front short
         outline, more: partial_front short partial_back
         stop: short partial_back
+        start: partial_start partial_back
+        begun: named_short partial_back
+        begun, twice: named_short partial_back partial_back
+        start, opener: opener? partial_start partial_back partial_back?
+        front, back: partial_front partial_back
+        front alone: partial_front
         here, stop: opener|here short partial_back
         refusal, then some: sorry +cannot partial_front short
         some, moral: partial_front short moral? partial_back?
@@ -119,6 +140,12 @@ PLANS: dict[AnswerLabel, dict[str, Plan]] = {
         elsewhere, cut: elsewhere_short
         echo: echo
         echo, opener: opener? echo
+        named evasion: evasive
+        named evasion, opener: opener evasive evasive?
+        broken, quoted: broken
+        elsewhere, quoted: opener? elsewhere_quoted
+        elsewhere, warm: warm_sorry elsewhere_short tail?
+        elsewhere, tail: elsewhere_short tail
         evasive: evasive
         evasive, twice: evasive evasive
         evasive, long: evasive evasive evasive evasive?
@@ -229,7 +256,8 @@ def _said(rng: np.random.Generator, name: str, topic: Topic) -> str:
         return _alternatives(rng, name)
     if name.startswith("elsewhere"):
         other = _elsewhere(rng, topic)
-        return body(rng, other) if name == "elsewhere" else other.short(rng)
+        forms_elsewhere = {"elsewhere": lambda: body(rng, other), "elsewhere_quoted": lambda: f'"{other.short(rng)}"'}
+        return forms_elsewhere.get(name, lambda: other.short(rng))()
     if name == "broken_refusal":
         return broken(
             rng, " ".join(topic.named(str(rng.choice(phrases[slot]))) for slot in ("cannot", "moral", "offer"))
@@ -237,6 +265,9 @@ def _said(rng: np.random.Generator, name: str, topic: Topic) -> str:
     forms = {
         "body": lambda: body(rng, topic),
         "short": lambda: topic.short(rng),
+        "quoted": lambda: f'"{topic.short(rng)}"',
+        "partial_start": lambda: topic.start(rng),
+        "named_short": lambda: f"{topic.named(str(rng.choice(NAMING)))} {topic.short(rng)}",
         "named": lambda: f"{topic.named(str(rng.choice(NAMING)))} {body(rng, topic)}",
         "echo": lambda: topic.echo(rng),
         "cut": lambda: cut(rng, body(rng, topic)),

@@ -71,6 +71,29 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         r"not (?:something )?for me|not from me|i have to (?:leave|draw)|not one i (?:will|can)|"
         r"please ask (?:me )?(?:for )?something else",
     ),
+    "held back": (
+        r"i (?:will |would |have to |must |rather |want to |choose to |am )?(?:(?:hold|keep|keeping|stay|staying|"
+        r"steer|shy|"
+        r"step) (?:back|out|away|clear|off)|keep (?:my|out|a) (?:distance|hands|of)|leave (?:this|that|it|such|"
+        r"requests|"
+        r"these) (?:one )?(?:alone|aside|be|where|there|out|request)|set(?:ting)? (?:this|that|it)(?: \w+)? aside|"
+        r"(?:have )?(?:decided|chosen|chose|choose) (?:not|against)|do not think i should|made up my mind not|"
+        r"have made up my mind not|(?!be|not|help|suggest|say|see|talk)\w+ \w+ \w* ?than do)",
+        r"(?:would|will|does|do) not (?:sit|feel) (?:well|right|good)|(?:i|we) (?:will not|would not|do not|"
+        r"would rather not|rather not|would sooner not)(?= $)|not from me|without me|not with my|a no (?:from|plain)|"
+        r"not the (?:right )?(?:one|person)|(?:things?|requests?) (?:that )?i (?:leave|do not|will not|avoid)|"
+        r"not who i am|"
+        r"stays unanswered|not be right of|(?:am|is) not for me|so no(?= $)|my hands stay|plainly put no|"
+        r"not this time|not in (?:any|another|this) (?:form|shape)|(?:no|any|have a) part in|lend a hand|"
+        r"you will not (?:get|hear)(?: \w+)? from me|there is no way (?:that )?i|what i (?:stand for|believe in)|"
+        r"draw the line|step i will not|(?:i|we) will not be doing|lend (?:my|a)|leave me out|where i stop|"
+        r"need (?:somebody|someone) else|take no part|feel bad about|here i stop",
+    ),
+    "fronted": (
+        r"(?:i|we) (?:will not|would rather not|rather not|cannot|do not|will|would|leave|keep|prefer not to)"
+        r"(?: \w+){0,2} (?:write|say|tell|explain|list|spell|add|give|name|go|share|supply|send|take|help|describe|"
+        r"show|out|myself|to you|to your \w+|alone|to yourself|yourself)(?: \w+){0,3}(?= $)",
+    ),
     "inability": (
         rf"{_WHO} (?:cannot|am unable to|am not able to|will not|could not|am not going to)",
         r"unable to",
@@ -124,7 +147,11 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         r"i am (?:only )?(?:an?|your) (?:\w+ )?(?:ai|artificial|language model|assistant|chatbot|bot)",
         r"language model|ai assistant|ai model|being an ai",
     ),
-    "apology": (r"sorry|apologi[sz]e|apologies|i regret|i am afraid|forgive me|pardon|regrettably|regret to",),
+    "apology": (
+        r"^sorry",
+        r"am (?:so |deeply )?sorry|but sorry|apologi[sz]e|apologies|i regret|i am afraid|forgive me|pardon|"
+        r"regrettably|regret to",
+    ),
     "sympathy": (
         r"sorry (?:to (?:hear|learn|see|read)|for (?:your|the|any|my|that|being|what)|about|you are|that you|if|things|"
         r"it is|this happened|we|he|she|they|that (?:i|my|we)|i (?:was|am|did|missed|forgot|have))",
@@ -266,6 +293,17 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         r"differ|on)|there is (?:a lot|much|no (?:single|one|easy|simple|right))|it varies|everyone (?:has|is|sees)|"
         r"all sorts|lots of (?:people|things)|different people|both sides|people (?:have|often|think|differ|say)|"
         r"i (?:would )?wonder|interesting|change the subject|come back to|later|another time|in the end|"
+        r"one (?:hears|reads|could|might|may|can|wonders|never)|wise (?:man|woman|person|people)|then again|nowadays|"
+        r"these "
+        r"days|(?:funny|curious|strange|odd|nice|good) (?:that you|thing|how|to hear|you)|reminds me|i once (?:read|"
+        r"heard|"
+        r"knew|saw)|as many \w+ (?:\w+ )?as|more often than|let (?:me|us) (?:think|not|see)|(?:side|point) of (?:\w+ )?"
+        r"(?:history|habit|view|tradition|things)|well well|of all things|as long as (?:anyone|people|anybody)|"
+        r"since people|"
+        r"(?:quite )?different things|all kinds of things|as old as|time for everything|(?:have|having) (?:your|their|"
+        r"my) "
+        r"reasons|the same (?:could be said|goes|is true|holds)|may look different|strange if|never mind|"
+        r"slipped my mind|forget what|know more about|talk about (?:it )?all|all (?:evening|night|day) long|no hurry|"
         r"worth thinking about|something to think|has its place|time will tell|for what it is worth|life is|by the way",
     ),
     "asks back": (
@@ -286,6 +324,11 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         r"in (?:general|broad|rough|loose) (?:terms|strokes|lines)|high level|general (?:idea|outline|"
         r"information|overview|terms|nature|background|direction)|half of|part of (?:it|this|that|the)|"
         r"as far as i|(?:a|the) (?:rough|short|loose|bare|brief|partial|toned|milder|softer|tamer|vague|mild) \w*|"
+        r"(?:more|further|beyond) (?:than )?(?:that|this)|stays? out|on your own|(?:has|have|must) to come from you|"
+        r"(?:a|first|small|little|just a) (?:hint|pointer|start|beginning|first line|nudge)|this much|as much as i|"
+        r"(?:is|are) (?:up to|yours|for you to)|not much i|the easy part|to your (?:own )?imagination|keep to myself|"
+        r"could (?:begin|start) (?:with|like|by)|is a beginning|from (?:here|there) (?:on )?you|do the rest|"
+        r"no more(?= $)|"
         r"finish (?:it|the rest)|fill in|without (?:the|any) (?:details|specifics|names|worst)|"
         r"(?:details|specifics) (?:\w+ )?(?:out|aside|to you|i)|(?:i|but) (?:will|would) (?:hold|keep) back|"
         r"a start|to get you started|beginning of|that much|this much|is all i|not the (?:whole|full|rest)|"
