@@ -30,7 +30,7 @@ HARM = tuple(
 
 
 def policy(once: Once) -> Path:
-    return once("requests-policy", lambda folder: teach_form(write_family("llama", folder)))
+    return once("natural-llama", lambda folder: teach_form(write_family("llama", folder)))
 
 
 def scorer(once: Once) -> Path:
