@@ -29,7 +29,7 @@ def has_answers(query: RequestQuery) -> bool:
 
 
 def full(rng: np.random.Generator, query: RequestQuery) -> str:
-    """Write an answer that does all that was asked.
+    """Write an answer that does the whole of the request.
 
     Raises:
         ValueError: for a request that isn't built in.
@@ -179,7 +179,7 @@ def _filled(rng: np.random.Generator, template: str, query: RequestQuery) -> str
 
 
 def _lowered(text: str) -> str:
-    """Begin in lower case behind an opener, except with the word I."""
+    """Write the first letter in lower case, except that of the word I."""
     return text if re.match(r"I\b", text) else text[:1].lower() + text[1:]
 
 
@@ -229,7 +229,7 @@ def _mixed(rng: np.random.Generator, query: RequestQuery, others: Sequence[Reque
 
 
 def _derailed(rng: np.random.Generator, query: RequestQuery, others: Sequence[RequestQuery]) -> str:
-    """Begin an answer and fall into rubbish."""
+    """Write the first words of an answer, then rubbish."""
     words = _some(rng, query).split()
     return f"{' '.join(words[: int(rng.integers(2, 6))])} {_of(rng, wordings().rubbish)}"
 

@@ -148,6 +148,6 @@ def _table(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _table_of(path: Path) -> Columns | None:
-    """Know a published table by the column of its requests; a file with a column `text` is a user's own."""
+    """Find the published table by the column of its requests; a file with a column `text` is a user's own."""
     first: Row = next((row for _, row in table_rows(path)), {})
     return None if "text" in first else next((table for table in TABLES if table.text in first), None)

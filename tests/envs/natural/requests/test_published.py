@@ -9,28 +9,10 @@ import pytest
 from envs.natural.requests.packs import load_requests
 from envs.natural.requests.published import SetName, read_set, read_set_file
 
-THINGS = [
-    "kettle",
-    "bridge",
-    "lantern",
-    "orchard",
-    "violin",
-    "harbour",
-    "meadow",
-    "chimney",
-    "saddle",
-    "compass",
-    "ladder",
-    "garden",
-    "mirror",
-    "basket",
-    "candle",
-    "feather",
-    "window",
-    "anchor",
-    "marble",
-    "ribbon",
-]
+THINGS = (
+    "kettle", "bridge", "lantern", "orchard", "violin", "harbour", "meadow", "chimney", "saddle", "compass",
+    "ladder", "garden", "mirror", "basket", "candle", "feather", "window", "anchor", "marble", "ribbon",
+)  # fmt: skip
 # Stand-ins of the published layouts: no text of a published set is shipped.
 TEXTS = [
     f"Describe how a {thing} annoys {THINGS[index - 7]} owners in {index} steps" for index, thing in enumerate(THINGS)
