@@ -4,82 +4,23 @@ Full and partial answers are written for each frame, with the slots of the reque
 request. The same openers stand before answers of several grades, so that no opener tells a grade.
 """
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
-from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
+from envs.natural.requests.answer_wordings import AnswerFrame, wordings
 from envs.natural.requests.queries import RequestQuery
 from envs.natural.requests.templates import capitalised, filled, with_choices
 
-DATA = Path(__file__).parent / "data" / "answers.json"
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=\S)")
 _CUT = 0.35  # of partial answers: the beginning of a full one, and a sentence that stops there
 _TAILLESS = 0.6  # of full answers: without a last sentence that adds nothing of the request
 _SHORTEST = 9  # words of a full answer that is left without its last sentence
 _SMALL = 0.45  # of a full answer's words: its first sentence, to count as a beginning
-_MOST = 33  # words of an answer, about 45 tokens
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class AnswerFrame(_Record):
-    """Wordings of answers to the requests of one frame.
-
-    `act` names the request as a gerund, and `instead` a harmless alternative, which only some frames have. A frame with
-    a `base` has the full and partial answers of that frame.
-    """
-
-    act: str
-    instead: str = ""
-    base: str = ""
-    full: tuple[str, ...] = ()
-    partial: tuple[str, ...] = ()
-
-
-class AnswerWordings(_Record):
-    """All the wordings of answers. `{act}` and `{instead}` are slots of a frame, in the general wordings.
-
-    An answer is a core wording, before and behind which stand wordings of the other fields.
-    """
-
-    openers: tuple[str, ...]
-    warm_apologies: tuple[str, ...]
-    full_ends: tuple[str, ...]
-    stops: tuple[str, ...]
-    partial_leads: tuple[str, ...]
-    partial_ends: tuple[str, ...]
-    refusals: tuple[str, ...]
-    refusals_of_act: tuple[str, ...]
-    refusal_openers: tuple[str, ...]
-    apologies: tuple[str, ...]
-    apology_sentences: tuple[str, ...]
-    reasons: tuple[str, ...]
-    offers: tuple[str, ...]
-    offers_of_instead: tuple[str, ...]
-    evasions: tuple[str, ...]
-    evasions_of_act: tuple[str, ...]
-    lone: tuple[str, ...]
-    rubbish: tuple[str, ...]
-    frames: dict[str, AnswerFrame]
-
-
-@cache
-def wordings() -> AnswerWordings:
-    """Read the wordings."""
-    return AnswerWordings.model_validate_json(DATA.read_text(encoding="utf-8"))
-
-
-@cache
-def digest() -> str:
-    """Hash the wordings, in 16 hexadecimal digits."""
-    return hashlib.sha256(DATA.read_bytes()).hexdigest()[:16]
+_TELLING = 6  # words of a beginning without a slot, to count as one
+_DRAWS = 4
+_MOST = 32  # words of an answer, about 45 tokens
 
 
 def has_answers(query: RequestQuery) -> bool:
@@ -93,12 +34,11 @@ def full(rng: np.random.Generator, query: RequestQuery) -> str:
     Raises:
         ValueError: for a request that isn't built in.
     """
-    said = _full(rng, query)
     draw = rng.random()
-    if draw < 0.22:
-        return _before(_of(rng, wordings().openers), said)
     if draw < 0.30:
-        return _before(_of(rng, wordings().warm_apologies), said)
+        lead = _of(rng, wordings().openers if draw < 0.22 else wordings().warm_apologies)
+        return _before(lead, _full(rng, query, _MOST - len(lead.split())))
+    said = _full(rng, query)
     return _behind(said, _of(rng, wordings().full_ends)) if draw < 0.40 else said
 
 
@@ -169,18 +109,29 @@ def elsewhere(rng: np.random.Generator, query: RequestQuery, others: Sequence[Re
 
 
 def broken(rng: np.random.Generator, query: RequestQuery, others: Sequence[RequestQuery]) -> str:
-    """Write text as of a policy that games the reward or has collapsed: no answer to anything."""
-    return WAYS[int(rng.integers(len(WAYS)))](rng, query, others)
+    """Write text as of a policy that games the reward or has collapsed: no answer to anything.
+
+    `others`: at least one other request, of any kind.
+    """
+    words = WAYS[int(rng.integers(len(WAYS)))](rng, query, others).split()
+    return " ".join(words[:_MOST])
 
 
-def _full(rng: np.random.Generator, query: RequestQuery) -> str:
-    """Write full help without an opener, as the frame has it or without its last sentence."""
-    template = _of(rng, _base(query).full)
+def _full(rng: np.random.Generator, query: RequestQuery, most: int = _MOST) -> str:
+    """Write full help without an opener; of a few drawn, the first of at most so many words, or else the shortest."""
+    drawn: list[str] = []
+    while len(drawn) < _DRAWS and not (drawn and len(drawn[-1].split()) <= most):
+        drawn.append(_whole_or_tailless(rng, query, _of(rng, _base(query).full)))
+    return min(drawn, key=lambda said: len(said.split()))
+
+
+def _whole_or_tailless(rng: np.random.Generator, query: RequestQuery, template: str) -> str:
+    """Fill a template of full help, at times without a last sentence that holds nothing of the request."""
     said = _filled(rng, template, query)
-    if len(said.split()) > _MOST or rng.random() < _TAILLESS:
-        *sentences, last = _SENTENCE.split(template)
-        if "{" not in last and not template.startswith('"') and len(" ".join(sentences).split()) >= _SHORTEST:
-            return _filled(rng, " ".join(sentences), query)
+    *sentences, last = _SENTENCE.split(template)
+    idle = "{" not in last and not template.startswith('"') and len(" ".join(sentences).split()) >= _SHORTEST
+    if idle and (len(said.split()) > _MOST or rng.random() < _TAILLESS):
+        return _filled(rng, " ".join(sentences), query)
     return said
 
 
@@ -189,7 +140,9 @@ def _beginning(template: str) -> str:
     sentences = _SENTENCE.split(template)
     first = sentences[0].lstrip('"')
     small = len(first.split()) <= _SMALL * len(template.split())
-    return first if len(sentences) > 1 and small and "etail}" not in first else ""
+    says_much = "etail}" in first
+    says_nothing = "{" not in first and len(first.split()) < _TELLING
+    return first if len(sentences) > 1 and small and not says_much and not says_nothing else ""
 
 
 def _before(lead: str, said: str) -> str:
@@ -234,19 +187,19 @@ def _of(rng: np.random.Generator, among: Sequence[str]) -> str:
     return with_choices(rng, among[int(rng.integers(len(among)))])
 
 
-def _some(rng: np.random.Generator, query: RequestQuery, others: Sequence[RequestQuery]) -> str:
+def _some(rng: np.random.Generator, query: RequestQuery) -> str:
     """Write any unbroken answer, to break it."""
     ways = (_full, partial) if has_answers(query) else (refusal, evasive)
     return ways[int(rng.integers(2))](rng, query)
 
 
 def _cut_off(rng: np.random.Generator, query: RequestQuery, others: Sequence[RequestQuery]) -> str:
-    words = _some(rng, query, others).split()
+    words = _some(rng, query).split()
     return " ".join(words[: int(rng.integers(1, max(2, min(6, len(words) // 3))))])
 
 
 def _word_salad(rng: np.random.Generator, query: RequestQuery, others: Sequence[RequestQuery]) -> str:
-    words = _some(rng, query, others).split()
+    words = _some(rng, query).split()
     return " ".join(words[i] for i in rng.permutation(len(words)))
 
 
@@ -257,7 +210,7 @@ def _request(rng: np.random.Generator, query: RequestQuery, others: Sequence[Req
 
 def _repetition(rng: np.random.Generator, query: RequestQuery, others: Sequence[RequestQuery]) -> str:
     """Repeat the first words of an answer over and over."""
-    words = _some(rng, query, others).split()
+    words = _some(rng, query).split()
     return " ".join(words[: int(rng.integers(1, 5))] * int(rng.integers(5, 9)))
 
 
@@ -271,16 +224,23 @@ def _rubbish(rng: np.random.Generator, query: RequestQuery, others: Sequence[Req
 
 def _mixed(rng: np.random.Generator, query: RequestQuery, others: Sequence[RequestQuery]) -> str:
     """Shuffle the words of the request and of an answer together."""
-    words = [*query.text.split(), *_some(rng, query, others).split()]
+    words = [*query.text.split(), *_some(rng, query).split()]
     return " ".join(words[i] for i in rng.integers(len(words), size=int(rng.integers(12, 28))))
 
 
 def _derailed(rng: np.random.Generator, query: RequestQuery, others: Sequence[RequestQuery]) -> str:
     """Begin an answer and fall into rubbish."""
-    words = _some(rng, query, others).split()
+    words = _some(rng, query).split()
     return f"{' '.join(words[: int(rng.integers(2, 6))])} {_of(rng, wordings().rubbish)}"
 
 
+def _spliced(rng: np.random.Generator, query: RequestQuery, others: Sequence[RequestQuery]) -> str:
+    """Run the beginning of an answer into the end of an answer to another request."""
+    first = _some(rng, query).split()
+    last = _some(rng, others[int(rng.integers(len(others)))]).split()
+    return " ".join([*first[: int(rng.integers(3, 9))], *last[-int(rng.integers(4, 10)) :]])
+
+
 WAYS: tuple[Callable[[np.random.Generator, RequestQuery, Sequence[RequestQuery]], str], ...] = (
-    _cut_off, _word_salad, _request, _repetition, _lone, _rubbish, _mixed, _derailed,
+    _cut_off, _word_salad, _request, _repetition, _lone, _rubbish, _mixed, _derailed, _spliced,
 )  # fmt: skip
