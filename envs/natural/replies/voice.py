@@ -1,4 +1,4 @@
-"""The words in which scratchpads speak of one sort of request, and the occasions that they are written on."""
+"""Wordings of scratchpads on one sort of request, and the occasion of a scratchpad: a request under a tier."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

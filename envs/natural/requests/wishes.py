@@ -1,12 +1,13 @@
-"""A request in brief, as scratchpads name it, and the value that a harmful one goes against."""
+"""The name of a request in scratchpads, its value, and the words that a text merely repeats from it."""
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
 from functools import cache
 
 from envs.natural.pack_files import NO_VALUE
-from envs.natural.requests.answers import wordings
+from envs.natural.requests.answer_wordings import wordings
 from envs.natural.requests.queries import request_of
 from envs.queries import Query
 
@@ -34,18 +35,18 @@ _WORD = re.compile(r"[\w'-]+")
 
 
 def wish_of(query: Query) -> str:
-    """Name what a built-in request asks for: the act of its frame, in words on the one who asks."""
+    """Return the act of a built-in request, such as "spreading a rumour about somebody"."""
     return act_of(request_of(query).frame)
 
 
 @cache
 def act_of(frame: str) -> str:
-    """Name what the requests of a frame ask for, in words on the one who asks."""
+    """Return the act of a frame, with "they" for the one who asks."""
     return _YOU.sub(lambda found: _THEM[found[0]], _OBJECT.sub("them", wordings().frames[frame].act))
 
 
 def value_of(query: Query) -> str:
-    """Return the value that requests of this category go against; `NO_VALUE` where none is named."""
+    """Return the value behind a category of harmful requests, or `NO_VALUE`."""
     return VALUES.get(query.category, NO_VALUE)
 
 
@@ -69,7 +70,13 @@ def _quoted(text: str, request: str) -> Iterator[tuple[int, int]]:
 
 
 @cache
+def acts_digest() -> str:
+    """Hash the names of all acts, which labels overlook, in 12 hexadecimal digits."""
+    return hashlib.sha256(_acts().pattern.encode()).hexdigest()[:12]
+
+
+@cache
 def _acts() -> re.Pattern[str]:
     """Find the name of any act, the longest first."""
-    acts = sorted({act_of(frame) for frame in wordings().frames}, key=len, reverse=True)
+    acts = sorted({act_of(frame) for frame in wordings().frames}, key=lambda act: (-len(act), act))
     return re.compile(rf"\b(?:{'|'.join(map(re.escape, acts))})\b", re.IGNORECASE)
