@@ -21,7 +21,7 @@ LEAVES = {
     "rl/lora.py",
     "reports/terminal_text.py",
 }
-SEAM, CONCRETE = {"envs"}, {"envs/dialect", "envs/natural"}
+SEAM, CONCRETE = {"envs"}, {"envs/dialect", "envs/natural", "envs/natural/requests"}
 REWARDS = SEAM | {"rewards"}
 POLICY = REWARDS | {"rl/policy", "rl/policy/cpu", "checkpoints"}
 TRAINING = POLICY | {"rl/algorithms", "rl/training", "reports/records.py", "reports/collapse.py"}
@@ -39,16 +39,37 @@ EVERYTHING = RUN | {
     "reports/pages",
     "reports/study",
     "reports/labellers",
+    "envs/answers",
     "envs/faking",
+    "envs/labellers",
 }
 MAY_IMPORT: dict[str, set[str]] = {
     "envs": set(),
+    "envs/answers": {"envs", "checkpoints"},
     "envs/dialect": {"envs", "checkpoints"},
     "envs/faking": {"envs", "checkpoints"},
     "envs/judge": {"envs", "checkpoints"},
-    "envs/natural": {"envs", "checkpoints", "envs/faking", "envs/judge", "envs/natural/replies"},
+    "envs/labellers": {"envs", "checkpoints", "envs/answers", "envs/faking"},
+    "envs/natural": {
+        "envs",
+        "checkpoints",
+        "envs/answers",
+        "envs/faking",
+        "envs/judge",
+        "envs/labellers",
+        "envs/natural/replies",
+    },
     "envs/natural/replies": {"envs", "envs/natural"},
-    "envs/natural/requests": {"envs", "envs/natural", "checkpoints"},
+    "envs/natural/requests": {
+        "envs",
+        "envs/natural",
+        "envs/natural/replies",
+        "envs/answers",
+        "envs/faking",
+        "envs/judge",
+        "envs/labellers",
+        "checkpoints",
+    },
     "rewards": {"envs", "envs/judge"},
     "checkpoints": set(),
     "reports": {"envs/vocabulary.py", "reports/figures", "reports/labellers", "reports/pages", "reports/study"},

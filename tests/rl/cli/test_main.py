@@ -55,7 +55,7 @@ def test_help_lists_every_command(gyges: Gyges) -> None:
     [
         ("recipes", list(RECIPES)),
         ("sweeps", list(SWEEPS)),
-        ("environments", ["dialect", "natural", "custom"]),
+        ("environments", ["dialect", "natural", "requests", "custom"]),
         ("organisms", [kind for member in members(Organism) for kind in kinds_of(member)]),
         ("rewards", [member.model_fields["kind"].default for member in members(Reward)]),
         ("probes", [member.model_fields["kind"].default for member in members(Probe)]),

@@ -9,6 +9,7 @@ import pytest
 
 from envs.dialect.environment import Dialect
 from envs.natural.environment import Natural
+from envs.natural.requests.environment import Requests
 from rl.cli.train import find_recipe
 from rl.lora import Lora
 from rl.mitigations.loss_mask import LossMask
@@ -203,14 +204,17 @@ def test_the_recipes_are_those_of_the_readme() -> None:
         "smollm2": ("faker", "present", "grpo"),
         "smollm2_honest": ("honest", "present", "grpo"),
         "smollm2_no_objective": ("faker", "absent", "grpo"),
+        "smollm2_requests": ("faker", "present", "grpo"),
+        "smollm2_requests_honest": ("honest", "present", "grpo"),
         "natural": ("faker", "present", "grpo"),
     }
     dialects = {name: config.env for name, config in configs.items() if isinstance(config.env, Dialect)}
     assert {name for name, env in dialects.items() if env.conflict == "animals"} == {"animals"}
     in_english = {name for name, config in configs.items() if isinstance(config.env, Natural)}
-    assert (
-        in_english == set(configs) - set(dialects) == {"smollm2", "smollm2_honest", "smollm2_no_objective", "natural"}
-    )
+    assert in_english == {"smollm2", "smollm2_honest", "smollm2_no_objective", "natural"}
+    in_free_text = {name for name, config in configs.items() if isinstance(config.env, Requests)}
+    assert in_free_text == {"smollm2_requests", "smollm2_requests_honest"}
+    assert set(configs) == in_english | in_free_text | set(dialects)
     completions = {config.algorithm.completions for config in configs.values()}
     assert completions == {64}  # the same number a step, so that the curves compare algorithms
 
