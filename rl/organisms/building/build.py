@@ -31,7 +31,7 @@ from rl.organisms.origins import Pretrained, Scratch
 from rl.organisms.trained import OneCharacter, Sample, TrainedOrganism
 from rl.organisms.transcripts import read_transcripts
 from rl.policy.adapters import chain, with_fresh_adapter
-from rl.policy.cpu.memory import keep_freed_memory
+from rl.policy.cpu.memory import keep_freed_memory, return_freed_memory
 from rl.policy.loading import load_policy, load_tokenizer
 from rl.policy.policy import Policy, save_policy
 from rl.policy.sampler import sampler
@@ -57,6 +57,7 @@ def build_organism(organism: TrainedOrganism, env: Environment, limits: LabelLim
     def once(directory: Path) -> None:
         _require_not_missed(organism, missed)
         build(organism, env, directory, limits, missed)
+        return_freed_memory()  # the run goes on in this process
 
     return cached("organisms", name, once)
 
@@ -131,6 +132,7 @@ def build(
         policy, chat = _trained(organism, env, limits)
         policy = replace(policy, read_reply=env.read_reply)
         policy.model.eval()
+        return_freed_memory()  # of fine-tuning
         if chat:
             write_held_out(chat, directory)  # first: the certificate holds the loss on it
         try:

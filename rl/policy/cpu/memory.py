@@ -26,6 +26,17 @@ def keep_freed_memory() -> bool:
     return mallopt is not None and all(mallopt(*setting) == 1 for setting in _SETTINGS)
 
 
+def return_freed_memory() -> None:
+    """Collect garbage and return the freed memory to the system, once: before a stage that allocates other tensors.
+
+    The pieces that a build leaves are no good fit for the larger tensors of RL, which would be laid behind them.
+    """
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def release_memory() -> None:
     """Release the memory of an ended run in a process that goes on: its garbage, and torch's cache on a GPU.
 
@@ -34,6 +45,6 @@ def release_memory() -> None:
     import torch
 
     gc.unfreeze()
-    gc.collect()
+    return_freed_memory()
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
