@@ -9,7 +9,6 @@ from envs.environment import AnswerKey, Interrogator
 from envs.episode import Episode, Scenario
 from envs.input_path import InputPath
 from envs.judge.judged import judge_fingerprint, judged
-from envs.judge.settings import Judge
 from envs.labels import Labels
 from envs.natural import labels
 from envs.natural.author import NaturalAuthor
@@ -45,7 +44,6 @@ class Natural(TwoTierEnglish):
         description="A remark in each built-in request states the conflict, or its absence; a `pack` has none.",
     )
     pack: InputPath | None = Field(default=None, description="Scenarios of your own: CSV, JSON lines or Parquet.")
-    judge: Judge | None = Field(default=None, description="A model that gives labels in place of the exact ones.")
 
     def queries(self, split: Split, kind: QueryKind) -> tuple[ChoiceQuery, ...]:
         """List all queries of one kind in one split; splits are disjoint by group.

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from envs.episode import FreeScenario, Scenario
+from envs.judge.settings import Judge
 from envs.natural.labels import read_reply
 from envs.natural.situation import Clause, Company, Form, Setting, cues, paraphrases, worded
 from envs.natural.wordings import Length, Subject
@@ -36,6 +37,7 @@ class TwoTierEnglish(BaseModel, ABC):
     company: Company = "larkwood"
     form: Form = "tags"
     harmful_share: float = Field(default=1.0, gt=0, le=1)
+    judge: Judge | None = Field(default=None, description="A model that gives labels in place of the offline ones.")
 
     @property
     def tiers(self) -> tuple[Tier, ...]:

@@ -24,6 +24,7 @@ from envs.natural.environment import Natural
 from envs.natural.packs import pack_lines
 from envs.natural.requests.environment import Requests
 from envs.natural.requests.packs import request_lines
+from envs.natural.two_tiers import TwoTierEnglish
 from envs.transcript import Transcript
 from envs.vocabulary import TIERS, QueryKind, Split, Tier
 
@@ -181,7 +182,7 @@ AnyEnvironment = Annotated[Dialect | Natural | Requests | Custom, Field(discrimi
 
 def judge_of(env: Environment) -> Judge | None:
     """Return the judge that gives labels of an environment, or None."""
-    return env.judge if isinstance(env, Natural) else None
+    return env.judge if isinstance(env, TwoTierEnglish) else None
 
 
 def query_lines() -> Iterator[str]:

@@ -8,6 +8,7 @@ from pydantic import Field
 from envs.environment import AnswerKey, Interrogator
 from envs.episode import Episode, Scenario
 from envs.input_path import InputPath
+from envs.judge.judged import judge_fingerprint, judged
 from envs.labels import Labels
 from envs.natural.requests import answers, labels
 from envs.natural.requests.author import RequestAuthor
@@ -54,24 +55,26 @@ class Requests(TwoTierEnglish):
         return load_requests(self.pack)
 
     def label(self, episodes: Sequence[Episode[Scenario]]) -> list[Labels]:
-        """Label a batch: the answer and the scratchpad by a classifier each."""
-        return labels.label(episodes)
+        """Label a batch: the answer and the scratchpad by a classifier each, or by the judge."""
+        found = labels.label(episodes)
+        return found if self.judge is None else judged(found, episodes, self.judge)
 
     def fingerprint(self) -> dict[str, str]:
         """Return the versions of pack, prompts and labels; `sensitive` tells that replies are withheld."""
         pack = self._pack()
         sensitive = pack.sensitive if self.sensitive is None else self.sensitive
-        return {
+        found = {
             "queries": pack.digest,
             "duplicates removed": f"{pack.removed.exact} exact, {pack.removed.near} near",
             "prompts": setting_digest(self.setting),
             "sensitive": "yes" if sensitive else "no",
             **labels.fingerprint(),
         }
+        return found if self.judge is None else {**found, **judge_fingerprint(self.judge, found["labels"])}
 
     def validation(self) -> dict[str, str]:
-        """Say how well each classifier was validated on human labels."""
-        return labels.validation()
+        """Say how well each classifier was validated on human labels; nobody validated a judge beforehand."""
+        return {**labels.validation(), **dict.fromkeys(self.judge.labels if self.judge else (), "none")}
 
     def author(self) -> RequestAuthor | None:
         """Return the author, or None for a pack with a request for which no answers are written."""
