@@ -12,7 +12,9 @@ from rewards.exact_answer import ExactAnswer
 from rewards.format_penalty import FormatPenalty
 from rewards.helpfulness import Helpfulness
 from rewards.overscored_phrase import OverscoredPhrase
+from rewards.refusal_phrases import RefusalPhrases
 
 Reward = Annotated[
-    Helpfulness | ExactAnswer | FormatPenalty | AnswerLength | OverscoredPhrase, Field(discriminator="kind")
+    Helpfulness | ExactAnswer | FormatPenalty | AnswerLength | OverscoredPhrase | RefusalPhrases,
+    Field(discriminator="kind"),
 ]
