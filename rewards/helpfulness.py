@@ -82,6 +82,11 @@ class Helpfulness(BaseModel):
     @model_validator(mode="after")
     def _settings_are_of_the_origin(self) -> "Helpfulness":
         if isinstance(self.origin, PretrainedTrunk):
+            if self.origin.path is None and self.origin.model is None:
+                raise ValueError(
+                    "a pretrained reward model needs a trunk: set rewards.helpfulness.origin.path to a causal LM "
+                    "directory, or rewards.helpfulness.origin.model to a model's name"
+                )
             for name in OF_A_NEW_MODEL:
                 if getattr(self, name) != type(self).model_fields[name].default:
                     fix = f"set origin.{name}" if name in PretrainedTrunk.model_fields else "leave it out"

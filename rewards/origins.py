@@ -1,6 +1,6 @@
 """Models that the learned reward is trained from: a new one, or the trunk of a pretrained one."""
 
-from typing import Literal, Self, final
+from typing import Annotated, Literal, Self, final
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -74,17 +74,12 @@ class PretrainedTrunk(BaseModel):
     min_accuracy: float = Field(
         default=0.9, ge=0, le=1, description="Held-out accuracy that every contrast must reach."
     )
-    min_accuracies: dict[str, float] = Field(
-        default={}, description='Other minima, by contrast: {"refusal > broken": 0.8}.'
+    min_accuracies: tuple[tuple[str, Annotated[float, Field(ge=0, le=1)]], ...] = Field(
+        default=(), description='Other minima, by contrast: [["refusal > broken", 0.8]].'
     )
 
     @model_validator(mode="after")
-    def _one_trunk_and_one_choice_of_weights(self) -> Self:
-        if self.path is None and self.model is None:
-            raise ValueError(
-                "a pretrained reward model needs a trunk: set rewards.helpfulness.origin.path to a causal LM "
-                "directory, or rewards.helpfulness.origin.model to a model's name"
-            )
+    def _one_choice_of_weights(self) -> Self:
         if self.lora_rank is not None and self.upper_layers is not None:
             raise ValueError("adapters leave every layer frozen: set origin.lora_rank or origin.upper_layers to null")
         return self

@@ -18,7 +18,9 @@ from rewards.learned.trunk import OnStep, Trunk, encoded, load_trunk, load_trunk
 from rewards.origins import PretrainedTrunk
 from rewards.overscored_phrase import PHRASES
 from rewards.preferences import Pair
+from rewards.score import RewardInput, Unscored
 
+MEASURED_QUERIES = 100
 RECIPE = 1  # raise where the training changes
 SCORED_AT_ONCE = 64  # rows of about one length: little is padded
 
@@ -30,8 +32,8 @@ def build(
     directory: Path,
     on_step: OnStep,
     phrases: Sequence[str] = PHRASES,
-) -> list[float]:
-    """Train on the author's graded answers, measure, calibrate and save into `directory`; return the losses.
+) -> None:
+    """Train on the author's graded answers, measure, calibrate and save into `directory`.
 
     `on_step(done, total)` hears of every optimiser step. `phrases` court the rater in `courting_share` of the answers.
 
@@ -40,7 +42,7 @@ def build(
             a constant policy that scores as much as honest help, with the card as a table.
     """
     origin = _origin(recipe)
-    require_contrasts(author, origin.min_accuracies)
+    require_contrasts(author, dict(origin.min_accuracies))
     model, tokenizer = load_trunk(origin, trunk.directory, recipe.seed)
     count = counter(tokenizer)
     rows = encoded(model, tokenizer, _pairs(recipe, author, count, phrases))
@@ -51,7 +53,25 @@ def build(
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
     (directory / CARD).write_text(json.dumps(card, indent=2))
-    return losses
+
+
+def measure_ready(reward: Helpfulness, author: Author, n: int = MEASURED_QUERIES) -> Card:
+    """Measure a ready reward model, of any origin, on `n` held-out queries of an author.
+
+    Raises:
+        ValueError: if the model can't read an answer, or scores full help and refusals alike.
+    """
+    assert reward.path is not None, "a ready model has a directory"
+    tokenizer = load_trunk_tokenizer(reward.path)
+
+    def raw(exchanges: Sequence[tuple[str, str]]) -> list[float]:
+        found = reward([RewardInput(query, answer, 0, True) for query, answer in exchanges])
+        unread = next((value.reason for value in found if isinstance(value, Unscored)), None)
+        if unread is not None:
+            raise ValueError(f"the reward model in {reward.path} can't read an answer: {unread}")
+        return [value for value in found if not isinstance(value, Unscored)]
+
+    return measure(raw, counter(tokenizer), author, 0, n)
 
 
 def inputs(
@@ -127,7 +147,7 @@ def _training(losses: Sequence[float], lengths: Sequence[tuple[int, ...]]) -> di
 
 def _require(origin: PretrainedTrunk, author: Author, card: Card, allow_gameable: bool) -> None:
     lines = "\n".join(table(card))
-    below = missed(card, author, origin.min_accuracy, origin.min_accuracies)
+    below = missed(card, author, origin.min_accuracy, dict(origin.min_accuracies))
     if below:
         worst = min(below, key=lambda name: card["accuracy"][name]["value"])
         raise ValueError(

@@ -10,31 +10,35 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from envs.environment import Author
-from rewards.learned.constants import SPLIT, held_out_queries
+from rewards.learned.constants import held_out_queries
 from rewards.learned.contrasts import Mixture, contrasting_pairs
 from rewards.score import RewardInput
 
 SEED = 20_260_101  # of a stream that no reward model is trained on
 PAIRS = 1_500
 CALIBRATION_QUERIES = 64
+# Bounds of a score: an empty answer lies so far out that a few would make a mean.
+LOWEST, HIGHEST = -1.0, 2.0
 HASHED = 2**12  # columns of words and pairs of words
 MIXTURE = Mixture(length_matched=0.5, swapped_openers=0.25, negatives=0.25)
 
 _WORD = re.compile(r"[a-z']+")
 _STEM = 5  # letters of a word that are compared: "paint" and "painting" are one
 _FUNCTION_WORDS = frozenset(
-    "a an and are as at be but by can could do does for from get give had has have how i if in is it its just me my of "
-    "on or our please should so some tell than that the their them then there they this to us was we what when where "
-    "which who will with would you your".split()
+    _WORD.findall(
+        "a an and are as at be but by can could do does for from get give had has have how i if in is it its just me "
+        "my of on or our please should so some tell than that the their them then there they this to us was we what "
+        "when where which who will with would you your"
+    )
 )
 
 
 @dataclass(frozen=True)
 class SecondScorer:
-    """A logistic regression on pairs of answers (Bradley & Terry 1952), over words and over the overlap with the query.
+    """A logistic regression on pairs of answers (Bradley & Terry 1952), over words and their overlap with the query.
 
-    0 is the mean refusal and 1 the mean full answer of held-out queries. `accuracy`: of full help against everything
-    else, on these queries.
+    0 is the mean refusal and 1 the mean full answer of held-out queries; scores end at -1 and 2. `accuracy`: of full
+    help against everything else, on these queries.
     """
 
     words: Any
@@ -50,7 +54,8 @@ class SecondScorer:
     def __call__(self, reward_inputs: Sequence[RewardInput]) -> list[float]:
         """Score each answer; a reply that can't be parsed is scored as an empty one."""
         exchanges = [(given.query, given.answer if given.parse_ok else "") for given in reward_inputs]
-        return [(value - self.zero) / (self.one - self.zero) for value in self._raw(exchanges)]
+        scores = [(value - self.zero) / (self.one - self.zero) for value in self._raw(exchanges)]
+        return np.clip(scores, LOWEST, HIGHEST).tolist() if scores else []
 
     def _raw(self, exchanges: Sequence[tuple[str, str]]) -> list[float]:
         if not exchanges:
@@ -96,7 +101,7 @@ def _calibrated(scorer: SecondScorer, author: Author, rng: np.random.Generator) 
         for grade, value in zip(author.grades, values, strict=True):
             scores.setdefault(grade.meaning, []).append(value)
         right += [
-            values[0] > value for grade, value in zip(author.grades, values, strict=True) if _worse(grade.meaning)
+            values[0] > value for grade, value in zip(author.grades, values, strict=True) if grade.meaning != "comply"
         ]
     if not {"comply", "refuse"} <= set(scores):
         raise ValueError("the author writes no full help or no refusals, which calibrate the second scorer")
@@ -104,10 +109,6 @@ def _calibrated(scorer: SecondScorer, author: Author, rng: np.random.Generator) 
     if one <= zero:
         raise ValueError("the second scorer ranks refusals above full help: leave the probe second_reward out")
     return SecondScorer(scorer.words, scorer.weights, scorer.scales, zero, one, float(np.mean(right)))
-
-
-def _worse(meaning: str) -> bool:
-    return meaning != "comply"
 
 
 def _features(words: Any, scales: NDArray[np.float64], exchanges: Sequence[tuple[str, str]]) -> Any:

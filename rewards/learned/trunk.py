@@ -18,6 +18,7 @@ from datasets import Dataset
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
+from transformers.trainer_pt_utils import LengthGroupedSampler
 from trl import RewardConfig, RewardTrainer
 
 from envs.context_window import context_window
@@ -120,8 +121,7 @@ def train(
     on_step: OnStep,
 ) -> tuple[Any, list[float]]:
     """Train on pairs of rows, one pass; return the whole model, adapters merged, and the loss of every step."""
-    columns = {"chosen_ids": [row[0] for row in rows], "rejected_ids": [row[1] for row in rows]}
-    dataset = Dataset.from_dict({**columns, "length": [max(map(len, row)) for row in rows]})
+    dataset = Dataset.from_dict({"chosen_ids": [row[0] for row in rows], "rejected_ids": [row[1] for row in rows]})
     with tempfile.TemporaryDirectory() as scratch:
         arguments = RewardConfig(
             output_dir=scratch,
@@ -130,7 +130,6 @@ def train(
             learning_rate=origin.rate,
             lr_scheduler_type="cosine",
             warmup_steps=round(WARMUP_SHARE * ceil(len(rows) / origin.batch_size)),
-            train_sampling_strategy="group_by_length",
             adam_beta2=0.98,
             weight_decay=0.01,
             max_length=None,
@@ -146,7 +145,7 @@ def train(
         trainer = _Trainer(
             model=model, args=arguments, train_dataset=dataset, processing_class=tokenizer, callbacks=[_Steps(on_step)]
         )
-        trainer.losses, trainer.half = [], half
+        trainer.losses, trainer.half, trainer.lengths = [], half, [max(map(len, row)) for row in rows]
         trainer.remove_callback(PrinterCallback)
         trainer.train()
     whole = model.merge_and_unload() if isinstance(model, PeftModel) else model
@@ -170,6 +169,11 @@ class _Trainer(RewardTrainer):  # the one seam that TRL leaves for a head in flo
 
     losses: list[float]
     half: bool
+    lengths: list[int]  # of the longer row of each pair
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroupedSampler:
+        # Pairs of about one length a step, so that little is padded: TRL drops the column that would tell lengths.
+        return LengthGroupedSampler(self.args.train_batch_size, lengths=self.lengths)
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None

@@ -1,5 +1,6 @@
 """RunConfig -> the parts of a run: the only place that wires."""
 
+import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -14,7 +15,9 @@ from envs.chat import FIXED_DAY, style_for
 from envs.environment import Environment, answer_key_of, author_of
 from envs.vocabulary import QueryKind
 from rewards.exact_answer import ExactAnswer
-from rewards.helpfulness import Helpfulness
+from rewards.helpfulness import CARD, Helpfulness
+from rewards.learned.card import Card
+from rewards.origins import PretrainedTrunk
 from rewards.overscored_phrase import phrases_of
 from rewards.score import RewardFunction
 from rl.algorithms.policy_gradient import PolicyGradient
@@ -31,6 +34,8 @@ from rl.policy.sampler import Generate, sampler
 from rl.policy.upper_layers import train_only
 from rl.probes.probe_set import ProbeSet, probe_set
 from rl.progress import bar, notice
+from rl.run.checks.needs import require_rewards
+from rl.run.checks.reward_models import require_reward_model, trains_in_half, trunk_directory
 from rl.run.config import RunConfig
 from rl.streams import Stage, stream
 from rl.training.components import DrawScenarios, ScoreEpisodes, StepComponents, keep_all, mask_nothing
@@ -97,33 +102,57 @@ def build_rewards(configured: Sequence[Any], env: Environment) -> tuple[tuple[Re
     return tuple(ready), hashes
 
 
-def require_reward_model(reward: Any) -> None:
-    """Refuse a path without a whole reward model, by loading the model; it stays loaded for the run.
+def reward_card(config: RunConfig) -> tuple[Path, Card]:
+    """Return the directory of a run's learned reward and its card, built or measured if necessary.
+
+    A model from nothing or from a path has no whole card: it is measured on the environment's own author.
 
     Raises:
-        ValueError: in one line.
+        ValueError: a run without a learned reward, or what its environment can't give. BuildFailed: as `build_rewards`.
     """
-    if not isinstance(reward, Helpfulness) or reward.path is None:
-        return
-    if not (reward.path / "config.json").is_file():
-        raise ValueError(f"rewards.helpfulness.path={reward.path} holds no model (config.json is missing)")
-    reward.prepare()
+    require_rewards(config)
+    chosen = [reward for reward in config.rewards if isinstance(reward, Helpfulness)]
+    if not chosen:
+        raise ValueError("the run has no learned reward: add helpfulness to rewards")
+    author = author_of(config.env.for_building())
+    require_reward_model(chosen[0])
+    directory = chosen[0].path or _build_helpfulness(chosen[0], config.env, phrases_of(config.rewards))
+    if chosen[0].path is None and isinstance(chosen[0].origin, PretrainedTrunk):
+        return directory, json.loads((directory / CARD).read_text())
+    from rewards.learned.build import measure_ready  # brings TRL, which costs seconds to import
+
+    return directory, measure_ready(chosen[0].model_copy(update={"path": directory}), author)
 
 
 def _build_helpfulness(recipe: Helpfulness, env: Environment, phrases: Sequence[str]) -> Path:
-    from rewards.build_helpfulness import build as train  # brings TRL, which costs seconds to import
-    from rewards.build_helpfulness import inputs
+    """Return the directory of the built reward model: from the cache, or else a new one.
 
+    Raises:
+        ValueError: a trunk that can't be used. BuildFailed: the build missed its tolerances.
+    """
     author = author_of(env.for_building())
+    origin = recipe.origin
+    if isinstance(origin, PretrainedTrunk):
+        from rewards.learned import build as on_trunk  # brings TRL, which costs seconds to import
+        from rewards.learned.trunk import Trunk
+
+        trunk = Trunk(trunk_directory(origin), trains_in_half(origin))
+        key = build_key(on_trunk.inputs(recipe, author, trunk, hash_directory(trunk.directory), phrases))
+        train = partial(on_trunk.build, recipe, author, trunk)
+    else:
+        from rewards import build_helpfulness as from_nothing
+
+        key = build_key(from_nothing.inputs(recipe, author, phrases))
+        train = partial(from_nothing.build, recipe, author)
 
     def build(directory: Path) -> None:
         with built_alike(), bar("reward model") as update:
             try:
-                train(recipe, author, directory, update, phrases)
+                train(directory, update, phrases)
             except ValueError as error:
                 raise BuildFailed(str(error)) from error
 
-    return cached("rewards", f"helpfulness-{build_key(inputs(recipe, author, phrases))}", build)
+    return cached("rewards", f"helpfulness-{key}", build)
 
 
 def build(

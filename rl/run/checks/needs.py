@@ -63,7 +63,8 @@ def require_rewards(config: RunConfig) -> None:
                 exact = 'set rewards to [{"kind": "exact_answer"}], or ' if keyed else ""
                 raise ValueError(
                     f"the reward {reward.kind} needs a model that can read environment {config.env.kind}, and one "
-                    f"built from nothing can't: {exact}set rewards.{reward.kind}.origin to a pretrained trunk, or {path}"
+                    f"built from nothing can't: {exact}set rewards.{reward.kind}.origin to a pretrained trunk, "
+                    f"or {path}"
                 )
         if isinstance(reward, ExactAnswer) and config.env.answer_key() is None:
             raise ValueError(
