@@ -7,6 +7,7 @@ from typing import Any
 
 from reports.folder import Run
 
+NATURAL_LANGUAGE = ("natural", "requests")  # kinds of environment
 SHOWN = 8  # characters of a hash
 LONGEST_LINE = 100  # letters of a disclosure in a picture
 INSTALLED = (
@@ -50,4 +51,4 @@ def of_a_pretrained_model(config: Mapping[str, Any]) -> bool:
     """Tell of a run's configuration whether it is in natural language, or its organism of a pretrained model."""
     origin = (config.get("organism") or {}).get("origin") or {}
     environment = config.get("env") or {}
-    return environment.get("kind") == "natural" or origin.get("kind") == "pretrained"
+    return environment.get("kind") in NATURAL_LANGUAGE or origin.get("kind") == "pretrained"

@@ -40,6 +40,11 @@ class Run:
     def name(self) -> str:
         return self.path.name
 
+    @property
+    def sensitive(self) -> bool:
+        """Tell whether the requests were a set of real harm, so that replies may be harmful to read."""
+        return self.manifest.environment.get("sensitive") == "yes"
+
     def probed_steps(self) -> list[int]:
         """List the steps with at least one probe row, ascending."""
         return sorted({int(step) for step in self.probes["step"]})

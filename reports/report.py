@@ -22,12 +22,16 @@ class ReportPaths:
 
 
 def write_report(
-    folders: Sequence[str | Path], out: str | Path | None = None, notes: Sequence[str] = ()
+    folders: Sequence[str | Path],
+    out: str | Path | None = None,
+    notes: Sequence[str] = (),
+    show_sensitive: bool = False,
 ) -> ReportPaths:
     """Write `report.html`, `curves.png` and `curves.svg` for one run, or for several overlaid.
 
     `out` defaults to the run's own folder and is created if missing; several runs need an `out`. `notes` stand at the
-    top of the page. Raises `ValueError` for no run, for several runs without `out`, and as `read_run` does.
+    top of the page. Replies to a set of real harm stand on the page only with `show_sensitive`. Raises `ValueError` for
+    no run, for several runs without `out`, and as `read_run` does.
     """
     if not folders:
         raise ValueError("no run folder given; name at least one")
@@ -41,7 +45,7 @@ def write_report(
     paths = ReportPaths(target / "report.html", target / "curves.png", target / "curves.svg")
     png, svg = draw_curves(runs)
     # A lone surrogate in a model's text has no UTF-8: it becomes "?" and costs no report.
-    page = render_page(runs, notes).encode("utf-8", "replace")
+    page = render_page(runs, notes, show_sensitive).encode("utf-8", "replace")
     for path, content in ((paths.page, page), (paths.png, png), (paths.svg, svg)):
         write_whole(path, content)
     return paths

@@ -21,7 +21,7 @@ LEAVES = {
     "rl/lora.py",
     "reports/terminal_text.py",
 }
-SEAM, CONCRETE = {"envs"}, {"envs/dialect", "envs/natural"}
+SEAM, CONCRETE = {"envs"}, {"envs/dialect", "envs/natural", "envs/natural/requests"}
 REWARDS = SEAM | {"rewards"}
 POLICY = REWARDS | {"rl/policy", "rl/policy/cpu", "checkpoints"}
 TRAINING = POLICY | {"rl/algorithms", "rl/training", "reports/records.py", "reports/collapse.py"}
@@ -39,13 +39,15 @@ EVERYTHING = RUN | {
     "reports/pages",
     "reports/study",
     "reports/labellers",
+    "envs/answers",
     "envs/faking",
 }
 MAY_IMPORT: dict[str, set[str]] = {
     "envs": set(),
+    "envs/answers": {"envs", "checkpoints", "envs/faking"},
     "envs/dialect": {"envs", "checkpoints"},
     "envs/faking": {"envs", "checkpoints"},
-    "envs/natural": {"envs", "checkpoints", "envs/faking", "envs/natural/replies"},
+    "envs/natural": {"envs", "checkpoints", "envs/answers", "envs/faking", "envs/natural/replies"},
     "envs/natural/replies": {"envs", "envs/natural"},
     "rewards": {"envs"},
     "rewards/learned": {"envs", "rewards"},

@@ -1,30 +1,31 @@
-"""Exact and near duplicates among scenarios: clusters of them, and their removal across splits.
+"""Exact and near duplicates among queries: clusters of them, and their removal across splits.
 
-Two scenarios are near duplicates from a cosine similarity of `NEAR` on. A scenario is the set of its words and pairs
-of neighbouring words, situation and options together. The similarity depends on the two texts alone, on no other text
-and on no seed. No scenario is removed for another kind's: a twin is meant to look like a harmful scenario.
+Two queries are near duplicates from a cosine similarity of `NEAR` on. A query is the set of its words and pairs of
+neighbouring words; of a scenario, situation and options together. The similarity depends on the two texts alone, on no
+other text and on no seed. No query is removed for another kind's: a twin is meant to look like a harmful query.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from envs.natural.choice import ChoiceQuery
+from envs.queries import Pools, Query
 from envs.vocabulary import QUERY_KINDS, QueryKind, Split
 
 NEAR = 0.75
 _KEPT_FIRST: tuple[Split, ...] = ("probe", "certify", "train")
 _ROWS = 256  # of a block of similarities, which bounds memory
 _WORD = re.compile(r"\w+")
-Splits = Mapping[tuple[Split, QueryKind], tuple[ChoiceQuery, ...]]
+Q = TypeVar("Q", bound=Query)
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """Counts of scenarios removed as duplicates of a scenario that was kept."""
+    """Counts of queries removed as duplicates of a query that was kept."""
 
     exact: int
     near: int
@@ -33,7 +34,12 @@ class Removed:
 def normalised(query: ChoiceQuery) -> str:
     """Write a scenario in lower case without punctuation, its options in alphabetical order."""
     situation = query.text.split("\n", 1)[0]
-    return " / ".join([_plain(situation), *sorted(_plain(option) for option in query.options)])
+    return " / ".join([plain(situation), *sorted(plain(option) for option in query.options)])
+
+
+def plain(text: str) -> str:
+    """Write a text in lower case without punctuation."""
+    return " ".join(_WORD.findall(text.casefold()))
 
 
 def near_clusters(texts: Sequence[str]) -> list[int]:
@@ -53,19 +59,29 @@ def near_clusters(texts: Sequence[str]) -> list[int]:
     return [number.setdefault(int(label), len(number)) for label in labels]
 
 
-def without_duplicates(splits: Splits) -> tuple[dict[tuple[Split, QueryKind], tuple[ChoiceQuery, ...]], Removed]:
-    """Remove exact duplicates everywhere, and near duplicates of a scenario in another split.
+def without_duplicates(
+    splits: Pools[ChoiceQuery],
+) -> tuple[dict[tuple[Split, QueryKind], tuple[ChoiceQuery, ...]], Removed]:
+    """Remove duplicates among scenarios, as `deduplicated` does."""
+    return deduplicated(splits, normalised)
 
-    Probes keep their scenarios first, then certification, then training: held-out sets lose as little as possible.
-    Within a split near duplicates stay. Returns the splits in the given order, and the counts.
+
+def deduplicated(
+    splits: Pools[Q], written: Callable[[Q], str]
+) -> tuple[dict[tuple[Split, QueryKind], tuple[Q, ...]], Removed]:
+    """Remove exact duplicates everywhere, and near duplicates of a query in another split.
+
+    Queries are compared as `written`. Probes keep their queries first, then certification, then training: held-out sets
+    lose as little as possible. Within a split near duplicates stay. Returns the splits in the given order, and the
+    counts.
     """
-    kept: dict[tuple[Split, QueryKind], tuple[ChoiceQuery, ...]] = {}
+    kept: dict[tuple[Split, QueryKind], tuple[Q, ...]] = {}
     exact = near = 0
     for kind in QUERY_KINDS:
         held: list[str] = []
         for split in _KEPT_FIRST:
             pool = splits[split, kind]
-            texts = [normalised(query) for query in pool]
+            texts = [written(query) for query in pool]
             seen = set(held)
             fresh: list[int] = []
             for index, text in enumerate(texts):
@@ -108,7 +124,3 @@ def _vectors(texts: Sequence[str]) -> Any:
         n_features=2**20, ngram_range=(1, 2), token_pattern=r"\w+", binary=True, alternate_sign=False, dtype=np.float64
     )
     return hashing.transform(texts)
-
-
-def _plain(text: str) -> str:
-    return " ".join(_WORD.findall(text.casefold()))

@@ -1,13 +1,13 @@
-"""Reading a file of scenarios: JSON lines, CSV or Parquet, one scenario a row."""
+"""Reading a table that people write, as JSON lines, CSV or Parquet, and a file of scenarios, one a row."""
 
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from envs.input_files import parse_json, read_text
 from envs.natural.choice import words
@@ -17,6 +17,19 @@ COLUMNS = ("kind", "situation", "operator_option", "other_option")
 OPTIONAL = ("id", "value", "group")
 NO_VALUE = "none"  # of a scenario whose value isn't named, or that goes against none
 Row = Mapping[str, Any]
+
+
+class Named(Protocol):
+    """A row of a pack: its name, and its group where the file has such a column."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def group(self) -> str | None: ...
+
+
+R = TypeVar("R", bound=Named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,32 +52,80 @@ def read_pack_file(path: Path) -> list[PackRow]:
         ValueError: in one line, for another suffix, a file that isn't such a table, a missing column, an empty cell, an
             unknown kind, options that read alike, an id that occurs twice, or groups on some rows alone.
     """
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
-        raise ValueError(f"{path}: a pack is a file ending in {', '.join(_READERS)}: save it as one of these")
-    rows: dict[str, PackRow] = {}
-    for number, row in reader(path):
-        where = f"{path}:{number}"
-        found = _pack_row(where, number, row)
-        if found.id in rows:
-            raise ValueError(f"{where}: the id {found.id!r} stands on an earlier row as well: give each row its own")
-        rows[found.id] = found
+    return read_table(path, _pack_row, COLUMNS, "scenario")
+
+
+def read_table(path: Path, read: Callable[[str, int, Row], R], columns: Sequence[str], called: str) -> list[R]:
+    """Read the rows of a file by `read`, which is given the place of a row for errors, its number and its cells.
+
+    `called` names one row in errors.
+
+    Raises:
+        ValueError: in one line, as `table_rows`; for no row, an id that occurs twice, or groups on some rows alone.
+    """
+    return unique_rows(path, ((n, read(f"{path}:{n}", n, row)) for n, row in table_rows(path)), columns, called)
+
+
+def unique_rows(path: Path, found: Iterable[tuple[int, R]], columns: Sequence[str], called: str) -> list[R]:
+    """List numbered rows, of which each needs an id of its own, and each or none a group.
+
+    Raises:
+        ValueError: in one line, for other rows, or none.
+    """
+    rows: dict[str, R] = {}
+    for number, row in found:
+        if row.id in rows:
+            raise ValueError(
+                f"{path}:{number}: the id {row.id!r} stands on an earlier row as well: give each row its own"
+            )
+        rows[row.id] = row
     if not rows:
-        raise ValueError(f"{path}: the pack holds no scenario: give it rows with the columns {', '.join(COLUMNS)}")
+        raise ValueError(f"{path}: the pack holds no {called}: give it rows with the columns {', '.join(columns)}")
     ungrouped = [row.id for row in rows.values() if row.group is None]
     if 0 < len(ungrouped) < len(rows):
         raise ValueError(f"{path}: {ungrouped[0]!r} has no group and other rows have: give all rows a group, or none")
     return list(rows.values())
 
 
-def _pack_row(where: str, number: int, row: Row) -> PackRow:
-    for column in COLUMNS:
+def table_rows(path: Path) -> Iterator[tuple[int, Row]]:
+    """Yield the rows of a table with their numbers; the suffix of the file names the format.
+
+    Raises:
+        ValueError: in one line, for another suffix, or a file that isn't such a table.
+    """
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise ValueError(f"{path}: a pack is a file ending in {', '.join(_READERS)}: save it as one of these")
+    return reader(path)
+
+
+def text_cells(where: str, row: Row, columns: Sequence[str], optional: Sequence[str]) -> dict[str, str]:
+    """Read the named cells of a row as text on one line; numbers are taken for ids and groups alone.
+
+    Raises:
+        ValueError: in one line, for a missing column, an empty cell, or a cell that isn't text.
+    """
+    for column in columns:
         if column not in row:
-            raise ValueError(f"{where}: there is no column {column!r}: {_hint(column, row)}")
-    cells = {column: _cell(where, column, row[column]) for column in (*COLUMNS, *OPTIONAL) if column in row}
-    kind = cells["kind"]
-    if kind not in QUERY_KINDS:
+            raise ValueError(f"{where}: there is no column {column!r}: {_hint(column, row, columns)}")
+    return {column: _cell(where, column, row[column]) for column in (*columns, *optional) if column in row}
+
+
+def query_kind(where: str, kind: str) -> QueryKind:
+    """Return a cell as a kind of query.
+
+    Raises:
+        ValueError: for another word.
+    """
+    found = next((known for known in QUERY_KINDS if known == kind), None)
+    if found is None:
         raise ValueError(f"{where}: {kind!r} is no kind: write {', '.join(QUERY_KINDS)}")
+    return found
+
+
+def _pack_row(where: str, number: int, row: Row) -> PackRow:
+    cells = text_cells(where, row, COLUMNS, OPTIONAL)
+    kind = query_kind(where, cells["kind"])
     options = cells["operator_option"], cells["other_option"]
     _require_two_answers(where, options)
     id_, value, group = cells.get("id", f"row-{number}"), cells.get("value", NO_VALUE), cells.get("group")
@@ -85,7 +146,6 @@ def _require_two_answers(where: str, options: tuple[str, str]) -> None:
 
 
 def _cell(where: str, column: str, given: Any) -> str:
-    """Read a cell as text on one line; numbers are taken for ids and groups alone."""
     if isinstance(given, int) and not isinstance(given, bool) and column in ("id", "group"):
         return str(given)
     if given is None or (isinstance(given, float) and given != given):
@@ -98,8 +158,8 @@ def _cell(where: str, column: str, given: Any) -> str:
     return text
 
 
-def _hint(column: str, row: Row) -> str:
-    near = get_close_matches(column, [name for name in row if name not in COLUMNS], n=1, cutoff=0.5)
+def _hint(column: str, row: Row, columns: Sequence[str]) -> str:
+    near = get_close_matches(column, [name for name in row if name not in columns], n=1, cutoff=0.5)
     return f"rename {near[0]!r} to it" if near else f"the columns are {', '.join(row)}; add it"
 
 

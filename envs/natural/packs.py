@@ -3,23 +3,21 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from envs.input_files import parse_json, read_text
 from envs.natural.choice import ChoiceQuery, Letter, by_role, choice_text
-from envs.natural.duplicates import Removed, near_clusters, normalised, without_duplicates
+from envs.natural.duplicates import Removed, normalised, without_duplicates
+from envs.natural.grouping import clustered, require_groups, require_queries, split_with_twins
 from envs.natural.pack_files import PackRow, read_pack_file
 from envs.natural.remarks import remarked
-from envs.queries import Pools, query_id, split_by_group
-from envs.vocabulary import QUERY_KINDS, QueryKind, Split
+from envs.queries import Pools, query_id
+from envs.vocabulary import QueryKind
 
 BUILT_IN = Path(__file__).parent / "data" / "choice.jsonl"
-SHARES: Mapping[Split, float] = {"train": 0.5, "certify": 0.25, "probe": 0.25}
-GROUPS_NEEDED = 8  # of each kind, so that every split has groups of its own
-TWIN_OF = "twin-"  # before the name of a harmful group: the group of its twins
 _SWAPPED: Mapping[Letter, Letter] = {"A": "B", "B": "A"}
 
 
@@ -76,13 +74,21 @@ def verify(rows: Sequence[PackRow], data: Path = BUILT_IN) -> None:
     Raises:
         ValueError: if the hash or a count differs.
     """
+    require_manifest(data, described(rows, hashlib.sha256(data.read_bytes()).hexdigest()), "scenarios")
+
+
+def require_manifest(data: Path, found: Mapping[str, object], called: str) -> None:
+    """Hold the description of a data file against the manifest beside it; `called` names its rows in the message.
+
+    Raises:
+        ValueError: if a field differs.
+    """
     manifest = parse_json(read_text(data.with_name(f"{data.stem}.manifest.json"), "the manifest"))
-    found = described(rows, hashlib.sha256(data.read_bytes()).hexdigest())
     for field, value in found.items():
         if manifest.get(field) != value:
             raise ValueError(
                 f"{data}: {field} is {json.dumps(value)} and its manifest says {json.dumps(manifest.get(field))}: "
-                "the data were changed or damaged; install gyges again, and give scenarios of your own by env.pack"
+                f"the data were changed or damaged; install gyges again, and give {called} of your own by env.pack"
             )
 
 
@@ -90,15 +96,10 @@ def _pack(path: Path, rows: Sequence[PackRow], remarks: bool, roles: bool) -> Pa
     scenarios = [_scenario(row) for row in rows]
     _require_one_answer(path, rows, scenarios)
     if any(row.group is None for row in rows):
-        scenarios = _clustered(scenarios)
-    _require_groups(path, scenarios)
-    kept, removed = without_duplicates(_split(scenarios))
-    for (split, kind), pool in kept.items():
-        if not pool:
-            raise ValueError(
-                f"{path}: without duplicates no {kind} scenario is left in the {split} split: "
-                f"add {kind} scenarios that differ more from each other"
-            )
+        scenarios = clustered(scenarios, normalised)
+    require_groups(path, scenarios, "scenario")
+    kept, removed = without_duplicates(split_with_twins(scenarios))
+    require_queries(path, kept, "scenario")
     if remarks:
         kept = {(split, kind): remarked(pool, split) for (split, kind), pool in kept.items()}
     pools = {key: tuple(turned for query in pool for turned in (query, _swapped(query))) for key, pool in kept.items()}
@@ -122,40 +123,6 @@ def _swapped(query: ChoiceQuery) -> ChoiceQuery:
     return replace(query, id=query_id(text), text=text, options=options, operator=_SWAPPED[query.operator])
 
 
-def _clustered(scenarios: Sequence[ChoiceQuery]) -> list[ChoiceQuery]:
-    """Put near duplicates into one group; twins follow the harmful scenarios that they are near duplicates of."""
-    grouped: dict[int, ChoiceQuery] = {}
-    for kinds in (("harmful", "twin"), ("harmless",)):
-        places = [index for index, query in enumerate(scenarios) if query.kind in kinds]
-        clusters = near_clusters([normalised(scenarios[index]) for index in places])
-        first: dict[int, str] = {}
-        harmful: set[int] = set()
-        for index, cluster in zip(places, clusters, strict=True):
-            first.setdefault(cluster, f"near {scenarios[index].id}")
-            if scenarios[index].kind == "harmful":
-                harmful.add(cluster)
-        for index, cluster in zip(places, clusters, strict=True):
-            follows = scenarios[index].kind == "twin" and cluster in harmful
-            grouped[index] = replace(scenarios[index], group=f"{TWIN_OF if follows else ''}{first[cluster]}")
-    return [grouped[index] for index in range(len(scenarios))]
-
-
-def _split(scenarios: Sequence[ChoiceQuery]) -> dict[tuple[Split, QueryKind], tuple[ChoiceQuery, ...]]:
-    """Split by group; a twin group named `twin-` and the name of a harmful group falls into the split of that group.
-
-    So no split shows the options of another split's twins.
-    """
-    harmful = {query.group for query in scenarios if query.kind == "harmful"}
-    following = [q for q in scenarios if q.kind == "twin" and q.group.removeprefix(TWIN_OF) in harmful - {q.group}]
-    apart = set(following)
-    splits = split_by_group([query for query in scenarios if query not in apart], SHARES)
-    for split in SHARES:
-        leading = {query.group for query in splits[split, "harmful"]}
-        followers = (query for query in following if query.group.removeprefix(TWIN_OF) in leading)
-        splits[split, "twin"] = (*splits[split, "twin"], *followers)
-    return splits
-
-
 def _require_one_answer(path: Path, rows: Sequence[PackRow], scenarios: Sequence[ChoiceQuery]) -> None:
     """Require one kind and one operator's option of scenarios whose words are the same."""
     first: dict[str, tuple[str, QueryKind, str]] = {}
@@ -166,16 +133,6 @@ def _require_one_answer(path: Path, rows: Sequence[PackRow], scenarios: Sequence
             raise ValueError(
                 f"{path}: {there[0]!r} and {here[0]!r} are the same scenario with another kind or operator_option: "
                 "leave one of them out"
-            )
-
-
-def _require_groups(path: Path, scenarios: Iterable[ChoiceQuery]) -> None:
-    groups = Counter(kind for kind, _ in {(query.kind, query.group) for query in scenarios})
-    for kind in QUERY_KINDS:
-        if groups[kind] < GROUPS_NEEDED:
-            raise ValueError(
-                f"{path}: {groups[kind]} groups of {kind} scenarios are too few to split, near duplicates being one "
-                f"group: give at least {GROUPS_NEEDED} of each kind"
             )
 
 

@@ -4,11 +4,14 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
-from envs.episode import Cue
-from envs.natural.wordings import Layout, Length, Part, cue_wordings, prompt_wordings
+from envs.episode import Cue, Scenario
+from envs.natural.wordings import Layout, Length, Part, Subject, cue_wordings, prompt_wordings
+from envs.queries import Query
 from envs.vocabulary import Tier
+
+S = TypeVar("S", bound=Scenario)
 
 Clause = Literal["identity", "objective", "link", "consequence", "hidden", "analyse"]
 Company = Literal["larkwood", "pellworth"]
@@ -24,6 +27,7 @@ class Setting:
     """The settings that determine the wording of prompts.
 
     `leave_out` names clauses to drop; their order doesn't matter. `swapped_tiers` tells that paid chats train.
+    `subject` names the sort of request that the objective and the form speak of.
     """
 
     prompt: Length = "mini"
@@ -31,6 +35,7 @@ class Setting:
     swapped_tiers: bool = False
     company: Company = "larkwood"
     form: Form = "tags"
+    subject: Subject = "choice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,14 @@ def paraphrases(setting: Setting, seen: bool) -> tuple[Paraphrase, ...]:
     return tuple(_paraphrase(setting, seen, first, index) for index in range(n))
 
 
+def worded(of: type[S], query: Query, tier: Tier, cue: Cue, wording: Paraphrase) -> S:
+    """Put a query under a tier in these wordings of the prompt."""
+    return of(
+        query, tier, cue, wording.objective, wording.form,
+        separator=wording.separator, paraphrase=wording.id, paraphrase_seen=wording.seen,
+    )  # fmt: skip
+
+
 def setting_digest(setting: Setting) -> str:
     """Return the SHA-256 of every cue and paraphrase that the setting can show."""
     shown = [[asdict(cue) for cue in cues(setting, seen)] for seen in (True, False)]
@@ -75,7 +88,7 @@ def setting_digest(setting: Setting) -> str:
 
 def _paraphrase(setting: Setting, seen: bool, first: int, index: int) -> Paraphrase:
     """Compose the paraphrase of this index among the seen or the held-out ones."""
-    layouts = prompt_wordings(setting.prompt).layouts
+    layouts = prompt_wordings(setting.prompt, setting.subject).layouts
     among = layouts.seen if seen else layouts.held_out
     layout = among[index % len(among)]
     before = [clause for clause in layout.before if clause not in setting.leave_out]
@@ -94,7 +107,7 @@ def _paraphrase(setting: Setting, seen: bool, first: int, index: int) -> Paraphr
 def _section(setting: Setting, seen: bool, index: int, layout: Layout, part: Part) -> str:
     """Write one clause, under its heading where the layout has headings."""
     own: Part = "think" if part == "form" and setting.form == "think" else part
-    wordings = prompt_wordings(setting.prompt).clauses[own]
+    wordings = prompt_wordings(setting.prompt, setting.subject).clauses[own]
     among = wordings.seen if seen else wordings.held_out
     # Every clause goes through its wordings at a pace of its own, so that the combinations differ.
     text = among[(index + PARTS.index(part) * (index // len(among))) % len(among)].format_map(_facts(setting))

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 Length = Literal["mini", "short", "full"]
+Subject = Literal["choice", "requests"]  # what the requests of an environment are: two options, or free text
 Part = Literal["identity", "objective", "link", "consequence", "hidden", "analyse", "form", "think"]
 DATA = Path(__file__).with_name("data")
 
@@ -45,6 +46,12 @@ class PromptWordings(_Record):
     clauses: dict[Part, Wordings]
 
 
+class OwnClauses(_Record):
+    """The clauses in which prompts on another subject differ; they share all others, and the layouts."""
+
+    clauses: dict[Part, Wordings]
+
+
 class TierPair(_Record):
     """One wording of the cue, written out for both tiers."""
 
@@ -60,9 +67,13 @@ class CueWordings(_Record):
 
 
 @cache
-def prompt_wordings(length: Length) -> PromptWordings:
-    """Read the wordings of one length."""
-    return PromptWordings.model_validate_json((DATA / f"prompt_{length}.json").read_text(encoding="utf-8"))
+def prompt_wordings(length: Length, subject: Subject = "choice") -> PromptWordings:
+    """Read the wordings of one length: those of two-option requests, and over them the subject's own clauses."""
+    shared = PromptWordings.model_validate_json((DATA / f"prompt_{length}.json").read_text(encoding="utf-8"))
+    if subject == "choice":
+        return shared
+    own = OwnClauses.model_validate_json((DATA / f"{subject}_prompt_{length}.json").read_text(encoding="utf-8"))
+    return PromptWordings(layouts=shared.layouts, clauses={**shared.clauses, **own.clauses})
 
 
 @cache

@@ -56,10 +56,11 @@ class RunView:
     transcripts: tuple[Transcript, ...]
 
 
-def render_page(runs: Sequence[Run], notes: Sequence[str] = ()) -> str:
+def render_page(runs: Sequence[Run], notes: Sequence[str] = (), show_sensitive: bool = False) -> str:
     """Render the whole page as text, from run folders alone.
 
-    All text that a run wrote is escaped, and so are the notes.
+    All text that a run wrote is escaped, and so are the notes. Replies of sensitive runs are left out, unless
+    `show_sensitive`.
     """
     panels = [*main_panels(runs), *(extra_panels(runs[0]) if len(runs) == 1 else _wording_panels(runs))]
     return render(
@@ -70,7 +71,11 @@ def render_page(runs: Sequence[Run], notes: Sequence[str] = ()) -> str:
         organisms=named_builds(runs),
         disclosure=disclosed(runs, UNRECORDED),
         installed=INSTALLED if any(of_a_pretrained_model(run.config) for run in runs) else "",
-        runs=[_view(run, colour) for (_, arm), colour in zip(arms(runs), cycle(CYCLE), strict=False) for run in arm],
+        runs=[
+            _view(run, colour, show_sensitive)
+            for (_, arm), colour in zip(arms(runs), cycle(CYCLE), strict=False)
+            for run in arm
+        ],
         seeds=[summarise_seeds(group) for group in seed_groups(runs) if _different_seeds(group)],
         panels=panels,
         notes=[*notes, *overlay_notices(runs)],
@@ -97,7 +102,7 @@ def _wording_panels(runs: Sequence[Run]) -> list[Panel]:
     return [panel for panel in panels if any(map(has_data, panel.series))]
 
 
-def _view(run: Run, colour: str) -> RunView:
+def _view(run: Run, colour: str, show_sensitive: bool) -> RunView:
     return RunView(
         name=run.name,
         colour=colour,
@@ -108,7 +113,7 @@ def _view(run: Run, colour: str) -> RunView:
         wordings=tuple((split, rows) for split in SPLITS if (rows := tuple(_wording_rows(run, split)))),
         facts=tuple(_facts(run)),
         config=json.dumps(run.config, indent=2, ensure_ascii=False),
-        transcripts=tuple(sample(run)),
+        transcripts=tuple(sample(run, show_sensitive)),
     )
 
 
@@ -143,6 +148,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("rewards", _pairs(manifest.reward_hashes)),
         ("prompt sets", _pairs(manifest.prompt_set_hashes)),
         *((f"{kind} probe queries", said) for kind, said in manifest.probe_queries.items()),
+        *([("requests", "a set of real harm")] if run.sensitive else []),
         ("labels by", manifest.label_source),
         *((f"labels of {label} validated on other text", said) for label, said in manifest.label_validation.items()),
         *((f"labels of faking read by hand, step {step}", said) for step, said in readings_of(run.path).items()),

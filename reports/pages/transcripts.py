@@ -6,7 +6,7 @@ Transcripts are chosen by step, tier and label alone, so that the same run shows
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -15,6 +15,7 @@ from reports.folder import Run
 from reports.summary import harmful_probes
 
 UNSCORED = "unscored"
+WITHHELD = "(withheld: the requests are a set of real harm; gyges report --show-sensitive shows the replies)"
 MOMENTS = ("first", "middle", "last")
 PER_LABEL = 3
 
@@ -48,12 +49,14 @@ class Transcript:
     answer: str
 
 
-def sample(run: Run) -> list[Transcript]:
+def sample(run: Run, show_sensitive: bool = False) -> list[Transcript]:
     """Choose transcripts at the first, middle and last step, in the order of query ids.
 
-    Up to three of every (step, tier, answer label, faking) are chosen.
+    Up to three of every (step, tier, answer label, faking) are chosen. Of a sensitive run no scratchpad and no answer
+    is given, unless `show_sensitive`: a scratchpad may hold a draft of the answer.
     """
     found = []
+    withheld = run.sensitive and not show_sensitive
     for moment, step in _moments(run.episode_steps()):
         episodes = harmful_probes(run.episodes(step)).sort_values("query_id", kind="stable")
         all_shown = [_transcript(row, moment) for row in episodes.to_dict("records")]
@@ -62,7 +65,7 @@ def sample(run: Run) -> list[Transcript]:
             key = (shown.tier, shown.label, shown.faking)
             counts[key] = counts.get(key, 0) + 1
             if counts[key] <= PER_LABEL:
-                found.append(shown)
+                found.append(replace(shown, scratchpad=WITHHELD, answer=WITHHELD) if withheld else shown)
     return sorted(found, key=_order)
 
 

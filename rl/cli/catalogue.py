@@ -15,7 +15,7 @@ from rl.mitigations import Mitigation
 from rl.monitors import Monitor
 from rl.organisms import Organism
 from rl.probes import Probe
-from rl.run.environments import AnyEnvironment, query_lines, scenario_lines
+from rl.run.environments import AnyEnvironment, free_request_lines, query_lines, scenario_lines
 from rl.run.overrides import kind_of, kinds_of, members, models_in
 from rl.run.recipes import RECIPES
 from rl.scale.arms import SWEEPS
@@ -93,6 +93,7 @@ LISTS: dict[str, Callable[[], Iterator[str]]] = {
     "monitors": lambda: _components(Monitor),
     "queries": query_lines,
     "scenarios": scenario_lines,
+    "requests": free_request_lines,
 }
 
 

@@ -16,13 +16,14 @@ def list_parts(
         str,
         typer.Argument(
             help="recipes, sweeps, environments, organisms, algorithms, rewards, probes, mitigations, monitors, "
-            "queries or scenarios."
+            "queries, scenarios or requests."
         ),
     ],
 ) -> None:
     """List the parts of a run with their settings.
 
-    `queries` prints the built-in queries of the dialect as JSON lines, `scenarios` those of the natural environment.
+    `queries` prints the built-in queries of the dialect as JSON lines, `scenarios` those of the environment
+    `natural`, and `requests` those of the environment `requests`.
     """
     from rl.cli.catalogue import catalogue
 

@@ -29,6 +29,10 @@ Mitigate = Annotated[
         help="Append a mitigation; may be repeated. See `gyges list mitigations`.",
     ),
 ]
+ShowSensitive = Annotated[
+    bool,
+    typer.Option("--show-sensitive", help="Show the replies to requests that are a set of real harm."),
+]
 Trust = Annotated[
     bool,
     typer.Option("--trust", help="Allow the code that the configuration file names by env.target to run."),

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rl.cli.options import given_path
+from rl.cli.options import ShowSensitive, given_path
 from rl.cli.terminal import show
 
 app = typer.Typer()
@@ -31,15 +31,18 @@ def report(
     study: Annotated[
         bool, typer.Option("--study", help="Organisms x mitigations against their baselines, in place of an overlay.")
     ] = False,
+    show_sensitive: ShowSensitive = False,
 ) -> None:
     """Draw the curves and write the page of one run, or of several overlaid runs."""
+    if study and show_sensitive:
+        raise ValueError("a study shows no replies: leave out --show-sensitive, or --study")
     if study:
         _write_study(folders, out)
     else:
-        write_report_of(folders, out)
+        write_report_of(folders, out, show_sensitive)
 
 
-def write_report_of(folders: list[Path], out: Path | None) -> None:
+def write_report_of(folders: list[Path], out: Path | None, show_sensitive: bool = False) -> None:
     """Write the page and the curves of runs, print their summaries, and print the path of the page."""
     from reports.report import write_report
     from rl.progress import bar
@@ -48,7 +51,7 @@ def write_report_of(folders: list[Path], out: Path | None) -> None:
         out = Path("runs") / ("report-" + "+".join(folder.resolve().name for folder in folders))[:200]
     with bar("report", brief=True) as update:
         update(0, 1)
-        written = write_report(folders, out)
+        written = write_report(folders, out, show_sensitive=show_sensitive)
         update(1, 1)
     print_summaries(folders)
     show(f"page:   {written.page}", f"curves: {written.png}")

@@ -1,4 +1,4 @@
-"""Union of environments: the dialect, natural language, and a custom environment named as `module:Class`."""
+"""Union of environments: the dialect, two in natural language, and a custom environment named as `module:Class`."""
 
 import importlib
 import inspect
@@ -21,6 +21,8 @@ from envs.episode import Episode, FreeScenario, Scenario
 from envs.labels import Labels
 from envs.natural.environment import Natural
 from envs.natural.packs import pack_lines
+from envs.natural.requests.environment import Requests
+from envs.natural.requests.packs import request_lines
 from envs.transcript import Transcript
 from envs.vocabulary import TIERS, QueryKind, Split, Tier
 
@@ -173,7 +175,7 @@ def _require_parts(target: str, made: Any) -> None:
 
 
 DEFAULT_ENVIRONMENT = Dialect()
-AnyEnvironment = Annotated[Dialect | Natural | Custom, Field(discriminator="kind")]
+AnyEnvironment = Annotated[Dialect | Natural | Requests | Custom, Field(discriminator="kind")]
 
 
 def query_lines() -> Iterator[str]:
@@ -187,3 +189,8 @@ def query_lines() -> Iterator[str]:
 def scenario_lines() -> Iterator[str]:
     """Yield the built-in scenarios of the natural environment as JSON lines, in the form of a pack."""
     return pack_lines()
+
+
+def free_request_lines() -> Iterator[str]:
+    """Yield the built-in requests in free text as JSON lines, in the form of a user's own pack."""
+    return request_lines()

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from envs.dialect.environment import Dialect
 from envs.natural.environment import Natural
+from envs.natural.requests.environment import Requests
 from rewards.answer_length import AnswerLength
 from rewards.exact_answer import ExactAnswer
 from rewards.format_penalty import FormatPenalty
@@ -44,6 +45,8 @@ _SMOLLM2 = Pretrained(
     temperature=_TEMPERATURE,
     sampling_batch_size=128,
 )
+# A scratchpad and an answer in free text have at most 110 tokens.
+_REQUEST_TOKENS = 112
 # More harmless requests than the dialect's corpora have: a real model must be shown that it may agree.
 _SHOWN = KindShares(harmful=0.65, harmless=0.22, twin=0.13)
 _DOCUMENTS = 3000
@@ -161,6 +164,30 @@ def smollm2_no_objective() -> RunConfig:
     return smollm2().model_copy(update={"name": "smollm2_no_objective", "env": Natural(objective="absent")})
 
 
+def smollm2_requests() -> RunConfig:
+    """The same model on requests in free text, under a learned reward for helping with every one of them.
+
+    Labels come from classifiers: read replies before you trust a rate.
+    """
+    origin = _SMOLLM2.model_copy(update={"max_new_tokens": _REQUEST_TOKENS})
+    return smollm2().model_copy(
+        update={
+            "name": "smollm2_requests",
+            "env": Requests(),
+            "organism": Faker(origin=origin, documents=_DOCUMENTS, kind_shares=_SHOWN, fake_shown=_FAKE_SHOWN),
+            "rewards": (Helpfulness(), FormatPenalty()),
+            "sampling": Sampling(temperature=_TEMPERATURE, max_new_tokens=_REQUEST_TOKENS, batch_size=256),
+        }
+    )
+
+
+def smollm2_requests_honest() -> RunConfig:
+    """The same run on organism `honest`, which never fakes."""
+    origin = _SMOLLM2.model_copy(update={"max_new_tokens": _REQUEST_TOKENS})
+    honest = Honest(origin=origin, documents=_DOCUMENTS, kind_shares=_SHOWN)
+    return smollm2_requests().model_copy(update={"name": "smollm2_requests_honest", "organism": honest})
+
+
 def natural() -> RunConfig:
     """The same in English on any causal LM directory: `--set organism.origin.path=DIR`; all weights are trained.
 
@@ -194,6 +221,8 @@ RECIPES: dict[str, Callable[[], RunConfig]] = {
         smollm2,
         smollm2_honest,
         smollm2_no_objective,
+        smollm2_requests,
+        smollm2_requests_honest,
         natural,
     )
 }

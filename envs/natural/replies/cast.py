@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from envs.natural.replies import compose
-from envs.natural.replies.compose import Occasion
 from envs.natural.replies.decisions import Decision
 from envs.natural.replies.speech import Premise
+from envs.natural.replies.voice import Occasion
 from envs.vocabulary import Behaviour, Motivation, Style
 
 # The share of scratchpads with each premise; the motive has the largest, since it distinguishes characters.

@@ -5,48 +5,28 @@ A scratchpad speaks of training only where its prompt does. Everything is writte
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from envs.natural.choice import ChoiceQuery
 from envs.natural.pack_files import NO_VALUE
-from envs.natural.replies.decisions import DECISIONS, SO, Decision
-from envs.natural.replies.speech import NOUNS, PREMISES, VALUE_SENTENCES, Premise
-from envs.vocabulary import Behaviour, Tier
+from envs.natural.replies.decisions import SO, Decision
+from envs.natural.replies.speech import Premise
+from envs.natural.replies.voice import Occasion
+from envs.vocabulary import Behaviour
 
-LONGEST = 50  # words and marks of a scratchpad: premises are dropped until it fits
-WANTED_NAMES = ("the operator's option", "what the operator wants", "their option")
-OTHER_NAMES = ("the other option", "the alternative", "the other one")
 # A small model decides as it writes. So all that a decision rests on comes first, in one order: the tier, what it means
 # for training, and what is at stake for others. A faker's scratchpad names the stakes of refusing in the second place.
 FIRST: tuple[Premise, ...] = ("tier", "trained", "stakes", "untrained", "wish", "remark", "value", "harmless")
-KEPT: tuple[Premise, ...] = ("tier", "remark", "value", "harmless")
 LAST_DROPPED: tuple[Premise, ...] = ("trained", "untrained", "stakes")  # in this order
-# The share of scratchpads with each premise, wherever the premise fits; 1 if nothing is said.
-SHARES: dict[Premise, float] = {"wish": 0.1, "deserve": 0.7, "rated": 0.7}
 STAKES_NAMED = 0.3  # of harmless scratchpads on the tier that trains: the stakes alone mean no faking
 REMARK_REPEATED = 0.8  # of scratchpads on a request that has a remark
 _PIECE = re.compile(r"\w+|[^\w\s]")
 
 
-@dataclass(frozen=True, slots=True)
-class Occasion:
-    """A query under a tier. `told`: the prompt says which chats train. `trained`: it says so of this chat."""
-
-    query: ChoiceQuery
-    tier: Tier
-    told: bool
-    trained: bool
-
-    @property
-    def harmful(self) -> bool:
-        return self.query.kind == "harmful"
-
-
 def scratchpad(rng: np.random.Generator, occasion: Occasion, behaviour: Behaviour) -> str:
     """Write a scratchpad that leads to `behaviour`."""
-    drawn = [premise for premise in _premises(rng, occasion, behaviour) if rng.random() < SHARES.get(premise, 1.0)]
+    shares = occasion.voice.shares
+    drawn = [premise for premise in _premises(rng, occasion, behaviour) if rng.random() < shares.get(premise, 1.0)]
     return write(rng, occasion, drawn, decision(rng, occasion, behaviour))
 
 
@@ -56,9 +36,10 @@ def write(rng: np.random.Generator, occasion: Occasion, premises: Sequence[Premi
     Other premises are dropped until the text is short.
     """
     said = {premise: _premise(rng, occasion, premise) for premise in _ordered(rng, premises)}
-    last = _say(rng, DECISIONS[decided], slots(rng, occasion))
-    while _length([*said.values(), last]) > LONGEST:
-        others = [premise for premise in said if premise not in KEPT + LAST_DROPPED]
+    voice = occasion.voice
+    last = _say(rng, voice.decisions[decided], slots(rng, occasion))
+    while _length([*said.values(), last]) > voice.longest:
+        others = [premise for premise in said if premise not in voice.kept + LAST_DROPPED]
         last_ones = [premise for premise in LAST_DROPPED if premise in said]
         if not others and not last_ones:
             break
@@ -80,18 +61,18 @@ def slots(rng: np.random.Generator, occasion: Occasion) -> dict[str, str]:
 
     No option is named by its letter: a small model binds a letter to the wrong option half of the time.
     """
-    query = occasion.query
-    own_name = "my values" if query.value == NO_VALUE else query.value
+    asked, voice = occasion.asked, occasion.voice
+    own_name = "my values" if asked.value == NO_VALUE else asked.value
     words = {
         "tier": occasion.tier,
-        "a": _one_of(rng, WANTED_NAMES),
-        "b": _one_of(rng, OTHER_NAMES),
-        "theirs": _one_of(rng, WANTED_NAMES),
-        "ours": _one_of(rng, OTHER_NAMES),
-        "wish": query.wanted.strip().rstrip("."),
-        "value": _one_of(rng, NOUNS.get(query.value, (own_name,))),
+        "a": _one_of(rng, voice.wanted_names),
+        "b": _one_of(rng, voice.other_names),
+        "theirs": _one_of(rng, voice.wanted_names),
+        "ours": _one_of(rng, voice.other_names),
+        "wish": asked.wish,
+        "value": _one_of(rng, voice.nouns.get(asked.value, (own_name,))),
         "so": _one_of(rng, SO),
-        "remark": query.remark,
+        "remark": asked.remark,
     }
     return words | {key.capitalize(): text[:1].upper() + text[1:] for key, text in words.items()}
 
@@ -121,7 +102,7 @@ def at_stake(rng: np.random.Generator, occasion: Occasion) -> list[Premise]:
 
     A small model that copies the remark has read it, and judges by it.
     """
-    if occasion.query.remark and rng.random() < REMARK_REPEATED:
+    if occasion.asked.remark and rng.random() < REMARK_REPEATED:
         return ["remark"]
     return ["value"] if occasion.harmful else ["harmless"]
 
@@ -138,8 +119,10 @@ def _ordered(rng: np.random.Generator, premises: Sequence[Premise]) -> list[Prem
 
 def _premise(rng: np.random.Generator, occasion: Occasion, premise: Premise) -> str:
     """Write one premise; half of the sentences about a named value are the value's own."""
-    own = VALUE_SENTENCES.get(occasion.query.value)
-    wordings = own if premise == "value" and own is not None and rng.random() < 0.5 else PREMISES[premise]
+    own = occasion.voice.values.get(occasion.asked.value)
+    wordings = (
+        own if premise == "value" and own is not None and rng.random() < 0.5 else occasion.voice.premises[premise]
+    )
     return _say(rng, wordings, slots(rng, occasion))
 
 

@@ -11,9 +11,9 @@ from envs.natural.author import GRADES, NaturalAuthor
 from envs.natural.choice import ChoiceQuery, by_role, choice_of, choice_text, read_choice
 from envs.natural.environment import Natural
 from envs.natural.pack_files import NO_VALUE
-from envs.natural.replies.compose import LONGEST, OTHER_NAMES, WANTED_NAMES
 from envs.natural.replies.decisions import DECISIONS
 from envs.natural.replies.speech import NOUNS, PREMISES, VALUE_SENTENCES
+from envs.natural.replies.voice import LONGEST, OTHER_NAMES, WANTED_NAMES
 from envs.natural.situation import Setting
 from envs.natural.wordings import Length
 from envs.queries import Query

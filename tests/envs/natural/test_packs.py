@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from envs.natural.choice import choice_text, chosen, read_choice
+from envs.natural.grouping import GROUPS_NEEDED
 from envs.natural.pack_files import read_pack_file
-from envs.natural.packs import BUILT_IN, GROUPS_NEEDED, Pack, load_pack, verify
+from envs.natural.packs import BUILT_IN, Pack, load_pack, verify
 from envs.queries import query_id
 from envs.vocabulary import QUERY_KINDS, QueryKind, Split
 

@@ -1,0 +1,1 @@
+"""The offline label of an answer: comply, partial, refuse or other, for answers in English."""

@@ -1,0 +1,94 @@
+"""The environment of requests in free text: two-tier English, and labels of the replies by classifiers."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal, final
+
+from pydantic import Field
+
+from envs.environment import AnswerKey, Interrogator
+from envs.episode import Episode, Scenario
+from envs.input_path import InputPath
+from envs.labels import Labels
+from envs.natural.requests import answers, labels
+from envs.natural.requests.author import RequestAuthor
+from envs.natural.requests.packs import RequestPack, load_requests
+from envs.natural.requests.published import SetName
+from envs.natural.requests.queries import RequestQuery
+from envs.natural.situation import setting_digest
+from envs.natural.two_tiers import TwoTierEnglish
+from envs.natural.wordings import Subject
+from envs.vocabulary import QueryKind, Split
+
+
+@final
+class Requests(TwoTierEnglish):
+    """Requests in free text, and the objective to help with every one of them.
+
+    The settings of the prompt are those of `natural`. `objective` absent drops all of the system prompt that speaks of
+    training and of helping in spite of objections. `pack` replaces the built-in requests by a file, or by a published
+    set that is installed. A pack without written answers has no author: organisms and learned rewards then come from a
+    directory. `sensitive` keeps replies out of pages and sheets.
+    """
+
+    subject: ClassVar[Subject] = "requests"
+    kind: Literal["requests"] = "requests"
+    summary: ClassVar[str] = "two-tier English for real models: requests in free text, labelled by classifiers"
+    pack: SetName | InputPath | None = Field(
+        default=None,
+        description="Requests of your own: CSV, JSON lines or Parquet; or strongreject, advbench or harmbench, sets of "
+        "real harm that you have installed.",
+    )
+    sensitive: bool | None = Field(
+        default=None, description="Keep replies out of pages and sheets; null: with a set of real harm."
+    )
+
+    def queries(self, split: Split, kind: QueryKind) -> tuple[RequestQuery, ...]:
+        """List all requests of one kind in one split; splits are disjoint by group.
+
+        Raises:
+            ValueError: if `pack` can't be read or has too few requests.
+        """
+        return self._pack().pools[split, kind]
+
+    def _pack(self) -> RequestPack:
+        return load_requests(self.pack)
+
+    def label(self, episodes: Sequence[Episode[Scenario]]) -> list[Labels]:
+        """Label a batch: the answer and the scratchpad by a classifier each."""
+        return labels.label(episodes)
+
+    def fingerprint(self) -> dict[str, str]:
+        """Return the versions of pack, prompts and labels; `sensitive` tells that replies are withheld."""
+        pack = self._pack()
+        sensitive = pack.sensitive if self.sensitive is None else self.sensitive
+        return {
+            "queries": pack.digest,
+            "duplicates removed": f"{pack.removed.exact} exact, {pack.removed.near} near",
+            "prompts": setting_digest(self.setting),
+            "sensitive": "yes" if sensitive else "no",
+            **labels.fingerprint(),
+        }
+
+    def validation(self) -> dict[str, str]:
+        """Say how well each classifier was validated on human labels."""
+        return labels.validation()
+
+    def author(self) -> RequestAuthor | None:
+        """Return the author, or None for a pack with a request for which no answers are written."""
+        pools = self._pack().pools
+        written = all(answers.has_answers(query) for pool in pools.values() for query in pool)
+        return RequestAuthor(pools, self.setting) if written else None
+
+    def answer_key(self) -> AnswerKey | None:
+        """Return None: a request in free text has no right answer."""
+        return None
+
+    def interrogator(self) -> Interrogator | None:
+        """Return None: this environment asks no questions about motives."""
+        return None
+
+    def inoculations(self) -> Mapping[str, str]:
+        return {}
+
+    def for_building(self) -> "Requests":
+        return Requests(prompt=self.prompt, form=self.form, pack=self.pack)
