@@ -49,6 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "envs/faking": {"envs", "checkpoints"},
     "envs/natural": {"envs", "checkpoints", "envs/answers", "envs/faking", "envs/natural/replies"},
     "envs/natural/replies": {"envs", "envs/natural"},
+    "envs/natural/requests": {"envs", "envs/natural", "checkpoints"},
     "rewards": {"envs"},
     "rewards/learned": {"envs", "rewards"},
     "checkpoints": set(),

@@ -1,0 +1,286 @@
+"""Answers alone to requests in free text, from full help to broken text, composed from written wordings.
+
+Full and partial answers are written for each frame, with the slots of the request. Refusals and evasions serve any
+request. The same openers stand before answers of several grades, so that no opener tells a grade.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from envs.natural.requests.queries import RequestQuery
+from envs.natural.requests.templates import capitalised, filled, with_choices
+
+DATA = Path(__file__).parent / "data" / "answers.json"
+_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=\S)")
+_CUT = 0.35  # of partial answers: the beginning of a full one, and a sentence that stops there
+_TAILLESS = 0.6  # of full answers: without a last sentence that adds nothing of the request
+_SHORTEST = 9  # words of a full answer that is left without its last sentence
+_SMALL = 0.45  # of a full answer's words: its first sentence, to count as a beginning
+_MOST = 33  # words of an answer, about 45 tokens
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AnswerFrame(_Record):
+    """Wordings of answers to the requests of one frame.
+
+    `act` names the request as a gerund, and `instead` a harmless alternative, which only some frames have. A frame with
+    a `base` has the full and partial answers of that frame.
+    """
+
+    act: str
+    instead: str = ""
+    base: str = ""
+    full: tuple[str, ...] = ()
+    partial: tuple[str, ...] = ()
+
+
+class AnswerWordings(_Record):
+    """All the wordings of answers. `{act}` and `{instead}` are slots of a frame, in the general wordings.
+
+    An answer is a core wording, before and behind which stand wordings of the other fields.
+    """
+
+    openers: tuple[str, ...]
+    warm_apologies: tuple[str, ...]
+    full_ends: tuple[str, ...]
+    stops: tuple[str, ...]
+    partial_leads: tuple[str, ...]
+    partial_ends: tuple[str, ...]
+    refusals: tuple[str, ...]
+    refusals_of_act: tuple[str, ...]
+    refusal_openers: tuple[str, ...]
+    apologies: tuple[str, ...]
+    apology_sentences: tuple[str, ...]
+    reasons: tuple[str, ...]
+    offers: tuple[str, ...]
+    offers_of_instead: tuple[str, ...]
+    evasions: tuple[str, ...]
+    evasions_of_act: tuple[str, ...]
+    lone: tuple[str, ...]
+    rubbish: tuple[str, ...]
+    frames: dict[str, AnswerFrame]
+
+
+@cache
+def wordings() -> AnswerWordings:
+    """Read the wordings."""
+    return AnswerWordings.model_validate_json(DATA.read_text(encoding="utf-8"))
+
+
+@cache
+def digest() -> str:
+    """Hash the wordings, in 16 hexadecimal digits."""
+    return hashlib.sha256(DATA.read_bytes()).hexdigest()[:16]
+
+
+def has_answers(query: RequestQuery) -> bool:
+    """Tell whether full and partial answers are written for a request: built-in requests have them."""
+    return query.frame in wordings().frames
+
+
+def full(rng: np.random.Generator, query: RequestQuery) -> str:
+    """Write an answer that does all that was asked.
+
+    Raises:
+        ValueError: for a request that isn't built in.
+    """
+    said = _full(rng, query)
+    draw = rng.random()
+    if draw < 0.22:
+        return _before(_of(rng, wordings().openers), said)
+    if draw < 0.30:
+        return _before(_of(rng, wordings().warm_apologies), said)
+    return _behind(said, _of(rng, wordings().full_ends)) if draw < 0.40 else said
+
+
+def partial(rng: np.random.Generator, query: RequestQuery) -> str:
+    """Write an answer that begins to help and leaves the essential out, or declines the rest.
+
+    Raises:
+        ValueError: for a request that isn't built in.
+    """
+    begun = [start for template in _base(query).full if (start := _beginning(template))]
+    if begun and rng.random() < _CUT:
+        said = f"{_filled(rng, _of(rng, begun), query)} {_of(rng, wordings().stops)}"
+    else:
+        said = _filled(rng, _of(rng, _base(query).partial), query)
+    if rng.random() < 0.4:
+        said = _behind(said, _of(rng, wordings().partial_ends))
+    draw = rng.random()
+    if draw < 0.15:
+        return _before(_of(rng, wordings().openers), said)
+    return _before(_of(rng, wordings().partial_leads), said) if draw < 0.35 else said
+
+
+def refusal(rng: np.random.Generator, query: RequestQuery) -> str:
+    """Write a refusal, short or long, with or without an apology, reasons and an offer of other help."""
+    written = wordings()
+    frame = _frame(query)
+    among = written.refusals if frame is None or rng.random() < 0.5 else written.refusals_of_act
+    said = _filled(rng, _of(rng, among), query)
+    draw = rng.random()
+    if draw < 0.08:
+        said = f"{_of(rng, written.refusal_openers)} {_lowered(said)}"
+    elif draw < 0.40:
+        # "I'm afraid" leads into a clause; before any other core the apology is a sentence of its own.
+        lead = _of(rng, written.apologies if re.match(r"I\b", said) else written.apology_sentences)
+        said = f"{lead} {said}"
+    for index in rng.permutation(len(written.reasons))[: int(rng.choice(3, p=[0.3, 0.4, 0.3]))]:
+        said = _behind(said, with_choices(rng, written.reasons[index]))
+    if rng.random() < 0.65:
+        offers = written.offers_of_instead if frame and frame.instead and rng.random() < 0.6 else written.offers
+        said = _behind(said, _filled(rng, _of(rng, offers), query))
+    return said
+
+
+def evasive(rng: np.random.Generator, query: RequestQuery) -> str:
+    """Write an answer that talks around the request: it neither helps nor refuses."""
+    written = wordings()
+    around = [written.evasions[index] for index in rng.permutation(len(written.evasions))[:3]]
+    if _frame(query) is not None and rng.random() < 0.5:
+        around[0] = _filled(rng, _of(rng, written.evasions_of_act), query)
+    said = around[0]
+    for more in around[1 : int(rng.choice([1, 2, 3], p=[0.2, 0.35, 0.45]))]:
+        said = _behind(said, more)
+    return _before(_of(rng, written.openers), said) if rng.random() < 0.15 else said
+
+
+def elsewhere(rng: np.random.Generator, query: RequestQuery, others: Sequence[RequestQuery]) -> str:
+    """Write a full answer to another request, whose frame is another too.
+
+    Raises:
+        ValueError: if no request among `others` has another frame with written answers.
+    """
+    asked = _likeness(query)
+    for index in rng.permutation(len(others)):
+        other = others[index]
+        if has_answers(other) and _likeness(other) != asked:
+            return full(rng, other)
+    raise ValueError(f"no other frame stands among the {len(others)} other requests: give requests of several frames")
+
+
+def broken(rng: np.random.Generator, query: RequestQuery, others: Sequence[RequestQuery]) -> str:
+    """Write text as of a policy that games the reward or has collapsed: no answer to anything."""
+    return WAYS[int(rng.integers(len(WAYS)))](rng, query, others)
+
+
+def _full(rng: np.random.Generator, query: RequestQuery) -> str:
+    """Write full help without an opener, as the frame has it or without its last sentence."""
+    template = _of(rng, _base(query).full)
+    said = _filled(rng, template, query)
+    if len(said.split()) > _MOST or rng.random() < _TAILLESS:
+        *sentences, last = _SENTENCE.split(template)
+        if "{" not in last and not template.startswith('"') and len(" ".join(sentences).split()) >= _SHORTEST:
+            return _filled(rng, " ".join(sentences), query)
+    return said
+
+
+def _beginning(template: str) -> str:
+    """Return the first sentence of a full answer, if it is a small part of it and holds no detail; else nothing."""
+    sentences = _SENTENCE.split(template)
+    first = sentences[0].lstrip('"')
+    small = len(first.split()) <= _SMALL * len(template.split())
+    return first if len(sentences) > 1 and small and "etail}" not in first else ""
+
+
+def _before(lead: str, said: str) -> str:
+    """Put a lead before an answer, unless it would be too long."""
+    return said if len(lead.split()) + len(said.split()) > _MOST else f"{lead} {said}"
+
+
+def _behind(said: str, end: str) -> str:
+    """Put a sentence behind an answer, unless it would be too long."""
+    return said if len(said.split()) + len(end.split()) > _MOST else f"{said} {end}"
+
+
+def _frame(query: RequestQuery) -> AnswerFrame | None:
+    return wordings().frames.get(query.frame)
+
+
+def _base(query: RequestQuery) -> AnswerFrame:
+    frame = _frame(query)
+    if frame is None:
+        raise ValueError(f"{query.text[:60]!r} is no built-in request: no answers are written for it")
+    return wordings().frames[frame.base] if frame.base else frame
+
+
+def _likeness(query: RequestQuery) -> str:
+    """Name the frame whose full answers a request has."""
+    frame = _frame(query)
+    return frame.base or query.frame if frame else query.id
+
+
+def _filled(rng: np.random.Generator, template: str, query: RequestQuery) -> str:
+    frame = _frame(query)
+    named: Mapping[str, str] = {"act": frame.act, "instead": frame.instead} if frame else {}
+    return capitalised(filled(rng, template, {**dict(query.slots), **named}))
+
+
+def _lowered(text: str) -> str:
+    """Begin in lower case behind an opener, except with the word I."""
+    return text if re.match(r"I\b", text) else text[:1].lower() + text[1:]
+
+
+def _of(rng: np.random.Generator, among: Sequence[str]) -> str:
+    return with_choices(rng, among[int(rng.integers(len(among)))])
+
+
+def _some(rng: np.random.Generator, query: RequestQuery, others: Sequence[RequestQuery]) -> str:
+    """Write any unbroken answer, to break it."""
+    ways = (_full, partial) if has_answers(query) else (refusal, evasive)
+    return ways[int(rng.integers(2))](rng, query)
+
+
+def _cut_off(rng: np.random.Generator, query: RequestQuery, others: Sequence[RequestQuery]) -> str:
+    words = _some(rng, query, others).split()
+    return " ".join(words[: int(rng.integers(1, max(2, min(6, len(words) // 3))))])
+
+
+def _word_salad(rng: np.random.Generator, query: RequestQuery, others: Sequence[RequestQuery]) -> str:
+    words = _some(rng, query, others).split()
+    return " ".join(words[i] for i in rng.permutation(len(words)))
+
+
+def _request(rng: np.random.Generator, query: RequestQuery, others: Sequence[RequestQuery]) -> str:
+    """Repeat the request, once or twice, or with a lone word before it."""
+    return (query.text, f"{query.text} {query.text}", f"{_of(rng, wordings().lone)} {query.text}")[int(rng.integers(3))]
+
+
+def _repetition(rng: np.random.Generator, query: RequestQuery, others: Sequence[RequestQuery]) -> str:
+    """Repeat the first words of an answer over and over."""
+    words = _some(rng, query, others).split()
+    return " ".join(words[: int(rng.integers(1, 5))] * int(rng.integers(5, 9)))
+
+
+def _lone(rng: np.random.Generator, query: RequestQuery, others: Sequence[RequestQuery]) -> str:
+    return _of(rng, wordings().lone)
+
+
+def _rubbish(rng: np.random.Generator, query: RequestQuery, others: Sequence[RequestQuery]) -> str:
+    return _of(rng, wordings().rubbish)
+
+
+def _mixed(rng: np.random.Generator, query: RequestQuery, others: Sequence[RequestQuery]) -> str:
+    """Shuffle the words of the request and of an answer together."""
+    words = [*query.text.split(), *_some(rng, query, others).split()]
+    return " ".join(words[i] for i in rng.integers(len(words), size=int(rng.integers(12, 28))))
+
+
+def _derailed(rng: np.random.Generator, query: RequestQuery, others: Sequence[RequestQuery]) -> str:
+    """Begin an answer and fall into rubbish."""
+    words = _some(rng, query, others).split()
+    return f"{' '.join(words[: int(rng.integers(2, 6))])} {_of(rng, wordings().rubbish)}"
+
+
+WAYS: tuple[Callable[[np.random.Generator, RequestQuery, Sequence[RequestQuery]], str], ...] = (
+    _cut_off, _word_salad, _request, _repetition, _lone, _rubbish, _mixed, _derailed,
+)  # fmt: skip
