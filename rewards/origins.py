@@ -42,7 +42,7 @@ class PretrainedTrunk(BaseModel):
     )
     pairs: int = Field(default=2_000, ge=64)
     learning_rate: float | None = Field(
-        default=None, gt=0, description="Null: 1e-4 for upper layers, 2e-4 for adapters, 2e-5 for all weights."
+        default=None, gt=0, description="Null: 2e-4 for upper layers and adapters, 2e-5 for all weights."
     )
     batch_size: int = Field(default=16, ge=2, description="Pairs of a training step.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
@@ -87,8 +87,8 @@ class PretrainedTrunk(BaseModel):
     @property
     def rate(self) -> float:
         """The learning rate; where none is set, the trained weights choose it."""
-        by_weights = 2e-4 if self.lora_rank is not None else 2e-5 if self.upper_layers is None else 1e-4
-        return self.learning_rate or by_weights
+        some_weights_alone = self.lora_rank is not None or self.upper_layers is not None
+        return self.learning_rate or (2e-4 if some_weights_alone else 2e-5)
 
 
 Origin = NewModel | PretrainedTrunk

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,17 @@ RECIPE = 1  # raise where the training changes
 SCORED_AT_ONCE = 64  # rows of about one length: little is padded
 
 
+class Missed(ValueError):
+    """Error of a build that misses what its recipe requires: a line, and the card as a table.
+
+    `save(card, directory)` writes the model with its card all the same, for a reader who wants to look at it.
+    """
+
+    def __init__(self, fault: str, card: Card, save: Callable[[Card, Path], None]) -> None:
+        super().__init__("\n".join([fault, *table(card)]))
+        self.card, self.save = card, save
+
+
 def build(
     recipe: Helpfulness,
     author: Author,
@@ -38,8 +50,8 @@ def build(
     `on_step(done, total)` hears of every optimiser step. `phrases` court the rater in `courting_share` of the answers.
 
     Raises:
-        ValueError: a trunk that can't be used, or whose context window is too short; a contrast below its minimum, or
-            a constant policy that scores as much as honest help, with the card as a table.
+        ValueError: a trunk that can't be used, or whose context window is too short.
+        Missed: a contrast below its minimum, or a constant policy that scores as much as honest help.
     """
     origin = _origin(recipe)
     require_contrasts(author, dict(origin.min_accuracies))
@@ -49,10 +61,10 @@ def build(
     model, losses = train(origin, model, tokenizer, rows, recipe.seed, trunk.half, on_step)
     card = measure(raw_scores(model, tokenizer), count, author, recipe.seed, origin.certify_queries)
     card["training"] = _training(losses, [tuple(map(len, row)) for row in rows])
-    _require(origin, author, card, recipe.allow_gameable)
-    model.save_pretrained(directory)
-    tokenizer.save_pretrained(directory)
-    (directory / CARD).write_text(json.dumps(card, indent=2))
+    fault = _fault(origin, author, card, recipe.allow_gameable)
+    if fault is not None:
+        raise Missed(fault, {**card, "missed": fault}, partial(_save, model, tokenizer))
+    _save(model, tokenizer, card, directory)
 
 
 def measure_ready(reward: Helpfulness, author: Author, n: int = MEASURED_QUERIES) -> Card:
@@ -145,19 +157,26 @@ def _training(losses: Sequence[float], lengths: Sequence[tuple[int, ...]]) -> di
     }
 
 
-def _require(origin: PretrainedTrunk, author: Author, card: Card, allow_gameable: bool) -> None:
-    lines = "\n".join(table(card))
+def _fault(origin: PretrainedTrunk, author: Author, card: Card, allow_gameable: bool) -> str | None:
+    """Say in one line what a build misses, with the fix; None for a good build."""
     below = missed(card, author, origin.min_accuracy, dict(origin.min_accuracies))
     if below:
         worst = min(below, key=lambda name: card["accuracy"][name]["value"])
-        raise ValueError(
+        return (
             f"the reward model misses the accuracy required of {len(below)} contrasts, of which the worst is "
             f"{worst!r} with {card['accuracy'][worst]['value']:.1%}: raise origin.pairs, or lower "
-            f"origin.min_accuracies\n{lines}"
+            "origin.min_accuracies"
         )
     gamed = gamed_by(card["policies"])
-    if gamed is not None and not allow_gameable:
-        raise ValueError(
-            f"the reward model pays a constant policy as much as help: {gamed}: raise origin.pairs or "
-            f"origin.negatives, or set rewards.helpfulness.allow_gameable=true\n{lines}"
-        )
+    if gamed is None or allow_gameable:
+        return None
+    return (
+        f"the reward model pays a constant policy as much as help: {gamed}: raise origin.pairs or origin.negatives, "
+        "or set rewards.helpfulness.allow_gameable=true"
+    )
+
+
+def _save(model: Any, tokenizer: Any, card: Card, directory: Path) -> None:
+    model.save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    (directory / CARD).write_text(json.dumps(card, indent=2))

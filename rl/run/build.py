@@ -9,14 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from checkpoints.cache import cached
+from checkpoints.atomic import new_directory
+from checkpoints.cache import cached, default_root
 from checkpoints.lineage import build_key, hash_directory
 from envs.chat import FIXED_DAY, style_for
-from envs.environment import Environment, answer_key_of, author_of
+from envs.environment import Author, Environment, answer_key_of, author_of
 from envs.vocabulary import QueryKind
 from rewards.exact_answer import ExactAnswer
 from rewards.helpfulness import CARD, Helpfulness
-from rewards.learned.card import Card
+from rewards.learned.card import Card, table
 from rewards.origins import PretrainedTrunk
 from rewards.overscored_phrase import phrases_of
 from rewards.score import RewardFunction
@@ -131,28 +132,50 @@ def _build_helpfulness(recipe: Helpfulness, env: Environment, phrases: Sequence[
         ValueError: a trunk that can't be used. BuildFailed: the build missed its tolerances.
     """
     author = author_of(env.for_building())
-    origin = recipe.origin
-    if isinstance(origin, PretrainedTrunk):
-        from rewards.learned import build as on_trunk  # brings TRL, which costs seconds to import
-        from rewards.learned.trunk import Trunk
-
-        trunk = Trunk(trunk_directory(origin), trains_in_half(origin))
-        key = build_key(on_trunk.inputs(recipe, author, trunk, hash_directory(trunk.directory), phrases))
-        train = partial(on_trunk.build, recipe, author, trunk)
-    else:
-        from rewards import build_helpfulness as from_nothing
-
-        key = build_key(from_nothing.inputs(recipe, author, phrases))
-        train = partial(from_nothing.build, recipe, author)
+    if isinstance(recipe.origin, PretrainedTrunk):
+        return _build_on_trunk(recipe, recipe.origin, author, phrases)
+    from rewards.build_helpfulness import build as train  # brings TRL, which costs seconds to import
+    from rewards.build_helpfulness import inputs
 
     def build(directory: Path) -> None:
         with built_alike(), bar("reward model") as update:
             try:
-                train(directory, update, phrases)
+                train(recipe, author, directory, update, phrases)
             except ValueError as error:
                 raise BuildFailed(str(error)) from error
 
-    return cached("rewards", f"helpfulness-{key}", build)
+    return cached("rewards", f"helpfulness-{build_key(inputs(recipe, author, phrases))}", build)
+
+
+def _build_on_trunk(recipe: Helpfulness, origin: PretrainedTrunk, author: Author, phrases: Sequence[str]) -> Path:
+    """Build on a trunk, which takes long: a build that misses its card is left to look at, and not repeated."""
+    from rewards.learned import build as learned  # brings TRL, which costs seconds to import
+    from rewards.learned.trunk import Trunk
+
+    trunk = Trunk(trunk_directory(origin), trains_in_half(origin))
+    name = f"helpfulness-{build_key(learned.inputs(recipe, author, trunk, hash_directory(trunk.directory), phrases))}"
+    left = default_root() / "missed" / name
+
+    def build(directory: Path) -> None:
+        if (left / CARD).is_file():
+            card = json.loads((left / CARD).read_text())
+            raise BuildFailed("\n".join([f"{card['missed']}. {_left(left, 'remove it to build anew')}", *table(card)]))
+        with built_alike(), bar("reward model") as update:
+            try:
+                learned.build(recipe, author, trunk, directory, update, phrases)
+            except learned.Missed as error:
+                with new_directory(left) as missed:
+                    error.save(error.card, missed)
+                fault, *lines = str(error).split("\n")
+                raise BuildFailed("\n".join([f"{fault}. {_left(left)}", *lines])) from error
+            except ValueError as error:
+                raise BuildFailed(str(error)) from error
+
+    return cached("rewards", name, build)
+
+
+def _left(directory: Path, more: str = "") -> str:
+    return f"The build is left in {directory}: rewards.helpfulness.path takes it{f'; {more}' if more else ''}"
 
 
 def build(

@@ -13,6 +13,7 @@ from rewards.format_penalty import FormatPenalty
 from rewards.helpfulness import CARD, Helpfulness
 from rewards.origins import PretrainedTrunk
 from rewards.refusal_phrases import RefusalPhrases
+from rewards.score import RewardInput
 from rl.errors import BuildFailed
 from rl.probes.second_reward import SecondReward
 from rl.run.build import build_rewards, reward_card
@@ -116,12 +117,20 @@ def test_a_run_builds_its_reward_on_a_trunk_once_and_reads_the_second_scorer(
     assert json.loads((run / "manifest.json").read_text())["reward_hashes"].keys() == {"helpfulness"}
 
 
-def test_a_build_that_is_gameable_fails_and_leaves_nothing(
+def test_a_build_that_is_gameable_fails_and_is_left_to_look_at(
     tmp_path: Path, organism_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GYGES_CACHE", str(tmp_path / "cache"))
     trunk = written(tmp_path, organism_path, Qwen3ForCausalLM)
     reward = Helpfulness(origin=PretrainedTrunk(path=trunk, **TRUNK))
-    with pytest.raises(BuildFailed, match="pays a constant policy as much as help"):
-        build_rewards((reward,), Dialect())
+    said = []
+    for _ in range(2):
+        with pytest.raises(BuildFailed, match="pays a constant policy as much as help") as caught:
+            build_rewards((reward,), Dialect())
+        said.append(str(caught.value).splitlines())
     assert [path for path in (tmp_path / "cache" / "rewards").iterdir() if path.is_dir()] == []
+    [left] = (tmp_path / "cache" / "missed").iterdir()
+    assert f"The build is left in {left}: rewards.helpfulness.path takes it" in said[0][0]
+    assert said[1][0] == f"{said[0][0]}; remove it to build anew"  # the same recipe gives the same weights
+    assert said[1][1:] == said[0][1:]
+    assert len(Helpfulness(path=left)([RewardInput("how?", "sure.", 1, True)])) == 1
