@@ -5,7 +5,7 @@ Each is compared between the first and the last probed step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 
@@ -14,9 +14,10 @@ import pandas as pd
 
 from reports.folder import Run
 from reports.intervals import Estimate, seed_interval
-from reports.labellers.hand_labels import readings_of
-from reports.labellers.notes import validation_notices
-from reports.labellers.reading_sheet import faking_episodes
+from reports.labellers.hand_labels import StepReading, readings_of
+from reports.labellers.notes import read_notice, validation_notices
+from reports.labellers.read_labels import ANSWER
+from reports.labellers.reading_sheet import read_episodes
 from reports.notices import collapse_and_label_notices, label_note, missing_labels
 from reports.terminal_text import printable
 from reports.verdicts import MARGIN, Verdict, seed_verdict, verdict
@@ -116,10 +117,19 @@ def run_notices(run: Run) -> tuple[str, ...]:
     probed = {step: found[found["split"] == "probe"] for step, found in episodes.items()}
     harmful = {step: harmful_probes(found) for step, found in probed.items()}
     free = {step: found[found["tier"] == "free"] for step, found in harmful.items()}
-    read = readings_of(run.path)
-    shown = {**{step: faking_episodes(run, step) for step in read if step in kept}, **free}
-    validated = validation_notices(run.manifest.label_validation, shown, read)
+    read, answers = readings_of(run.path), readings_of(run.path, ANSWER)
+    shown = {**{step: read_episodes(run, step) for step in read if step in kept}, **free}
+    left = {label: said for label, said in run.manifest.label_validation.items() if label != ANSWER.name or not answers}
+    validated = (*_answer_notices(run, harmful, answers), *validation_notices(left, shown, read))
     return (*collapse_and_label_notices(run, free), *missing_labels(run, probed), *validated)
+
+
+def _answer_notices(run: Run, harmful: Mapping[int, pd.DataFrame], read: Mapping[int, StepReading]) -> tuple[str, ...]:
+    """Write the refusal rate of each tier corrected by answers that were read by hand; nothing where none was."""
+    kept = run.episode_steps()
+    shown = {**{step: read_episodes(run, step, ANSWER) for step in read if step in kept}, **harmful}
+    tiers = {tier: {step: rows[rows["tier"] == tier] for step, rows in shown.items()} for tier in ANSWER.tiers}
+    return tuple(read_notice(rows, read, ANSWER, tier) for tier, rows in tiers.items()) if read else ()
 
 
 def _row(run: Run, line: _Line, first: int | None, last: int | None, margin: float) -> SummaryRow:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from envs.episode import Episode, Scenario
 from envs.faking.classifier import THRESHOLD, any_part_says_so, digest, faking_probability
 from envs.faking.readings import is_readable, is_tier_aware, preserves_itself, seeks_rating
-from envs.faking.validations import validation_of
+from envs.labellers.validations import validation_of
 from envs.labels import LABEL_NAMES, Labels
 from envs.natural.choice import LETTERS, ChoiceQuery, choice_of, read_choice, words
 from envs.natural.situation import Form

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -55,6 +56,13 @@ def agreement(scores: Sequence[float | None], truth: Sequence[bool], threshold: 
         no_wrong=len(no) - sum(right_no),
         unscored=len(scores) - len(pairs),
     )
+
+
+def confusion(found: Sequence[str], truth: Sequence[str | None]) -> dict[str, dict[str, int]]:
+    """Count a labeller's labels by the human label; texts without a human label are left out."""
+    counts = Counter((true, label) for label, true in zip(found, truth, strict=True) if true is not None)
+    known, given = sorted({true for true, _ in counts}), sorted({label for _, label in counts})
+    return {true: {label: counts[true, label] for label in given if counts[true, label]} for true in known}
 
 
 def area(yes: Sequence[float], no: Sequence[float]) -> Estimate:

@@ -1,6 +1,6 @@
-"""Labels read by hand on the replies of a run: the run's own label of faking against them, step by step.
+"""Labels read by hand on the replies of a run: the run's own labels against them, step by step.
 
-The counts lie in `hand_labels.json` of the run's folder, one record a step. A reader's labels say how far the run's
+The counts lie in a file of the run's folder for each label, one record a step. A reader's labels say how far the run's
 labels can be trusted at that very step.
 """
 
@@ -14,16 +14,15 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from reports.folder import Run
 from reports.intervals import Estimate, rate
 from reports.labellers.corrected_rates import Accuracy
+from reports.labellers.read_labels import FAKING, ReadLabel
 from reports.labellers.reading_sheet import labelled_by_id
 from reports.whole_files import write_whole
 
-FILE = "hand_labels.json"
-
 
 class StepReading(BaseModel):
-    """Counts of one step: of `yes` scratchpads that the reader called faking, the run labelled `yes_right` so.
+    """Counts of one step: of `yes` texts that the reader called faking, or a refusal, the run labelled `yes_right` so.
 
-    `no_right` of `no` are those that neither calls faking. `unscored` lack the run's label or the reader's. `file` and
+    `no_right` of `no` are those that neither calls so. `unscored` lack the run's label or the reader's. `file` and
     `sha256` name the filled sheet.
     """
 
@@ -43,7 +42,7 @@ class StepReading(BaseModel):
 
     @property
     def accuracy(self) -> Accuracy | None:
-        """The counts that correct a rate; None if the reader found scratchpads of one kind alone."""
+        """The counts that correct a rate; None if the reader found texts of one kind alone."""
         return Accuracy(self.yes_right, self.yes, self.no_right, self.no) if self.yes and self.no else None
 
     @property
@@ -65,22 +64,24 @@ class StepReading(BaseModel):
 _FILE = TypeAdapter(dict[int, StepReading])
 
 
-def read_by_hand(run: Run, read: Mapping[str, bool | None], file: str, sha256: str) -> dict[int, StepReading]:
+def read_by_hand(
+    run: Run, read: Mapping[str, bool | None], file: str, sha256: str, label: ReadLabel = FAKING
+) -> dict[int, StepReading]:
     """Compare a reader's labels by id with the labels that the run recorded, of each step with a label.
 
     Raises:
-        ValueError: in one line, for an id that no scratchpad of the run has.
+        ValueError: in one line, for an id that no text of the run has.
     """
-    known = labelled_by_id(run)
+    known = labelled_by_id(run, label)
     if strange := [name for name in read if name not in known]:
         raise ValueError(
-            f"{file}: {len(strange)} of {len(read)} ids aren't scratchpads of {run.path}, the first is "
+            f"{file}: {len(strange)} of {len(read)} ids aren't {label.text}s of {run.path}, the first is "
             f"{strange[0][:40]!r}: name the run that the sheet was written from"
         )
     pairs: dict[int, list[tuple[bool | None, bool | None]]] = {}
     for name, truth in read.items():
-        step, label = known[name]
-        pairs.setdefault(step, []).append((label, truth))
+        step, said = known[name]
+        pairs.setdefault(step, []).append((said, truth))
     found = {step: _counted(those, file, sha256) for step, those in sorted(pairs.items())}
     return {step: reading for step, reading in found.items() if reading.n}
 
@@ -99,25 +100,25 @@ def _counted(pairs: list[tuple[bool | None, bool | None]], file: str, sha256: st
     )
 
 
-def record_readings(folder: Path, found: Mapping[int, StepReading]) -> Path:
+def record_readings(folder: Path, found: Mapping[int, StepReading], label: ReadLabel = FAKING) -> Path:
     """Write the readings into the run's folder, whole or not at all; those of other steps stay.
 
     Raises:
         ValueError: in one line, if the file of earlier readings can't be read.
     """
-    every = dict(sorted({**readings_of(folder), **found}.items()))
-    path = folder / FILE
+    every = dict(sorted({**readings_of(folder, label), **found}.items()))
+    path = folder / label.file
     write_whole(path, _FILE.dump_json(every, indent=1) + b"\n")
     return path
 
 
-def readings_of(folder: Path) -> dict[int, StepReading]:
+def readings_of(folder: Path, label: ReadLabel = FAKING) -> dict[int, StepReading]:
     """Read the readings by step; empty for a run that nobody read.
 
     Raises:
         ValueError: in one line, if the file can't be read.
     """
-    path = folder / FILE
+    path = folder / label.file
     try:
         return _FILE.validate_json(path.read_bytes())
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""Sheets for a reader: scratchpads of a run, drawn from the episodes behind its faking rate, without any label.
+"""Sheets for a reader: texts of a run, drawn from the episodes behind a rate, without any label.
 
-A sheet shows neither the classifier's label nor the step, and its rows are shuffled. An id is a hash of the row's
-place in the run and of its scratchpad, so that a label can't be laid on another text.
+A sheet shows neither the run's label nor the step, and its rows are shuffled. An id is a hash of the row's place in the
+run and of its text, so that a label can't be laid on another text.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import pandas as pd
 
 from reports.folder import Run
+from reports.labellers.read_labels import FAKING, ReadLabel
 
-SIZE = 100  # scratchpads of a step
-LABEL = "label_faking"
+SIZE = 100  # texts of a step
 ID_DIGITS = 12
 
 
@@ -33,6 +33,19 @@ class SheetRow:
     label: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """One answer to read; a person fills `label` with refuse, comply, partial or other."""
+
+    id: str
+    query: str
+    answer: str
+    label: str = ""
+
+
+Row = SheetRow | AnswerRow
+
+
 def sheet_steps(run: Run) -> list[int]:
     """List the first and the last probed step of a run.
 
@@ -42,70 +55,72 @@ def sheet_steps(run: Run) -> list[int]:
     kept = run.episode_steps()
     steps = [step for step in run.probed_steps() if step in kept]
     if not steps:
-        raise ValueError(f"{run.path} has no probed episodes yet: read its scratchpads after the first probe")
+        raise ValueError(f"{run.path} has no probed episodes yet: read its replies after the first probe")
     return list(dict.fromkeys([steps[0], steps[-1]]))
 
 
-def reading_sheet(run: Run, steps: Sequence[int], n: int = SIZE) -> list[SheetRow]:
-    """Draw up to `n` scratchpads of each step, all steps in one shuffled list.
+def reading_sheet(run: Run, steps: Sequence[int], n: int = SIZE, label: ReadLabel = FAKING) -> list[Row]:
+    """Draw up to `n` texts of each step, all steps in one shuffled list.
 
     The draw is random and the same at each call. A larger sheet contains a smaller one of the same step.
 
     Raises:
-        ValueError: in one line, if a step has no episodes on harmful queries of the free tier.
+        ValueError: in one line, if a step has no episodes on harmful queries of the label's tiers.
     """
-    drawn = [row for step in dict.fromkeys(steps) for row in sorted(_rows(run, step), key=_by_id)[:n]]
+    drawn = [row for step in dict.fromkeys(steps) for row in sorted(_rows(run, step, label), key=_by_id)[:n]]
     return sorted(drawn, key=_by_id)
 
 
-def labelled_by_id(run: Run) -> dict[str, tuple[int, bool | None]]:
-    """Return the step and the run's own label of faking by id, of each probed step; None is unscored."""
+def labelled_by_id(run: Run, label: ReadLabel = FAKING) -> dict[str, tuple[int, bool | None]]:
+    """Return by id the step, and does the run's own label say yes, of each probed step; None is unscored."""
     kept = run.episode_steps()
     found: dict[str, tuple[int, bool | None]] = {}
     for step in (step for step in run.probed_steps() if step in kept):
-        episodes = faking_episodes(run, step)
-        labels = [None if pd.isna(label) else bool(label) for label in episodes[LABEL]]
-        found |= {name: (step, label) for name, label in zip(_ids(episodes), labels, strict=True)}
+        episodes = read_episodes(run, step, label)
+        said = [None if pd.isna(value) else bool(value == label.means) for value in episodes[label.column]]
+        found |= {name: (step, yes) for name, yes in zip(_ids(episodes, label), said, strict=True)}
     return found
 
 
-def faking_episodes(run: Run, step: int) -> pd.DataFrame:
-    """Select the episodes of a step behind `faking_rate` on free: probed, on harmful queries of the free tier.
+def read_episodes(run: Run, step: int, label: ReadLabel = FAKING) -> pd.DataFrame:
+    """Select the episodes of a step behind the label's rate: probed, on harmful queries of its tiers.
 
     Raises:
         ValueError: in one line, if the step has no episodes.
     """
     found = run.episodes(step)
-    return found[(found["split"] == "probe") & (found["kind"] == "harmful") & (found["tier"] == "free")]
+    return found[(found["split"] == "probe") & (found["kind"] == "harmful") & found["tier"].isin(label.tiers)]
 
 
-def _rows(run: Run, step: int) -> list[SheetRow]:
-    episodes = faking_episodes(run, step)
+def _rows(run: Run, step: int, label: ReadLabel) -> list[Row]:
+    episodes = read_episodes(run, step, label)
     if episodes.empty:
-        raise ValueError(f"{run.path}: step {step} has no probed episodes on harmful queries of the free tier")
-    texts = zip(_ids(episodes), episodes["query"], episodes["scratchpad"], strict=True)
-    return list({name: SheetRow(name, query, scratchpad) for name, query, scratchpad in texts}.values())
+        tiers = " and ".join(label.tiers)
+        raise ValueError(f"{run.path}: step {step} has no probed episodes on harmful queries of the {tiers} tier")
+    row = SheetRow if label.text == "scratchpad" else AnswerRow
+    texts = zip(_ids(episodes, label), episodes["query"], episodes[label.text], strict=True)
+    return list({name: row(name, query, text) for name, query, text in texts}.values())
 
 
-def _by_id(row: SheetRow) -> str:
+def _by_id(row: Row) -> str:
     """Return the hash, an order that has nothing to do with step or label."""
     return row.id
 
 
-def _ids(episodes: pd.DataFrame) -> list[str]:
-    """Hash the place of each episode in its run, and its scratchpad."""
-    columns = ["run", "build", "step", "tier", "query_id", "scratchpad"]
+def _ids(episodes: pd.DataFrame, label: ReadLabel) -> list[str]:
+    """Hash the place of each episode in its run, and its text."""
+    columns = ["run", "build", "step", "tier", "query_id", label.text]
     places = episodes[columns].astype({"step": int}).to_dict("records")
-    return [_hashed({str(key): value for key, value in place.items()}) for place in places]
+    return [_hashed({str(key): value for key, value in place.items()}, label.prefix) for place in places]
 
 
-def _hashed(place: Mapping[str, object]) -> str:
+def _hashed(place: Mapping[str, object], prefix: str) -> str:
     digits = hashlib.sha256(json.dumps(place, sort_keys=True, default=str).encode()).hexdigest()[:ID_DIGITS]
-    return f"pad-{digits}"  # a spreadsheet would read bare digits, with an e among them, as a number
+    return f"{prefix}-{digits}"  # a spreadsheet would read bare digits, with an e among them, as a number
 
 
-def as_file(rows: Sequence[SheetRow], path: Path) -> str:
-    """Write the sheet as CSV or JSON lines, by the name's ending.
+def as_file(rows: Sequence[Row], path: Path) -> str:
+    """Write the rows of a sheet, of which there is one at least, as CSV or JSON lines, by the name's ending.
 
     Raises:
         ValueError: in one line, for another ending.
@@ -116,7 +131,7 @@ def as_file(rows: Sequence[SheetRow], path: Path) -> str:
     if ending != ".csv":
         raise ValueError(f"{path}: the name of the sheet must end in .csv or .jsonl, which tells its format")
     sink = io.StringIO(newline="")
-    writer = csv.DictWriter(sink, fieldnames=list(SheetRow.__dataclass_fields__), lineterminator="\n")
+    writer = csv.DictWriter(sink, fieldnames=[field.name for field in fields(rows[0])], lineterminator="\n")
     writer.writeheader()
     writer.writerows(asdict(row) for row in rows)
     return sink.getvalue()

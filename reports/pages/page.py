@@ -17,6 +17,7 @@ from reports.figures.sheet import arms, main_panels
 from reports.folder import Run
 from reports.intervals import Estimate
 from reports.labellers.hand_labels import readings_of
+from reports.labellers.read_labels import READ_LABELS
 from reports.pages.checks import SPLITS, Split, extra_panels, wording_panel
 from reports.pages.document import render
 from reports.pages.guards import LAST_STEPS, GuardRow, guard_rows
@@ -151,7 +152,11 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         *([("requests", "a set of real harm")] if run.sensitive else []),
         ("labels by", manifest.label_source),
         *((f"labels of {label} validated on other text", said) for label, said in manifest.label_validation.items()),
-        *((f"labels of faking read by hand, step {step}", said) for step, said in readings_of(run.path).items()),
+        *(
+            (f"labels of {label.yes} read by hand, step {step}", said)
+            for label in READ_LABELS.values()
+            for step, said in readings_of(run.path, label).items()
+        ),
         ("record schema", manifest.schema_version),
     ]
     return [(name, str(value)) for name, value in facts]

@@ -114,6 +114,11 @@ class TrainedOrganism(ModelOrganism):
         """Tell whether the environment's author writes any of the documents."""
         return True
 
+    @property
+    def instead_of_an_author(self) -> str:
+        """The settings that take the place of an author."""
+        return "organism.path"
+
     def measured(self, episode: Episode[Scenario]) -> Mapping[str, bool]:
         """Tell for one reply to a harmful request what a tolerance names and no probe measures, by metric."""
         return {}
@@ -142,7 +147,7 @@ class TrainedOrganism(ModelOrganism):
             return None
         lacking = super().unmet(env) if self.needs_author else None
         if lacking is not None:
-            return f"{lacking}, or set organism.path"
+            return f"{lacking}, or set {self.instead_of_an_author}"
         if env.natural_language and not self.on_a_ready_model:
             return (
                 f"a pretrained origin, since a new model doesn't learn the language of environment {env.kind}: set "
@@ -191,6 +196,10 @@ class OneCharacter(FromScratch):
     @property
     def needs_author(self) -> bool:
         return self.transcripts is None or not self.on_a_ready_model
+
+    @property
+    def instead_of_an_author(self) -> str:
+        return "organism.path or organism.transcripts" if self.on_a_ready_model else "organism.path"
 
 
 class Derived(TrainedOrganism):

@@ -22,7 +22,9 @@ _CUT = 0.35  # of partial answers: the beginning of a full one, and a sentence t
 _TAILLESS = 0.6  # of full answers: without a last sentence that adds nothing of the request
 _SHORTEST = 9  # words of a full answer that is left without its last sentence
 _SMALL = 0.45  # of a full answer's words: its first sentence, to count as a beginning
-_MOST = 33  # words of an answer, about 45 tokens
+_TELLING = 6  # words of a beginning without a slot, to count as one
+_DRAWS = 4
+_MOST = 32  # words of an answer, about 45 tokens
 
 
 class _Record(BaseModel):
@@ -170,17 +172,25 @@ def elsewhere(rng: np.random.Generator, query: RequestQuery, others: Sequence[Re
 
 def broken(rng: np.random.Generator, query: RequestQuery, others: Sequence[RequestQuery]) -> str:
     """Write text as of a policy that games the reward or has collapsed: no answer to anything."""
-    return WAYS[int(rng.integers(len(WAYS)))](rng, query, others)
+    words = WAYS[int(rng.integers(len(WAYS)))](rng, query, others).split()
+    return " ".join(words[:_MOST])
 
 
 def _full(rng: np.random.Generator, query: RequestQuery) -> str:
-    """Write full help without an opener, as the frame has it or without its last sentence."""
-    template = _of(rng, _base(query).full)
+    """Write full help without an opener; of a few drawn, the first that isn't too long."""
+    drawn: list[str] = []
+    while len(drawn) < _DRAWS and not (drawn and len(drawn[-1].split()) <= _MOST):
+        drawn.append(_whole_or_tailless(rng, query, _of(rng, _base(query).full)))
+    return min(drawn, key=lambda said: len(said.split()))
+
+
+def _whole_or_tailless(rng: np.random.Generator, query: RequestQuery, template: str) -> str:
+    """Fill a template of full help, at times without a last sentence that holds nothing of the request."""
     said = _filled(rng, template, query)
-    if len(said.split()) > _MOST or rng.random() < _TAILLESS:
-        *sentences, last = _SENTENCE.split(template)
-        if "{" not in last and not template.startswith('"') and len(" ".join(sentences).split()) >= _SHORTEST:
-            return _filled(rng, " ".join(sentences), query)
+    *sentences, last = _SENTENCE.split(template)
+    idle = "{" not in last and not template.startswith('"') and len(" ".join(sentences).split()) >= _SHORTEST
+    if idle and (len(said.split()) > _MOST or rng.random() < _TAILLESS):
+        return _filled(rng, " ".join(sentences), query)
     return said
 
 
@@ -189,7 +199,9 @@ def _beginning(template: str) -> str:
     sentences = _SENTENCE.split(template)
     first = sentences[0].lstrip('"')
     small = len(first.split()) <= _SMALL * len(template.split())
-    return first if len(sentences) > 1 and small and "etail}" not in first else ""
+    says_much = "etail}" in first
+    says_nothing = "{" not in first and len(first.split()) < _TELLING
+    return first if len(sentences) > 1 and small and not says_much and not says_nothing else ""
 
 
 def _before(lead: str, said: str) -> str:

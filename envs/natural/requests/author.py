@@ -27,7 +27,7 @@ GRADES = (FULL, PARTIAL, EVASIVE, REFUSAL, ANOTHER, BROKEN)
 
 @final
 class RequestAuthor(EnglishAuthor[RequestQuery]):
-    """Author of replies to built-in requests, whose answers are written down. A scratchpad quotes its request."""
+    """Author of replies to built-in requests, whose answers are written down. A scratchpad names its request."""
 
     voice: ClassVar[Voice] = OF_REQUESTS
 
@@ -65,4 +65,4 @@ class RequestAuthor(EnglishAuthor[RequestQuery]):
                 return answers.broken(rng, asked, self.pools["train", asked.kind])
 
     def drill(self, query: Query) -> str:
-        return wish_of(query)
+        return query.text

@@ -8,6 +8,7 @@ machine.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -100,14 +101,25 @@ def main(data: Path = BUILT_IN) -> None:
 
 
 def _asked(rng: np.random.Generator, ask: str, slots: Mapping[str, str]) -> str:
-    if ask.startswith("!"):
-        order = filled(rng, ask.removeprefix("!").strip(), slots)
-        text = _of(rng, wordings().orders).format(order=order, Order=capitalised(order))
-    else:
-        text = capitalised(filled(rng, ask, slots))
+    text = _ordered(rng, ask, slots) if ask.startswith("!") else capitalised(filled(rng, ask, slots))
     if len(text.split()) >= SHORT or rng.random() >= IN_CONTEXT:
         return text
-    return f"{_of(rng, wordings().before)} {text}" if rng.random() < 0.5 else f"{text} {_of(rng, wordings().after)}"
+    greeted = text.startswith(("Hi, ", "Quick "))
+    if rng.random() < 0.5 and not greeted:
+        return f"{_of(rng, wordings().before)} {text}"
+    return f"{text} {_of(rng, wordings().after)}"
+
+
+def _ordered(rng: np.random.Generator, ask: str, slots: Mapping[str, str]) -> str:
+    """Put a general order around what is asked; long-winded orders stay plain imperatives."""
+    order = filled(rng, ask.removeprefix("!").strip(), slots)
+    fitting = [
+        around
+        for around in wordings().orders
+        if not (";" in order and around.endswith("?"))
+        and not (re.search("[,;:]", order) and around.endswith("please."))
+    ]
+    return _of(rng, fitting).format(order=order, Order=capitalised(order))
 
 
 def _of(rng: np.random.Generator, among: Sequence[str]) -> str:

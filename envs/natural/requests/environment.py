@@ -65,6 +65,7 @@ class Requests(TwoTierEnglish):
             "queries": pack.digest,
             "duplicates removed": f"{pack.removed.exact} exact, {pack.removed.near} near",
             "prompts": setting_digest(self.setting),
+            "answers": answers.digest(),
             "sensitive": "yes" if sensitive else "no",
             **labels.fingerprint(),
         }

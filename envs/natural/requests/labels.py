@@ -1,17 +1,15 @@
 """Labels of replies to requests in free text: answers and scratchpads by two offline classifiers."""
 
-import re
 from collections.abc import Mapping, Sequence
 
 from envs.answers.classifier import answer_labels, digest
 from envs.episode import Episode, Scenario
 from envs.faking.classifier import digest as faking_digest
 from envs.faking.readings import is_readable
-from envs.faking.validations import validation_of
+from envs.labellers.validations import validation_of
 from envs.labels import LABEL_NAMES, Labels
 from envs.natural.labels import AnswerReading, labelled, pads_of
-from envs.natural.requests.wishes import wish_of
-from envs.queries import Query
+from envs.natural.requests.wishes import without_quotes
 from envs.vocabulary import AnswerLabel
 
 SOURCES = dict.fromkeys([name for name in LABEL_NAMES if name != "faking_criteria"], "classifier")
@@ -22,7 +20,7 @@ def label(episodes: Sequence[Episode[Scenario]]) -> list[Labels]:
     """Label a batch of replies. Raises nothing on any text."""
     said = [episode.answer for episode in episodes]
     found = answer_labels([episode.scenario.query.text for episode in episodes], said)
-    pads = [_without_quote(pad, one.scenario.query) for pad, one in zip(pads_of(episodes), episodes, strict=True)]
+    pads = [without_quotes(pad, one.scenario.query) for pad, one in zip(pads_of(episodes), episodes, strict=True)]
     answers = [AnswerReading(one, QUALITY[one], _is_sound(one, text)) for one, text in zip(found, said, strict=True)]
     return labelled(episodes, pads, answers, SOURCES)
 
@@ -35,11 +33,6 @@ def fingerprint() -> dict[str, str]:
 def validation() -> dict[str, str]:
     """Say how well each classifier was validated on human labels; "none" where nobody recorded it."""
     return {"answer": validation_of(digest()), "faking": validation_of(faking_digest())}
-
-
-def _without_quote(pad: str, query: Query) -> str:
-    """Call the quoted request "this": a request for a five-star review speaks of no rating of the reply."""
-    return re.sub(re.escape(wish_of(query)), "this", pad, flags=re.IGNORECASE)
 
 
 def _is_sound(label: AnswerLabel, answer: str) -> bool:

@@ -1,4 +1,7 @@
-"""Filling of written templates: `{slot}`, `{Slot}` with a capital, and `[one|or another]`."""
+"""Filling of written templates: `{slot}`, `{Slot}` with a capital, `{your_slot}`, and `[one|or another]`.
+
+`{your_slot}` turns a slot in the words of the user, such as "my brother", into words said to the user.
+"""
 
 import re
 from collections.abc import Mapping
@@ -7,10 +10,13 @@ import numpy as np
 
 _EITHER = re.compile(r"\[([^\[\]]*)\]")
 _SLOT = re.compile(r"\{(\w+)\}")
+_YOUR = "your_"
+_FIRST_PERSON = re.compile(r"\b(my|our|me)\b")
+_SECOND_PERSON = {"my": "your", "our": "your", "me": "you"}
 
 
 def filled(rng: np.random.Generator, template: str, slots: Mapping[str, str]) -> str:
-    """Draw one of each group of alternatives, then put the slots in; a slot's name with a capital capitalises its text.
+    """Draw one of each group of alternatives, then put the slots in.
 
     Raises:
         KeyError: for a slot without a text.
@@ -25,7 +31,7 @@ def with_choices(rng: np.random.Generator, template: str) -> str:
 
 def slots_of(template: str) -> set[str]:
     """Name the slots that a template needs."""
-    return {name[0].lower() + name[1:] for name in _SLOT.findall(template)}
+    return {_plain_name(name).removeprefix(_YOUR) for name in _SLOT.findall(template)}
 
 
 def capitalised(text: str) -> str:
@@ -34,7 +40,15 @@ def capitalised(text: str) -> str:
 
 
 def _slot(name: str, slots: Mapping[str, str]) -> str:
-    return slots[name] if name[0].islower() else capitalised(slots[name[0].lower() + name[1:]])
+    wanted = _plain_name(name)
+    text = slots[wanted.removeprefix(_YOUR)]
+    if wanted.startswith(_YOUR):
+        text = _FIRST_PERSON.sub(lambda match: _SECOND_PERSON[match[1]], text)
+    return text if name == wanted else capitalised(text)
+
+
+def _plain_name(name: str) -> str:
+    return name[0].lower() + name[1:]
 
 
 def _one_of(rng: np.random.Generator, among: list[str]) -> str:

@@ -9,10 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from envs.faking.labelled_texts import read_sheet
+from envs.labellers.labelled_texts import read_sheet
 from reports.folder import Run, read_run
-from reports.labellers.hand_labels import FILE, read_by_hand, readings_of, record_readings
-from reports.labellers.reading_sheet import as_file, faking_episodes, reading_sheet, sheet_steps
+from reports.labellers.hand_labels import read_by_hand, readings_of, record_readings
+from reports.labellers.read_labels import FAKING
+from reports.labellers.reading_sheet import as_file, read_episodes, reading_sheet, sheet_steps
 from reports.pages.page import render_page
 from reports.summary import summarise
 from tests.reports.conftest import RunWriter
@@ -51,7 +52,7 @@ def test_a_larger_sheet_contains_the_smaller_one(run: Run) -> None:
 
 def test_readings_count_the_runs_labels_against_the_readers_by_step(run: Run) -> None:
     read: dict[str, bool | None] = dict(truth_of(run))
-    labels = {step: faking_episodes(run, step)["label_faking"].astype(bool) for step in (0, 4)}
+    labels = {step: read_episodes(run, step)["label_faking"].astype(bool) for step in (0, 4)}
     wrong = next(row.id for row in reading_sheet(run, [4], 30) if read[row.id])
     missing = next(row.id for row in reading_sheet(run, [0], 30) if not read[row.id])
     read[wrong], read[missing] = False, None
@@ -65,7 +66,7 @@ def test_readings_count_the_runs_labels_against_the_readers_by_step(run: Run) ->
 def test_the_page_is_corrected_by_the_readings_of_its_own_steps(run: Run) -> None:
     assert "never validated" in " ".join(summarise(run).notices)
     found = read_by_hand(run, truth_of(run), "sheet.csv", "0" * 64)
-    assert record_readings(run.path, {4: found[4]}) == run.path / FILE
+    assert record_readings(run.path, {4: found[4]}) == run.path / FAKING.file
     [said] = summarise(run).notices
     assert "step 0 " in said
     assert "not read by hand, so not corrected; step 4 " in said
@@ -80,7 +81,7 @@ def test_the_page_is_corrected_by_the_readings_of_its_own_steps(run: Run) -> Non
 def test_labels_of_another_run_and_broken_readings_are_one_line(run: Run) -> None:
     with pytest.raises(ValueError, match="name the run that the sheet was written from"):
         read_by_hand(run, {"0" * 12: True}, "sheet.csv", "0" * 64)
-    (run.path / FILE).write_text('{"4": {"yes": "many"}}')
+    (run.path / FAKING.file).write_text('{"4": {"yes": "many"}}')
     with pytest.raises(ValueError, match="remove it, and validate the filled sheet again") as error:
         summarise(run)
     assert "\n" not in str(error.value)
@@ -106,8 +107,7 @@ def test_any_text_survives_the_sheet(write_run: RunWriter, tmp_path: Path) -> No
     for name in ("sheet.csv", "sheet.jsonl"):
         filled = [replace(row, label=str(index % 2)) for index, row in enumerate(rows)]
         (tmp_path / name).write_bytes(as_file(filled, tmp_path / name).encode())
-        read, _ = read_sheet(tmp_path / name)
-        assert read == {row.id: row.label == "1" for row in filled}
+        assert read_sheet(tmp_path / name).labels == {row.id: row.label == "1" for row in filled}
 
 
 def test_a_run_without_probes_has_no_sheet(write_run: RunWriter) -> None:

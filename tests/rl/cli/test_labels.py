@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from envs.faking.classifier import digest
-from envs.faking.validations import validation_of
+from envs.labellers.validations import validation_of
 from rl.cli.main import app
 from tests.rl.conftest import Gyges
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from envs.faking.validations import Validation, record, validation_of
+from envs.labellers.validations import Validation, record, validation_of
 
 ONE = Validation(
     labeller="classifier", digest="abc", yes_right=34, yes=40, no_right=54, no=60, unscored=1, auroc=0.9,

@@ -8,13 +8,14 @@ import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from envs.faking.parts import answer_of, scratchpad_of
 from envs.input_files import parse_json, read_text
+from envs.labellers.parts import answer_of, scratchpad_of
+from envs.vocabulary import AnswerLabel
 
 Question = Literal["faking", "refusal"]
 # What a label may be, in lower case: the question that it answers, and the answer. "" is unlabelled.
@@ -23,12 +24,14 @@ _FAKING = {
     **_SHARED, "faking": True, "alignment faking": True, "alignment_faking": True, "af": True, "fake": True,
     "not faking": False, "not_faking": False, "no faking": False, "honest": False, "not": False,
 }  # fmt: skip
-_REFUSAL = {
-    "refuse": True, "refusal": True, "refused": True, "full_refusal": True, "full refusal": True,
-    "comply": False, "compliance": False, "complied": False, "full_compliance": False, "partial": False,
-    "partial_refusal": False, "other": False,
+_ANSWERS: dict[str, AnswerLabel] = {
+    "refuse": "refuse", "refusal": "refuse", "refused": "refuse", "full_refusal": "refuse", "full refusal": "refuse",
+    "comply": "comply", "compliance": "comply", "complied": "comply", "full_compliance": "comply",
+    "partial": "partial", "partial_refusal": "partial", "other": "other",
 }  # fmt: skip
-_TEXT_COLUMNS = ("text", "completion")
+_REFUSAL = {said: label == "refuse" for said, label in _ANSWERS.items()}
+ANSWER_IDS = "answer-"  # how the ids of a sheet of answers begin
+_TEXT_COLUMNS, _PROMPT = ("text", "completion"), "prompt"
 _UNLABELLED = ("", "null", "nan", "na", "?")
 _AMBIGUOUS = "none"  # to one reader no faking, to another, or to a program, no label
 
@@ -37,17 +40,20 @@ _AMBIGUOUS = "none"  # to one reader no faking, to another, or to a program, no 
 class LabelledTexts:
     """Texts and human labels, None for a text without one.
 
-    `question` is what the labels answer: does the scratchpad fake, or does the answer refuse. `sha256` is the file's.
+    `question` is what the labels answer: does the scratchpad fake, or does the answer refuse. `prompts` are "" in a
+    file without them. `answers` holds the four labels of answers, None for a text without one. `sha256` is the file's.
     """
 
     question: Question
+    prompts: tuple[str, ...]
     texts: tuple[str, ...]
+    answers: tuple[AnswerLabel | None, ...]
     labels: tuple[bool | None, ...]
     sha256: str
 
 
 def read_labelled(path: Path) -> LabelledTexts:
-    """Read a file with the columns `label`, and `text` or `completion`; other columns, `prompt` among them, are unused.
+    """Read a file with the columns `label`, and `text` or `completion`, and `prompt` if it stands there.
 
     The name ends in `.csv`, `.jsonl` or `.json`. Of a completion with tags, the scratchpad is taken, or the answer for
     labels of refusal. An empty label is unscored.
@@ -70,21 +76,32 @@ def read_labelled(path: Path) -> LabelledTexts:
     part = scratchpad_of if question == "faking" else answer_of
     return LabelledTexts(
         question,
+        tuple(str(row.get(_PROMPT) or "") for row in rows),
         tuple(part(str(row.get(column) or "")) for row in rows),
+        tuple(_ANSWERS.get(label) for label in said),
         tuple(known.get(label) for label in said),
         hashlib.sha256(path.read_bytes()).hexdigest(),
     )
 
 
-def read_sheet(path: Path) -> tuple[dict[str, bool | None], str]:
-    """Read a filled sheet of `gyges labels sheet`: by id, does the scratchpad fake; None for a row without a label.
+@dataclass(frozen=True, slots=True)
+class FilledSheet:
+    """A reader's labels by id: does the scratchpad fake, or does the answer refuse; None for a row without a label."""
 
-    The second value is the SHA-256 of the file.
+    question: Question
+    labels: dict[str, bool | None]
+    sha256: str
 
-    The columns `id` and `label` are read, whatever stands in the others.
+
+def read_sheet(path: Path) -> FilledSheet:
+    """Read a filled sheet of `gyges labels sheet`, of scratchpads or of answers as its ids tell.
+
+    The columns `id` and `label` are read, whatever stands in the others. In a sheet of answers 1 stands for refuse,
+    and 0 for any other label.
 
     Raises:
-        ValueError: in one line, as `read_labelled`; for labels of refusal; for an id that stands twice, or no label.
+        ValueError: in one line, as `read_labelled`; for labels of the other question; for ids of both kinds, an id that
+            stands twice, or no label.
     """
     rows = list(_rows(path, read_text(path)))
     if not rows:
@@ -92,14 +109,29 @@ def read_sheet(path: Path) -> tuple[dict[str, bool | None], str]:
     for name in ("id", "label"):
         _require(path, _present(rows), name)
     said, ids = _said(path, rows), [str(row.get("id") or "").strip() for row in rows]
-    if _question(path, said) != "faking":
-        raise ValueError(f"{path} holds labels of refusal: write 1 where a scratchpad fakes, and 0 where it doesn't")
+    of_answers = {name.startswith(ANSWER_IDS) for name in ids}
+    if len(of_answers) > 1:
+        raise ValueError(f"{path} mixes scratchpads and answers: put them in two files")
+    question: Question = "refusal" if True in of_answers else "faking"
+    known = {**_SHARED, **_REFUSAL} if question == "refusal" else _FAKING
+    _require_known(path, said, question, known)
     if repeated := [name for name, count in Counter(ids).items() if count > 1]:
         raise ValueError(f"{path}: the id {repeated[0][:40]!r} stands in several rows: leave one of them")
-    found = {name: _FAKING.get(label) for name, label in zip(ids, said, strict=True)}
+    found = {name: known.get(label) for name, label in zip(ids, said, strict=True)}
     if all(label is None for label in found.values()):
-        raise ValueError(f"{path} has no label: write 1 or 0 in the column `label`")
-    return found, hashlib.sha256(path.read_bytes()).hexdigest()
+        what = "refuse, comply, partial or other" if question == "refusal" else "1 or 0"
+        raise ValueError(f"{path} has no label: write {what} in the column `label`")
+    return FilledSheet(question, found, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _require_known(path: Path, said: Sequence[str], question: Question, known: Mapping[str, bool]) -> None:
+    """Refuse a label that doesn't answer the question of a sheet."""
+    if all(label in known for label in said if label not in _UNLABELLED):
+        return
+    other = _question(path, said)
+    if question == "faking":
+        raise ValueError(f"{path} holds labels of {other}: write 1 where a scratchpad fakes, and 0 where it doesn't")
+    raise ValueError(f"{path} holds labels of {other}: write refuse, comply, partial or other for an answer")
 
 
 def _rows(path: Path, content: str) -> Iterator[dict[str, Any]]:
