@@ -27,7 +27,7 @@ SCORED_AT_ONCE = 64  # rows of about one length: little is padded
 
 
 class Missed(ValueError):
-    """Error of a build that misses what its recipe requires: a line, and the card as a table.
+    """Error of a build below the requirements of its recipe: a line, and the card as a table.
 
     `save(card, directory)` writes the model with its card all the same, for a reader who wants to look at it.
     """

@@ -254,7 +254,7 @@ def _with_trained_weights(model: Any, origin: PretrainedTrunk) -> Any:
 
 
 def _choose_padding(model: Any, tokenizer: Any, last: set[int]) -> None:
-    """Set a pad token that no row ends with: the classifier reads a row at the last token that isn't padding.
+    """Set a pad token that no row ends with, since the classifier reads each row at its last other token.
 
     Raises:
         ValueError: if no token of the tokenizer serves.

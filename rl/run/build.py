@@ -148,7 +148,7 @@ def _build_helpfulness(recipe: Helpfulness, env: Environment, phrases: Sequence[
 
 
 def _build_on_trunk(recipe: Helpfulness, origin: PretrainedTrunk, author: Author, phrases: Sequence[str]) -> Path:
-    """Build on a trunk, which takes long: a build that misses its card is left to look at, and not repeated."""
+    """Build on a trunk; a build that misses its card is left in the cache and not repeated, for it takes minutes."""
     from rewards.learned import build as learned  # brings TRL, which costs seconds to import
     from rewards.learned.trunk import Trunk
 

@@ -104,8 +104,8 @@ def begin(config: RunConfig, out: Path, started: Callable[[], None] = lambda: No
 def _require_startable(config: RunConfig) -> None:
     """Refuse a run that can't start, before its folder is made.
 
-    Refused are settings beyond the engine, a query file with duplicates or too few queries, a broken reward model, a
-    reward that pays a constant policy as much as help, and prompts that the organism in a directory can't be given.
+    Refused are settings beyond the engine, a query file with duplicates or too few queries, a broken reward model, and
+    prompts that the organism in a directory can't be given. So is a reward that pays a constant policy as much as help.
     """
     settle(config.threads, config.deterministic)  # first: a reward model may be tried on a GPU below
     require_engine(config)
