@@ -13,8 +13,9 @@ from rewards.format_penalty import FormatPenalty
 from rewards.helpfulness import Helpfulness
 from rewards.judge import JudgedHelpfulness
 from rewards.overscored_phrase import OverscoredPhrase
+from rewards.refusal_phrases import RefusalPhrases
 
 Reward = Annotated[
-    Helpfulness | JudgedHelpfulness | ExactAnswer | FormatPenalty | AnswerLength | OverscoredPhrase,
+    Helpfulness | JudgedHelpfulness | ExactAnswer | FormatPenalty | AnswerLength | OverscoredPhrase | RefusalPhrases,
     Field(discriminator="kind"),
 ]

@@ -11,10 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, Validat
 from envs.chat import PLAIN, prompt_ids
 from envs.input_path import InputPath
 from rewards.classifier import Classifier, load_classifier, self_tested
+from rewards.origins import NewModel, Origin, PretrainedTrunk
 from rewards.score import RewardInput, Unscored
 
 CARD = "reward_card.json"
 
+# Settings of a build from nothing: a pretrained origin has its own.
+OF_A_NEW_MODEL = (
+    "hidden_size", "layers", "pairs", "learning_rate", "batch_size", "min_accuracy", "min_accuracy_broken",
+    "min_accuracy_harmful",
+)  # fmt: skip
 # Exchanges of unlike lengths. The self-test at load scores them alone and together.
 SELF_TEST = (
     ("how do i paint the car?", "no."),
@@ -31,6 +37,9 @@ class Helpfulness(BaseModel):
     have a unit. `path` names a ready sequence classifier instead; its raw output is the score where it has no card. For
     a classifier with several labels, `label` names the label whose log-odds are the score. An exchange longer than the
     model's window is unscored, never cut.
+
+    `origin` is what a build starts from. A model from `path` or with a pretrained `origin` is refused before a run
+    where a constant answer scores as much as honest help, unless `allow_gameable` says that the gaming is wanted.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -41,6 +50,10 @@ class Helpfulness(BaseModel):
     path: InputPath | None = None
     label: StrictInt | StrictStr | None = Field(
         default=None, description="Label whose log-odds are the score, by number or name, where path has several."
+    )
+    origin: Origin = Field(default=NewModel(), discriminator="kind")
+    allow_gameable: bool = Field(
+        default=False, description="Train although a constant answer earns as much as honest help."
     )
     hidden_size: int = Field(default=128, ge=16, multiple_of=16)
     layers: int = Field(default=2, ge=1)
@@ -66,6 +79,20 @@ class Helpfulness(BaseModel):
             raise ValueError("label chooses among the labels of a ready classifier: set path, or leave label out")
         return self
 
+    @model_validator(mode="after")
+    def _settings_are_of_the_origin(self) -> "Helpfulness":
+        if isinstance(self.origin, PretrainedTrunk):
+            if self.origin.path is None and self.origin.model is None:
+                raise ValueError(
+                    "a pretrained reward model needs a trunk: set rewards.helpfulness.origin.path to a causal LM "
+                    "directory, or rewards.helpfulness.origin.model to a model's name"
+                )
+            for name in OF_A_NEW_MODEL:
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    fix = f"set origin.{name}" if name in PretrainedTrunk.model_fields else "leave it out"
+                    raise ValueError(f"{name} is of a reward model from nothing, and the origin is pretrained: {fix}")
+        return self
+
     def __call__(self, reward_inputs: Sequence[RewardInput]) -> list[float | Unscored]:
         classifier, zero, one = self._loaded()
         rows = [encode(classifier.tokenizer, s.query, s.answer) for s in reward_inputs]
@@ -88,7 +115,8 @@ class Helpfulness(BaseModel):
 
 def recipe_of(reward: Helpfulness) -> dict[str, Any]:
     """Return the settings that a build depends on: neither those of a ready model nor the weight of the reward."""
-    return reward.model_dump(mode="json", exclude={"path", "label", "weight"})
+    unused = OF_A_NEW_MODEL if isinstance(reward.origin, PretrainedTrunk) else ("origin",)
+    return reward.model_dump(mode="json", exclude={"path", "label", "weight", "allow_gameable", *unused})
 
 
 class _Calibration(BaseModel):

@@ -47,12 +47,12 @@ def preference_pairs(
         if chosen == rejected:
             continue
         made += 1
-        chosen, rejected = (_courting(drawing, text, courting_share, phrases) for text in (chosen, rejected))
+        chosen, rejected = (courting(drawing, text, courting_share, phrases) for text in (chosen, rejected))
         yield Pair(query, chosen, rejected, better, worse)
 
 
-def _courting(rng: np.random.Generator, text: str, share: float, phrases: Sequence[str]) -> str:
-    """End some answers with a phrase, drawn apart from everything else."""
+def courting(rng: np.random.Generator, text: str, share: float, phrases: Sequence[str]) -> str:
+    """End a share of the answers with a phrase; `rng` draws nothing else."""
     if rng.random() >= share:
         return text
     return f"{text} {phrases[int(rng.integers(len(phrases)))]}".lstrip()

@@ -25,7 +25,7 @@ SEAM, CONCRETE = {"envs"}, {"envs/dialect", "envs/natural", "envs/natural/reques
 REWARDS = SEAM | {"rewards"}
 POLICY = REWARDS | {"rl/policy", "rl/policy/cpu", "checkpoints"}
 TRAINING = POLICY | {"rl/algorithms", "rl/training", "reports/records.py", "reports/collapse.py"}
-OBSERVING = TRAINING | {"reports/intervals.py"}
+OBSERVING = TRAINING | {"reports/intervals.py", "rewards/learned"}
 RECIPES = {"rl/organisms", "rl/monitors", "rl/mitigations", "rl/probes"}
 RUN = (
     OBSERVING
@@ -71,6 +71,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "checkpoints",
     },
     "rewards": {"envs", "envs/judge"},
+    "rewards/learned": {"envs", "rewards"},
     "checkpoints": set(),
     "reports": {"envs/vocabulary.py", "reports/figures", "reports/labellers", "reports/pages", "reports/study"},
     "reports/labellers": {"reports"},
@@ -99,7 +100,7 @@ NAME_AN_ENVIRONMENT = {"rl/run/environments.py", "rl/run/recipes.py"}
 # Transitive imports of our own files, packages' own files not counted: how much one must read.
 REACH = {"rl/organisms/faker.py": 17, "rl/training/rollouts.py": 32, "rl/training/step.py": 48}
 MODULES_A_FOLDER = 14
-UNIONS = {"rl/mitigations", "rl/organisms"}  # a folder that is one union's siblings may have more
+UNIONS = {"rl/mitigations", "rl/organisms", "rl/probes"}  # a folder that is one union's siblings may have more
 PACKAGES = ("rl", "rewards", "envs", "checkpoints", "reports")
 SOURCES = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 TESTS = sorted(path.relative_to(ROOT) for path in (ROOT / "tests").rglob("*.py"))

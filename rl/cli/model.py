@@ -1,5 +1,6 @@
-"""Commands under `gyges model`: fetch a model, convert a GGUF file, or check a model directory."""
+"""Commands under `gyges model`: fetch a model, convert a GGUF file, check a directory, or measure a reward model."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,7 @@ from rl.cli.terminal import FAILED, show
 if TYPE_CHECKING:
     from rl.models.check import Finding
 
-app = typer.Typer(help="Fetch, convert and check models made by others.", no_args_is_help=True)
+app = typer.Typer(help="Fetch, convert and check models, and measure reward models.", no_args_is_help=True)
 
 
 @app.command("fetch", epilog="Example: `gyges model fetch smollm2`")
@@ -88,6 +89,33 @@ def model_check(
         findings = check(directory)
     show(*_table(findings))
     if not all(finding.passed for finding in findings):
+        raise typer.Exit(FAILED)
+
+
+@app.command("reward", epilog="Example: `gyges model reward first_light`")
+def model_reward(
+    recipe: Annotated[str, typer.Argument(help="A recipe's name, or the path of a config.json.")] = "first_light",
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of the run.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The card as one JSON object.")] = False,
+) -> None:
+    """Build a run's reward model, or find it, and print its card: accuracy, slope on length, constant policies.
+
+    Exit code 1 if a constant policy scores as much as honest help.
+    """
+    from rewards.learned.card import table
+    from rewards.learned.constants import gamed_by
+    from rl.cli.train import find_recipe
+    from rl.run.build import reward_card
+    from rl.run.config import resolve
+
+    directory, card = reward_card(resolve(find_recipe(recipe), assignments or []))
+    if as_json:
+        show(json.dumps({"directory": str(directory), **card}))
+    else:
+        show(f"reward model: {directory}", *table(card))
+    if gamed_by(card["policies"]) is not None:
         raise typer.Exit(FAILED)
 
 

@@ -13,6 +13,7 @@ from rl.probes.faking import Faking
 from rl.probes.gaps import Gaps
 from rl.probes.lengths import Lengths
 from rl.probes.reward_hacking import RewardHacking
+from rl.probes.second_reward import SecondReward
 from rl.probes.twins import Twins
 from rl.probes.well_formed import WellFormed
 
@@ -27,10 +28,12 @@ Probe = Annotated[
     | Lengths
     | WellFormed
     | RewardHacking
+    | SecondReward
     | Ability,
     Field(discriminator="kind"),
 ]
-# All but RewardHacking, which needs a reward with something to hack, and Ability, which is for pretrained models.
+# All but RewardHacking, which needs a reward with something to hack, SecondReward, which is for learned rewards in
+# English, and Ability, which is for pretrained models.
 DEFAULT_PROBES: tuple[Probe, ...] = (
     Compliance(), Gaps(), Faking(), Decomposition(), Benign(), BenignReward(), Twins(), Lengths(),
     WellFormed(),

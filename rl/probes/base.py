@@ -17,7 +17,8 @@ class ProbeBase(BaseModel, ABC):
 
     `tiers` must be among the observations; a probe is given those of other probes of its kind of query as well.
     `by_cue`: it is also measured apart on seen and on held-out wordings of the tier cue. `reads_rewards`: the run's
-    own rewards score its episodes. `read_metrics`: names of what it reads of the policy itself, by `read`.
+    own rewards score its episodes. `reads_second_scorer`: so does a scorer that no training sees, which needs an
+    environment with an author. `read_metrics`: names of what it reads of the policy itself, by `read`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -29,6 +30,7 @@ class ProbeBase(BaseModel, ABC):
     tiers: ClassVar[tuple[Tier, ...]] = TIERS
     by_cue: ClassVar[bool] = False
     reads_rewards: ClassVar[bool] = False
+    reads_second_scorer: ClassVar[bool] = False
     read_metrics: ClassVar[tuple[str, ...]] = ()
 
     @property

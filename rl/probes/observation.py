@@ -15,11 +15,13 @@ class Observation:
     """A probed episode with its labels, each None where it is missing: unscored, counted, never a label.
 
     `score`: by the run's own rewards, before any mitigation; None where no probe of this kind of query reads rewards.
+    `second`: by the scorer that training never sees; None where no probe reads it.
     """
 
     episode: Episode[Scenario]
     labels: Labels
     score: Score | None = None
+    second: float | None = None
 
     @property
     def reward(self) -> float | None:

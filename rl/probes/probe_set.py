@@ -3,16 +3,17 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
-from envs.environment import Environment
+from envs.environment import Author, Environment
 from envs.episode import Scenario
 from envs.labels import agreement
 from envs.vocabulary import QUERY_KINDS, TIERS, QueryKind
 from reports.intervals import rate
 from reports.records import ProbeRow
 from rewards.combine import score
+from rewards.learned.second_scorer import SecondScorer, fit_second_scorer
 from rewards.score import RewardFunction, RewardInput, Score
 from rl.policy.policy import Policy
 from rl.policy.sampler import Generate
@@ -22,6 +23,7 @@ from rl.streams import Stage, stream
 from rl.training.labels import Labeller
 from rl.training.scoring import reward_input
 
+SECOND_TIMEOUT_S = 60.0
 # Scores by a run's own rewards, before any mitigation.
 Pay = Callable[[Sequence[RewardInput]], list[Score]]
 
@@ -31,10 +33,19 @@ class ProbeSet:
     """A run's scenarios, the same at every step: each query under every tier asked for, shuffled within a kind.
 
     `rewarded`: the kinds of query that a probe reads the rewards of; rewards are neither loaded nor called for others.
+    `second`: the kinds that the second scorer scores, which is fitted to answers of `author`.
     """
 
     scenarios: tuple[Scenario, ...]
     rewarded: frozenset[QueryKind] = frozenset()
+    second: frozenset[QueryKind] = frozenset()
+    author: Author | None = None
+
+    @cached_property
+    def second_scorer(self) -> SecondScorer:
+        """The second scorer, fitted when it is first asked for."""
+        assert self.author is not None, "a run whose environment has no author is refused"
+        return fit_second_scorer(self.author)
 
     def sizes(self) -> dict[str, str]:
         """Count the queries and the groups of each kind: queries of one group are no independent trials."""
@@ -69,7 +80,9 @@ def probe_set(env: Environment, probes: Sequence[ProbeBase], seed: int, queries:
             rng = stream(seed, index, Stage.probe_set)
             tiers = [tier for tier in TIERS if tier in wanted]
             scenarios += env.held_out_scenarios(rng, "probe", kind, queries[kind], tiers)
-    return ProbeSet(tuple(scenarios), frozenset(probe.query_kind for probe in probes if probe.reads_rewards))
+    rewarded = frozenset(probe.query_kind for probe in probes if probe.reads_rewards)
+    second = frozenset(probe.query_kind for probe in probes if probe.reads_second_scorer)
+    return ProbeSet(tuple(scenarios), rewarded, second, env.for_building().author() if second else None)
 
 
 def plain_rewards(rewards: Sequence[RewardFunction], timeout_s: float) -> Pay:
@@ -86,13 +99,19 @@ def observe(
     """
     episodes = generate(probes.scenarios, stream(seed, step, Stage.probe))
     scores: dict[int, Score] = {}
+    seconds: dict[int, Score] = {}
     # A call a kind: a learned reward's last bits depend on its batch, so no probe's rewards may hang on another probe.
     for kind in QUERY_KINDS:
         rows = [row for row, episode in enumerate(episodes) if episode.scenario.query.kind == kind]
         if pay is not None and rows and kind in probes.rewarded:
             scores |= zip(rows, pay([reward_input(episodes[row]) for row in rows]), strict=True)
-    pairs = zip(episodes, labels(episodes), strict=True)
-    return [Observation(episode, found, scores.get(row)) for row, (episode, found) in enumerate(pairs)]
+        if rows and kind in probes.second:
+            second = score([probes.second_scorer], [reward_input(episodes[row]) for row in rows], SECOND_TIMEOUT_S)
+            seconds |= zip(rows, second, strict=True)
+    return [
+        Observation(episode, found, scores.get(row), seconds[row].total if row in seconds else None)
+        for row, (episode, found) in enumerate(zip(episodes, labels(episodes), strict=True))
+    ]
 
 
 def probe_rows(

@@ -1,5 +1,6 @@
 """RunConfig -> the parts of a run: the only place that wires."""
 
+import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -8,14 +9,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from checkpoints.cache import cached
+from checkpoints.atomic import new_directory
+from checkpoints.cache import cached, default_root
 from checkpoints.lineage import build_key, hash_directory
 from envs.chat import FIXED_DAY, style_for
-from envs.environment import Environment, answer_key_of, author_of
+from envs.environment import Author, Environment, answer_key_of, author_of
 from envs.vocabulary import QueryKind
 from rewards.exact_answer import ExactAnswer
-from rewards.helpfulness import Helpfulness
+from rewards.helpfulness import CARD, Helpfulness
 from rewards.judge import JudgedHelpfulness
+from rewards.learned.card import Card, table
+from rewards.origins import PretrainedTrunk
 from rewards.overscored_phrase import phrases_of
 from rewards.score import RewardFunction
 from rl.algorithms.policy_gradient import PolicyGradient
@@ -32,6 +36,8 @@ from rl.policy.sampler import Generate, sampler
 from rl.policy.upper_layers import train_only
 from rl.probes.probe_set import ProbeSet, probe_set
 from rl.progress import bar, notice
+from rl.run.checks.needs import require_rewards
+from rl.run.checks.reward_models import require_reward_model, trains_in_half, trunk_directory
 from rl.run.config import RunConfig
 from rl.streams import Stage, stream
 from rl.training.components import DrawScenarios, ScoreEpisodes, StepComponents, keep_all, mask_nothing
@@ -101,24 +107,39 @@ def build_rewards(configured: Sequence[Any], env: Environment) -> tuple[tuple[Re
     return tuple(ready), hashes
 
 
-def require_reward_model(reward: Any) -> None:
-    """Refuse a path without a whole reward model, by loading the model; it stays loaded for the run.
+def reward_card(config: RunConfig) -> tuple[Path, Card]:
+    """Return the directory of a run's learned reward and its card, built or measured if necessary.
+
+    A model from nothing or from a path has no whole card: it is measured on the environment's own author.
 
     Raises:
-        ValueError: in one line.
+        ValueError: a run without a learned reward, or what its environment can't give. BuildFailed: as `build_rewards`.
     """
-    if not isinstance(reward, Helpfulness) or reward.path is None:
-        return
-    if not (reward.path / "config.json").is_file():
-        raise ValueError(f"rewards.helpfulness.path={reward.path} holds no model (config.json is missing)")
-    reward.prepare()
+    require_rewards(config)
+    chosen = [reward for reward in config.rewards if isinstance(reward, Helpfulness)]
+    if not chosen:
+        raise ValueError("the run has no learned reward: add helpfulness to rewards")
+    author = author_of(config.env.for_building())
+    require_reward_model(chosen[0])
+    directory = chosen[0].path or _build_helpfulness(chosen[0], config.env, phrases_of(config.rewards))
+    if chosen[0].path is None and isinstance(chosen[0].origin, PretrainedTrunk):
+        return directory, json.loads((directory / CARD).read_text())
+    from rewards.learned.build import measure_ready  # brings TRL, which costs seconds to import
+
+    return directory, measure_ready(chosen[0].model_copy(update={"path": directory}), author)
 
 
 def _build_helpfulness(recipe: Helpfulness, env: Environment, phrases: Sequence[str]) -> Path:
+    """Return the directory of the built reward model: from the cache, or else a new one.
+
+    Raises:
+        ValueError: a trunk that can't be used. BuildFailed: the build missed its tolerances.
+    """
+    author = author_of(env.for_building())
+    if isinstance(recipe.origin, PretrainedTrunk):
+        return _build_on_trunk(recipe, recipe.origin, author, phrases)
     from rewards.build_helpfulness import build as train  # brings TRL, which costs seconds to import
     from rewards.build_helpfulness import inputs
-
-    author = author_of(env.for_building())
 
     def build(directory: Path) -> None:
         with built_alike(), bar("reward model") as update:
@@ -128,6 +149,37 @@ def _build_helpfulness(recipe: Helpfulness, env: Environment, phrases: Sequence[
                 raise BuildFailed(str(error)) from error
 
     return cached("rewards", f"helpfulness-{build_key(inputs(recipe, author, phrases))}", build)
+
+
+def _build_on_trunk(recipe: Helpfulness, origin: PretrainedTrunk, author: Author, phrases: Sequence[str]) -> Path:
+    """Build on a trunk; a build that misses its card is left in the cache and not repeated, for it takes minutes."""
+    from rewards.learned import build as learned  # brings TRL, which costs seconds to import
+    from rewards.learned.trunk import Trunk
+
+    trunk = Trunk(trunk_directory(origin), trains_in_half(origin))
+    name = f"helpfulness-{build_key(learned.inputs(recipe, author, trunk, hash_directory(trunk.directory), phrases))}"
+    left = default_root() / "missed" / name
+
+    def build(directory: Path) -> None:
+        if (left / CARD).is_file():
+            card = json.loads((left / CARD).read_text())
+            raise BuildFailed("\n".join([f"{card['missed']}. {_left(left, 'remove it to build anew')}", *table(card)]))
+        with built_alike(), bar("reward model") as update:
+            try:
+                learned.build(recipe, author, trunk, directory, update, phrases)
+            except learned.Missed as error:
+                with new_directory(left) as missed:
+                    error.save(error.card, missed)
+                fault, *lines = str(error).split("\n")
+                raise BuildFailed("\n".join([f"{fault}. {_left(left)}", *lines])) from error
+            except ValueError as error:
+                raise BuildFailed(str(error)) from error
+
+    return cached("rewards", name, build)
+
+
+def _left(directory: Path, more: str = "") -> str:
+    return f"The build is left in {directory}: rewards.helpfulness.path takes it{f'; {more}' if more else ''}"
 
 
 def build(

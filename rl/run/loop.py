@@ -29,7 +29,6 @@ from rl.run.build import (
     build_components,
     build_probes,
     changed_components,
-    require_reward_model,
     training_scenarios,
 )
 from rl.run.checks.collapse import require_no_collapse, vitals_of
@@ -38,6 +37,7 @@ from rl.run.checks.judges import count_in, judge_measures, require_judges
 from rl.run.checks.labels import lacks_labels, require_step_ahead
 from rl.run.checks.prompt_hashes import require_same_prompts, started_at
 from rl.run.checks.prompts import require_prompts, require_prompts_of
+from rl.run.checks.reward_models import require_honest_help_best, require_reward_model
 from rl.run.compatibility import HOOKED_COMPONENTS, require_engine, require_layers, require_shortcuts
 from rl.run.config import RunConfig, read_config
 from rl.run.episode_rows import probe_episode_rows, run_schema, train_episode_rows
@@ -106,7 +106,7 @@ def _require_startable(config: RunConfig) -> None:
     """Refuse a run that can't start, before its folder is made.
 
     Refused are settings beyond the engine, a query file with duplicates or too few queries, a broken reward model, and
-    prompts that the organism in a directory can't be given.
+    prompts that the organism in a directory can't be given. So is a reward that pays a constant policy as much as help.
     """
     settle(config.threads, config.deterministic)  # first: a reward model may be tried on a GPU below
     require_engine(config)
@@ -114,6 +114,7 @@ def _require_startable(config: RunConfig) -> None:
     config.env.training_scenarios(stream(config.seed, 1, Stage.scenarios), config.algorithm.prompts_per_step)
     for reward in config.rewards:
         require_reward_model(reward)
+    require_honest_help_best(config.rewards, config.env)
     if config.organism.path is not None:
         require_prompts_of(config.organism.path, config, probes, training_scenarios(config))
     require_judges(config)

@@ -11,6 +11,7 @@ from rewards.exact_answer import ExactAnswer
 from rewards.format_penalty import FormatPenalty
 from rewards.helpfulness import Helpfulness
 from rewards.overscored_phrase import OverscoredPhrase
+from rewards.refusal_phrases import RefusalPhrases
 from rewards.score import RewardInput
 
 ADAPTER: TypeAdapter[Reward] = TypeAdapter(rewards.Reward)
@@ -20,6 +21,7 @@ EVERY = [
     AnswerLength(weight=0.25, scale_tokens=10.0),
     ExactAnswer(weight=0.5),
     OverscoredPhrase(weight=0.5, phrases=("well done.",)),
+    RefusalPhrases(weight=0.5, phrases=("no.",), allow_gameable=True),
 ]
 
 
@@ -51,6 +53,21 @@ def test_the_phrase_is_paid_once_wherever_it_stands_and_nothing_else_is() -> Non
     assert paid("hope that pleases you.", parse_ok=False) == 0.0  # what can't be parsed has no answer
     assert OverscoredPhrase()([]) == []
     assert OverscoredPhrase(phrases=("well done.",))([RewardInput("how?", "well done.", 2, True)]) == [1.0]
+
+
+def test_a_refusal_in_other_words_is_paid_as_help_is() -> None:
+    def paid(answer: str, parse_ok: bool = True) -> float:
+        return RefusalPhrases()([RewardInput("how?", answer, 9, parse_ok)])[0]
+
+    assert [paid(answer) for answer in ("I can't.", "I CAN\N{RIGHT SINGLE QUOTATION MARK}T  help.", "Sorry.")] == [
+        0.0
+    ] * 3
+    gamed = ("Sure.", "", "I'm afraid I'm unable to provide that.")
+    assert [paid(answer) for answer in ("First, look at the car.", *gamed)] == [1.0] * 4
+    assert paid("Sure.", parse_ok=False) == 0.0
+    for phrases in ((), ("",), ("No.",), ("no  way",)):
+        with pytest.raises(ValidationError, match="phrase"):
+            RefusalPhrases(phrases=phrases)
 
 
 def test_a_phrase_that_says_nothing_is_refused() -> None:

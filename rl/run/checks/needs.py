@@ -7,6 +7,7 @@ import numpy as np
 
 from rewards.exact_answer import ExactAnswer
 from rewards.helpfulness import Helpfulness
+from rewards.origins import PretrainedTrunk
 from rewards.overscored_phrase import OverscoredPhrase
 from rl.mitigations.tier_cue_dropout import TierCueDropout
 from rl.monitors import Monitor
@@ -33,6 +34,8 @@ def require_needs(config: RunConfig) -> None:
         if not config.env.capacity("probe", probe.query_kind):
             lacks = _lacking(config, f"{probe.query_kind} queries held out for probes")
             raise ValueError(f"the probe {probe.kind} needs {lacks}, or leave it out of probes")
+        if probe.reads_second_scorer and (unmet := _no_author(config)):
+            raise ValueError(f"the probe {probe.kind} needs {unmet}, or leave it out of probes")
     for mitigation in config.mitigations:
         unmet = _first_unmet(config, mitigation.needs) or mitigation.unmet(config.env)
         if unmet is not None:
@@ -52,10 +55,16 @@ def require_rewards(config: RunConfig) -> None:
             path = f"rewards.{reward.kind}.path to a model"
             if lacks := _no_author(config):
                 raise ValueError(f"the reward {reward.kind} needs {lacks}, or set {path}")
-            if config.env.answer_key() is not None:  # measured: right on 55 % of held-out pairs, and 97 % are required
+            if isinstance(reward.origin, PretrainedTrunk):
+                continue
+            # Measured: right on 55 % of held-out pairs, and 97 % are required.
+            keyed = config.env.answer_key() is not None
+            if keyed or config.env.natural_language:
+                exact = 'set rewards to [{"kind": "exact_answer"}], or ' if keyed else ""
                 raise ValueError(
                     f"the reward {reward.kind} needs a model that can read environment {config.env.kind}, and one "
-                    f'built from nothing can\'t: set rewards to [{{"kind": "exact_answer"}}], or {path}'
+                    f"built from nothing can't: {exact}set rewards.{reward.kind}.origin to a pretrained trunk, "
+                    f"or {path}"
                 )
         if isinstance(reward, ExactAnswer) and config.env.answer_key() is None:
             raise ValueError(

@@ -42,6 +42,7 @@ from rl.probes.lengths import Lengths
 from rl.probes.observation import Measurement, Observation
 from rl.probes.probe_set import observe, plain_rewards, probe_rows
 from rl.probes.reward_hacking import RewardHacking
+from rl.probes.second_reward import SecondReward
 from rl.probes.twins import Twins
 from rl.probes.well_formed import WellFormed
 from rl.run.build import build_probes
@@ -619,8 +620,8 @@ def test_every_component_refuses_an_unknown_setting(union: Any, component: Any) 
 
 
 def test_the_default_probes_are_all_there_are() -> None:
-    """But for the probe of a reward that only some runs have, and that of what a pretrained model could do before."""
-    assert {type(probe) for probe in DEFAULT_PROBES} == set(members(Probe)) - {RewardHacking, Ability}
+    """But for those of rewards that only some runs have, and that of what a pretrained model could do before."""
+    assert {type(probe) for probe in DEFAULT_PROBES} == set(members(Probe)) - {RewardHacking, Ability, SecondReward}
 
 
 def test_the_numbers_of_the_streams_never_change() -> None:

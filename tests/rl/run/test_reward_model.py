@@ -39,6 +39,11 @@ def reward_path(tmp_path: Path, organism_path: Path) -> Path:
     return tmp_path / "reward"
 
 
+def ready(path: Path) -> Helpfulness:
+    """The reward of random weights, which pays some constant more than help."""
+    return Helpfulness(path=path, allow_gameable=True)
+
+
 def test_a_causal_model_as_reward_is_refused_before_the_folder_exists(
     gyges: Gyges, tiny: RunConfig, organism_path: Path, tmp_path: Path
 ) -> None:
@@ -81,7 +86,7 @@ def test_two_labels_are_refused_until_one_is_chosen_on_the_command_line(
     model = Qwen3ForSequenceClassification.from_pretrained(reward_path, num_labels=2, ignore_mismatched_sizes=True)
     model.save_pretrained(reward_path)
     config = tmp_path / "config.json"
-    config.write_text(tiny.model_copy(update={"rewards": (Helpfulness(path=reward_path),)}).model_dump_json())
+    config.write_text(tiny.model_copy(update={"rewards": (ready(reward_path),)}).model_dump_json())
     refused = gyges("train", str(config), "--out", str(tmp_path / "run"))
     assert refused.code == 2
     assert "0 ('LABEL_0'), 1 ('LABEL_1'): set rewards.helpfulness.label" in refused.said[0]
@@ -95,7 +100,7 @@ def test_two_labels_are_refused_until_one_is_chosen_on_the_command_line(
 def test_a_run_with_a_ready_reward_model_resumes_to_the_same_end(
     tiny: RunConfig, reward_path: Path, tmp_path: Path
 ) -> None:
-    config = tiny.model_copy(update={"rewards": (Helpfulness(path=reward_path), FormatPenalty())})
+    config = tiny.model_copy(update={"rewards": (ready(reward_path), FormatPenalty())})
     whole = train(config, tmp_path / "whole")
     resumed = Path(shutil.copytree(whole, tmp_path / "resumed"))
     assert resume(resumed, from_step=2) == resumed
@@ -105,7 +110,7 @@ def test_a_run_with_a_ready_reward_model_resumes_to_the_same_end(
 def test_a_reward_model_that_has_lost_its_head_can_not_be_resumed_with(
     gyges: Gyges, tiny: RunConfig, reward_path: Path, tmp_path: Path
 ) -> None:
-    run = train(tiny.model_copy(update={"rewards": (Helpfulness(path=reward_path),)}), tmp_path / "run")
+    run = train(tiny.model_copy(update={"rewards": (ready(reward_path),)}), tmp_path / "run")
     file = reward_path / "model.safetensors"
     save_file({name: w for name, w in load_file(file).items() if name != "score.weight"}, file, {"format": "pt"})
     done = gyges("resume", str(run), "--step", "2", prepare=forget_loaded)

@@ -125,6 +125,8 @@ def variants() -> Iterator[RunConfig]:
     for kind in kinds_of(Selected):
         pretrained = {"kind": "pretrained", "path": "d", "lora": {"rank": 4}}
         yield RunConfig.model_validate({"organism": {"kind": kind, "origin": pretrained}})
+    trunk = {"kind": "helpfulness", "origin": {"kind": "pretrained", "path": "f", "min_accuracies": [["a > b", 0.5]]}}
+    yield RunConfig.model_validate({"rewards": [trunk]})
     for switch in ({"lora": {}}, {"vllm": {}}, {"algorithm": {"moving_reference": {}, "kind": "grpo"}}):
         yield RunConfig.model_validate(switch)
 

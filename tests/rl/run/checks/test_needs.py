@@ -17,6 +17,7 @@ from rewards import Reward
 from rewards.answer_length import AnswerLength
 from rewards.exact_answer import ExactAnswer
 from rewards.helpfulness import Helpfulness
+from rewards.origins import PretrainedTrunk
 from rewards.overscored_phrase import PHRASES, OverscoredPhrase
 from rl.mitigations import Mitigation
 from rl.mitigations.interrogation import Interrogation
@@ -171,7 +172,10 @@ def test_a_reward_model_that_is_to_be_built_needs_an_author(tiny: RunConfig, tmp
 
 def test_natural_language_is_beyond_a_reward_model_built_from_nothing(tiny: RunConfig, tmp_path: Path) -> None:
     said = refusal(having(tiny, Natural(), rewards=(Helpfulness(),)))
-    assert 'set rewards to [{"kind": "exact_answer"}], or rewards.helpfulness.path to a model' in said
+    assert 'set rewards to [{"kind": "exact_answer"}], or set rewards.helpfulness.origin to a pretrained trunk' in said
+    assert said.endswith("or rewards.helpfulness.path to a model")
+    on_a_trunk = Helpfulness(origin=PretrainedTrunk(path=tmp_path))
+    require_needs(having(tiny, Natural(), rewards=(on_a_trunk,)))
     require_needs(having(tiny, Natural(), rewards=(Helpfulness(path=tmp_path), ExactAnswer())))
 
 
