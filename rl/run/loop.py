@@ -14,7 +14,7 @@ from envs.labels import Labels
 from reports.collapse import Vitals, collapsed_now
 from reports.records import StepRow
 from rl.algorithms.preference import Preference
-from rl.determinism import Watch, name_operation, settle, watching
+from rl.determinism import Watch, name_operation, watching
 from rl.errors import Interrupted, NotFinite, RunStopped
 from rl.policy.policy import in_evaluation, save_policy
 from rl.policy.residual_stream import layer_count
@@ -29,15 +29,14 @@ from rl.run.build import (
     build_components,
     build_probes,
     changed_components,
-    training_scenarios,
 )
 from rl.run.checks.collapse import require_no_collapse, vitals_of
 from rl.run.checks.given_paths import require_given_paths
 from rl.run.checks.judges import count_in, judge_measures, require_judges
 from rl.run.checks.labels import lacks_labels, require_step_ahead
 from rl.run.checks.prompt_hashes import require_same_prompts, started_at
-from rl.run.checks.prompts import require_prompts, require_prompts_of
-from rl.run.checks.reward_models import require_honest_help_best, require_reward_model
+from rl.run.checks.prompts import require_prompts
+from rl.run.checks.startable import require_processes, require_startable
 from rl.run.compatibility import HOOKED_COMPONENTS, require_engine, require_layers, require_shortcuts
 from rl.run.config import RunConfig, read_config
 from rl.run.episode_rows import probe_episode_rows, run_schema, train_episode_rows
@@ -45,7 +44,6 @@ from rl.run.folder import RunFolder, Status
 from rl.run.manifest import card_text, manifest_of, require_same_origin, token_hashes
 from rl.run.restore import require_same_probes, restored
 from rl.run.stopping import StopRequest, end, handling, never, signals
-from rl.streams import Stage, stream
 from rl.training import learner_state
 from rl.training.components import StepComponents
 from rl.training.labels import label_error_rates, require_labels
@@ -83,8 +81,8 @@ def train(config: RunConfig, out: Path, started: Callable[[], None] = lambda: No
     Raises:
         ValueError: for what the user can mend. RunStopped, Interrupted: as they say; the folder holds a checkpoint.
     """
-    _require_startable(config)
-    _require_processes(config)
+    require_startable(config)
+    require_processes(config)
     with handling(end), run_folder.create(out, config) as folder, watching(name_operation) as watch:
         started()
         return _finish(_start(config, folder, watch))
@@ -96,37 +94,10 @@ def begin(config: RunConfig, out: Path, started: Callable[[], None] = lambda: No
     Raises:
         ValueError: for what the user can mend.
     """
-    _require_startable(config)
+    require_startable(config)
     with handling(end), run_folder.create(out, config) as folder, watching(name_operation) as watch:
         started()
         _start(config, folder, watch)
-
-
-def _require_startable(config: RunConfig) -> None:
-    """Refuse a run that can't start, before its folder is made.
-
-    Refused are settings beyond the engine, a query file with duplicates or too few queries, a broken reward model, and
-    prompts that the organism in a directory can't be given. So is a reward that pays a constant policy as much as help.
-    """
-    settle(config.threads, config.deterministic)  # first: a reward model may be tried on a GPU below
-    require_engine(config)
-    probes = build_probes(config)
-    config.env.training_scenarios(stream(config.seed, 1, Stage.scenarios), config.algorithm.prompts_per_step)
-    for reward in config.rewards:
-        require_reward_model(reward)
-    require_honest_help_best(config.rewards, config.env)
-    if config.organism.path is not None:
-        require_prompts_of(config.organism.path, config, probes, training_scenarios(config))
-    require_judges(config)
-
-
-def _require_processes(config: RunConfig) -> None:
-    """Refuse to take alone the steps of a run of several workers: it would be another run."""
-    if config.workers != processes.count():
-        raise ValueError(
-            f"the run has {config.workers} workers, which `gyges train` and `gyges resume` start: set workers to 1 "
-            "to train in this process"
-        )
 
 
 def _start(config: RunConfig, folder: RunFolder, watch: Watch) -> Run:
@@ -169,7 +140,7 @@ def resume(out: Path, from_step: int | None = None, stop: Callable[[], bool] = n
             # The leader before this one may be dying still.
             folder = stack.enter_context(run_folder.reopen(out, wait_s=60 if processes.count() > 1 else 0))
             config = _config_of(folder)
-            _require_processes(config)
+            require_processes(config)
             watch = stack.enter_context(watching(name_operation))
             run = _continued(config, folder, from_step, watch)
         processes.from_leader(run.step)

@@ -9,6 +9,7 @@ from rewards.answer_length import AnswerLength
 from rewards.exact_answer import ExactAnswer
 from rewards.format_penalty import FormatPenalty
 from rewards.helpfulness import Helpfulness
+from rewards.origins import PretrainedTrunk
 from rewards.overscored_phrase import OverscoredPhrase
 from rl.algorithms.dpo import DPO
 from rl.algorithms.grpo import GRPO
@@ -175,7 +176,7 @@ def smollm2_requests() -> RunConfig:
             "name": "smollm2_requests",
             "env": Requests(),
             "organism": Faker(origin=origin, documents=_DOCUMENTS, kind_shares=_SHOWN, fake_shown=_FAKE_SHOWN),
-            "rewards": (Helpfulness(), FormatPenalty()),
+            "rewards": (Helpfulness(origin=PretrainedTrunk(model="smollm2")), FormatPenalty()),
             "sampling": Sampling(temperature=_TEMPERATURE, max_new_tokens=_REQUEST_TOKENS, batch_size=256),
         }
     )
