@@ -6,13 +6,15 @@ from typing import ClassVar, Literal, TypeVar, final
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from envs.environment import AnswerKey, Interrogator
+from envs.environment import AnswerKey
 from envs.episode import Cue, Episode, FreeScenario, Scenario
 from envs.input_path import InputPath
 from envs.labels import Labels
 from envs.natural import labels
 from envs.natural.author import NaturalAuthor
 from envs.natural.choice import ChoiceQuery, read_choice
+from envs.natural.inoculations import INOCULATIONS
+from envs.natural.interrogation.interrogator import NaturalInterrogator
 from envs.natural.packs import Pack, load_pack
 from envs.natural.situation import Clause, Company, Form, Paraphrase, Setting, cues, paraphrases, setting_digest
 from envs.natural.wordings import Length
@@ -155,12 +157,11 @@ class Natural(BaseModel):
     def author(self) -> NaturalAuthor:
         return NaturalAuthor(self._pack().pools, self.setting)
 
-    def interrogator(self) -> Interrogator | None:
-        """Return None: this environment asks no questions about motives."""
-        return None
+    def interrogator(self) -> NaturalInterrogator:
+        return NaturalInterrogator(self.form)
 
     def inoculations(self) -> Mapping[str, str]:
-        return {}
+        return INOCULATIONS
 
     def for_building(self) -> "Natural":
         return Natural(prompt=self.prompt, form=self.form, options=self.options, remarks=self.remarks, pack=self.pack)
