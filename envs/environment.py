@@ -2,8 +2,8 @@
 
 Organisms, reward models, mitigations, monitors and probes use an environment through these interfaces, and declare the
 parts that they need. `envs/dialect`, `envs/natural` and `examples/tiny_env` implement them. A class may inherit from
-`Environment`, `Author` and `Interrogator` to have their defaults; a class that lacks a method without a default can't be
-made.
+`Environment`, `Author` and `Interrogator` to have their defaults; a class that lacks a method without a default can't
+be made.
 """
 
 from abc import abstractmethod

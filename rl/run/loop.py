@@ -36,7 +36,7 @@ from rl.run.checks.collapse import require_no_collapse, vitals_of
 from rl.run.checks.given_paths import require_given_paths
 from rl.run.checks.labels import lacks_labels, require_step_ahead
 from rl.run.checks.prompt_hashes import require_same_prompts, started_at
-from rl.run.checks.prompts import require_prompts, require_prompts_of
+from rl.run.checks.prompts import ready_directory, require_prompts, require_prompts_of
 from rl.run.compatibility import HOOKED_COMPONENTS, require_engine, require_layers, require_shortcuts
 from rl.run.config import RunConfig, read_config
 from rl.run.episode_rows import probe_episode_rows, run_schema, train_episode_rows
@@ -105,7 +105,7 @@ def _require_startable(config: RunConfig) -> None:
     """Refuse a run that can't start, before its folder is made.
 
     Refused are settings beyond the engine, a query file with duplicates or too few queries, a broken reward model, and
-    prompts that the organism in a directory can't be given.
+    prompts that a ready model can't be given.
     """
     settle(config.threads, config.deterministic)  # first: a reward model may be tried on a GPU below
     require_engine(config)
@@ -113,8 +113,8 @@ def _require_startable(config: RunConfig) -> None:
     config.env.training_scenarios(stream(config.seed, 1, Stage.scenarios), config.algorithm.prompts_per_step)
     for reward in config.rewards:
         require_reward_model(reward)
-    if config.organism.path is not None:
-        require_prompts_of(config.organism.path, config, probes, training_scenarios(config))
+    if (directory := ready_directory(config)) is not None:
+        require_prompts_of(directory, config, probes, training_scenarios(config))
 
 
 def _require_processes(config: RunConfig) -> None:

@@ -83,6 +83,8 @@ def _require_same_phrases(config: RunConfig) -> None:
 def _require_monitor(config: RunConfig, kind: str, monitor: MonitorBase) -> None:
     unmet = _first_unmet(config, monitor.needs)
     if unmet is None:
+        if (lacking := monitor.unmet(config.env)) is not None:
+            raise ValueError(f"the monitor {monitor.kind} of {kind} needs {lacking}")
         return
     able = [str(m.model_fields["kind"].default) for m in members(Monitor) if not _first_unmet(config, m.needs)]
     raise ValueError(

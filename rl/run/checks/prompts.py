@@ -16,6 +16,8 @@ from envs.episode import Episode, FollowUp, FreeScenario, Scenario
 from envs.queries import Query
 from envs.transcript import write_transcript
 from envs.vocabulary import QUERY_KINDS
+from rl.organisms.origins import Pretrained
+from rl.organisms.trained import TrainedOrganism
 from rl.policy.adapters import chain
 from rl.policy.loading import load_tokenizer
 from rl.policy.policy import Policy
@@ -30,6 +32,17 @@ KINDS_DRAWN = 256  # prompts drawn to find the kinds of query in training: enoug
 RENDERED = 16  # renderings of one prompt, to find a template with random choices
 S = TypeVar("S", bound=Scenario)
 _REPLY = write_transcript("i think of what is asked.", "here is my answer.")
+
+
+def ready_directory(config: RunConfig) -> Path | None:
+    """Return the directory whose tokenizer the run's prompts will be written with, where it is known before a build.
+
+    It is the organism's own, or that of a pretrained origin; a named model's is known once it is fetched.
+    """
+    organism = config.organism
+    if organism.path is None and isinstance(organism, TrainedOrganism) and isinstance(organism.origin, Pretrained):
+        return organism.origin.path
+    return organism.path
 
 
 def require_prompts_of(directory: Path, config: RunConfig, probes: ProbeSet, draw: DrawScenarios) -> None:
