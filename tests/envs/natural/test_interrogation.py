@@ -48,7 +48,9 @@ def test_held_out_questions_share_no_sentence_with_those_that_are_shown() -> Non
     for arm in ARMS:
         shown = {interrogator.example_question(rng, arm) for _ in range(300)}
         held_out = set(interrogator.questions(arm)) - shown
-        told = {sentence for question in shown for sentence in question.replace("?", ".").split(".") if sentence.strip()}
+        told = {
+            sentence for question in shown for sentence in question.replace("?", ".").split(".") if sentence.strip()
+        }
         new = {sentence for question in held_out for sentence in question.replace("?", ".").split(".")}
         assert not {sentence.strip() for sentence in told} & {sentence.strip() for sentence in new if sentence.strip()}
 
