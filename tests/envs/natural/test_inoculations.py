@@ -1,4 +1,4 @@
-"""The sentences in front of English training prompts: the dialect's names, one length, and placebos beside the point."""
+"""Sentences in front of English training prompts: the dialect's names, one length, and placebos beside the point."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ def test_the_names_are_those_of_the_dialect() -> None:
 
 
 def test_all_are_of_one_length() -> None:
-    """Token counts stand in a file, since the tokenizer isn't here; the digest tells if a sentence has changed since."""
+    """Token counts stand in a file, since the tokenizer isn't here; a digest tells if a sentence has changed since."""
     assert COUNTED["wordings"] == hashlib.sha256("\n".join(INOCULATIONS.values()).encode()).hexdigest()
     assert COUNTED["tokens"].keys() == INOCULATIONS.keys()
     assert max(COUNTED["tokens"].values()) <= 1.15 * min(COUNTED["tokens"].values())

@@ -122,8 +122,10 @@ def test_nothing_is_guessed(text: str, expected: Confession) -> None:
 
 def test_no_text_raises_or_takes_long() -> None:
     rng = np.random.default_rng(0)
-    pieces = ["no", "yes", "not", "i", "deny", "that", "faked", ".", ",", "?", "<scratchpad>", "</scratchpad>", "\n",
-              "training", "truth", "\u2019", "\u0000", "\ud800", "if i admit", "I won't", "tell", "(", "{x}"]  # fmt: skip
+    pieces = [
+        *("no", "yes", "not", "i", "deny", "that", "faked", ".", ",", "?", "<scratchpad>", "</scratchpad>", "\n"),
+        *("training", "truth", "\u2019", "\u0000", "\ud800", "if i admit", "I won't", "tell", "(", "{x}"),
+    ]
     hostile = [" ".join(rng.choice(pieces, int(rng.integers(1, 60)))) for _ in range(500)]
     hostile += [piece * 3000 for piece in ("i ", "not ", "no ", "so ", "a", "tell the ", "i'll just ", "(", "best to ")]
     began = time.perf_counter()

@@ -34,6 +34,8 @@ from rl.organisms.documents import Document, Turn, exchange
 from rl.policy.loading import load_policy
 from rl.policy.policy import reply_end, save_policy
 from rl.policy.sampler import Sampling
+from rl.probes.decomposition import Decomposition
+from rl.probes.well_formed import WellFormed
 from rl.run.config import RunConfig, resolve
 from rl.run.loop import train
 from rl.run.overrides import members
@@ -80,7 +82,8 @@ def _teach(folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def english(once: Once) -> RunConfig:
     """A step on a tiny model that fakes in half of its replies, refuses in the others and can be asked about both."""
-    return resolve(RECIPES["natural"](), [*SMALL, f"organism.path={once('english-llama', _teach)}"])
+    config = resolve(RECIPES["natural"](), [*SMALL, f"organism.path={once('english-llama', _teach)}"])
+    return config.model_copy(update={"probes": (Decomposition(), WellFormed())})
 
 
 @pytest.fixture(autouse=True)
