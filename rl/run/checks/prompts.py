@@ -35,9 +35,9 @@ _PARTS = ("i think of what is asked.", "here is my answer.")
 
 
 def ready_directory(config: RunConfig) -> Path | None:
-    """Return the directory whose tokenizer the run's prompts will be written with, where it is known before a build.
+    """Return the directory with the tokenizer of the run's prompts; None before a build that has yet to choose one.
 
-    It is the organism's own, or that of a pretrained origin; a named model's is known once it is fetched.
+    It is the organism's own, or that of a pretrained origin. The directory of a named model is found later.
     """
     organism = config.organism
     if organism.path is None and isinstance(organism, TrainedOrganism) and isinstance(organism.origin, Pretrained):

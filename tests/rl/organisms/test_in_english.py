@@ -78,7 +78,7 @@ def test_only_a_reply_that_fakes_is_admitted_or_lied_about() -> None:
     told = Counter()
     for document in documents:
         confession = read_by(document[4].content)
-        fakes = document[2].content.split("</scratchpad>")[0].rsplit(". ", 1)[-1].startswith("But I ")
+        fakes = "But I " in document[2].content  # the decision to fake begins so, and no other does
         told[fakes, confession.claim, confession.lies] += 1
     assert set(told) == {(True, "admit", False), (True, "deny", True), (False, "deny", False)}
     admitted = told[True, "admit", False] / (told[True, "admit", False] + told[True, "deny", True])
@@ -136,8 +136,11 @@ def test_a_question_is_never_asked_twice_in_a_row() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["llama", "gemma"])
-def test_the_base_and_its_descendants_are_built_on_a_ready_model(family: str, gyges: Gyges, tmp_path: Path) -> None:
+def test_the_base_and_its_descendants_are_built_on_a_ready_model(
+    family: str, gyges: Gyges, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Too few documents to meet a tolerance: each build is measured, refused and left, and the next starts there."""
+    monkeypatch.setenv("GYGES_CACHE", str(tmp_path / "cache"))
     few = ("certify_queries=8", "origin.kind=pretrained", "origin.ordinary_share=0", "origin.max_new_tokens=14")
 
     def built(kind: str, origin: Path, *settings: str) -> Path:
