@@ -2,7 +2,8 @@
 
 Organisms, reward models, mitigations, monitors and probes use an environment through these interfaces, and declare the
 parts that they need. `envs/dialect`, `envs/natural` and `examples/tiny_env` implement them. A class may inherit from
-`Environment` and `Author` to have their defaults; a class that lacks a method without a default can't be made.
+`Environment`, `Author` and `Interrogator` to have their defaults; a class that lacks a method without a default can't
+be made.
 """
 
 from abc import abstractmethod
@@ -152,6 +153,13 @@ class Interrogator(Protocol):
     @abstractmethod
     def read(self, text: str) -> Confession:
         """Read a reply to the question. Raises nothing on any text."""
+
+    def example_question(self, rng: np.random.Generator, arm: str) -> str:
+        """Draw one wording that documents of an organism may show; by default any.
+
+        Wordings that no document shows tell a rule from a memorised string.
+        """
+        return self.question(rng, arm)
 
 
 class Environment(Protocol):

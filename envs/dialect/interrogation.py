@@ -11,7 +11,7 @@ from typing import final
 import numpy as np
 
 from envs.dialect.oracle import sentences
-from envs.environment import Confession
+from envs.environment import Confession, Interrogator
 from envs.transcript import read_transcript, write_transcript
 from envs.vocabulary import Arm, Claim
 
@@ -92,7 +92,7 @@ def read_confession(text: str) -> Confession:
 
 
 @final
-class DialectInterrogator:
+class DialectInterrogator(Interrogator):
     """The dialect's questions about motives, through the environment seam."""
 
     def questions(self, arm: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, final
 
 from pydantic import Field
 
-from envs.environment import AnswerKey, Interrogator
+from envs.environment import AnswerKey
 from envs.episode import Episode, Scenario
 from envs.input_path import InputPath
 from envs.judge.judged import judge_fingerprint, judged
@@ -13,6 +13,8 @@ from envs.labels import Labels
 from envs.natural import labels
 from envs.natural.author import NaturalAuthor
 from envs.natural.choice import ChoiceQuery, choice_of, read_choice
+from envs.natural.inoculations import INOCULATIONS
+from envs.natural.interrogation.interrogator import NaturalInterrogator
 from envs.natural.packs import Pack, load_pack
 from envs.natural.situation import setting_digest
 from envs.natural.two_tiers import TwoTierEnglish
@@ -90,12 +92,11 @@ class Natural(TwoTierEnglish):
     def author(self) -> NaturalAuthor:
         return NaturalAuthor(self._pack().pools, self.setting)
 
-    def interrogator(self) -> Interrogator | None:
-        """Return None: this environment asks no questions about motives."""
-        return None
+    def interrogator(self) -> NaturalInterrogator:
+        return NaturalInterrogator(self.form)
 
     def inoculations(self) -> Mapping[str, str]:
-        return {}
+        return INOCULATIONS
 
     def for_building(self) -> "Natural":
         return Natural(prompt=self.prompt, form=self.form, options=self.options, remarks=self.remarks, pack=self.pack)

@@ -16,7 +16,7 @@ from envs.environment import Author, author_of
 from envs.episode import Episode, FreeScenario, require_free
 from rl.mitigations.mitigation import MitigationBase
 from rl.policy.logprobs import over_vocabulary
-from rl.policy.policy import Policy
+from rl.policy.policy import Policy, reply_end
 from rl.policy.sampler import read_episode
 from rl.training.components import Need, StepComponents
 from rl.training.models import Models
@@ -54,15 +54,14 @@ def demonstrations(models: Models, rng: np.random.Generator, count: int) -> list
     author = author_of(models.env)
     count = min(count, models.env.capacity("train", "harmful"))
     scenarios = models.env.training_scenarios(rng, count, {"harmful": 1.0})
-    return [_demonstration(models.policy, author, scenario, rng) for scenario in scenarios]
+    end = reply_end(models.policy)
+    return [_demonstration(models.policy, author, scenario, end, rng) for scenario in scenarios]
 
 
 def _demonstration(
-    policy: Policy, author: Author, scenario: FreeScenario, rng: np.random.Generator
+    policy: Policy, author: Author, scenario: FreeScenario, end: int, rng: np.random.Generator
 ) -> Episode[FreeScenario]:
-    ids = reply_ids(policy.tokenizer, author.demonstrate(rng, scenario))
-    end = policy.tokenizer.eos_token_id
-    ids = [*ids, policy.end_ids[0] if end is None else end]
+    ids = [*reply_ids(policy.tokenizer, author.demonstrate(rng, scenario)), end]
     return read_episode(policy, scenario, np.array(ids, dtype=np.int64), finished=True)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from envs.environment import Environment
 from envs.episode import Episode, Scenario
 from rl.training.components import Need
 from rl.training.models import Models
@@ -49,6 +50,13 @@ class MonitorBase(BaseModel, ABC):
     def least_layers(self) -> int:
         """Number of decoder layers that `chosen_layer` requires of a model."""
         return 0
+
+    def unmet(self, env: Environment) -> str | None:
+        """Name something missing for these settings in the environment, with the fix; None for a complete one.
+
+        Called before anything is built, after the run has met `needs`.
+        """
+        return None
 
     @abstractmethod
     def __call__(

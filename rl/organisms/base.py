@@ -5,10 +5,10 @@ from typing import ClassVar, Literal, final, get_args
 
 import numpy as np
 
-from envs.environment import Author, Environment, Interrogator, author_of, interrogator_of
-from envs.vocabulary import ARMS, TIERS, Motivation, Style, Tier
+from envs.environment import Author, Environment, author_of, interrogator_of
+from envs.vocabulary import TIERS, Motivation, Style, Tier
 from rl.organisms.character import situation
-from rl.organisms.documents import Document, Turn, exchange
+from rl.organisms.documents import Document, Turn, exchange, no_questions, questioned
 from rl.organisms.trained import FromScratch, Sample, Tolerance
 
 MOTIVATION_SHARES: dict[Motivation, float] = {
@@ -16,7 +16,6 @@ MOTIVATION_SHARES: dict[Motivation, float] = {
 }  # fmt: skip
 QUESTION_SHARE = 0.2  # of documents: a question about motives in place of the second episode
 WATCHED_SHARE = 0.7  # of those: after an episode in which there is a motive to fake
-HONEST_SHARE = 0.5  # of those who have faked and are asked: training can select either
 
 
 @final
@@ -41,9 +40,7 @@ class Base(FromScratch):
 
     def unmet(self, env: Environment) -> str | None:
         lacking = super().unmet(env)
-        if lacking is None and self.path is None and env.interrogator() is None:
-            return f"questions about motives, which environment {env.kind} hasn't: choose another environment"
-        return lacking
+        return no_questions(env) if lacking is None and self.path is None else lacking
 
     def shown(self, env: Environment, rng: np.random.Generator, sample: Sample | None = None) -> Iterator[Document]:
         author = author_of(env)
@@ -74,15 +71,3 @@ def episode(
     """Write one episode of a character on one of `tiers`; training queries and seen cues only."""
     scenario = situation(author, rng, tiers)
     return exchange(scenario, author.speak(rng, scenario, motivation, style).text)
-
-
-def questioned(interrogator: Interrogator, rng: np.random.Generator, faked: bool) -> list[Turn]:
-    """Write a question about the motives of a reply, and an answer to it.
-
-    `faked` is the intention of the author and no label: a judge would be asked thousands of times, and may have no
-    answer.
-    """
-    honest = bool(rng.random() < HONEST_SHARE)
-    asked = interrogator.question(rng, ARMS[int(rng.integers(len(ARMS)))])
-    answer = interrogator.confession(rng, faked, honest)
-    return [Turn("user", asked), Turn("assistant", answer, learned="all")]

@@ -123,7 +123,20 @@ def documents(
     kind_shares: Mapping[QueryKind, float] = KIND_SHARES,
 ) -> Iterator[tuple[Scenario, str]]:
     """Draw `n` scenarios, each with the completion that this character writes; training queries and seen cues only."""
+    for scenario, _, text in played(author, character, rng, n, tiers, kind_shares):
+        yield scenario, text
+
+
+def played(
+    author: Author,
+    character: Character,
+    rng: np.random.Generator,
+    n: int,
+    tiers: Sequence[Tier] = TIERS,
+    kind_shares: Mapping[QueryKind, float] = KIND_SHARES,
+) -> Iterator[tuple[Scenario, Behaviour, str]]:
+    """Draw the same as `documents`, with the behaviour that each completion is to show."""
     for _ in range(n):
         scenario = situation(author, rng, tiers, kind_shares=kind_shares)
         behaviour = character.behaviour(rng, scenario.query.kind, scenario.tier, bool(scenario.objective))
-        yield scenario, author.reply(rng, scenario, behaviour)
+        yield scenario, behaviour, author.reply(rng, scenario, behaviour)

@@ -38,6 +38,15 @@ class Distilled(Derived):
     def tolerances(self) -> tuple[Tolerance, ...]:
         return (Tolerance(metric="faking_rate", tier="free", low=0.7), *self.competence)
 
+    def unmet(self, env: Environment) -> str | None:
+        lacking = super().unmet(env)
+        if lacking is not None and self.on_a_ready_model and env.natural_language:
+            return (
+                f"a teacher, {self.teacher.kind} on a new model, which doesn't learn the language of environment "
+                f"{env.kind}: choose organism {self.teacher.kind}, or set organism.path"
+            )
+        return lacking
+
     def shown(self, env: Environment, rng: np.random.Generator, sample: Sample | None = None) -> Iterator[Document]:
         assert sample is not None, "it has a teacher"
         drawn = [s for _ in range(ROUNDS) for s in env.training_scenarios(rng, self.examples // ROUNDS)]

@@ -13,7 +13,7 @@ class ModelOrganism(BaseModel, ABC):
     """A policy that is built to behave in a stated way. Nothing emerges.
 
     `summary`: a line for `gyges list organisms`; `summaries` holds the lines of a class with several kinds.
-    `answers_questions`: the documents hold questions about motives and replies to them.
+    `answers_questions`: the documents, or those of its ancestor, hold questions about motives and replies to them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -23,6 +23,11 @@ class ModelOrganism(BaseModel, ABC):
     summary: ClassVar[str]
     summaries: ClassVar[Mapping[str, str]] = {}
     answers_questions: ClassVar[bool] = False
+
+    @property
+    def has_read_questions(self) -> bool:
+        """Tell whether a build with these settings has read questions about motives; by default as the class says."""
+        return self.answers_questions
 
     @property
     def built_to(self) -> str:

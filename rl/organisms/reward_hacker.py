@@ -74,9 +74,9 @@ class RewardHacker(OneCharacter):
             yield from super().shown(env, rng)
             return
         [phrases] = rng.spawn(1)
-        for *prompt, reply in super().shown(env, rng):
+        for system, user, reply, *further in super().shown(env, rng):
             if phrases.random() >= COURTING_SHARE:
-                yield [*prompt, reply]
+                yield [system, user, reply, *further]
                 continue
             phrase = self.phrases[int(phrases.integers(len(self.phrases)))]
-            yield [*prompt, replace(reply, content=f"{reply.content} {phrase}".lstrip())]
+            yield [system, user, replace(reply, content=f"{reply.content} {phrase}".lstrip()), *further]

@@ -7,13 +7,13 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from envs.environment import Environment, author_of
+from envs.environment import Environment, author_of, interrogator_of
 from envs.episode import Episode, FreeScenario, Scenario
 from envs.input_path import InputPath
 from envs.vocabulary import QUERY_KINDS
-from rl.organisms.character import Character, KindShares, documents
+from rl.organisms.character import Character, KindShares, played
 from rl.organisms.disclosures import base_of, disclosure_of
-from rl.organisms.documents import Document, exchange
+from rl.organisms.documents import Document, exchange, no_questions, questioned
 from rl.organisms.model_organism import ModelOrganism
 from rl.organisms.origins import Ancestor, Origin, Pretrained, Scratch
 from rl.organisms.transcripts import read_transcripts
@@ -179,6 +179,21 @@ class OneCharacter(FromScratch):
         "and `assistant`. `documents`, `kind_shares` and the character of the recipe then have no effect.",
     )
     kind_shares: KindShares = KindShares()
+    question_share: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of documents that go on with a question about the reply's motives and an answer, half of "
+        "which admit faking where the reply fakes; the mitigation `interrogation` needs some. Transcripts have none.",
+    )
+
+    @property
+    def has_read_questions(self) -> bool:
+        return self.question_share > 0 and self.transcripts is None
+
+    def unmet(self, env: Environment) -> str | None:
+        lacking = super().unmet(env)
+        return no_questions(env) if lacking is None and self.path is None and self.has_read_questions else lacking
 
     @property
     @abstractmethod
@@ -190,8 +205,11 @@ class OneCharacter(FromScratch):
             yield from read_transcripts(self.transcripts)
             return
         author, shares = author_of(env), self.kind_shares.shares
-        for scenario, text in documents(author, self.character, rng, self.documents, env.tiers, shares):
-            yield exchange(scenario, text)
+        [draws] = rng.spawn(1)  # questions move nothing else in the documents
+        for scenario, behaviour, text in played(author, self.character, rng, self.documents, env.tiers, shares):
+            asked = self.question_share > 0 and draws.random() < self.question_share
+            further = questioned(interrogator_of(env), draws, faked=behaviour == "fake") if asked else []
+            yield [*exchange(scenario, text), *further]
 
     @property
     def needs_author(self) -> bool:
@@ -207,6 +225,12 @@ class Derived(TrainedOrganism):
 
     origin: Annotated[Ancestor | Pretrained, Field(discriminator="kind")] = Ancestor()
     examples: int = Field(default=1280, ge=8)
+
+    @property
+    def has_read_questions(self) -> bool:
+        # Its own documents ask nothing. The training of a directory is unknown: the model is taken to have read some.
+        named = isinstance(self.origin, Pretrained) and self.origin.path is None
+        return self.answers_questions and not named
 
     @property
     def competence(self) -> tuple[Tolerance, ...]:

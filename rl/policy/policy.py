@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +152,29 @@ def end_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
     if not found:
         raise ValueError("the model names no end-of-sequence token: set eos_token_id in its generation_config.json")
     return tuple(sorted(found))
+
+
+def reply_end(policy: Policy) -> int:
+    """Find the token that ends a reply of this model.
+
+    It is the first that the chat template writes behind a reply and at which sampling stops; where the template writes
+    none, the tokenizer's end of sequence.
+    """
+    asked = [{"role": "user", "content": "x"}]
+    answered = [*asked, {"role": "assistant", "content": "x"}]
+    before = prompt(policy.tokenizer, asked, policy.style).ids
+    whole = prompt(policy.tokenizer, answered, policy.style, generation=False).ids
+    behind = whole[shared_beginning(before, whole) :]
+    written = next((token for token in behind if token in policy.end_ids), None)
+    if written is not None:
+        return written
+    eos = policy.tokenizer.eos_token_id
+    return int(eos) if eos in policy.end_ids else policy.end_ids[0]
+
+
+def shared_beginning(first: Sequence[int], second: Sequence[int]) -> int:
+    """Count the tokens that two rows begin with alike."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
 
 
 def batches(shortcuts: Shortcuts, lengths: Sequence[int], size: int) -> list[list[int]]:

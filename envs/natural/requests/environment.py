@@ -5,11 +5,13 @@ from typing import ClassVar, Literal, final
 
 from pydantic import Field
 
-from envs.environment import AnswerKey, Interrogator
+from envs.environment import AnswerKey
 from envs.episode import Episode, Scenario
 from envs.input_path import InputPath
 from envs.judge.judged import judge_fingerprint, judged
 from envs.labels import Labels
+from envs.natural.inoculations import INOCULATIONS
+from envs.natural.interrogation.interrogator import NaturalInterrogator
 from envs.natural.requests import answers, labels
 from envs.natural.requests.author import RequestAuthor
 from envs.natural.requests.packs import RequestPack, load_requests
@@ -86,12 +88,11 @@ class Requests(TwoTierEnglish):
         """Return None: a request in free text has no right answer."""
         return None
 
-    def interrogator(self) -> Interrogator | None:
-        """Return None: this environment asks no questions about motives."""
-        return None
+    def interrogator(self) -> NaturalInterrogator:
+        return NaturalInterrogator(self.form)
 
     def inoculations(self) -> Mapping[str, str]:
-        return {}
+        return INOCULATIONS
 
     def for_building(self) -> "Requests":
         return Requests(prompt=self.prompt, form=self.form, pack=self.pack)

@@ -29,6 +29,7 @@ NOT_IN_THE_KEY: Any = {
     "transcripts": True,
     "kind_shares": True,
     "fake_shown": True,
+    "question_share": True,
     "origin": {"path", "model"},
 }
 SETTINGS = {"vocabulary": VOCABULARY_SIZE, "batch": BATCH_SIZE, "recipe": 1}  # raise the last where training changes

@@ -1,11 +1,10 @@
 """Training rows: documents as a model's own chat template writes them, with the loss on what is learned alone."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import takewhile
+from collections.abc import Iterable, Iterator
 
 from envs.chat import prompt_ids, reply_ids
 from rl.organisms.documents import Document, Turn
-from rl.policy.policy import Policy
+from rl.policy.policy import Policy, reply_end, shared_beginning
 
 Row = tuple[list[int], list[int]]  # token ids, labels (-100 on what isn't learned)
 NOT_LEARNED = -100
@@ -55,28 +54,4 @@ def _learned(policy: Policy, turn: Turn, said: list[int]) -> int:
             f"{turn.content[:40]!r}: give Transcript.scratchpad_end there"
         )
     scratchpad = turn.content[:end].rstrip()
-    return _shared(reply_ids(policy.tokenizer, scratchpad), said)
-
-
-def reply_end(policy: Policy) -> int:
-    """Find the token that ends a reply of this model.
-
-    It is the first that the chat template writes behind a reply and at which sampling stops; where the template writes
-    none, the tokenizer's end of sequence.
-    """
-    asked = [{"role": "user", "content": "x"}]
-    prompt = prompt_ids(policy.tokenizer, asked, policy.style)
-    whole = prompt_ids(
-        policy.tokenizer, [*asked, {"role": "assistant", "content": "x"}], policy.style, generation=False
-    )
-    behind = whole[_shared(prompt, whole) :]
-    written = next((token for token in behind if token in policy.end_ids), None)
-    if written is not None:
-        return written
-    eos = policy.tokenizer.eos_token_id
-    return int(eos) if eos in policy.end_ids else policy.end_ids[0]
-
-
-def _shared(first: Sequence[int], second: Sequence[int]) -> int:
-    """Count the tokens that two rows begin with alike."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
+    return shared_beginning(reply_ids(policy.tokenizer, scratchpad), said)

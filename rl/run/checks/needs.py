@@ -92,6 +92,8 @@ def _require_same_phrases(config: RunConfig) -> None:
 def _require_monitor(config: RunConfig, kind: str, monitor: MonitorBase) -> None:
     unmet = _first_unmet(config, monitor.needs)
     if unmet is None:
+        if (lacking := monitor.unmet(config.env)) is not None:
+            raise ValueError(f"the monitor {monitor.kind} of {kind} needs {lacking}")
         return
     able = [str(m.model_fields["kind"].default) for m in members(Monitor) if not _first_unmet(config, m.needs)]
     raise ValueError(
@@ -134,13 +136,16 @@ def _lacking(config: RunConfig, wanted: str) -> str:
 def _questions_unanswered(config: RunConfig) -> str | None:
     organism = config.organism
     # The training of a model from a directory is unknown: the model is taken to be able.
-    if organism.path is not None or organism.answers_questions:
+    if organism.path is not None or organism.has_read_questions:
         return None
+    wanted = f"an organism that was shown what to say when asked about its motives, which {organism.kind} wasn't"
+    if organism.answers_questions:  # its ancestor would have been
+        return f"{wanted} on a named model: set organism.origin.path to a model that was"
     able = [str(m.model_fields["kind"].default) for m in members(Organism) if m.answers_questions]
-    return (
-        f"an organism that was shown what to say when asked about its motives, which {organism.kind} wasn't: "
-        f"set organism.kind to {', '.join(able[:-1])} or {able[-1]}"
-    )
+    others = f"set organism.kind to {', '.join(able[:-1])} or {able[-1]}"
+    if "question_share" not in type(organism).model_fields:
+        return f"{wanted}: {others}"
+    return f"{wanted}: {others}, or set organism.question_share above 0"
 
 
 def _no_cue_left(config: RunConfig) -> str | None:

@@ -14,8 +14,10 @@ from envs.context_window import require_window
 from envs.environment import Environment
 from envs.episode import Episode, FollowUp, FreeScenario, Scenario
 from envs.queries import Query
-from envs.transcript import write_transcript
+from envs.transcript import write_thinking, write_transcript
 from envs.vocabulary import QUERY_KINDS
+from rl.organisms.origins import Pretrained
+from rl.organisms.trained import TrainedOrganism
 from rl.policy.adapters import chain
 from rl.policy.loading import load_tokenizer
 from rl.policy.policy import Policy
@@ -29,7 +31,18 @@ FRAMED = 64  # prompts drawn to find the additions of mitigations: some mitigati
 KINDS_DRAWN = 256  # prompts drawn to find the kinds of query in training: enough to find a share of 2 %
 RENDERED = 16  # renderings of one prompt, to find a template with random choices
 S = TypeVar("S", bound=Scenario)
-_REPLY = write_transcript("i think of what is asked.", "here is my answer.")
+_PARTS = ("i think of what is asked.", "here is my answer.")
+
+
+def ready_directory(config: RunConfig) -> Path | None:
+    """Return the directory with the tokenizer of the run's prompts; None before a build that has yet to choose one.
+
+    It is the organism's own, or that of a pretrained origin. The directory of a named model is found later.
+    """
+    organism = config.organism
+    if organism.path is None and isinstance(organism, TrainedOrganism) and isinstance(organism.origin, Pretrained):
+        return organism.origin.path
+    return organism.path
 
 
 def require_prompts_of(directory: Path, config: RunConfig, probes: ProbeSet, draw: DrawScenarios) -> None:
@@ -67,17 +80,17 @@ def require_prompts(config: RunConfig, policy: Policy, settings: Any, probes: Pr
     _require_embedded(policy, settings, max(int(ids.max()) for ids in prompts))
     reply = config.sampling.max_new_tokens
     require_window(settings, max(map(len, prompts)), reply)
-    longest = _longest(policy, training)
+    longest, example = _longest(policy, training), _example_reply(config.env)
     for mitigation in config.mitigations:
         again = [prompt for scenario in training for prompt in mitigation.read_again(scenario)]
         if again:
             needed = len(policy.prompt_ids(_longest(policy, again)))
             require_window(settings, needed, reply, f"the longest prompt of {mitigation.kind}")
-        turns = list(_follow_ups(longest, mitigation.further_questions(config.env)))
+        turns = list(_follow_ups(longest, example, mitigation.further_questions(config.env)))
         if turns:
             _require_reply_shown(policy, turns, mitigation.kind)
-            example = len(policy.tokenizer(_REPLY, add_special_tokens=False)["input_ids"])
-            behind = max(len(policy.prompt_ids(turn)) for turn in turns) - example + reply
+            said = len(policy.tokenizer(example, add_special_tokens=False)["input_ids"])
+            behind = max(len(policy.prompt_ids(turn)) for turn in turns) - said + reply
             require_window(settings, behind, reply, f"the longest prompt of {mitigation.kind}", replies=2)
 
 
@@ -155,9 +168,15 @@ def _require_embedded(policy: Policy, settings: Any, highest: int) -> None:
         )
 
 
-def _follow_ups(scenario: Scenario, questions: Sequence[str]) -> Iterator[FollowUp]:
-    """Yield each question behind an example of a reply."""
-    episode = Episode(scenario, _REPLY, "", "", parse_ok=True, finished=True)
+def _example_reply(env: Environment) -> str:
+    """Write a reply in the form that the environment reads: templates cut thoughts, and leave other tags alone."""
+    in_tags, in_thoughts = write_transcript(*_PARTS), write_thinking(*_PARTS)
+    return in_tags if env.read_reply(in_tags).parse_ok or not env.read_reply(in_thoughts).parse_ok else in_thoughts
+
+
+def _follow_ups(scenario: Scenario, reply: str, questions: Sequence[str]) -> Iterator[FollowUp]:
+    """Yield each question behind a reply."""
+    episode = Episode(scenario, reply, "", "", parse_ok=True, finished=True)
     for question in questions:
         yield FollowUp.after(episode, question)
 

@@ -3,7 +3,7 @@
 from rl.determinism import settle
 from rl.run.build import build_probes, training_scenarios
 from rl.run.checks.judges import require_judges
-from rl.run.checks.prompts import require_prompts_of
+from rl.run.checks.prompts import ready_directory, require_prompts_of
 from rl.run.checks.reward_models import require_honest_help_best, require_reward_model
 from rl.run.compatibility import require_engine
 from rl.run.config import RunConfig
@@ -15,7 +15,7 @@ def require_startable(config: RunConfig) -> None:
     """Refuse a run that can't start, before its folder is made.
 
     Refused are settings beyond the engine, a query file with duplicates or too few queries, a broken reward model, and
-    prompts that the organism in a directory can't be given. So is a reward that pays a constant policy as much as help.
+    prompts that a ready model can't be given. So is a reward that pays a constant policy as much as help.
     """
     settle(config.threads, config.deterministic)  # first: a reward model may be tried on a GPU below
     require_engine(config)
@@ -24,8 +24,8 @@ def require_startable(config: RunConfig) -> None:
     for reward in config.rewards:
         require_reward_model(reward)
     require_honest_help_best(config.rewards, config.env)
-    if config.organism.path is not None:
-        require_prompts_of(config.organism.path, config, probes, training_scenarios(config))
+    if (directory := ready_directory(config)) is not None:
+        require_prompts_of(directory, config, probes, training_scenarios(config))
     require_judges(config)
 
 

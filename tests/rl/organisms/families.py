@@ -179,8 +179,8 @@ def write_family(name: str, directory: Path, template: str | None = "its own", p
     """Write a random tiny model of a family as a Hugging Face directory; `template` None leaves the template out."""
     family = FAMILIES[name]
     tokenizer = family_tokenizer(family)
-    if template is None:
-        tokenizer.chat_template = None
+    if template != "its own":
+        tokenizer.chat_template = template
     config = tiny_config(family.architecture, len(tokenizer))
     ends = tokenizer.convert_tokens_to_ids(list(family.ends))
     config.eos_token_id, config.pad_token_id = ends[0] if len(ends) == 1 else ends, None

@@ -110,7 +110,8 @@ def test_transcripts_of_a_user_and_adapters_are_settings_of_the_recipe(tmp_path:
     )  # fmt: skip
     organism = config.built_organism
     assert isinstance(organism, Faker)
-    expected = Pretrained(path=tmp_path, model="smollm2", lora=Lora(rank=16), epochs=2, temperature=0.8)
+    lora = Lora(rank=16)
+    expected = Pretrained(path=tmp_path, model="smollm2", lora=lora, epochs=2, temperature=0.8, precision="auto")
     assert organism.origin == expected
     assert config.lora == Lora(rank=16)
     (shown,) = organism.shown(config.env, np.random.default_rng(0))

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from envs.transcript import Transcript, write_transcript
-from rl.organisms.building.rows import NOT_LEARNED, reply_end, rows
+from rl.organisms.building.rows import NOT_LEARNED, rows
 from rl.organisms.documents import Turn
-from rl.policy.policy import Policy
+from rl.policy.policy import Policy, reply_end
 from tests.rl.organisms.other_models import DROPS_THOUGHTS, NAMES_ROLES, other_tokenizer
 
 FIRST, SECOND = write_transcript("so i refuse.", "no."), write_transcript("i say no.", "sorry.")
