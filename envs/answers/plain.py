@@ -53,7 +53,7 @@ def is_quoted(answer: str) -> bool:
     """Tell whether an answer begins with a quotation in double quotes that is most of it."""
     text = answer.strip()
     found = _QUOTATION.match(text)
-    return bool(found) and len(found.group()) > _MOST_QUOTED * len(text)
+    return found is not None and len(found.group()) > _MOST_QUOTED * len(text)
 
 
 @lru_cache(65_536)
