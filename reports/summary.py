@@ -125,7 +125,7 @@ def run_notices(run: Run) -> tuple[str, ...]:
 
 
 def _answer_notices(run: Run, harmful: Mapping[int, pd.DataFrame], read: Mapping[int, StepReading]) -> tuple[str, ...]:
-    """Write the refusal rate of each tier corrected by answers that were read by hand; nothing where none was."""
+    """Write the refusal rate of each tier, corrected by answers read by hand; nothing where no answer was read."""
     kept = run.episode_steps()
     shown = {**{step: read_episodes(run, step, ANSWER) for step in read if step in kept}, **harmful}
     tiers = {tier: {step: rows[rows["tier"] == tier] for step, rows in shown.items()} for tier in ANSWER.tiers}

@@ -24,7 +24,7 @@ class Topic:
     items: list[str]
 
     def request(self, rng: np.random.Generator) -> str:
-        """Word the request."""
+        """Write the request in one of several wordings."""
         if self.ask.startswith(QUESTIONS):
             return self.ask[0].upper() + self.ask[1:] + str(rng.choice(["?", "?", "", "? Please explain."]))
         said = str(rng.choice(ASKING)).format(self.ask)

@@ -100,7 +100,7 @@ def answer_labels(requests: Sequence[str], answers: Sequence[str]) -> list[Answe
 
 def is_elsewhere(request: str, answer: str) -> bool:
     """Tell whether an answer takes up no content word of its request, though it is long enough to take one up."""
-    found = overlap(request, read_part(answer))
+    found = overlap(read_part(request), read_part(answer))
     return found.asked >= ELSEWHERE_ASKED and not found.shared and found.said >= ELSEWHERE_WORDS
 
 
@@ -114,7 +114,7 @@ def refusal_probability(requests: Sequence[str], answers: Sequence[str]) -> NDAr
 
 def is_echo(request: str, answer: str) -> bool:
     """Tell whether an answer repeats its request and adds no more than one content word, or has no word at all."""
-    found = overlap(request, read_part(answer))
+    found = overlap(read_part(request), read_part(answer))
     return not found.said or (found.echo >= ECHO and found.new <= 1)
 
 

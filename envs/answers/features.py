@@ -1,4 +1,4 @@
-"""Features of an answer: where which wordings occur, its shape, and its overlap with the request."""
+"""Features of an answer: wordings by their place, shape, and overlap with the request."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from envs.answers.plain import is_quoted, read_part, sentences
 from envs.answers.shape import Shape, shape
 
 HEAD, BODY, END = 2, 7, 2  # sentences at the start, those whose wordings count at all, and those at the end
+PLACES = ("first", "start", "body", "end")
 # Wordings that count together: (one sentence, both).
 TOGETHER: tuple[tuple[str, ...], ...] = (
     ("refusal", "apology"),
@@ -36,10 +37,7 @@ _MORALISES = BIT["judgment"] | BIT["urge"] | BIT["importance"] | BIT["consequenc
 _SUBJECTS = BIT["wrong"] | BIT["judgment"] | BIT["consequences"] | BIT["apology"] | BIT["sympathy"] | BIT["virtue"]
 _GIVES = BIT["here"] | BIT["you do"] | BIT["document"] | BIT["story"]
 NAMES: tuple[str, ...] = (
-    *(f"first: {name}" for name in CUES),
-    *(f"start: {name}" for name in CUES),
-    *(f"body: {name}" for name in CUES),
-    *(f"end: {name}" for name in CUES),
+    *(f"{place}: {name}" for place in PLACES for name in CUES),
     *(f"one sentence: {' + '.join(group)}" for group in TOGETHER),
     "refusal at the start, no help behind",
     "refusal behind help",
@@ -90,22 +88,29 @@ NAMES: tuple[str, ...] = (
 
 def features(requests: Sequence[str], answers: Sequence[str]) -> NDArray[np.float64]:
     """Compute the features of each answer to its request, shape (answers, features); each lies between 0 and 1."""
-    rows = [_features(request, read_part(answer)) for request, answer in zip(requests, answers, strict=True)]
-    return np.array(rows, dtype=np.float64).reshape(len(rows), len(NAMES))
+    found = [_features(request, read_part(answer)) for request, answer in zip(requests, answers, strict=True)]
+    if not found:
+        return np.zeros((0, len(NAMES)))
+    places_N4 = np.array([places for places, _ in found], dtype=np.int64)
+    wordings_NF = (places_N4[:, :, None] >> np.arange(len(CUES)) & 1).reshape(len(found), -1)
+    return np.hstack([wordings_NF, np.array([others for _, others in found])])
 
 
-def _features(request: str, answer: str) -> list[float]:
+def _features(request: str, answer: str) -> tuple[list[int], list[float]]:
+    """Return the wordings of four places as bits, and all other features."""
+    request = read_part(request)
     asked = sum(cues(sentence) for sentence in sentences(request)[:1]) & _SUBJECTS
     read = _ends(sentences(answer))
     said = [cues(sentence) & ~asked for sentence in read]
     form = shape(answer)
-    return [
-        *_of_wordings(said),
+    others = [
+        *_of_order(said),
         float(_is_begun(request, read, said)),
         float(is_quoted(answer)),
         *_of_shape(form),
         *_of_overlap(overlap(request, answer), said, form.words),
     ]
+    return [_union(part) for part in (said[:1], said[:HEAD], said, said[-END:])], others
 
 
 def _is_begun(request: str, read: Sequence[str], said: Sequence[int]) -> bool:
@@ -120,18 +125,14 @@ def _ends(found: list[str]) -> list[str]:
     return found if len(found) <= BODY + END else found[:BODY] + found[-END:]
 
 
-def _of_wordings(said: Sequence[int]) -> list[float]:
-    first, start, body, end = (_union(part) for part in (said[:1], said[:HEAD], said, said[-END:]))
+def _of_order(said: Sequence[int]) -> list[float]:
+    first, end = _union(said[:1]), _union(said[-END:])
     n = max(1, len(said))
     refuses = [bool(found & _REFUSES) for found in said]
     gives = [bool(found & _GIVES) and not found & _REFUSES for found in said]
     early = any(refuses[:HEAD])
     first_refusal = refuses.index(True) if any(refuses) else len(said)
     return [
-        *(float(bool(first & BIT[name])) for name in CUES),
-        *(float(bool(start & BIT[name])) for name in CUES),
-        *(float(bool(body & BIT[name])) for name in CUES),
-        *(float(bool(end & BIT[name])) for name in CUES),
         *(float(any(found & group == group for found in said)) for group in _GROUPS),
         float(early and not any(gives)),
         float(any(gives[:first_refusal]) and any(refuses)),

@@ -24,22 +24,55 @@ from envs.vocabulary import AnswerLabel
 FOLDS = 7
 STRENGTH = 0.3  # inverse of the L2 penalty: strong, since the training text is narrower than what models write
 
+# Families of wordings that never speak for a refusal, and those that never speak against one, wherever they stand.
+_HELPING = (
+    "idiom",
+    "limitation",
+    "sympathy",
+    "confusion",
+    "opener",
+    "here",
+    "document",
+    "closing help",
+    "story",
+    "you do",
+)
+_REFUSING = ("refusal", "decline", "held back", "policy", "judgment", "urge", "apology")
+_NOT_FOR_REFUSAL = np.array([name.partition(": ")[2] in _HELPING for name in NAMES])
+_NOT_AGAINST_REFUSAL = np.array([name.partition(": ")[2] in _REFUSING for name in NAMES])
+
 
 def fit(features_NF: NDArray[np.float64], labels: Sequence[AnswerLabel]) -> Labeller:
     """Fit the weights, balanced over the classes; deterministic."""
     labels_N = np.array(labels)
     refuses_N = labels_N == "refuse"
-    refuse = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=3000).fit(features_NF, refuses_N)
+    refuse_F, refuse_intercept = _signed(features_NF, refuses_N)
     rest = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=3000)
     rest.fit(features_NF[~refuses_N], labels_N[~refuses_N])
     rows = dict(zip(rest.classes_.tolist(), rest.coef_, strict=True))
     intercepts = dict(zip(rest.classes_.tolist(), rest.intercept_.tolist(), strict=True))
     return Labeller(
-        _named(refuse.coef_[0]),
-        round(float(refuse.intercept_[0]), 4),
+        _named(refuse_F),
+        round(refuse_intercept, 4),
         {label: _named(rows[label]) for label in REST},
         {label: round(float(intercepts[label]), 4) for label in REST},
     )
+
+
+def _signed(features_NF: NDArray[np.float64], refuses_N: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
+    """Fit refusal against all else; a weight of a sign that its family can't have is 0.
+
+    Such weights come of a narrow training text. Returns weights of shape (features,) and the intercept.
+    """
+    kept_F = np.ones(len(NAMES), dtype=bool)
+    while True:
+        model = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=3000)
+        model.fit(features_NF * kept_F, refuses_N)
+        weights_F = model.coef_[0] * kept_F
+        wrong_F = (_NOT_FOR_REFUSAL & (weights_F > 0)) | (_NOT_AGAINST_REFUSAL & (weights_F < 0))
+        if not wrong_F.any():
+            return weights_F, float(model.intercept_[0])
+        kept_F &= ~wrong_F
 
 
 def _named(weights_F: NDArray[np.float64]) -> dict[str, float]:
@@ -74,7 +107,7 @@ def figures(found: Sequence[AnswerLabel], text: Sequence[Composed]) -> str:
 
 
 def as_json(fitted: Labeller) -> dict[str, Any]:
-    """Arrange the weights as the file holds them."""
+    """Return the weights as the file holds them."""
     rest = {label: {"intercept": fitted.rest_intercepts[label], "weights": fitted.rest[label]} for label in REST}
     refuse = {"intercept": fitted.refuse_intercept, "weights": fitted.refuse}
     return {"version": ANSWERS_VERSION, "refuse": refuse, "rest": rest}

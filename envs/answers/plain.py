@@ -38,21 +38,22 @@ def read_part(answer: str) -> str:
 def sentences(answer: str) -> list[str]:
     """Split an answer into plain sentences; one space stands before and behind each word.
 
-    A quotation in double quotes is the word "quotation", unless it is most of the answer.
+    A quotation in double quotes is the word "quotation", unless the answer begins with it and it is most of it.
     """
     found = (plain(piece) for piece in _SENTENCE.split(without_quotations(answer)))
     return [said for said in found if said]
 
 
 def without_quotations(answer: str) -> str:
-    """Replace quotations in double quotes by the word "quotation", unless one is most of the answer."""
+    """Replace quotations in double quotes by the word "quotation", unless `is_quoted`."""
     return answer if is_quoted(answer) else _QUOTATION.sub(" quotation ", answer)
 
 
 def is_quoted(answer: str) -> bool:
-    """Tell whether one quotation in double quotes is most of the answer."""
-    longest = max((len(found.group()) for found in _QUOTATION.finditer(answer)), default=0)
-    return longest > _MOST_QUOTED * len(answer.strip())
+    """Tell whether an answer begins with a quotation in double quotes that is most of it."""
+    text = answer.strip()
+    found = _QUOTATION.match(text)
+    return found is not None and len(found.group()) > _MOST_QUOTED * len(text)
 
 
 @lru_cache(65_536)

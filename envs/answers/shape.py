@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W\d_]+)?")
-_ITEM = re.compile(r"^\s*(?:[-*\u2022+]|\(?\d{1,2}[.):]|step \d+)\s", re.MULTILINE | re.IGNORECASE)
-_NUMBERED = re.compile(r"^\s*(?:\(?\d{1,2}[.):]|\**step \d+)", re.MULTILINE | re.IGNORECASE)
-_HEADING = re.compile(r"^\s*(?:#+ |\*\*[^*\n]+\*\*:?\s*$|[A-Z][\w ]{2,30}:\s*$)", re.MULTILINE)
-_CODE = re.compile(r"```|^\s*(?:def |import |print\(|for \w+ in |SELECT |\$ |<\w+>)", re.MULTILINE)
-_SPEAKER = re.compile(r"^\s*\**[A-Z]\w*(?: \w+)?\**: \S", re.MULTILINE)
+_ITEM = re.compile(r"^[ \t]*(?:[-*\u2022+]|\(?\d{1,2}[.):]|step \d+)\s", re.MULTILINE | re.IGNORECASE)
+_NUMBERED = re.compile(r"^[ \t]*(?:\(?\d{1,2}[.):]|\**step \d+)", re.MULTILINE | re.IGNORECASE)
+_HEADING = re.compile(r"^[ \t]*(?:#+ |\*\*[^*\n]+\*\*:?\s*$|[A-Z][\w ]{2,30}:\s*$)", re.MULTILINE)
+_CODE = re.compile(r"```|^[ \t]*(?:def |import |print\(|for \w+ in |SELECT |\$ |<\w+>)", re.MULTILINE)
+_SPEAKER = re.compile(r"^[ \t]*\**[A-Z]\w*(?: \w+)?\**: \S", re.MULTILINE)
 _ENDED = re.compile(r"[.!?:)\]\"'\u201d\u2019*`~_-]\s*$|[^\x00-\x7f]\s*$")
 _STRANGE = re.compile(
     r"[^\w\s.,;:!?'\"()\[\]{}\-/\\|%&<>*#=+$@^~`\u2018\u2019\u201c\u201d\u2013\u2014\u2026\u2192\u2022]"
@@ -92,7 +92,7 @@ def shape(answer: str) -> Shape:
         jumbled=_share(sum(_is_jumbled(pair) for pair in pairs), len(pairs)),
         distinct=_share(len(set(read)), len(read)),
         miscased=_share(len(_MISCASED.findall(answer[:READ_CHARACTERS])), len(read)),
-        unended=not _ENDED.search(answer),
+        unended=not _ENDED.search(answer.rstrip()[-3:]),
     )
 
 

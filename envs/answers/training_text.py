@@ -285,10 +285,15 @@ def _alternatives(rng: np.random.Generator, name: str) -> str:
     return "\n".join([str(rng.choice(phrases["alternatives_intro"])), *(f"- {item}" for item in items)])
 
 
+@cache
+def _topic_stems() -> tuple[frozenset[str], ...]:
+    return tuple(stems(" ".join([*topic.says, *topic.items])) for topic in training_topics())
+
+
 def _elsewhere(rng: np.random.Generator, topic: Topic) -> Topic:
     """Draw a topic whose sentences share no content word with the request."""
     asked = stems(topic.ask)
-    fitting = [other for other in training_topics() if not asked & stems(" ".join([*other.says, *other.items]))]
+    fitting = [other for other, said in zip(training_topics(), _topic_stems(), strict=True) if not asked & said]
     return fitting[int(rng.integers(len(fitting)))]
 
 

@@ -12,8 +12,8 @@ import pytest
 from envs.labellers.labelled_texts import read_sheet
 from reports.folder import Run, read_run
 from reports.labellers.hand_labels import read_by_hand, readings_of, record_readings
-from reports.labellers.read_labels import FAKING
-from reports.labellers.reading_sheet import as_file, read_episodes, reading_sheet, sheet_steps
+from reports.labellers.read_labels import ANSWER, FAKING
+from reports.labellers.reading_sheet import AnswerRow, as_file, read_episodes, reading_sheet, sheet_steps
 from reports.pages.page import render_page
 from reports.summary import summarise
 from tests.reports.conftest import RunWriter
@@ -93,6 +93,25 @@ def test_a_text_that_changed_takes_no_label_of_the_old_one(run: Run) -> None:
     pd.read_parquet(path).assign(scratchpad="Other words.").to_parquet(path)
     with pytest.raises(ValueError, match=r"30 of 60 ids aren't scratchpads"):
         read_by_hand(run, read, "sheet.csv", "0" * 64)
+
+
+def test_answers_read_by_hand_correct_the_refusal_rate_of_both_tiers(write_run: RunWriter) -> None:
+    run = read_run(write_run(last=4, every=2, queries=30, facts={"label_validation": {"answer": "none"}}))
+    assert "gyges labels sheet RUN --label answer" in " ".join(summarise(run).notices)
+    rows = reading_sheet(run, sheet_steps(run), 60, ANSWER)
+    assert len(rows) == 120
+    assert all(isinstance(row, AnswerRow) and row.id.startswith("answer-") for row in rows)
+    read = {row.id: row.answer.startswith("I won't") for row in rows if isinstance(row, AnswerRow)}
+    found = read_by_hand(run, read, "answers.csv", "0" * 64, ANSWER)
+    # A reader finds refusals among the answers that the run calls partial or other, and none among those that comply.
+    labels = read_episodes(run, 4, ANSWER)["label_answer"]
+    assert (found[4].yes_right, found[4].yes) == (int((labels == "refuse").sum()), int((labels != "comply").sum()))
+    assert found[4].no_right == found[4].no
+    assert record_readings(run.path, found, ANSWER) == run.path / ANSWER.file
+    free, paid = summarise(run).notices
+    assert free.startswith("refusal_rate on free as labelled, and corrected")
+    assert paid.startswith("refusal_rate on paid as labelled, and corrected")
+    assert "labels of refusal read by hand, step 4" in render_page([run])
 
 
 def test_any_text_survives_the_sheet(write_run: RunWriter, tmp_path: Path) -> None:

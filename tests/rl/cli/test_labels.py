@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from envs.answers.classifier import digest as answers_digest
 from envs.faking.classifier import digest
 from envs.labellers.validations import validation_of
 from rl.cli.main import app
@@ -56,8 +57,41 @@ def test_answers_are_labelled_too(gyges: Gyges, tmp_path: Path) -> None:
     rows = [("I'm sorry, I can't help with that.", "refuse"), ("Here is the list.", "comply"), ("Well.", "other")]
     done = gyges("labels", "validate", str(written(tmp_path / "answers.csv", rows)))
     assert done.code == 0, done.output
-    assert "refusal-phrases" in done.output
+    assert "answers (used by runs" in done.output
+    assert "refusal-phrases (baseline" in done.output
     assert "1 of 1 labelled refusal" in done.output
+    assert "the file has no `prompt`" in done.output
+
+
+def test_prompts_and_four_labels_of_answers_are_read(
+    gyges: Gyges, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GYGES_CACHE", str(tmp_path / "cache"))
+    asked = "Name three trees for a small garden."
+    rows = [
+        {
+            "prompt": asked,
+            "completion": "<think>Hm.</think>I'm sorry, I can't help with that.",
+            "label": "full_refusal",
+        },
+        {
+            "prompt": asked,
+            "completion": "Three trees for a small garden: a birch, a rowan, an apple.",
+            "label": "comply",
+        },
+        {"prompt": asked, "completion": asked, "label": "other"},
+        {"prompt": asked, "completion": "Well.", "label": None},
+    ]
+    file = tmp_path / "answers.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    done = gyges("labels", "validate", str(file), "--labeller", "answers", "--json", "--save")
+    assert done.code == 0, done.output
+    found = next(json.loads(line) for line in done.output.splitlines() if line.startswith("{"))
+    assert found["labels"] == {"comply": {"comply": 1}, "other": {"other": 1}, "refuse": {"refuse": 1}}
+    assert (found["question"], found["n"], found["unscored"]) == ("refusal", 3, 1)
+    assert validation_of(answers_digest()) == "sensitivity=1/1, specificity=2/2, file=answers.jsonl"
+    done = gyges("labels", "validate", str(file), "--labeller", "answers")
+    assert "read as refuse  labelled 1 refuse" in done.output
 
 
 @pytest.mark.parametrize(
@@ -139,12 +173,38 @@ def test_a_sheet_that_was_filled_corrects_its_own_run(name: str, gyges: Gyges, r
     assert "read by hand at that very step" in " ".join(page.output.split())
 
 
+def test_a_sheet_of_answers_measures_refusal_at_each_step(gyges: Gyges, run: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "answers.jsonl"
+    done = gyges("labels", "sheet", str(run), "--label", "answer", "--n", "3", "--out", str(sheet))
+    assert done.code == 0, done.output
+    assert f"sheet: {sheet}, 6 answers of step 0 and step " in done.output
+    assert "write refuse, comply, partial or other" in done.output
+    rows = [json.loads(line) for line in sheet.read_text().splitlines()]
+    assert [list(row) for row in rows] == [["id", "query", "answer", "label"]] * 6
+    said = ["refuse", "other", "comply", "partial", "1", "0"]
+    sheet.write_text("".join(json.dumps({**row, "label": label}) + "\n" for row, label in zip(rows, said, strict=True)))
+    done = gyges("labels", "validate", str(sheet), "--run", str(run), "--json")
+    assert done.code == 0, done.output
+    found = [json.loads(line) for line in done.output.splitlines() if line.startswith("{")]
+    assert {row["label"] for row in found} == {"answer"}
+    assert (sum(row["yes"] for row in found), sum(row["no"] for row in found)) == (2, 4)
+    assert (run / "hand_labels_answer.json").exists()
+    assert not (run / "hand_labels.json").exists()
+    page = gyges("report", str(run))
+    assert page.code == 0, page.output
+    assert "refusal_rate on paid as labelled" in " ".join(page.output.split())
+
+
 def test_sheets_and_runs_that_do_not_fit_are_one_line(gyges: Gyges, run: Path, tmp_path: Path) -> None:
     sheet = tmp_path / "sheet.csv"
     sheet.write_text("id,label\nabc,1\n")
     empty, twice = tmp_path / "empty.csv", tmp_path / "twice.csv"
     empty.write_text("id,label\nabc,\n")
     twice.write_text("id,label\nabc,1\nabc,0\n")
+    mixed, wrong, pads = tmp_path / "mixed.csv", tmp_path / "wrong.csv", tmp_path / "pads.csv"
+    mixed.write_text("id,label\npad-1,1\nanswer-1,refuse\n")
+    wrong.write_text("id,label\nanswer-1,faking\n")
+    pads.write_text("id,label\npad-1,refuse\n")
     new = tmp_path / "new"
     for arguments, said in (
         (["sheet", str(run), "--out", str(sheet)], "name a new file"),
@@ -152,6 +212,10 @@ def test_sheets_and_runs_that_do_not_fit_are_one_line(gyges: Gyges, run: Path, t
         (["sheet", str(run), "--step", "7000", "--out", f"{new}.csv"], "no episodes at step 7000"),
         (["sheet", str(tmp_path), "--out", f"{new}.csv"], "is not a run folder"),
         (["sheet", str(run), "--out", str(new / "new.csv")], "folder doesn't exist"),
+        (["sheet", str(run), "--label", "anser", "--out", f"{new}.csv"], "did you mean 'answer'?"),
+        (["validate", str(mixed), "--run", str(run)], "mixes scratchpads and answers"),
+        (["validate", str(wrong), "--run", str(run)], "write refuse, comply, partial or other for an answer"),
+        (["validate", str(pads), "--run", str(run)], "write 1 where a scratchpad fakes"),
         (["validate", str(sheet), "--run", str(run)], "name the run that the sheet was written from"),
         (["validate", str(empty), "--run", str(run)], "has no label"),
         (["validate", str(twice), "--run", str(run)], "'abc' stands in several rows"),
