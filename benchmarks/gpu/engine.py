@@ -5,7 +5,7 @@ Dimension suffixes: N rows, P prompt positions.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -88,7 +88,8 @@ def _measure(request: Request, directory: Path, weights: str) -> dict[str, Any]:
     found: dict[str, Any] = {
         "weights": weights,
         "parameters": sum(parameter.numel() for parameter in policy.model.parameters()),
-        "sizes": vars(sizes),
+        "sizes": asdict(sizes),
+        "shortcuts": asdict(policy.shortcuts),
         "variants": {},
     }
     for variant in VARIANTS:

@@ -10,6 +10,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCau
 
 from benchmarks.contest.plain_english import PlainEnglish
 from envs.tokenizer import train_tokenizer
+from rl.policy.policy import pick_device
 
 END_SPREAD = 4.0  # standard deviation of the end token's logit, of others about a half: replies end now and then
 WORDS = 600  # tokens of the tokenizer; the vocabulary of a model may be larger, and then has rows that spell nothing
@@ -49,11 +50,12 @@ def random_model(shape: Shape, directory: Path) -> Path:
         "bos_token_id": None,
     }
     torch.manual_seed(0)
-    model = (
-        LlamaForCausalLM(LlamaConfig(**settings))
-        if shape.family == "llama"
-        else Qwen3ForCausalLM(Qwen3Config(**settings))
-    )
+    with pick_device():  # a card draws so many numbers in a moment
+        model = (
+            LlamaForCausalLM(LlamaConfig(**settings))
+            if shape.family == "llama"
+            else Qwen3ForCausalLM(Qwen3Config(**settings))
+        )
     with torch.no_grad():  # the final norm gives states of length sqrt(hidden size)
         row = model.get_output_embeddings().weight[tokenizer.eos_token_id]
         row.copy_(torch.randn(shape.hidden_size) * END_SPREAD / shape.hidden_size**0.5)

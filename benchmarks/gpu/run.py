@@ -8,6 +8,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.gpu.own_metadata import provide_metadata
 from benchmarks.gpu.request import Request
 from benchmarks.gpu.stages import DRY_FACTOR, LIMITS, Outcome, run_stage
 from benchmarks.gpu.summary import lines
@@ -24,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     out, ends = chosen.out.resolve(), time.monotonic() + factor * chosen.limit
     outcomes: dict[str, Outcome] = {}
     with tempfile.TemporaryDirectory() as scratch, (out / "log.txt").open("w", encoding="utf-8") as log:
+        provide_metadata(Path(scratch) / "metadata")
         model = None if chosen.model is None else str(chosen.model.resolve())
         request = Request(chosen.dry, model, scratch, str(out))
         for name in chosen.stages:

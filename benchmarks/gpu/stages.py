@@ -30,7 +30,7 @@ LAST_LINES = 12  # of a failed stage's output, kept in the result
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of a stage: `error` is None for a stage that has ended well, and `result` what it measured."""
+    """The end of a stage: its result, or its error with a result of None."""
 
     seconds: float
     error: str | None
@@ -60,7 +60,7 @@ def run_stage(name: str, request: Request, limit_s: float, log: IO[str]) -> Outc
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill what is left of the process group: contenders of a stage that was stopped, for one."""
+    """Kill the rest of the process group, such as the contenders of a stopped stage."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
