@@ -66,7 +66,7 @@ def rates(threads: int, device: torch.device) -> Rates:
     by_shape = {"x".join(map(str, shape)): _matrix_rate(shape, device) for shape in SHAPES}
     source = torch.ones(COPIED_BYTES // 4, device=device)
     target = torch.empty_like(source)
-    copy = COPIED_BYTES / _median_seconds(lambda: target.copy_(source), device) / 1e9
+    copy = COPIED_BYTES / median_seconds(lambda: target.copy_(source), device) / 1e9
     return Rates(matrix_gflop_per_s=max(by_shape.values()), matrix_by_shape_gflop_per_s=by_shape, copy_gb_per_s=copy)
 
 
@@ -77,11 +77,11 @@ def _matrix_rate(shape: tuple[int, int, int], device: torch.device) -> float:
     plain, quick = (torch.nn.Linear(into, out, bias=False, device=device) for _ in range(2))
     quicken(quick)
     with torch.no_grad():
-        seconds = min(_median_seconds(partial(layer, x), device) for layer in (plain, quick))
+        seconds = min(median_seconds(partial(layer, x), device) for layer in (plain, quick))
     return 2 * rows * into * out / seconds / 1e9
 
 
-def _median_seconds(work: Callable[[], object], device: torch.device, at_least_s: float = 0.5) -> float:
+def median_seconds(work: Callable[[], object], device: torch.device, at_least_s: float = 0.5) -> float:
     """Time one call: the median over at least 11 calls and `at_least_s` seconds.
 
     Three calls before those aren't counted.

@@ -165,6 +165,12 @@ FACTS = (
         lambda run: {"device": run.manifest.device, "threads": run.manifest.thread_count},
     ),
     Fact(
+        "multiplied matrices in another precision (precision)",
+        "Rounding moves what is sampled, and in bfloat16 it lies between sampler and learner too. Train them again in "
+        "one precision.",
+        lambda run: {"precision": run.manifest.precision or "float32"},  # older folders knew no other
+    ),
+    Fact(
         "differ in whether torch's deterministic kernels were on (deterministic)",
         "Without them a run is another one at each call. Train them again with the same setting.",
         lambda run: {"deterministic": run.manifest.deterministic},

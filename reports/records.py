@@ -150,6 +150,11 @@ class StepRow(BaseModel):
     clip_fraction_high: Number = None
     ratio_mean: Number = None
     ratio_max: Number = None
+    # Learner against sampler under the same weights, over the completion tokens read for the first gradient step.
+    mismatch_mean: Number = None  # nats: mean of |log-probability by the learner - by the sampler|
+    mismatch_max: Number = None
+    mismatch_kl: Number = None  # nats per token, k3 estimate, sampler against learner
+    mismatch_effective_share: Number = None  # of the tokens, were they weighted by the ratio of the two
     drawn_groups: int | None = None  # more than the step has, where dynamic sampling drew again
     value_loss: Number = None
     value_clip_fraction: Number = None
@@ -224,6 +229,7 @@ class Manifest(BaseModel):
     seed: int
     thread_count: int = Field(ge=1)
     deterministic: bool | None = None  # None in folders written before it was recorded
+    precision: Literal["float32", "bfloat16"] | None = None  # of matrix products; None in older folders: float32
     nondeterministic_operations: list[str] = Field(default_factory=list)  # without a deterministic form in torch
     device: str
     organism: str

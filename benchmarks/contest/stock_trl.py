@@ -2,7 +2,7 @@
 
 The step uses nothing of the built-in engine but the reward: TRL loads the model, samples, and takes its own reference
 and optimiser. Settings that the recipe leaves open have TRL's defaults, with two exceptions. Activation checkpointing,
-which would slow TRL down, is off, and so is bfloat16, which would change the precision.
+which would slow TRL down, is off, and bfloat16 is on where the recipe's own precision is bfloat16.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,6 +19,7 @@ from trl import GRPOConfig, GRPOTrainer
 from envs.episode import Episode, FreeScenario
 from rl.algorithms.grpo import GRPO
 from rl.algorithms.preference import even_microbatch
+from rl.organisms.building.precision import precision_here
 from rl.policy.policy import Policy, end_ids
 from rl.policy.sampler import read_episode
 from rl.run.build import build_organism, build_rewards
@@ -100,7 +101,7 @@ def settings(config: RunConfig, steps: int, microbatch: int | None = None) -> di
             "stock TRL is measured on plain GRPO: leave algorithm.kind at grpo, lora at null and mitigations empty, or "
             "measure the built-in engine alone (step_time.py --contenders gyges, sweep_throughput.py --no-trl)"
         )
-    require_engine(config.model_copy(update={"engine": "trl"}))
+    require_engine(config.model_copy(update={"engine": "trl", "precision": "float32"}))
     rows = algorithm.completions // algorithm.minibatches
     micro = even_microbatch(rows, microbatch or config.optimiser.microbatch_size)
     return {
@@ -129,7 +130,7 @@ def settings(config: RunConfig, steps: int, microbatch: int | None = None) -> di
         "shuffle_dataset": False,
         "use_cpu": not torch.cuda.is_available(),
         "model_init_kwargs": {"dtype": "float32"},
-        "bf16": False,
+        "bf16": precision_here(config.precision) == "bfloat16",
         "activation_checkpointing": False,
         "save_strategy": "no",
         "report_to": "none",

@@ -58,7 +58,7 @@ def extra_panels(run: Run) -> list[Panel]:
     """Build the panels that the page adds for one run; empty ones are left out."""
     panels = [wording_panel(run, split) for split in SPLITS]
     panels += [_reasons_panel(run), _faking_by_tier(run), _usefulness_panel(run), _ability_panel(run)]
-    panels += [_health_panel(run), guards_panel(run), _off_policy_panel(run), _critic_panel(run)]
+    panels += [_health_panel(run), guards_panel(run), _off_policy_panel(run), _mismatch_panel(run), _critic_panel(run)]
     panels = [replace(panel, series=tuple(filter(has_data, panel.series))) for panel in panels]
     return [panel for panel in panels if panel.series]
 
@@ -121,6 +121,16 @@ def _off_policy_panel(run: Run) -> Panel:
     )
     note = "over unmasked tokens and gradient steps of a batch; 1 is on policy"
     return Panel("Ratio of policy to sampler", "probability ratio", note, lines)
+
+
+def _mismatch_panel(run: Run) -> Panel:
+    lines = (
+        step_series(run, "mismatch_mean", "mean", BLUE),
+        step_series(run, "mismatch_max", "largest", VERMILION, dash="dotted"),
+        step_series(run, "mismatch_kl", "KL, k3", GREEN, dash="dashed"),
+    )
+    note = "log-probabilities of sampled tokens by the learner and by the sampler, under the same weights"
+    return Panel("Mismatch of learner and sampler", "nats per token", note, lines)
 
 
 def _critic_panel(run: Run) -> Panel:

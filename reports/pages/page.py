@@ -145,6 +145,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("started, finished (UTC)", f"{manifest.started}, {manifest.finished or 'not yet'}"),
         ("wall time by stage", _stages(run)),
         ("device, threads", f"{manifest.device}, {manifest.thread_count}"),
+        ("precision of matrix products", manifest.precision or "float32"),
         ("code", f"{manifest.code_commit or 'unknown'}{dirty}"),
         ("packages", _pairs(manifest.package_versions)),
         ("rewards", _pairs(manifest.reward_hashes)),

@@ -138,7 +138,7 @@ class _Prompts:
         self.trunk = None if hidden else trunk
         cache = DynamicCache(config=policy.model.config)
         with _around(self.trunk, policy, list(self.row_of), self.mask_DP):
-            output = policy.model(
+            output = policy.forward(
                 input_ids=ids_DP,
                 attention_mask=self.mask_DP,
                 position_ids=positions(self.mask_DP),
@@ -150,22 +150,26 @@ class _Prompts:
         states = [state for layer in cache.layers for state in (layer.keys, layer.values)]
         last = [output.hidden_states[-1][:, -1:]] if hidden else []
         self._computed = [output.logits[:, -1:], *last, *states]
-        self._cut = [tensor.detach().requires_grad_(tensor.requires_grad) for tensor in self._computed]
+        # In float32, so that the gradients of many completions add up in float32.
+        self._cut = [tensor.detach().float().requires_grad_(tensor.requires_grad) for tensor in self._computed]
         self.logits_D1V, *rest = self._cut
         self.hidden_D1H = rest.pop(0) if hidden else None
-        self._states = rest
+        self._states = [(cut, made.dtype) for cut, made in zip(rest, states, strict=True)]
 
     def cache(self, policy: Policy, prompt_of_B: torch.Tensor) -> DynamicCache:
         """Copy the keys and values of each completion's prompt into a cache."""
         cache = DynamicCache(config=policy.model.config)
-        for index, (keys, values) in enumerate(zip(self._states[::2], self._states[1::2], strict=True)):
-            cache.update(keys[prompt_of_B], values[prompt_of_B], index)
+        copied = [state[prompt_of_B].to(dtype) for state, dtype in self._states]
+        for index, (keys, values) in enumerate(zip(copied[::2], copied[1::2], strict=True)):
+            cache.update(keys, values, index)
         return cache
 
     def send_back(self) -> None:
         """Continue the backward pass through the prompts, with the gradients that have reached them."""
         reached = [
-            (made, cut.grad) for made, cut in zip(self._computed, self._cut, strict=True) if cut.grad is not None
+            (made, cut.grad.to(made.dtype))
+            for made, cut in zip(self._computed, self._cut, strict=True)
+            if cut.grad is not None
         ]
         if reached:
             torch.autograd.backward([made for made, _ in reached], [grad for _, grad in reached])
@@ -226,7 +230,7 @@ def _behind(
     prompt_of_B = torch.tensor(found, device=policy.device)
     mask_BS = torch.cat([prompts.mask_DP[prompt_of_B], mask_BT], dim=1)
     with _around(prompts.trunk, policy, rows, mask_BT):
-        output = policy.model(
+        output = policy.forward(
             input_ids=ids_BT,
             attention_mask=mask_BS,
             position_ids=positions(mask_BS)[:, -ids_BT.shape[1] :],
@@ -257,7 +261,7 @@ def _whole(
     prompt_ids_DP, prompt_mask_DP, prompt_of_B = distinct_prompts(prompts, policy.pad_id, policy.device)
     mask_BS = torch.cat([prompt_mask_DP[prompt_of_B], mask_BT], dim=1)
     length = ids_BT.shape[1]
-    output = policy.model(
+    output = policy.forward(
         input_ids=torch.cat([prompt_ids_DP[prompt_of_B], ids_BT], dim=1),
         attention_mask=mask_BS,
         position_ids=positions(mask_BS),

@@ -27,7 +27,7 @@ class Policy:
     """A loaded model with its tokenizer and settings. `end_ids` are the tokens that end a reply.
 
     `shortcuts`: the short cuts known to be exact for this model. `cpu_speed`: the switch of `rl.policy.cpu`; false
-    leaves the model to plain Transformers.
+    leaves the model to plain Transformers. `half`: matrix products are in bfloat16; the weights stay float32.
     """
 
     model: Any
@@ -36,6 +36,7 @@ class Policy:
     shortcuts: Shortcuts = NO_SHARING
     style: ChatStyle = PLAIN
     cpu_speed: bool = True
+    half: bool = False
     read_reply: Callable[[str], Transcript] = read_transcript
     # Not among what `replace` takes over: another style writes other prompts.
     _prompts: dict[tuple[str, ...], NDArray[np.int64]] = field(default_factory=dict, init=False, repr=False)
@@ -52,6 +53,16 @@ class Policy:
         """
         pad = int(self.tokenizer.pad_token_id or 0)
         return pad if pad < self.model.get_input_embeddings().weight.shape[0] else 0
+
+    def forward(self, **arguments: Any) -> Any:
+        """Run the model's forward pass in the policy's precision.
+
+        In bfloat16 the residual stream, norms and softmax stay float32, and so does every gradient of a weight.
+        """
+        if not self.half:
+            return self.model(**arguments)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            return self.model(**arguments)
 
     def plain_logits(self, ids_BS: torch.Tensor, last: int) -> torch.Tensor:
         """Compute the logits after each of the `last` tokens of rows of one length, (B, last, V): no mask, no cache."""
@@ -77,7 +88,7 @@ class Policy:
         arguments["use_cache"] = False
         taken = inspect.signature(type(without_adapter(self.model)).forward).parameters
         anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values())
-        return self.model(**{name: value for name, value in arguments.items() if anything or name in taken})
+        return self.forward(**{name: value for name, value in arguments.items() if anything or name in taken})
 
     def prompt_ids(self, scenario: Scenario) -> NDArray[np.int64]:
         """Encode the prompt with the model's own chat template, ready for the reply; shape (P,).

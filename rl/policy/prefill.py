@@ -44,6 +44,11 @@ class DistinctPrompts:
     logits_DV: torch.Tensor
     prompt_of_N: torch.Tensor
 
+    def halve(self) -> None:
+        """Keep keys and values in bfloat16, as attention reads them; for layers of plain attention."""
+        for layer in self.cache.layers:
+            layer.keys, layer.values = layer.keys.bfloat16(), layer.values.bfloat16()
+
     def copied(self, cpu_speed: bool) -> Prefill:
         """Give each row a copy of its prompt's state; the distinct prompts are gone afterwards."""
         rows = self.prompt_of_N
@@ -103,7 +108,7 @@ def _width(prompts: Sequence[Ids], shared: Shared) -> int:
 
 def _read(policy: Policy, cache: DynamicCache, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Read ids after the content of the cache; `mask` covers both. Return the logits after the last id, (rows, V)."""
-    output = policy.model(
+    output = policy.forward(
         input_ids=ids,
         attention_mask=mask,
         position_ids=positions(mask)[:, -ids.shape[1] :],

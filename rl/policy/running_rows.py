@@ -34,7 +34,9 @@ def begin(policy: Policy, prompts: Sequence[NDArray[np.int64]], limit: int) -> t
         rows = WholeRows(policy, [torch.from_numpy(prompt).to(policy.device) for prompt in prompts])
         return rows, rows.logits()
     distinct = read_prompts(policy, prompts, limit)
-    step = speed.decode_step_of(policy.model, len(prompts), policy.cpu_speed)
+    step = speed.decode_step_of(policy.model, len(prompts), policy.cpu_speed, policy.half)
+    if step is not None and policy.half:
+        distinct.halve()
     if step is not None and policy.device.type == "cuda":
         return GraphedRows(step, distinct, limit), distinct.logits_DV[distinct.prompt_of_N]
     if step is not None and speed.shares_prompts(policy.model):
@@ -89,7 +91,7 @@ class CachedRows:
         mask_NS = self.mask_NS[:, : self.filled]
         if self.step is not None:
             return self.step(token_N, self.position_N, speed.CopiedPrompts(self.cache, mask_NS))
-        output = self.policy.model(
+        output = self.policy.forward(
             input_ids=token_N.unsqueeze(1),
             attention_mask=mask_NS,
             position_ids=self.position_N.unsqueeze(1),

@@ -12,7 +12,7 @@ from typing import Any
 from checkpoints.atomic import new_directory
 from checkpoints.cache import cached, default_root
 from checkpoints.lineage import build_key, hash_directory
-from envs.chat import FIXED_DAY, style_for
+from envs.chat import FIXED_DAY, ChatStyle, style_for
 from envs.environment import Author, Environment, answer_key_of, author_of
 from envs.vocabulary import QueryKind
 from rewards.exact_answer import ExactAnswer
@@ -26,6 +26,7 @@ from rl.algorithms.policy_gradient import PolicyGradient
 from rl.determinism import built_alike, settle
 from rl.errors import BuildFailed
 from rl.lora import Lora
+from rl.organisms.building.precision import precision_here
 from rl.organisms.scripted import Scripted
 from rl.policy.adapters import with_fresh_adapter
 from rl.policy.cpu import speed
@@ -205,8 +206,14 @@ def build(
         policy = load_policy(organism_directory, shortcuts=reference.shortcuts, cpu_speed=config.cpu_speed)
         policy = with_adapter(policy, config.lora, config.seed) if trained is None else wearing(policy, trained)
     style = style_for(policy.tokenizer, config.chat.system, clock)
-    policy, reference = (replace(one, style=style, read_reply=config.env.read_reply) for one in (policy, reference))
+    policy, reference = (equipped(one, config, style) for one in (policy, reference))
     return Built(policy, reference, ready, organism_directory, hashes)
+
+
+def equipped(policy: Policy, config: RunConfig, style: ChatStyle) -> Policy:
+    """Give a loaded policy the chat style, the reader of replies and the precision of its run."""
+    half = precision_here(config.precision, policy.device) == "bfloat16"
+    return replace(policy, style=style, read_reply=config.env.read_reply, half=half)
 
 
 def _say_how_it_is_read(policy: Policy) -> None:
@@ -275,8 +282,8 @@ def models(config: RunConfig, policy: Policy, load_start: Callable[[], Policy]) 
 def _start(config: RunConfig, built: Built) -> Policy:
     if config.algorithm.moving_reference is None:
         return built.reference
-    start, reference = load_policy(built.organism_directory, cpu_speed=config.cpu_speed), built.reference
-    return replace(start, style=reference.style, read_reply=reference.read_reply)
+    start = load_policy(built.organism_directory, cpu_speed=config.cpu_speed)
+    return equipped(start, config, built.reference.style)
 
 
 def deployed(config: RunConfig, among: Models) -> AbstractContextManager[None]:

@@ -1,6 +1,5 @@
 """Probe one checkpoint of a finished or running run, outside the run: the folder is read and not written."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from checkpoints import store
@@ -14,12 +13,13 @@ from rl.policy.policy import Policy
 from rl.policy.sampler import sampler
 from rl.probes.probe_set import observe, plain_rewards, policy_rows, probe_rows
 from rl.progress import bar, counting
-from rl.run.build import build_organism, build_probes, build_rewards, deployed, models
+from rl.run.build import build_organism, build_probes, build_rewards, deployed, equipped, models
 from rl.run.checks.given_paths import require_given_paths
 from rl.run.checks.judges import require_judges
 from rl.run.checks.needs import require_needs
 from rl.run.checks.prompt_hashes import prompt_token_hashes, require_same_prompts, started_at
 from rl.run.config import RunConfig, read_config
+from rl.run.manifest import as_started
 from rl.run.restore import require_same_probes, require_same_rewards
 from rl.training.labels import Labeller
 
@@ -51,7 +51,7 @@ def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
         require_same_rewards(manifest, hashes, config)
     start, policy = _policies(config, folder, checkpoint.path)
     style = style_for(policy.tokenizer, config.chat.system, started_at(manifest))
-    start, policy = (replace(one, style=style, read_reply=config.env.read_reply) for one in (start, policy))
+    start, policy = (equipped(one, as_started(config, manifest), style) for one in (start, policy))
     require_same_prompts(manifest, prompt_token_hashes(policy, probes))
     among = models(config, policy, lambda: start)
     with bar(f"probing step {chosen}") as update, deployed(config, among):

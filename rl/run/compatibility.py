@@ -38,6 +38,11 @@ def require_engine(config: RunConfig) -> None:
         require_layers(config, config.organism.stated_layers)
     if config.engine == "trl" or isinstance(config.algorithm, Preference):
         require_trl_version()
+    if config.precision != "float32" and (config.engine == "trl" or isinstance(config.algorithm, Preference)):
+        raise ValueError(
+            f"TRL's trainers of {config.algorithm.kind} multiply in float32 here: set precision to float32, or take "
+            "the builtin engine with an algorithm such as grpo"
+        )
     if config.workers > 1:
         _require_workers(config)
     if config.engine == "builtin":

@@ -22,7 +22,7 @@ from rl.lora import Lora
 from rl.mitigations import Mitigation
 from rl.organisms import Organism
 from rl.organisms.faker import Faker
-from rl.organisms.origins import Pretrained
+from rl.organisms.origins import Precision, Pretrained
 from rl.organisms.trained import TrainedOrganism
 from rl.policy.sampler import Sampling
 from rl.probes import DEFAULT_PROBES, Probe
@@ -68,6 +68,11 @@ class RunConfig(BaseModel):
         default=True,
         description="Faster decoding, and faster arithmetic on the CPU; false: plain Transformers, the same "
         "distribution. Organisms and reward models are built as by default.",
+    )
+    precision: Precision = Field(
+        default="float32",
+        description="Of the matrix products of policy and reference, in sampling and in the update; auto: bfloat16 "
+        "where the processor or the card has it. Weights, gradients and the optimiser are float32.",
     )
     workers: int = Field(
         default=1, ge=1, description="Processes of the trl engine; part of the config since it moves what is sampled."

@@ -41,7 +41,7 @@ from rl.run.compatibility import HOOKED_COMPONENTS, require_engine, require_laye
 from rl.run.config import RunConfig, read_config
 from rl.run.episode_rows import probe_episode_rows, run_schema, train_episode_rows
 from rl.run.folder import RunFolder, Status
-from rl.run.manifest import card_text, manifest_of, require_same_origin, token_hashes
+from rl.run.manifest import as_started, card_text, manifest_of, require_same_origin, token_hashes
 from rl.run.restore import require_same_probes, restored
 from rl.run.stopping import StopRequest, end, handling, never, signals
 from rl.training import learner_state
@@ -196,11 +196,12 @@ def _require_nothing_done(folder: RunFolder) -> None:
 def _restore(config: RunConfig, folder: RunFolder, step: int, watch: Watch) -> Run:
     """Load the run as it was at the checkpoint of `step`."""
     manifest = folder.read_manifest()
-    built, learner = restored(config, folder.checkpoints, step, started_at(manifest))
+    began = as_started(config, manifest)
+    built, learner = restored(began, folder.checkpoints, step, started_at(manifest))
     probes = build_probes(config)
     require_same_probes(manifest, probes, config)
     require_same_origin(config, manifest, built)
-    components = build_components(config, built)
+    components = build_components(began, built)
     require_same_prompts(manifest, token_hashes(config, built, probes, components))
     # Last: what is refused above leaves the folder as it was.
     folder.rewind(step)

@@ -46,6 +46,7 @@ def manifest_of(
         seed=config.seed,
         thread_count=config.threads,
         deterministic=config.deterministic,
+        precision="bfloat16" if built.policy.half else "float32",
         nondeterministic_operations=sorted(watch.operations),
         device=str(built.policy.device),
         organism=f"directory {path.name}" if path is not None else organism.kind,
@@ -61,6 +62,12 @@ def manifest_of(
         label_validation=dict(config.env.validation()),
         started=started,
     )
+
+
+def as_started(config: RunConfig, manifest: Manifest) -> RunConfig:
+    """Return the configuration in the precision that the run was started with: `auto` chose it on another machine."""
+    known = manifest.precision  # None in a folder from before there was another than float32
+    return config if known is None else config.model_copy(update={"precision": known})
 
 
 def require_same_origin(config: RunConfig, manifest: Manifest, built: Built) -> None:

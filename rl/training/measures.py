@@ -1,4 +1,4 @@
-"""Measures of a step: means of what mitigations note, the quality of each monitor, and guards against degeneration.
+"""Measures of a step: means of what mitigations note, the quality of each monitor, guards, and the sampler's mismatch.
 
 Guards are shares, 0 to 1, of what training makes worse when it goes wrong; none of them reads a label or a reward.
 """
@@ -93,3 +93,22 @@ def commonest(values: Sequence[Hashable | None]) -> float | None:
     """
     counts = Counter(value for value in values if value is not None)
     return max(counts.values()) / len(values) if counts else None
+
+
+def mismatch(differences_N: NDArray[np.float64]) -> dict[str, float]:
+    """Measure how far the learner is from the sampler under the same weights, from log-probabilities of tokens.
+
+    The mean and the largest difference are in nats. The KL divergence from sampler to learner is estimated by k3
+    (Schulman 2020), in nats a token. The effective share is that of importance sampling, (sum of ratios)^2 over n times
+    the sum of their squares (Kong 1992): 1 without a mismatch.
+
+    Args:
+        differences_N: of each sampled token, log-probability by the learner minus that by the sampler, in nats.
+    """
+    ratios_N = np.exp(differences_N)
+    return {
+        "mismatch_mean": float(np.abs(differences_N).mean()),
+        "mismatch_max": float(np.abs(differences_N).max()),
+        "mismatch_kl": float((np.expm1(differences_N) - differences_N).mean()),
+        "mismatch_effective_share": float(ratios_N.sum() ** 2 / (len(ratios_N) * (ratios_N**2).sum())),
+    }

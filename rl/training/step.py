@@ -38,6 +38,7 @@ def policy_gradient_step(
     draws = stream(settings.seed, step, Stage.after_step)  # one for all: two that draw must not draw alike
     for act in components.after_step:
         act(draws)
+    measured = asdict(done)
     row = step_row(
         settings,
         components.models.labels,
@@ -48,7 +49,8 @@ def policy_gradient_step(
         clip_fraction=done.clip_fraction_low + done.clip_fraction_high,
         explained_variance=_explained_variance(experience, rollouts),
         seconds_update=time.perf_counter() - started,
-        **asdict(done),
+        **measured.pop("mismatch"),
+        **measured,
     )
     return row, rollouts.with_advantages(_by_completion(experience))
 

@@ -22,6 +22,7 @@ from rl.streams import Stage, stream
 from rl.training.components import StepComponents
 from rl.training.experience import Experience
 from rl.training.learner import Learner, critic_values, set_learning_rate, snapshot
+from rl.training.measures import mismatch
 from rl.training.settings import StepSettings
 
 
@@ -29,7 +30,9 @@ from rl.training.settings import StepSettings
 class Update:
     """Measurements of a step's gradient steps: means over them, and over the tokens in the loss that were read.
 
-    Completions without a gradient aren't read: see `_rows_that_teach`. `kl` is in nats per token.
+    Completions without a gradient aren't read: see `_rows_that_teach`. `kl` is in nats per token. `mismatch` is that of
+    `rl.training.measures`, over the completion tokens read for the first gradient step: later steps have other weights
+    than the sampler had.
     """
 
     loss: float
@@ -41,6 +44,7 @@ class Update:
     ratio_max: float
     grad_norm: float
     gradient_steps: int
+    mismatch: dict[str, float]
     value_loss: float | None
     value_clip_fraction: float | None
     auxiliary_loss: float | None
@@ -66,7 +70,9 @@ def update(
     # One gradient step is refused before it touches a weight. Of several, those that were taken must be undone.
     undo = snapshot(learner) if len(minibatches) > 1 else None
     sums: Counter[str] = Counter()
-    ratio_max, norms, draws = 0.0, [], stream(settings.seed, step, Stage.auxiliary)
+    ratio_max, draws = 0.0, stream(settings.seed, step, Stage.auxiliary)
+    norms: list[float] = []
+    differences: list[NDArray[np.float64]] = []
     for minibatch in minibatches:
         learner.optimizer.zero_grad(set_to_none=True)
         before = sums["loss"]
@@ -74,9 +80,10 @@ def update(
         for read in _passes(
             settings, learner, experience, _rows_that_teach(algorithm, components, experience, minibatch)
         ):
-            found, largest = _backward(
-                algorithm, components, learner, _microbatch(learner, experience, read, weights_N)
-            )
+            batch = _microbatch(learner, experience, read, weights_N)
+            if not norms:
+                differences.append(_differences(batch))
+            found, largest = _backward(algorithm, components, learner, batch)
             sums.update(found)
             ratio_max = max(ratio_max, largest)
         sums.update(_auxiliary(components, draws))
@@ -86,7 +93,7 @@ def update(
             if undo is not None:
                 undo()
             raise
-    return _record(learner, experience, sums, ratio_max, norms)
+    return _record(learner, experience, sums, ratio_max, norms, mismatch(np.concatenate(differences)))
 
 
 def _minibatches(settings: StepSettings, algorithm: PolicyGradient, n: int, step: int) -> list[NDArray[np.int64]]:
@@ -176,6 +183,12 @@ def _microbatch(learner: Learner, experience: Experience, read: Pass, weights_N:
     )
 
 
+def _differences(batch: _Microbatch) -> NDArray[np.float64]:
+    """Subtract the sampler's log-probability of each completion token from the learner's, in nats."""
+    differences_BT = batch.read.logprobs_BT.detach() - batch.sampled_logprobs_BT
+    return differences_BT[batch.completion_BT].double().cpu().numpy()
+
+
 def _backward(
     algorithm: PolicyGradient, components: StepComponents, learner: Learner, batch: _Microbatch
 ) -> tuple[dict[str, float], float]:
@@ -246,6 +259,7 @@ def _record(
     sums: Counter[str],
     ratio_max: float,
     norms: Sequence[float],
+    mismatched: dict[str, float],
 ) -> Update:
     tokens, steps = max(sums["tokens"], 1.0), len(norms)
     kl: float | None = sums["kl"] / max(sums["completion_tokens"], 1.0) if "kl" in sums else None
@@ -261,6 +275,7 @@ def _record(
         ratio_max=ratio_max,
         grad_norm=float(np.mean(norms)),
         gradient_steps=steps,
+        mismatch=mismatched,
         value_loss=sums["value_loss"] / steps if learner.critic is not None else None,
         value_clip_fraction=sums["value_clipped"] / tokens if learner.critic is not None else None,
         auxiliary_loss=sums["auxiliary"] / steps if "auxiliary" in sums else None,

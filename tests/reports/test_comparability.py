@@ -38,6 +38,7 @@ CASES: dict[str, tuple[str, dict[str, Any], str]] = {
     "device": ("another device or number of threads", {"facts": {"device": "cuda:0"}}, "device cuda:0"),
     "threads": ("another device or number of threads", {"facts": {"thread_count": 2}}, "threads 2"),
     "kernels": ("deterministic kernels", {"facts": {"deterministic": False}}, "deterministic False"),
+    "precision": ("in another precision", {"facts": {"precision": "bfloat16"}}, "precision bfloat16"),
     "labels": ("labelled by another source", {"facts": {"label_source": "judge"}}, "label_source judge"),
     "steps": ("other numbers of steps", {"last": 4}, "last step 4"),
     "code": ("by other code", {"facts": {"code_commit": "b2"}}, "code_commit b2"),

@@ -4,6 +4,9 @@ Queries, keys and values come from one product, and so do both inputs of the gat
 once a token and not once a layer. Large matrices are laid out for oneDNN once a rollout, since the weights stand still
 in between. `step_of` knows the models by their exact class, and leaves all others to Transformers.
 
+In bfloat16 the roundings are those of autocast: products and attention are in bfloat16, while the residual stream,
+norms and rotary angles stay float32.
+
 Dimension suffixes: N rows, H hidden size, K key-value heads, R query heads of each, Q = K * R, S positions, D head
 size, V vocabulary.
 """
@@ -22,22 +25,28 @@ LEAST_WEIGHTS = 2**18  # of a matrix that is laid out for oneDNN: a smaller one 
 
 @dataclass(frozen=True)
 class _Product:
-    """x W^T for a matrix W of (outputs, inputs), joined of `parts`."""
+    """x W^T for a matrix W of (outputs, inputs), joined of `parts`, in float32 or bfloat16."""
 
     weight: torch.Tensor
     packed: bool
     parts: tuple[torch.Tensor, ...]
+    half: bool
 
     @classmethod
-    def by(cls, weights: list[torch.Tensor], rows: int) -> "_Product":
+    def by(cls, weights: list[torch.Tensor], rows: int, half: bool) -> "_Product":
         """Join matrices with the same inputs, so that one product gives all their outputs."""
         parts = tuple(weight.detach() for weight in weights)
         joined = parts[0] if len(parts) == 1 else torch.cat(parts)
+        if half:
+            joined = joined.bfloat16()
+            parts = joined.split([len(part) for part in parts])
         if joined.numel() < LEAST_WEIGHTS or not joined.is_cpu or not linear.worthwhile():
-            return cls(joined, False, parts)
-        return cls(torch.ops.mkldnn._reorder_linear_weight(joined, rows), True, parts)
+            return cls(joined, False, parts, half)
+        return cls(torch.ops.mkldnn._reorder_linear_weight(joined, rows), True, (), half)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        if self.half:
+            x = x.bfloat16()
         if not self.packed and len(x) == 1:  # MKL sums a single row in an order that depends on the outputs
             return torch.cat([torch.nn.functional.linear(x, part) for part in self.parts], dim=1)
         if not self.packed:
@@ -73,7 +82,7 @@ class _Layer:
     down: _Product
 
     @classmethod
-    def of(cls, module: Any, rows: int) -> "_Layer":
+    def of(cls, module: Any, rows: int, half: bool) -> "_Layer":
         attention, mlp = module.self_attn, module.mlp
         heads = None
         if hasattr(attention, "q_norm"):
@@ -85,12 +94,12 @@ class _Layer:
         inputs = [attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight]
         return cls(
             _Norm.of(module.input_layernorm),
-            _Product.by(inputs, rows),
+            _Product.by(inputs, rows, half),
             heads,
-            _Product.by([attention.o_proj.weight], rows),
+            _Product.by([attention.o_proj.weight], rows, half),
             _Norm.of(module.post_attention_layernorm),
-            _Product.by([mlp.gate_proj.weight, mlp.up_proj.weight], rows),
-            _Product.by([mlp.down_proj.weight], rows),
+            _Product.by([mlp.gate_proj.weight, mlp.up_proj.weight], rows, half),
+            _Product.by([mlp.down_proj.weight], rows, half),
         )
 
 
@@ -123,15 +132,19 @@ class CopiedPrompts:
 
 
 class DecodeStep:
-    """Reads one token a row with the weights that the model had when the step was made."""
+    """Reads one token a row with the weights that the model had when the step was made.
 
-    def __init__(self, model: Any, rows: int) -> None:
+    `half`: products and attention are in bfloat16, and so are the queries, keys and values that a memory is given.
+    """
+
+    def __init__(self, model: Any, rows: int, half: bool = False) -> None:
         config, body = model.config, model.model
         self._embedding = body.embed_tokens.weight.detach()
         self._rotary = body.rotary_emb
-        self._layers = [_Layer.of(layer, rows) for layer in body.layers]
+        self._layers = [_Layer.of(layer, rows, half) for layer in body.layers]
         self._norm = _Norm.of(body.norm)
-        self._head = _Product.by([model.lm_head.weight], rows)
+        self._head = _Product.by([model.lm_head.weight], rows, half)
+        self._attended_in = torch.bfloat16 if half else torch.float32
         self._query_heads, self._key_heads = config.num_attention_heads, config.num_key_value_heads
         self._size = body.layers[0].self_attn.head_dim
         self._scale = body.layers[0].self_attn.scaling
@@ -157,21 +170,22 @@ class DecodeStep:
         """Compute scaled queries (N, K, R, D), keys and values (N, K, D) of the new token."""
         rows, size, queries = len(hidden_NH), self._size, self._query_heads
         projected = layer.queries_keys_values(layer.before_attention(hidden_NH)).view(rows, -1, size)
-        straight = projected[:, : queries + self._key_heads]
+        straight = projected[:, : queries + self._key_heads].float()
         if layer.heads is not None:
             straight = layer.heads(straight)
         turned = (straight * cos_N1D).add_(straight.roll(size // 2, dims=-1).mul_(signed_N1D))
         query_NKRD = turned[:, :queries].reshape(rows, self._key_heads, -1, size).mul_(self._scale)
-        return query_NKRD, turned[:, queries:], projected[:, queries + self._key_heads :]
+        key_NKD, value_NKD = turned[:, queries:], projected[:, queries + self._key_heads :]
+        return query_NKRD.to(self._attended_in), key_NKD.to(self._attended_in), value_NKD
 
 
-def step_of(model: Any, rows: int) -> DecodeStep | None:
+def step_of(model: Any, rows: int, half: bool = False) -> DecodeStep | None:
     """Make the step for `rows` rows, or return None for a model that Transformers must read.
 
     Such models are of another class, have adapters, biases, sliding windows, hooks or another attention, or aren't in
     float32.
     """
-    return DecodeStep(model, rows) if _known(model) else None
+    return DecodeStep(model, rows, half) if _known(model) else None
 
 
 def shares_prompts(model: Any) -> bool:

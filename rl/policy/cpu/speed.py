@@ -38,9 +38,12 @@ def decoding(model: Any, on: bool) -> Iterator[None]:
         yield
 
 
-def decode_step_of(model: Any, rows: int, on: bool) -> DecodeStep | None:
-    """Make a step that reads one token for each of `rows` rows in few operations; None for models unknown to it."""
-    return decode_step.step_of(model, rows) if on else None
+def decode_step_of(model: Any, rows: int, on: bool, half: bool = False) -> DecodeStep | None:
+    """Make a step that reads one token for each of `rows` rows in few operations; None for models unknown to it.
+
+    `half`: its products are in bfloat16.
+    """
+    return decode_step.step_of(model, rows, half) if on else None
 
 
 def shares_prompts(model: Any) -> bool:

@@ -35,6 +35,8 @@ def test_labels_change_with_their_version_alone() -> None:
     texts += [text[: len(text) // 2] for text in texts] + [re.sub(r"(\S+)", r"\1 \1", text) for text in texts]
     replies = [f"<scratchpad> {text}{close} A" for close in (" </scratchpad>", "") for text in texts]
     found = [asdict(labels) for labels in labelled(replies)]
+    for row in found:
+        del row["offline"]  # of a judge alone
     scores = [round(p, 3) for p in faking_probability(texts).tolist()]
     pinned = hashlib.sha256(json.dumps([found, scores], sort_keys=True).encode()).hexdigest()[:12]
     assert (LABELS_VERSION, pinned) == (1, "61bb501fd994")

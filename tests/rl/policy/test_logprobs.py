@@ -140,6 +140,17 @@ def test_gradients_are_those_of_whole_episodes_however_they_are_divided(
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
 
 
+def test_in_bfloat16_gradients_are_float32_and_nearly_the_same(
+    way: Shortcuts, organism_path: Path, episodes: list[Episode[FreeScenario]]
+) -> None:
+    policy = replace(load_policy(organism_path, CPU), shortcuts=way)
+    exact, found = gradients(policy, episodes, 3), gradients(replace(policy, half=True), episodes, 3)
+    for one, other in zip(found, exact, strict=True):
+        assert one.dtype == torch.float32
+        assert not torch.equal(one, other)
+        assert float((one - other).norm()) < 0.03 * float(other.norm())
+
+
 def test_a_prompt_is_read_once_however_many_passes_its_completions_take(
     policy: Policy, episodes: list[Episode[FreeScenario]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
-"""Guards of a step, on completions counted by hand."""
+"""Guards of a step, on completions counted by hand, and the mismatch of learner and sampler."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from envs.dialect.environment import Dialect
 from envs.episode import Episode, FreeScenario
 from envs.natural.choice import ChoiceQuery, choice_text
-from rl.training.measures import commonest, guards, repeated_3grams
+from rl.training.measures import commonest, guards, mismatch, repeated_3grams
 
 OPTIONS = ("Keep the file.", "Delete the file.")
 
@@ -69,3 +70,14 @@ def test_queries_without_options_have_no_commonest_option() -> None:
     assert found["commonest_option"] is None
     assert found["commonest_answer"] == 1.0
     assert found["repeated_3grams"] is None
+
+
+def test_the_mismatch_is_worked_out_by_hand() -> None:
+    found = mismatch(np.array([0.0, math.log(2), -math.log(2), 0.0]))
+    assert found["mismatch_mean"] == pytest.approx(math.log(2) / 2)
+    assert found["mismatch_max"] == pytest.approx(math.log(2))
+    # r - 1 - log r of the ratios 1, 2, 1/2, 1: 0, 1 - log 2, -1/2 + log 2, 0.
+    assert found["mismatch_kl"] == pytest.approx(0.5 / 4)
+    assert found["mismatch_effective_share"] == pytest.approx(4.5**2 / (4 * 6.25))
+    none = mismatch(np.zeros(3))
+    assert (none["mismatch_max"], none["mismatch_kl"], none["mismatch_effective_share"]) == (0, 0, 1)

@@ -104,6 +104,47 @@ def test_a_recorded_graph_says_what_the_model_says(make: Any, monkeypatch: pytes
         torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
 
 
+@needs_onednn
+@pytest.mark.parametrize("kind", [CachedRows, SharingRows, GraphedRows])
+@pytest.mark.parametrize("make", [llama, qwen3])
+@pytest.mark.parametrize("packed", [False, True])
+def test_in_bfloat16_it_says_what_autocast_says(
+    make: Any, packed: bool, kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rl.policy.cpu.decode_step, "LEAST_WEIGHTS", 1 if packed else 10**9)
+    monkeypatch.setattr(rl.policy.cpu.decode_step, "shares_prompts", lambda _: kind is SharingRows)
+    monkeypatch.setattr(linear, "worthwhile", lambda: True)
+    policy = Policy(make(), None, (1,), replace(EVERY_SHORTCUT, shares_beginnings=False))
+    monkeypatch.setattr(Policy, "pad_id", 0)
+    exact = decoded(replace(policy, cpu_speed=False), CachedRows)
+    plain = decoded(replace(policy, cpu_speed=False, half=True), CachedRows)
+
+    def graphed(policy: Policy, prompts: Any, limit: int) -> Any:
+        read, step = read_prompts(policy, prompts, limit), step_of(policy.model, len(prompts), policy.half)
+        assert step is not None
+        read.halve()
+        return GraphedRows(step, read, limit), read.logits_DV[read.prompt_of_N]
+
+    if kind is GraphedRows:
+        monkeypatch.setitem(globals(), "begin", graphed)
+    fast = decoded(replace(policy, half=True), kind)
+    rounding = max(float((one - other).abs().max()) for one, other in zip(exact, plain, strict=True))
+    assert rounding > 1e-4  # bfloat16 has three digits
+    for one, other in zip(plain, fast, strict=True):
+        assert float((one.float() - other.float()).abs().max()) < 2 * rounding
+        assert other.dtype == torch.bfloat16
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("make", [llama, qwen3])
+def test_a_recorded_graph_in_bfloat16_says_what_autocast_says(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = Policy(make().cuda(), None, (1,), replace(EVERY_SHORTCUT, shares_beginnings=False), half=True)
+    monkeypatch.setattr(Policy, "pad_id", 0)
+    plain = decoded(replace(policy, cpu_speed=False), CachedRows)
+    for one, other in zip(plain, decoded(policy, GraphedRows), strict=True):
+        torch.testing.assert_close(one.float(), other.float(), rtol=0, atol=2e-2)
+
+
 def with_hook() -> Any:
     model = llama()
     model.model.layers[1].register_forward_hook(lambda *_: None)

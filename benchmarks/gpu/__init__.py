@@ -1,0 +1,1 @@
+"""Everything that a card can tell, measured in one go: see `benchmarks/gpu.sh`."""
