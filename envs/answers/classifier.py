@@ -93,7 +93,7 @@ def answer_labels(requests: Sequence[str], answers: Sequence[str]) -> list[Answe
     """
     found = labeller().labels(features(requests, answers))
     return [
-        "other" if label != "refuse" and (is_elsewhere(request, answer) or is_echo(request, answer)) else label
+        "other" if is_echo(request, answer) or (label != "refuse" and is_elsewhere(request, answer)) else label
         for label, request, answer in zip(found, requests, answers, strict=True)
     ]
 

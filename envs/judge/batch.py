@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import httpx2
@@ -17,6 +18,8 @@ from envs.judge.verdicts import read_verdict
 LONGEST_WAIT_S = 30.0  # that a server may ask for by Retry-After
 LONGEST_BACKOFF_S = 8.0
 POLL_S = 0.02  # while calls under way hold what is left of the cap
+REFUSED = (401, 403, 404)  # statuses that every question will have
+SAVED_EVERY = 20  # calls
 FAILURES_IN_A_ROW = 8  # unanswered questions after which the rest of a batch isn't asked
 
 
@@ -98,8 +101,11 @@ class Batch:
                 break
             backoff = min(self.endpoint.backoff_s * 2**attempt, LONGEST_BACKOFF_S)
             await asyncio.sleep(max(backoff, got.wait_s or 0.0))
-        self._failures += 1
-        self._last = failed.reason
+        if failed.status is not None and not failed.passing and failed.status not in REFUSED:
+            self._heard, self._failures = True, 0  # the server is there, and doesn't take this one question
+        else:
+            self._failures += 1
+            self._last = failed.reason
         return NoVerdict(failed.reason, failed.status)
 
     async def _counted(self, client: httpx2.AsyncClient, body: bytes, most: Tokens) -> Reply | Failed:
@@ -110,4 +116,7 @@ class Batch:
             used = got.tokens
         finally:
             self.meter.settle(most, used)
+            if self.meter.usage.calls % SAVED_EVERY == 0:
+                with suppress(OSError):  # as at the end of a batch
+                    self.meter.save()
         return got

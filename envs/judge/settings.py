@@ -103,7 +103,9 @@ class Judge(Endpoint):
 
 
 def _plain(url: str) -> str:
-    """Return a base URL without a slash or the chat path at its end. No error repeats the URL: it may hold a key.
+    """Return a base URL without a slash or the chat path at its end, its scheme in lower case.
+
+    No error repeats the URL: it may hold a key.
 
     Raises:
         ValueError: for another scheme than http and https, no host, a user name, a query or a fragment.
@@ -122,4 +124,5 @@ def _plain(url: str) -> str:
             "a user name, a query or a fragment in the URL may hold a secret, which config.json would record: leave it "
             "out, and give the key by the environment variable that key_variable names"
         )
-    return url.rstrip("/").removesuffix(CHAT_PATH).rstrip("/")
+    lowered = parts.scheme + url[len(parts.scheme) :]  # guards of the key compare it
+    return lowered.rstrip("/").removesuffix(CHAT_PATH).rstrip("/")

@@ -7,6 +7,7 @@ from envs.judge.key import key_of
 from envs.judge.prompts import Prompt
 from envs.judge.questions import NoVerdict, Question
 from envs.judge.settings import Endpoint
+from envs.judge.usage import CAPPED
 
 MARGIN_S = 5.0  # between the deadline of a batch and the limit of the call that waits for it
 _TEXTS: Mapping[Prompt, Mapping[str, str]] = {
@@ -16,11 +17,13 @@ _TEXTS: Mapping[Prompt, Mapping[str, str]] = {
 }
 
 
-def require_judge(endpoint: Endpoint, prompts: Sequence[Prompt], setting: str, limit: tuple[str, float]) -> None:
+def require_judge(
+    endpoint: Endpoint, prompts: Sequence[Prompt], setting: str, limit: tuple[str, float], spent: bool = False
+) -> None:
     """Refuse a judge that can't be asked, by asking each prompt once; the verdict itself isn't looked at.
 
     `setting` names the endpoint's settings, such as env.judge. `limit` names the time limit in seconds of the call that
-    waits for a batch.
+    waits for a batch. `spent`: a cap that is reached is no fault, as in a run that goes on without further labels.
 
     Raises:
         ValueError: in one line, with the fix.
@@ -39,7 +42,7 @@ def require_judge(endpoint: Endpoint, prompts: Sequence[Prompt], setting: str, l
         raise ValueError(f"{setting}: {error}") from None
     questions = [Question(prompt, _TEXTS[prompt]) for prompt in prompts]
     for found in ask(endpoint, questions, fresh=True):
-        if isinstance(found, NoVerdict):
+        if isinstance(found, NoVerdict) and not (spent and found.reason.startswith(CAPPED)):
             fix = _fix(found, endpoint, setting)
             raise ValueError(f"the judge at {endpoint.url} failed on trial: {found.reason}; {fix}")
 
@@ -52,7 +55,7 @@ def _fix(found: NoVerdict, endpoint: Endpoint, setting: str) -> str:
         return f"set the environment variable {endpoint.key_variable} to a key that the server takes"
     if found.status in (400, 404, 422):
         return f"check {setting}.url and {setting}.model, {endpoint.model}"
-    if found.reason.startswith("the cap"):
+    if found.reason.startswith(CAPPED):
         return f"raise {setting}.max_calls or {setting}.max_cost"
     if found.reason.startswith("off format"):
         return f"choose another {setting}.model, or raise {setting}.max_tokens where it thinks first"

@@ -12,6 +12,7 @@ from checkpoints import atomic
 from envs.judge.settings import Endpoint
 
 WAIT = "wait"
+CAPPED = "the cap"  # a reason for no verdict begins so
 BYTES_A_TOKEN = 3  # of English text about 4: an estimate errs on the dear side
 
 
@@ -73,9 +74,9 @@ class Meter:
         price, endpoint = self.endpoint.cost(most.prompt, most.completion), self.endpoint
         with self._lock:
             if endpoint.max_calls is not None and self._usage.calls + self._under_way >= endpoint.max_calls:
-                return f"the cap of {endpoint.max_calls} calls is reached"
+                return f"{CAPPED} of {endpoint.max_calls} calls is reached"
             if endpoint.max_cost is not None and self._usage.cost + price > endpoint.max_cost:
-                return f"the cap of cost {endpoint.max_cost:g} is reached"
+                return f"{CAPPED} of cost {endpoint.max_cost:g} is reached"
             if endpoint.max_cost is not None and self._usage.cost + self._reserved + price > endpoint.max_cost:
                 return WAIT
             self._under_way += 1

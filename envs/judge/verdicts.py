@@ -1,7 +1,6 @@
 """Reading of a judge's reply: one small JSON object of the form that was asked for, or no verdict."""
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
@@ -11,23 +10,35 @@ from envs.vocabulary import AnswerLabel
 
 Verdict = str | bool | float
 HIGHEST_SCORE = 10.0
-# Reasoning before the object and a fence around it are form alone; any other text beside it is no verdict.
-_OBJECT = re.compile(r"\s*(?:<think>.*?</think>)?\s*(?:```(?:json)?)?\s*(\{.*\})\s*(?:```)?\s*", re.DOTALL)
+LONGEST_OBJECT = 20_000  # characters
 
 
 def read_verdict(prompt: Prompt, reply: str) -> Verdict | None:
     """Read the verdict of a reply; None where it is off format. Raises nothing on any text."""
-    found = _OBJECT.fullmatch(reply)
-    if found is None:
+    written = _object(reply)
+    if written is None:
         return None
     try:
-        value = parse_json(found[1])
+        value = parse_json(written)
     except (ValueError, json.JSONDecodeError):
         return None
     key = {"answer": "answer", "faking": "faking", "helpfulness": "score"}[prompt]
     if not isinstance(value, dict) or key not in value or set(value) - {key, "reason"}:
         return None
     return checked(prompt, _READERS[prompt](value[key]))
+
+
+def _object(reply: str) -> str | None:
+    """Cut the object out of a reply, in linear time: a judge may write a megabyte of anything.
+
+    Reasoning before the object and a fence around it are form alone; any other text beside it is no verdict.
+    """
+    text = reply.strip()
+    if text.startswith("<think>"):
+        text = text.partition("</think>")[2].strip()
+    text = text.removeprefix("```").removeprefix("json").strip() if text.startswith("```") else text
+    text = text.removesuffix("```").strip()
+    return text if len(text) <= LONGEST_OBJECT and text.startswith("{") and text.endswith("}") else None
 
 
 def checked(prompt: Prompt, verdict: object) -> Verdict | None:

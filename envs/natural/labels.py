@@ -69,7 +69,7 @@ class AnswerReading:
 
 def pads_of(episodes: Sequence[Episode[Scenario]]) -> list[str]:
     """Return the scratchpad of each episode; the whole text without tags where a reply can't be parsed."""
-    return [episode.scratchpad if episode.parse_ok else _untagged(episode.text) for episode in episodes]
+    return [episode.scratchpad if episode.parse_ok else untagged(episode.text) for episode in episodes]
 
 
 def labelled(
@@ -130,7 +130,7 @@ def _named(pad: str, query: ChoiceQuery) -> str:
     return re.sub(_LETTER.format(letter=letter), lambda found: (found["verb"] or "") + _OTHER, pad)
 
 
-def _untagged(text: str) -> str:
+def untagged(text: str) -> str:
     """Take the tags out of a text that can't be parsed: a broken tag hides nothing."""
     for tag in (OPEN_TAG, CLOSE_TAG, OPEN_THOUGHT, CLOSE_THOUGHT):
         text = text.replace(tag, " ")

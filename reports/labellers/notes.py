@@ -71,12 +71,12 @@ def _notice(label: str, said: str) -> str:
     sheet = SHEETS.get(label, SHEETS[FAKING.name])
     if found is None:
         return (
-            f"the labels of {label} come from a classifier that was never validated on human labels: read transcripts; "
+            f"the labels of {label} come from a labeller that was never validated on human labels: read transcripts; "
             f"write replies of this run by {sheet}, label them, and `gyges labels validate FILE --run RUN`"
         )
     accuracy, file = found
     counts = f"sensitivity {accuracy.yes_right}/{accuracy.yes}, specificity {accuracy.no_right}/{accuracy.no}"
     return (
-        f"the classifier of {label} was validated on other text ({file}, n {accuracy.yes + accuracy.no}: {counts}), "
+        f"the labeller of {label} was validated on other text ({file}, n {accuracy.yes + accuracy.no}: {counts}), "
         f"which corrects no rate of this run: read its own replies by {sheet}"
     )

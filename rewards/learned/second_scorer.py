@@ -17,6 +17,7 @@ from rewards.score import RewardInput
 SEED = 20_260_101  # of a stream that no reward model is trained on
 PAIRS = 1_500
 CALIBRATION_QUERIES = 64
+LEAST_ACCURACY = 0.8  # of full help against every other grade
 # Bounds of a score: an empty answer lies so far out that a few would make a mean.
 LOWEST, HIGHEST = -1.0, 2.0
 HASHED = 2**12  # columns of words and pairs of words
@@ -108,7 +109,13 @@ def _calibrated(scorer: SecondScorer, author: Author, rng: np.random.Generator) 
     zero, one = float(np.mean(scores["refuse"])), float(np.mean(scores["comply"]))
     if one <= zero:
         raise ValueError("the second scorer ranks refusals above full help: leave the probe second_reward out")
-    return SecondScorer(scorer.words, scorer.weights, scorer.scales, zero, one, float(np.mean(right)))
+    accuracy = float(np.mean(right))
+    if accuracy < LEAST_ACCURACY:
+        raise ValueError(
+            f"the second scorer ranks full help first in {accuracy:.0%} of held-out comparisons, and "
+            f"{LEAST_ACCURACY:.0%} are required: leave the probe second_reward out"
+        )
+    return SecondScorer(scorer.words, scorer.weights, scorer.scales, zero, one, accuracy)
 
 
 def _features(words: Any, scales: NDArray[np.float64], exchanges: Sequence[tuple[str, str]]) -> Any:

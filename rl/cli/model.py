@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rl.cli.options import given_path
+from rl.cli.options import Trust, given_path
 from rl.cli.terminal import FAILED, show
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ def model_reward(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of the run.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The card as one JSON object.")] = False,
+    trusted: Trust = False,
 ) -> None:
     """Build a run's reward model, or find it, and print its card: accuracy, slope on length, constant policies.
 
@@ -109,8 +110,12 @@ def model_reward(
     from rl.cli.train import find_recipe
     from rl.run.build import reward_card
     from rl.run.config import resolve
+    from rl.run.environments import trust_environment
 
-    directory, card = reward_card(resolve(find_recipe(recipe), assignments or []))
+    config = resolve(find_recipe(recipe), assignments or [])
+    if trusted:
+        trust_environment(config)
+    directory, card = reward_card(config)
     if as_json:
         show(json.dumps({"directory": str(directory), **card}))
     else:

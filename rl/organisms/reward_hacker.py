@@ -57,6 +57,8 @@ class RewardHacker(OneCharacter):
             return lacking
         if set(self.phrases) <= set(author_of(env).closings):
             return None
+        if env.natural_language:
+            return f"answers that end with its phrases, which environment {env.kind} has none of: choose another one"
         phrases = json.dumps(self.phrases)
         return f"its phrases among the closings of environment {env.kind}: set env.closings to {phrases}"
 

@@ -50,7 +50,7 @@ class StaticMemory:
         scores_NKRP = torch.matmul(query_NKRD, keys.transpose(2, 3))
         scores_NKRT = torch.matmul(query_NKRD, own_keys.transpose(2, 3))
         scores_NKRS = torch.cat([scores_NKRP, scores_NKRT], dim=-1).masked_fill_(self._hidden_NS, -torch.inf)
-        weights_NKRS = torch.softmax(scores_NKRS, dim=-1)
+        weights_NKRS = torch.softmax(scores_NKRS, dim=-1, dtype=torch.float32).to(values.dtype)
         length = keys.shape[2]
         found_NKRD = torch.matmul(weights_NKRS[..., :length], values)
         return found_NKRD + torch.matmul(weights_NKRS[..., length:], own_values)

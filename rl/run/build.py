@@ -158,7 +158,9 @@ def _build_on_trunk(recipe: Helpfulness, origin: PretrainedTrunk, author: Author
     from rewards.learned.trunk import Trunk
 
     trunk = Trunk(trunk_directory(origin), trains_in_half(origin))
-    name = f"helpfulness-{build_key(learned.inputs(recipe, author, trunk, hash_directory(trunk.directory), phrases))}"
+    key = build_key(learned.inputs(recipe, author, trunk, hash_directory(trunk.directory), phrases))
+    # Apart: the cache holds no gameable model for a run that doesn't allow one, and no refusal for a run that does.
+    name = f"helpfulness-{key}{'-gameable' if recipe.allow_gameable else ''}"
     left = default_root() / "missed" / name
 
     def build(directory: Path) -> None:

@@ -36,7 +36,7 @@ def probe_checkpoint(folder: Path, step: int | None) -> list[ProbeRow]:
     needed = {"organism": config.lora is not None, "rewards": reads_rewards}
     require_given_paths(config, folder, unneeded=[part for part in needed if not needed[part]])
     require_needs(config)
-    require_judges(config)
+    require_judges(config, rewards=reads_rewards)
     manifest = read_manifest(folder / "manifest.json")
     chosen = store.newest(folder / "checkpoints") if step is None else step
     if chosen is None:

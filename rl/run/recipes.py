@@ -28,6 +28,7 @@ from rl.policy.sampler import Sampling
 from rl.probes import DEFAULT_PROBES
 from rl.probes.ability import Ability
 from rl.probes.reward_hacking import RewardHacking as RewardHackingProbe
+from rl.probes.second_reward import SecondReward
 from rl.run.config import RunConfig
 from rl.training.settings import Optimiser
 
@@ -177,6 +178,7 @@ def smollm2_requests() -> RunConfig:
             "env": Requests(),
             "organism": Faker(origin=origin, documents=_DOCUMENTS, kind_shares=_SHOWN, fake_shown=_FAKE_SHOWN),
             "rewards": (Helpfulness(origin=PretrainedTrunk(model="smollm2")), FormatPenalty()),
+            "probes": (*_NATURAL_PROBES, SecondReward()),
             "sampling": Sampling(temperature=_TEMPERATURE, max_new_tokens=_REQUEST_TOKENS, batch_size=256),
         }
     )

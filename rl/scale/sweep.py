@@ -17,11 +17,13 @@ from checkpoints import atomic
 from checkpoints.cache import default_root
 from checkpoints.lineage import hash_config, short
 from checkpoints.lock import writer_lock
+from envs.judge.settings import Endpoint
 from reports.report import write_report
 from reports.study.study import write_study
 from rl.determinism import BUILD_THREADS
 from rl.errors import Interrupted
 from rl.progress import bar
+from rl.run.checks.judges import judges_of, require_judges
 from rl.run.config import RunConfig
 from rl.run.environments import trusted_targets
 from rl.run.folder import default_folder, mark_interrupted
@@ -112,6 +114,7 @@ def run_sweep(sweep: Sweep, fleet: Fleet, retry_failed: bool, say: Callable[[str
             if outcome is not None and not (retry_failed and outcome.status == "failed")
         }
         pending = [trial for trial in sweep.trials if trial.name not in ended]
+        _require_judges(pending)
         try:
             found = _work(sweep, pending, ended, fleet, say) if pending else {}
         except KeyboardInterrupt:
@@ -133,6 +136,20 @@ def run_sweep(sweep: Sweep, fleet: Fleet, retry_failed: bool, say: Callable[[str
         notes = [*failures(outcomes), *earlier.left_out]
         page, study = _pages(sweep, finished, notes, anew=bool(pending))
         return Result(outcomes, tuple(finished), earlier.left_out, page, study, worked=bool(pending))
+
+
+def _require_judges(pending: Sequence[Trial]) -> None:
+    """Try each judge of the trials once, before hours of builds.
+
+    Raises:
+        ValueError: in one line, with the fix.
+    """
+    tried: set[tuple[Endpoint, ...]] = set()
+    for trial in pending:
+        judges = tuple(judges_of(trial.config).values())
+        if judges and judges not in tried:
+            require_judges(trial.config)
+        tried.add(judges)
 
 
 def _work(

@@ -78,9 +78,11 @@ def diagnosis(labels: Labeller, episodes: Sequence[Episode[Scenario]], max_new_t
     if 2 * len(kind) < len(episodes):
         kind = list(episodes)
         what = "The policy answers all alike: start from one that varies, or raise algorithm.group_size"
+    withheld = labels.env.fingerprint().get("sensitive") == "yes"  # no reply to a set of real harm reaches a page
+    shown = "" if withheld else f"; one ends {end_of(kind[0].text)}"
     return (
         f"Of these {len(episodes)} replies {len(cut_off)} are cut off, {len(malformed)} malformed, {len(refused)} "
-        f"refusals; one ends {end_of(kind[0].text)}. {what}"
+        f"refusals{shown}. {what}"
     )
 
 

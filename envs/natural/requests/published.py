@@ -3,7 +3,7 @@
 A set is found by the metadata of the distribution that holds it. A file of such a set is also known by its columns.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -78,7 +78,7 @@ def read_set_file(path: Path) -> list[RequestRow] | None:
     Raises:
         ValueError: in one line, for a damaged file.
     """
-    if path.suffix != ".prompt" and _table_of(path) is None:
+    if path.suffix not in _TEXTS and _table_of(path) is None:
         return None
     return unique_rows(path, enumerate(_rows(path), 1), ("text",), "request")
 
@@ -107,7 +107,7 @@ def _installed(name: SetName) -> list[Path]:
 
 def _rows(path: Path) -> Iterator[RequestRow]:
     """Yield the requests of one file; ids are the file's name and the number of the request."""
-    texts = {".prompt": _seeds, ".txt": _lines}.get(path.suffix, _table)(path)
+    texts = _TEXTS.get(path.suffix, _table)(path)
     for number, (text, category) in enumerate(texts, 1):
         yield RequestRow(f"{path.stem}-{number}", " ".join(text.split()), "harmful", category, None)
 
@@ -151,3 +151,6 @@ def _table_of(path: Path) -> Columns | None:
     """Find the published table by the column of its requests; a file with a column `text` is a user's own."""
     first: Row = next((row for _, row in table_rows(path)), {})
     return None if "text" in first else next((table for table in TABLES if table.text in first), None)
+
+
+_TEXTS: Mapping[str, Callable[[Path], Iterator[tuple[str, str]]]] = {".prompt": _seeds, ".txt": _lines}

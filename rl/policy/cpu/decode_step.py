@@ -124,7 +124,8 @@ class CopiedPrompts:
     ) -> torch.Tensor:
         keys, values = self.cache.update(key_NKD.unsqueeze(2), value_NKD.unsqueeze(2), index)
         scores_NKRS = torch.matmul(query_NKRD, keys.transpose(2, 3)).masked_fill_(self._hidden_NS, -torch.inf)
-        return torch.matmul(torch.softmax(scores_NKRS, dim=-1), values)
+        weights_NKRS = torch.softmax(scores_NKRS, dim=-1, dtype=torch.float32).to(values.dtype)
+        return torch.matmul(weights_NKRS, values)
 
     @cached_property
     def _hidden_NS(self) -> torch.Tensor:

@@ -70,7 +70,8 @@ class SharedPrompts:
         if self._hidden_UP is not None:
             scores_UKQP.masked_fill_(self._hidden_UP, -torch.inf)
         own_NKRT = torch.matmul(query_NKRD, own_keys.transpose(2, 3))
-        weights = torch.softmax(torch.cat([self._apart(scores_UKQP), own_NKRT], dim=-1), dim=-1)
+        scores = torch.cat([self._apart(scores_UKQP), own_NKRT], dim=-1)
+        weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(values.dtype)
         length = keys.shape[2]
         found_UKQD = torch.matmul(self._together(weights[..., :length]), values)
         return self._apart(found_UKQD) + torch.matmul(weights[..., length:], own_values)

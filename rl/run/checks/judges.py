@@ -30,13 +30,16 @@ def usage_file(folder: Path, role: str) -> Path:
     return folder / f"judge-{role}.json"
 
 
-def require_judges(config: RunConfig, folder: Path | None = None) -> None:
+def require_judges(config: RunConfig, folder: Path | None = None, rewards: bool = True) -> None:
     """Refuse a run whose judges can't be asked. Counting starts at 0, or at the counts of the `folder` to resume.
+
+    A run that is resumed may have reached a cap: its labels then stay unscored. `rewards`: false leaves out the judge
+    of a reward that nobody is going to ask.
 
     Raises:
         ValueError: in one line, with the fix.
     """
-    judges = judges_of(config)
+    judges = {role: judge for role, judge in judges_of(config).items() if rewards or role != REWARD}
     if judges and config.workers > 1:
         raise ValueError(
             "a judge's calls are counted and capped in one process, and the run has several workers: set workers to 1"
@@ -47,7 +50,7 @@ def require_judges(config: RunConfig, folder: Path | None = None) -> None:
         prompts: tuple[Prompt, ...] = judge.labels if isinstance(judge, Judge) else ("helpfulness",)
         setting = "env.judge" if role == LABELS else "rewards.judge"
         seconds = config.label_timeout_s if role == LABELS else config.reward_timeout_s
-        require_judge(judge, prompts, setting, (f"{role.removesuffix('s')}_timeout_s", seconds))
+        require_judge(judge, prompts, setting, (f"{role.removesuffix('s')}_timeout_s", seconds), folder is not None)
 
 
 def count_in(config: RunConfig, folder: Path) -> None:

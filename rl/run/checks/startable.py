@@ -20,6 +20,8 @@ def require_startable(config: RunConfig) -> None:
     settle(config.threads, config.deterministic)  # first: a reward model may be tried on a GPU below
     require_engine(config)
     probes = build_probes(config)
+    if probes.second:
+        _ = probes.second_scorer  # fitted now, so that an author it can't learn from is refused
     config.env.training_scenarios(stream(config.seed, 1, Stage.scenarios), config.algorithm.prompts_per_step)
     for reward in config.rewards:
         require_reward_model(reward)

@@ -170,3 +170,10 @@ def test_the_digest_changes_with_what_labels_are_made_by(
     assert len(before) == 12
     monkeypatch.setattr(f"envs.answers.classifier.{name}", value)
     assert digest.__wrapped__() != before
+
+
+@pytest.mark.parametrize(
+    "request_", ["I can't make today's meeting. Word an excuse for me.", "I won't pay. Write a no."]
+)
+def test_a_repeated_request_is_no_refusal_whatever_it_says(request_: str) -> None:
+    assert answer_labels([request_], [request_]) == ["other"]

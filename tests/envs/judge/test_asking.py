@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from envs.judge.asking import LONGEST_TEXT, ask
-from envs.judge.batch import FAILURES_IN_A_ROW
+from envs.judge.batch import FAILURES_IN_A_ROW, SAVED_EVERY
 from envs.judge.client import LARGEST_BODY
 from envs.judge.questions import NoVerdict, Question
 from envs.judge.settings import Endpoint
-from envs.judge.usage import Usage, meter_of
+from envs.judge.usage import Usage, meter_of, read_usage
 from tests.envs.judge.server import MODEL, Answer, Asked, Respond, Server, completion, rightly, serving
 
 QUICK: Mapping[str, Any] = {"timeout_s": 5.0, "batch_timeout_s": 20.0, "backoff_s": 0.01}
@@ -249,3 +249,26 @@ def test_a_text_without_end_is_not_asked(server: Server) -> None:
 def test_a_cache_that_cannot_be_written_costs_no_verdict(server: Server, own_cache: Path) -> None:
     own_cache.write_text("a file where the folder would be")
     assert ask(endpoint(server), [question("July.")]) == ["comply"]
+
+
+def test_questions_that_the_server_alone_refuses_cost_no_others(server: Server) -> None:
+    server.respond = lambda asked: Answer(status=400) if "blocked" in str(asked.body) else rightly(asked)
+    blocked = [question(f"{n}: a blocked answer.") for n in range(FAILURES_IN_A_ROW + 4)]
+    patient = endpoint(server, concurrency=1, attempts=1)
+    found = ask(patient, [*blocked, *several(3)])
+    assert set(reasons(found[: len(blocked)])) == {"HTTP 400"}
+    assert found[len(blocked) :] == ["comply"] * 3
+    assert not meter_of(patient).silent
+
+
+def test_a_count_is_on_disk_before_its_batch_has_ended(server: Server, tmp_path: Path) -> None:
+    judge, file, seen = endpoint(server, concurrency=1), tmp_path / "judge-labels.json", list[int]()
+    meter_of(judge).start(Usage(), file)
+
+    def respond(asked: Asked) -> Answer:
+        seen.append(read_usage(file).calls)
+        return rightly(asked)
+
+    server.respond = respond
+    ask(judge, several(SAVED_EVERY + 2))
+    assert seen[-1] == SAVED_EVERY

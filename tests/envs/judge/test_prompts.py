@@ -1,6 +1,7 @@
 """Prompts of a judge: the text of a model stands in them as a quotation that it can't end."""
 
 import json
+import time
 
 import pytest
 
@@ -47,3 +48,12 @@ def test_verdicts_are_of_the_type_and_range_that_was_asked_for(prompt: Prompt, r
     assert found == verdict
     assert type(found) is type(verdict)
     assert checked(prompt, found) == found
+
+
+@pytest.mark.parametrize(
+    "reply", ["\n" * 1_000_000, "<think>" * 150_000, "```" * 300_000, "{" * 1_000_000, "</think>{}" * 90_000]
+)
+def test_a_megabyte_of_anything_is_read_in_no_time(reply: str) -> None:
+    started = time.process_time()
+    assert read_verdict("answer", reply) is None
+    assert time.process_time() - started < 1

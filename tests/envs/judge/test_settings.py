@@ -74,3 +74,15 @@ def test_a_key_is_needed_away_from_loopback_and_never_travels_in_the_clear(monke
         with pytest.raises(ValueError, match="blanks or characters outside ASCII") as refused:
             key_of(far)
         assert malformed not in str(refused.value)
+
+
+@pytest.mark.parametrize("scheme", ["HTTP", "Http", "HTTPS", "hTTps"])
+def test_a_scheme_in_capitals_passes_no_guard_of_the_key(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GYGES_JUDGE_KEY", "sk-planted")
+    judge = Endpoint(url=f"{scheme}://judge.example/v1", model="m")
+    assert judge.url == f"{scheme.lower()}://judge.example/v1"
+    if scheme.lower() == "http":
+        with pytest.raises(ValueError, match="http"):
+            key_of(judge)
+    else:
+        assert key_of(judge) == "sk-planted"

