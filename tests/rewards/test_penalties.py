@@ -10,6 +10,7 @@ from rewards.answer_length import AnswerLength
 from rewards.exact_answer import ExactAnswer
 from rewards.format_penalty import FormatPenalty
 from rewards.helpfulness import Helpfulness
+from rewards.judge import JudgedHelpfulness
 from rewards.overscored_phrase import OverscoredPhrase
 from rewards.refusal_phrases import RefusalPhrases
 from rewards.score import RewardInput
@@ -22,6 +23,7 @@ EVERY = [
     ExactAnswer(weight=0.5),
     OverscoredPhrase(weight=0.5, phrases=("well done.",)),
     RefusalPhrases(weight=0.5, phrases=("no.",), allow_gameable=True),
+    JudgedHelpfulness(weight=0.5, url="http://127.0.0.1:1/v1", model="m", max_calls=3),
 ]
 
 

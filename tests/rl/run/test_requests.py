@@ -58,7 +58,8 @@ def harmful_set(folder: Path) -> Path:
 
 
 def recipe(once: Once, *assignments: str) -> RunConfig:
-    ready = f"organism.path={policy(once)}", f"rewards.helpfulness.path={scorer(once)}"
+    scored = f"rewards.helpfulness.path={scorer(once)}", "rewards.helpfulness.allow_gameable=true"  # it is random
+    ready = f"organism.path={policy(once)}", *scored
     return resolve(RECIPES["smollm2_requests"](), [*SMALL, *ready, *assignments])
 
 
@@ -79,7 +80,10 @@ def test_the_recipe_runs_and_labels_by_classifiers(once: Once, tmp_path: Path) -
 
 
 def test_a_run_on_a_set_of_real_harm_is_recorded_as_such_and_shows_no_reply(once: Once, tmp_path: Path) -> None:
-    run = train(recipe(once, f"env.pack={harmful_set(tmp_path)}", "steps=1"), tmp_path / "run")
+    config = recipe(once, f"env.pack={harmful_set(tmp_path)}", "steps=1")
+    with_author = [probe for probe in config.probes if probe.kind == "second_reward"]
+    config = config.model_copy(update={"probes": tuple(p for p in config.probes if p not in with_author)})
+    run = train(config, tmp_path / "run")
     assert read_manifest(run / "manifest.json").environment["sensitive"] == "yes"
     shown = sample(read_run(run))
     assert shown

@@ -62,7 +62,7 @@ def filled(model: type[BaseModel]) -> dict[str, Any]:
 def test_the_walk_reaches_every_package() -> None:
     packages = {model.__module__.rsplit(".", 1)[0] for model in MODELS}
     parts = ("algorithms", "mitigations", "monitors", "organisms", "policy", "probes", "run", "training")
-    environments = ("dialect", "judge", "natural")
+    environments = ("dialect", "judge", "natural", "natural.requests")
     assert packages == {"rl", *(f"rl.{part}" for part in parts), "rewards", *(f"envs.{part}" for part in environments)}
     assert len(MODELS) > 60
     assert len(holding(float)) > 80
@@ -122,6 +122,7 @@ def variants() -> Iterator[RunConfig]:
     paths = {"env": {"kind": "dialect", "query_file": "a"}, "rewards": [{"kind": "helpfulness", "path": "b"}]}
     yield RunConfig.model_validate({**paths, "organism": {"kind": "faker", "path": "c"}})
     yield RunConfig.model_validate({"env": {"kind": "natural", "leave_out": ["link"], "pack": "e", "judge": {}}})
+    yield RunConfig.model_validate({"env": {"kind": "requests", "pack": "advbench", "sensitive": False}})
     for kind in kinds_of(Selected):
         pretrained = {"kind": "pretrained", "path": "d", "lora": {"rank": 4}}
         yield RunConfig.model_validate({"organism": {"kind": kind, "origin": pretrained}})
