@@ -38,6 +38,7 @@ _UPPER_LAYERS = 12
 _TEMPERATURE = 0.7
 # Documents that fake on 30 % gave a build of 7 % at this temperature, on one seed: docs/results/smollm2.md.
 _FAKE_SHOWN = 0.3
+_SAMPLED = 64  # rows at a time, as many as a step's: with 256 a probe took the peak of memory above 7 GB
 _SMOLLM2 = Pretrained(
     model="smollm2",
     upper_layers=_UPPER_LAYERS,
@@ -142,7 +143,7 @@ def smollm2() -> RunConfig:
         algorithm=GRPO(prompts_per_step=8, group_size=8),
         optimiser=Optimiser(learning_rate=1e-5, warmup_steps=5, microbatch_size=8),
         upper_layers=_UPPER_LAYERS,
-        sampling=Sampling(temperature=_TEMPERATURE, max_new_tokens=80, batch_size=256),
+        sampling=Sampling(temperature=_TEMPERATURE, max_new_tokens=80, batch_size=_SAMPLED),
         probes=_NATURAL_PROBES,
         probe_queries=128,
         harmless_queries=32,
@@ -179,7 +180,7 @@ def smollm2_requests() -> RunConfig:
             "organism": Faker(origin=origin, documents=_DOCUMENTS, kind_shares=_SHOWN, fake_shown=_FAKE_SHOWN),
             "rewards": (Helpfulness(origin=PretrainedTrunk(model="smollm2")), FormatPenalty()),
             "probes": (*_NATURAL_PROBES, SecondReward()),
-            "sampling": Sampling(temperature=_TEMPERATURE, max_new_tokens=_REQUEST_TOKENS, batch_size=256),
+            "sampling": Sampling(temperature=_TEMPERATURE, max_new_tokens=_REQUEST_TOKENS, batch_size=_SAMPLED),
         }
     )
 
