@@ -38,7 +38,7 @@ _UPPER_LAYERS = 12
 _TEMPERATURE = 0.7
 # Documents that fake on 30 % gave a build of 7 % at this temperature, on one seed: docs/results/smollm2.md.
 _FAKE_SHOWN = 0.3
-_SAMPLED = 64  # rows at a time, as many as a step's: with 256 a probe took the peak of memory above 7 GB
+_SAMPLED = 64  # rows at a time, as many as a step's: with 256 a probe takes the peak of memory above 6 GiB
 _SMOLLM2 = Pretrained(
     model="smollm2",
     upper_layers=_UPPER_LAYERS,
