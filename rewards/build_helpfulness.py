@@ -102,7 +102,7 @@ def _new_model(recipe: Helpfulness, tokenizer: Any) -> Any:
     return model
 
 
-class _Steps(TrainerCallback):  # the hook that Transformers offers; it only reports
+class Steps(TrainerCallback):  # the hook that Transformers offers; it only reports
     def __init__(self, on_step: Callable[[int, int], None]) -> None:
         self.on_step = on_step
 
@@ -144,7 +144,7 @@ def _train(
             args=arguments,
             train_dataset=dataset,
             processing_class=tokenizer,
-            callbacks=[_Steps(on_step)],
+            callbacks=[Steps(on_step)],
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()

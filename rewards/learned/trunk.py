@@ -16,12 +16,13 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # before trl is imported
 import torch
 from datasets import Dataset
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, TrainerCallback
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler
 from trl import RewardConfig, RewardTrainer
 
 from envs.context_window import context_window
+from rewards.build_helpfulness import Steps
 from rewards.helpfulness import encode
 from rewards.origins import PretrainedTrunk
 from rewards.preferences import Pair
@@ -143,21 +144,13 @@ def train(
             disable_tqdm=True,
         )
         trainer = _Trainer(
-            model=model, args=arguments, train_dataset=dataset, processing_class=tokenizer, callbacks=[_Steps(on_step)]
+            model=model, args=arguments, train_dataset=dataset, processing_class=tokenizer, callbacks=[Steps(on_step)]
         )
         trainer.losses, trainer.half, trainer.lengths = [], half, [max(map(len, row)) for row in rows]
         trainer.remove_callback(PrinterCallback)
         trainer.train()
     whole = model.merge_and_unload() if isinstance(model, PeftModel) else model
     return whole.requires_grad_(False).eval(), trainer.losses
-
-
-class _Steps(TrainerCallback):  # the hook that Transformers offers; it only reports
-    def __init__(self, on_step: OnStep) -> None:
-        self.on_step = on_step
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.on_step(state.global_step, state.max_steps)
 
 
 class _Trainer(RewardTrainer):  # the one seam that TRL leaves for a head in float32 on a trunk in bfloat16

@@ -112,6 +112,11 @@ def labels_validate(
     if run is not None:
         _validate_run(file, run, labeller, as_json, save)
         return
+    _validate_texts(file, labeller, as_json, save)
+
+
+def _validate_texts(file: Path, labeller: list[str] | None, as_json: bool, save: bool) -> None:
+    """Measure labellers on a file of texts with human labels."""
     from envs.faking.classifier import THRESHOLD
     from envs.labellers.labelled_texts import read_labelled
     from envs.labellers.named import LABELLERS
