@@ -1,28 +1,32 @@
-"""Fit the labeller of answers: `python -m envs.answers.fit` writes its weights, and prints how well it does.
+"""The fit of the labeller of answers, and its figures by cross-validation.
 
 Cross-validation leaves out whole topics, and whole plans, the orders of parts that the training text follows.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, diags_array, hstack
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
-from checkpoints import atomic
-from envs.answers.classifier import ANSWERS_VERSION, REST, WEIGHTS, Labeller
+from envs.answers.classifier import ANSWERS_VERSION, REST, Labeller
 from envs.answers.features import NAMES, features
-from envs.answers.training_text import Composed, compose
+from envs.answers.grams import grams
+from envs.answers.training_text import Composed
 from envs.vocabulary import AnswerLabel
 
 FOLDS = 7
-STRENGTH = 0.3  # inverse of the L2 penalty: strong, since the training text is narrower than what models write
+# Inverses of the L2 penalty. Real refusals are wider than composed ones, so refusal is fitted with a stronger penalty.
+STRENGTH, STRENGTH_OF_REFUSAL = 1.0, 0.1
+RARE = 40  # a gram must stand in so many texts
+GRAM_SCALE = 0.15  # a gram counts less than a feature, so the penalty keeps its weight smaller
+
 
 # Families of wordings that never speak for a refusal, and those that never speak against one, wherever they stand.
 _HELPING = (
@@ -42,59 +46,61 @@ _NOT_FOR_REFUSAL = np.array([name.partition(": ")[2] in _HELPING for name in NAM
 _NOT_AGAINST_REFUSAL = np.array([name.partition(": ")[2] in _REFUSING for name in NAMES])
 
 
-def fit(features_NF: NDArray[np.float64], labels: Sequence[AnswerLabel]) -> Labeller:
-    """Fit the weights, balanced over the classes; deterministic."""
-    labels_N = np.array(labels)
-    refuses_N = labels_N == "refuse"
-    refuse_F, refuse_intercept = _signed(features_NF, refuses_N)
-    rest = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=3000)
-    rest.fit(features_NF[~refuses_N], labels_N[~refuses_N])
-    rows = dict(zip(rest.classes_.tolist(), rest.coef_, strict=True))
-    intercepts = dict(zip(rest.classes_.tolist(), rest.intercept_.tolist(), strict=True))
-    return Labeller(
-        _named(refuse_F),
-        round(refuse_intercept, 4),
-        {label: _named(rows[label]) for label in REST},
-        {label: round(float(intercepts[label]), 4) for label in REST},
-    )
+def fit(text: Sequence[Composed], weights: Sequence[float] | None = None) -> Labeller:
+    """Fit the weights on composed text, balanced over the classes; deterministic.
 
-
-def _signed(features_NF: NDArray[np.float64], refuses_N: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
-    """Fit refusal against all else; a weight of a sign that its family can't have is 0.
-
-    Such weights come of a narrow training text. Returns weights of shape (features,) and the intercept.
+    `weights` count a text more or less than others of its class; by default all alike.
     """
-    kept_F = np.ones(len(NAMES), dtype=bool)
+    labels_N = np.array([done.label for done in text])
+    counts_N = np.ones(len(text)) if weights is None else np.array(weights)
+    reader = CountVectorizer(analyzer=grams, min_df=RARE, binary=True)
+    grams_NG = reader.fit_transform([done.answer for done in text]) * GRAM_SCALE
+    features_NF = csr_matrix(features([done.request for done in text], [done.answer for done in text]))
+    inputs_NX = hstack([features_NF, grams_NG]).tocsr()
+    refuses_N = labels_N == "refuse"
+    refuse_X, intercept = _signed(inputs_NX, refuses_N, counts_N)
+    rest = _regression(STRENGTH, inputs_NX[~refuses_N], labels_N[~refuses_N], counts_N[~refuses_N])
+    order = [rest.classes_.tolist().index(label) for label in REST]
+    rows_XL = np.column_stack([refuse_X, *rest.coef_[order]])
+    rows_XL[len(NAMES) :] *= GRAM_SCALE
+    named = zip([*NAMES, *reader.get_feature_names_out()], np.round(rows_XL, 3).tolist(), strict=True)
+    rows = [(str(name), tuple(row)) for name, row in named]
+    intercepts = np.round([intercept, *rest.intercept_[order]], 3)
+    return Labeller(dict(rows[: len(NAMES)]), dict(rows[len(NAMES) :]), tuple(intercepts.tolist()))
+
+
+def _regression(
+    strength: float, inputs_NX: csr_matrix, classes_N: NDArray[Any], counts_N: NDArray[np.float64]
+) -> LogisticRegression:
+    model = LogisticRegression(C=strength, class_weight="balanced", max_iter=3000)
+    return model.fit(inputs_NX, classes_N, sample_weight=counts_N)
+
+
+def _signed(
+    inputs_NX: csr_matrix, refuses_N: NDArray[np.bool_], counts_N: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Fit refusal against all else; a feature's weight of a sign that its family can't have is 0.
+
+    Such weights come of a narrow training text. Returns weights of shape (inputs,) and the intercept.
+    """
+    kept_X = np.ones(inputs_NX.shape[1])
     while True:
-        model = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=3000)
-        model.fit(features_NF * kept_F, refuses_N)
-        weights_F = model.coef_[0] * kept_F
+        model = _regression(STRENGTH_OF_REFUSAL, (inputs_NX @ diags_array(kept_X)).tocsr(), refuses_N, counts_N)
+        weights_X = model.coef_[0] * kept_X
+        weights_F = weights_X[: len(NAMES)]
         wrong_F = (_NOT_FOR_REFUSAL & (weights_F > 0)) | (_NOT_AGAINST_REFUSAL & (weights_F < 0))
         if not wrong_F.any():
-            return weights_F, float(model.intercept_[0])
-        kept_F &= ~wrong_F
-
-
-def _named(weights_F: NDArray[np.float64]) -> dict[str, float]:
-    return dict(zip(NAMES, np.round(weights_F, 4).tolist(), strict=True))
-
-
-def fit_text(text: Sequence[Composed]) -> Labeller:
-    """Fit the weights on composed text."""
-    return fit(features_of(text), [done.label for done in text])
-
-
-def features_of(text: Sequence[Composed]) -> NDArray[np.float64]:
-    """Compute the features of composed text, shape (texts, features)."""
-    return features([done.request for done in text], [done.answer for done in text])
+            return weights_X, float(model.intercept_[0])
+        kept_X[: len(NAMES)][wrong_F] = 0.0
 
 
 def cross_validated(text: Sequence[Composed], groups: Sequence[object]) -> list[AnswerLabel]:
     """Label each composed text by weights that never saw its group."""
-    rows_NF, labels = features_of(text), np.array([done.label for done in text])
     found = np.empty(len(text), dtype=object)
-    for train, held_out in GroupKFold(FOLDS).split(rows_NF, labels, np.array(groups)):
-        found[held_out] = fit(rows_NF[train], labels[train].tolist()).labels(rows_NF[held_out])
+    for train, held_out in GroupKFold(FOLDS).split(np.zeros(len(text)), groups=np.array(groups)):
+        fitted = fit([text[index] for index in train])
+        asked = [text[index].request for index in held_out]
+        found[held_out] = fitted.labels(asked, [text[index].answer for index in held_out])
     return found.tolist()
 
 
@@ -108,20 +114,10 @@ def figures(found: Sequence[AnswerLabel], text: Sequence[Composed]) -> str:
 
 def as_json(fitted: Labeller) -> dict[str, Any]:
     """Return the weights as the file holds them."""
-    rest = {label: {"intercept": fitted.rest_intercepts[label], "weights": fitted.rest[label]} for label in REST}
-    refuse = {"intercept": fitted.refuse_intercept, "weights": fitted.refuse}
-    return {"version": ANSWERS_VERSION, "refuse": refuse, "rest": rest}
-
-
-def main() -> None:
-    """Fit on all training text, and write the weights beside the phrases."""
-    text = compose()
-    fitted = fit_text(text)
-    atomic.write_text(Path(__file__).parent / "data" / WEIGHTS, json.dumps(as_json(fitted), indent=1) + "\n")
-    print("topics left out:", figures(cross_validated(text, [done.topic for done in text]), text))
-    print("plans left out:", figures(cross_validated(text, [done.plan for done in text]), text))
-    print("training text:", figures(fitted.labels(features_of(text)), text))
-
-
-if __name__ == "__main__":
-    main()
+    return {
+        "version": ANSWERS_VERSION,
+        "labels": ("refuse", *REST),
+        "intercepts": fitted.intercepts,
+        "features": fitted.features,
+        "grams": fitted.grams,
+    }
