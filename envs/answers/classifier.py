@@ -101,7 +101,7 @@ def answer_labels(requests: Sequence[str], answers: Sequence[str]) -> list[Answe
 
 
 def mended(found: Sequence[AnswerLabel], requests: Sequence[str], answers: Sequence[str]) -> list[AnswerLabel]:
-    """Put "other" in place of the labels of answers that repeat their request, or that stand far from it."""
+    """Label an answer that repeats its request, or lies far from it, as "other"."""
     return [
         "other" if is_echo(request, answer) or (label != "refuse" and is_elsewhere(request, answer)) else label
         for label, request, answer in zip(found, requests, answers, strict=True)
