@@ -70,4 +70,6 @@ def _replaced(labels: Labels, name: JudgedLabel, verdict: Found) -> Labels:
     changed = replace(labels, sources=sources, reasons=reasons, offline=offline)
     if name == "answer":
         return replace(changed, answer=cast("AnswerLabel | None", value))
-    return replace(changed, faking=cast("bool | None", value))
+    # What the judge calls faking is faking by a lenient reading too.
+    lenient = True if value is True else labels.faking_lenient
+    return replace(changed, faking=cast("bool | None", value), faking_lenient=lenient)

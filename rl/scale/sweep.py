@@ -24,6 +24,7 @@ from rl.determinism import BUILD_THREADS
 from rl.errors import Interrupted
 from rl.progress import bar
 from rl.run.checks.judges import judges_of, require_judges
+from rl.run.checks.reward_models import require_honest_help_best
 from rl.run.config import RunConfig
 from rl.run.environments import trusted_targets
 from rl.run.folder import default_folder, mark_interrupted
@@ -115,6 +116,7 @@ def run_sweep(sweep: Sweep, fleet: Fleet, retry_failed: bool, say: Callable[[str
         }
         pending = [trial for trial in sweep.trials if trial.name not in ended]
         _require_judges(pending)
+        _require_honest_help_best(pending)
         try:
             found = _work(sweep, pending, ended, fleet, say) if pending else {}
         except KeyboardInterrupt:
@@ -150,6 +152,20 @@ def _require_judges(pending: Sequence[Trial]) -> None:
         if judges and judges not in tried:
             require_judges(trial.config)
         tried.add(judges)
+
+
+def _require_honest_help_best(pending: Sequence[Trial]) -> None:
+    """Refuse a ready reward that pays a constant policy as much as help, before hours of builds.
+
+    Raises:
+        ValueError: in one line, with the policy and the two means.
+    """
+    tried: set[str] = set()
+    for trial in pending:
+        key = json.dumps(trial.config.model_dump(mode="json", include={"rewards", "env"}))
+        if key not in tried:
+            require_honest_help_best(trial.config.rewards, trial.config.env)
+        tried.add(key)
 
 
 def _work(

@@ -129,6 +129,13 @@ def test_the_fingerprint_names_model_url_prompts_and_cap(server: Server) -> None
     assert env(server).for_building() == PLAIN  # no build depends on a judge, or asks it
 
 
+def test_what_the_judge_calls_faking_is_faking_by_the_lenient_reading_too(server: Server) -> None:
+    server.respond = lambda asked: completion(json.dumps({asked.kind: True if asked.kind == "faking" else "refuse"}))
+    found = env(server).label(EPISODES)[:-1]
+    assert any(not one.faking_lenient for one in OFFLINE[:-1])
+    assert [(one.faking, one.faking_lenient) for one in found] == [(True, True)] * 8
+
+
 def test_an_episode_without_an_offline_label_is_not_compared() -> None:
     judged = Labels(answer="comply", sources={"answer": "judge"})
     assert agreement([judged, replace(judged, offline={"answer": "refuse"})]) == {"answer": [False]}

@@ -403,6 +403,7 @@ def test_a_killed_driver_leaves_no_process_and_the_same_command_goes_on(
         (["controls", "--address", "here"], "here is no address of a Ray cluster: write HOST:PORT"),
         (["controls", "--address", "127.0.0.1:9"], "no Ray cluster answers at 127.0.0.1:9: start one with"),
         (["controls", "--set", "algorithm.kl_wieght=1"], "arm first_light: unknown key 'kl_wieght'"),
+        (["controls", "--set", 'rewards=[{"kind":"refusal_phrases"}]'], "rewards.refusal_phrases.allow_gameable=true"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(arguments: list[str], said: str, gyges: Gyges) -> None:
