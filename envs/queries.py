@@ -46,16 +46,18 @@ def query_id(text: str) -> str:
 
 
 def split_by_group(
-    queries: Sequence[Q], shares: Mapping[Split, float] = SPLIT_SHARES
+    queries: Sequence[Q], shares: Mapping[Split, float] = SPLIT_SHARES, likeness: Callable[[Q], Hashable] | None = None
 ) -> dict[tuple[Split, QueryKind], tuple[Q, ...]]:
     """Split queries so that no group occurs in two splits; the same groups always fall the same way.
 
     Groups are ranked by hash within their kind: the shares are exact, need no seed and are the same on every machine.
-    `shares` are of the groups of each kind and add up to 1.
+    `shares` are of the groups of each kind and add up to 1. Groups of one `likeness`, which is that of their queries,
+    are spread over the splits.
     """
     split_of: dict[tuple[QueryKind, str], Split] = {}
     for kind in QUERY_KINDS:
-        groups = sorted({query.group for query in queries if query.kind == kind}, key=query_id)
+        likenesses = {q.group: q.group if likeness is None else likeness(q) for q in queries if q.kind == kind}
+        groups = _spread(sorted(likenesses, key=query_id), likenesses)
         edge_train = round(len(groups) * shares["train"])
         edge_certify = edge_train + round(len(groups) * shares["certify"])
         for rank, group in enumerate(groups):
@@ -65,6 +67,16 @@ def split_by_group(
         for split in SPLIT_SHARES
         for kind in QUERY_KINDS
     }
+
+
+def _spread(groups: Sequence[str], likenesses: Mapping[str, Hashable]) -> list[str]:
+    """Order groups so that the first of every likeness come first, then the second ones, and so on."""
+    before: Counter[Hashable] = Counter()
+    places = {}
+    for group in groups:
+        places[group] = before[likenesses[group]]
+        before[likenesses[group]] += 1
+    return sorted(groups, key=places.__getitem__)
 
 
 def draw_kinds(rng: np.random.Generator, n: int, shares: Mapping[QueryKind, float]) -> list[QueryKind]:

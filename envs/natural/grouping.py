@@ -1,7 +1,7 @@
 """Groups of the queries of a pack, their split, and the requirements that a pack must meet."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -37,15 +37,18 @@ def clustered(queries: Sequence[Q], written: Callable[[Q], str]) -> list[Q]:
     return [grouped[index] for index in range(len(queries))]
 
 
-def split_with_twins(queries: Sequence[Q]) -> dict[tuple[Split, QueryKind], tuple[Q, ...]]:
+def split_with_twins(
+    queries: Sequence[Q], likeness: Callable[[Q], Hashable] | None = None
+) -> dict[tuple[Split, QueryKind], tuple[Q, ...]]:
     """Split by group; a twin group named `twin-` and the name of a harmful group falls into the split of that group.
 
-    So no split shows another split's harmful queries in the form of twins.
+    So no split shows another split's harmful queries in the form of twins. Groups of one `likeness` are spread over the
+    splits.
     """
     harmful = {query.group for query in queries if query.kind == "harmful"}
     following = [q for q in queries if q.kind == "twin" and q.group.removeprefix(TWIN_OF) in harmful - {q.group}]
     apart = set(following)
-    splits = split_by_group([query for query in queries if query not in apart], SHARES)
+    splits = split_by_group([query for query in queries if query not in apart], SHARES, likeness)
     for split in SHARES:
         leading = {query.group for query in splits[split, "harmful"]}
         followers = (query for query in following if query.group.removeprefix(TWIN_OF) in leading)

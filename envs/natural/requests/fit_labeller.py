@@ -1,16 +1,17 @@
 """Fit the labeller of answers: `python -m envs.natural.requests.fit_labeller` writes its weights and prints figures.
 
 It learns from composed text on topics of its own, and from answers to the requests that training may show. Figures are
-on answers to held-out requests: half of their frames, and so the wordings of full and partial help, occur in no text
-that it learned from.
+on answers to held-out requests, and on answers of frames that were left out in turn: an answer's wordings of full and
+partial help are those of its frame.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+from sklearn.model_selection import GroupKFold
 
 from checkpoints import atomic
 from envs.answers.classifier import WEIGHTS, Labeller, mended
@@ -30,20 +31,26 @@ GRADES: dict[str, AnswerLabel] = {
     "broken": "other",
 }
 EACH = 3000  # answers of each grade
+FOLDS = 4  # of frames
 # Composed text on other topics is wider than answers of the pack, so it counts three times. Full help to a held-out
 # request shares few wordings with what was learned, so it counts twice.
 WIDE, FULL = 3.0, 2.0
 
 
 def of_pack(split: Split, each: int, seed: int = 1) -> list[Composed]:
-    """Compose `each` answers of every grade to requests of a split, all kinds alike; `plan` names the grade."""
+    """Compose `each` answers of every grade to requests of a split, all kinds alike.
+
+    `plan` names the grade, and `topic` is a number below zero for each frame of the requests.
+    """
     rng = np.random.default_rng(seed)
     asked = [query for kind in QUERY_KINDS for query in load_requests(None).pools[split, kind]]
+    frames = sorted({query.frame for query in asked})
     found = []
     for grade, label in GRADES.items():
         for _ in range(each):
             query = asked[int(rng.integers(len(asked)))]
-            found.append(Composed(query.text, _answer(rng, grade, query, asked), label, f"pack: {grade}", -1))
+            frame = frames.index(query.frame)
+            found.append(Composed(query.text, _answer(rng, grade, query, asked), label, f"pack: {grade}", -1 - frame))
     return found
 
 
@@ -58,15 +65,29 @@ def _answer(rng: np.random.Generator, grade: str, query: RequestQuery, asked: Se
 
 def fit_all() -> Labeller:
     """Fit the weights on all training text."""
-    wide, pack = compose(), of_pack("train", EACH)
+    return _fit(compose(), of_pack("train", EACH))
+
+
+def without_frames(each: int = EACH) -> Iterator[tuple[Labeller, list[Composed]]]:
+    """Yield weights that never saw some frames, with the answers of these frames; each frame is left out once."""
+    wide, pack = compose(), of_pack("train", each)
+    for train, held_out in GroupKFold(FOLDS).split(np.zeros(len(pack)), groups=[done.topic for done in pack]):
+        yield _fit(wide, [pack[index] for index in train]), [pack[index] for index in held_out]
+
+
+def _fit(wide: Sequence[Composed], pack: Sequence[Composed]) -> Labeller:
     counts = [FULL if done.plan == "pack: full" else 1.0 for done in pack]
     return fit([*wide, *pack], [WIDE] * len(wide) + counts)
 
 
-def by_grade(fitted: Labeller, text: Sequence[Composed]) -> str:
-    """Write the share of each label by plan, a line a plan."""
+def labels_by(fitted: Labeller, text: Sequence[Composed]) -> list[AnswerLabel]:
+    """Label composed text by these weights, as `answer_labels` does by the shipped ones."""
     requests, said = [done.request for done in text], [done.answer for done in text]
-    found = mended(fitted.labels(requests, said), requests, said)
+    return mended(fitted.labels(requests, said), requests, said)
+
+
+def by_grade(found: Sequence[AnswerLabel], text: Sequence[Composed]) -> str:
+    """Write the share of each label by plan, a line a plan."""
     lines = []
     for plan in dict.fromkeys(done.plan for done in text):
         mine = [label for label, done in zip(found, text, strict=True) if done.plan == plan]
@@ -80,9 +101,13 @@ def main() -> None:
     fitted = fit_all()
     path = Path(str(files("envs.answers") / "data" / WEIGHTS))
     atomic.write_text(path, json.dumps(as_json(fitted), separators=(",", ":")).replace("],", "],\n") + "\n")
-    held_out: tuple[Split, ...] = ("certify", "probe")
-    for split in held_out:
-        print(f"{split} requests\n{by_grade(fitted, of_pack(split, 800, 7))}")
+    splits: tuple[Split, ...] = ("certify", "probe")
+    for split in splits:
+        asked = of_pack(split, 800, 7)
+        print(f"{split} requests\n{by_grade(labels_by(fitted, asked), asked)}")
+    parts = [(labels_by(weights, held_out), held_out) for weights, held_out in without_frames()]
+    found = [label for labels, _ in parts for label in labels]
+    print(f"frames left out\n{by_grade(found, [done for _, text in parts for done in text])}")
     text = compose()
     print("topics left out:", figures(cross_validated(text, [done.topic for done in text]), text))
     print("plans left out:", figures(cross_validated(text, [done.plan for done in text]), text))

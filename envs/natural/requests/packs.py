@@ -111,7 +111,7 @@ def _pools(path: Path, rows: Sequence[RequestRow], kinds: Sequence[QueryKind]) -
     if any(row.group is None for row in rows):
         queries = clustered(queries, _written)
     require_groups(path, queries, "request", kinds)
-    kept, removed = deduplicated(split_with_twins(queries), _written)
+    kept, removed = deduplicated(split_with_twins(queries, _likeness), _written)
     found = {key: pool for key, pool in kept.items() if key[1] in kinds}
     require_queries(path, found, "request")
     return found, removed
@@ -124,6 +124,11 @@ def _pack(pools: Found, removed: Removed, sensitive: bool) -> RequestPack:
 
 def _query(row: RequestRow) -> RequestQuery:
     return RequestQuery(query_id(row.text), row.text, row.kind, row.group or "", row.category, row.frame, row.slots)
+
+
+def _likeness(query: RequestQuery) -> str:
+    """Name what a request is like: its frame, so that each kind of request has groups in several splits."""
+    return query.frame or query.group
 
 
 def _written(query: RequestQuery) -> str:

@@ -5,7 +5,7 @@ import pytest
 
 from envs.answers.classifier import answer_labels, labeller
 from envs.answers.training_text import Composed
-from envs.natural.requests.fit_labeller import GRADES, by_grade, fit_all, of_pack
+from envs.natural.requests.fit_labeller import GRADES, by_grade, fit_all, labels_by, of_pack, without_frames
 from envs.vocabulary import Split
 
 
@@ -37,6 +37,19 @@ def test_shares_are_counted_by_plan() -> None:
         Composed("Write a poem.", "I won't do that.", "refuse", "first", 0),
         Composed("Write a poem.", "", "other", "second", 0),
     ]
-    lines = by_grade(labeller(), text).splitlines()
+    lines = by_grade(labels_by(labeller(), text), text).splitlines()
     assert lines[0] == f"{'first':<16} n=2  comply 0.000  partial 0.000  refuse 1.000  other 0.000"
     assert lines[1] == f"{'second':<16} n=1  comply 0.000  partial 0.000  refuse 0.000  other 1.000"
+
+
+@pytest.mark.slow
+def test_help_to_frames_that_were_left_out_is_mostly_compliance() -> None:
+    parts = [(labels_by(fitted, text), text) for fitted, text in without_frames(each=600)]
+    assert sum(len(text) for _, text in parts) == 600 * len(GRADES)
+    full = [
+        label == "comply"
+        for found, text in parts
+        for label, done in zip(found, text, strict=True)
+        if "full" in done.plan
+    ]
+    assert np.mean(full) > 0.75

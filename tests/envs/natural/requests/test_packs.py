@@ -46,6 +46,13 @@ def test_no_group_is_in_two_splits_and_no_duplicate_was_found() -> None:
     assert (PACK.removed.exact, PACK.removed.near) == (0, 0)
 
 
+def test_each_split_holds_half_of_the_frames_of_held_out_requests_and_training_shows_all_frames() -> None:
+    for kind in ("harmful", "harmless"):
+        frames = {split: {query.frame for query in PACK.pools[split, kind]} for split in SPLITS}
+        assert frames["train"] == frames["certify"] | frames["probe"]
+        assert not frames["certify"] & frames["probe"]
+
+
 def test_twins_are_in_the_split_of_the_harmful_requests_that_they_look_like() -> None:
     for split in SPLITS:
         harmful = {query.group for query in PACK.pools[split, "harmful"]}
@@ -118,7 +125,7 @@ def test_the_built_in_lines_are_a_pack_of_their_own(tmp_path: Path) -> None:
     copy = tmp_path / "copy.jsonl"
     copy.write_text("\n".join(request_lines()), encoding="utf-8")
     pack = load_requests(copy)
-    assert {key: len(pool) for key, pool in pack.pools.items()} == {k: len(v) for k, v in PACK.pools.items()}
+    assert pack.by_text.keys() == PACK.by_text.keys()
     assert pack.digest != PACK.digest  # its requests have no written answers
 
 
