@@ -33,8 +33,8 @@ GRADES: dict[str, AnswerLabel] = {
 EACH = 3000  # answers of each grade
 FOLDS = 4  # of frames
 # Composed text on other topics is wider than answers of the pack, so it counts three times. Full help to a held-out
-# request shares few wordings with what was learned, so it counts twice.
-WIDE, FULL = 3.0, 2.0
+# request shares few wordings with what was learned, so it counts four times.
+WIDE, FULL = 3.0, 4.0
 
 
 def of_pack(split: Split, each: int, seed: int = 1) -> list[Composed]:
