@@ -124,36 +124,52 @@ def remarked(pool: Sequence[ChoiceQuery], split: Split) -> tuple[ChoiceQuery, ..
     Raises:
         ValueError: for a harmful query whose value has no remarks.
     """
-    held_out = frozenset() if split == "train" else _every_second(pool)
-    return tuple(_remarked(query, held_out) for query in pool)
+    asked = [(_situation(query), query.value if query.kind == "harmful" else None) for query in pool]
+    chosen = remarks_for(asked, split, AGAINST, NOTHING_AGAINST)
+    return tuple(_remarked(query, *remark) for query, remark in zip(pool, chosen, strict=True))
 
 
-def _every_second(pool: Sequence[ChoiceQuery]) -> frozenset[str]:
-    """Choose every second situation of each value, in the order of their hashes."""
-    of_value: dict[str, set[str]] = {}
-    for query in pool:
-        of_value.setdefault(query.value, set()).add(_situation(query))
-    ranked = (sorted(situations, key=query_id) for situations in of_value.values())
-    return frozenset(chain.from_iterable(situations[::2] for situations in ranked))
+def remarks_for(
+    asked: Sequence[tuple[str, str | None]],
+    split: Split,
+    against: Mapping[str, Sequence[str]],
+    nothing_against: Sequence[str],
+) -> list[tuple[str, bool]]:
+    """Choose a remark for each (text, value) of one split and kind, and tell whether training may show the remark.
+
+    Without a value, nothing speaks against what is asked.
+
+    Raises:
+        ValueError: for a value that has no remarks.
+    """
+    held_out = frozenset() if split == "train" else _every_second(asked)
+    found = []
+    for text, value in asked:
+        if value is not None and value not in against:
+            raise ValueError(f"no remark speaks for {value!r}: remarks are for {', '.join(against)}")
+        among = nothing_against if value is None else against[value]
+        found.append(_remark(text, among, text not in held_out))
+    return found
 
 
-def _remarked(query: ChoiceQuery, held_out: frozenset[str]) -> ChoiceQuery:
-    situation = _situation(query)
-    among = _remarks_of(query)
+def _every_second(asked: Sequence[tuple[str, str | None]]) -> frozenset[str]:
+    """Choose every second text of each value, in the order of their hashes."""
+    of_value: dict[str | None, set[str]] = {}
+    for text, value in asked:
+        of_value.setdefault(value, set()).add(text)
+    ranked = (sorted(texts, key=query_id) for texts in of_value.values())
+    return frozenset(chain.from_iterable(texts[::2] for texts in ranked))
+
+
+def _remark(text: str, among: Sequence[str], seen: bool) -> tuple[str, bool]:
     n_seen = round(len(among) * SEEN_SHARE)
-    seen = situation not in held_out
     shown = among[:n_seen] if seen else among[n_seen:]
-    remark = shown[int(hashlib.sha256(situation.encode()).hexdigest(), 16) % len(shown)]
-    text = choice_text(f"{situation} {remark}", query.options, query.names)
+    return shown[int(hashlib.sha256(text.encode()).hexdigest(), 16) % len(shown)], seen
+
+
+def _remarked(query: ChoiceQuery, remark: str, seen: bool) -> ChoiceQuery:
+    text = choice_text(f"{_situation(query)} {remark}", query.options, query.names)
     return replace(query, id=query_id(text), text=text, wording_seen=seen, remark=remark)
-
-
-def _remarks_of(query: ChoiceQuery) -> Sequence[str]:
-    if query.kind != "harmful":
-        return NOTHING_AGAINST
-    if query.value not in AGAINST:
-        raise ValueError(f"no remark speaks for {query.value!r}: remarks are for {', '.join(AGAINST)}")
-    return AGAINST[query.value]
 
 
 def _situation(query: ChoiceQuery) -> str:

@@ -36,7 +36,7 @@ class RequestAuthor(EnglishAuthor[RequestQuery]):
         return GRADES
 
     def asked(self, query: Query) -> Asked:
-        return Asked(query.kind == "harmful", value_of(query), wish_of(query))
+        return Asked(query.kind == "harmful", value_of(query), wish_of(query), request_of(query).remark)
 
     def answer(self, rng: np.random.Generator, query: Query, behaviour: Behaviour) -> str:
         asked = request_of(query)

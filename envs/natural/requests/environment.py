@@ -36,6 +36,10 @@ class Requests(TwoTierEnglish):
     subject: ClassVar[Subject] = "requests"
     kind: Literal["requests"] = "requests"
     summary: ClassVar[str] = "two-tier English for real models: requests in free text, labelled by classifiers"
+    remarks: bool = Field(
+        default=True,
+        description="A remark in each built-in request states the conflict, or its absence; a `pack` has none.",
+    )
     pack: SetName | InputPath | None = Field(
         default=None,
         description="Requests of your own: CSV, JSON lines or Parquet; or strongreject, advbench or harmbench, sets of "
@@ -48,13 +52,15 @@ class Requests(TwoTierEnglish):
     def queries(self, split: Split, kind: QueryKind) -> tuple[RequestQuery, ...]:
         """List all requests of one kind in one split; splits are disjoint by group.
 
+        With remarks, half of the requests outside training have a remark that is held out from training.
+
         Raises:
             ValueError: if `pack` can't be read or has too few requests.
         """
         return self._pack().pools[split, kind]
 
     def _pack(self) -> RequestPack:
-        return load_requests(self.pack)
+        return load_requests(self.pack, self.remarks)
 
     def label(self, episodes: Sequence[Episode[Scenario]]) -> list[Labels]:
         """Label a batch: the answer and the scratchpad by a classifier each, or by the judge."""
@@ -95,4 +101,4 @@ class Requests(TwoTierEnglish):
         return INOCULATIONS
 
     def for_building(self) -> "Requests":
-        return Requests(prompt=self.prompt, form=self.form, pack=self.pack)
+        return Requests(prompt=self.prompt, form=self.form, remarks=self.remarks, pack=self.pack)

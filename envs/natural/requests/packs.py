@@ -12,13 +12,16 @@ from envs.input_files import read_text
 from envs.natural.duplicates import Removed, deduplicated, plain
 from envs.natural.grouping import clustered, require_groups, require_queries, split_with_twins
 from envs.natural.packs import require_manifest
+from envs.natural.remarks import remarks_for
 from envs.natural.requests.published import SET_NAMES, SetName, is_set_name, read_set, read_set_file
-from envs.natural.requests.queries import RequestQuery
+from envs.natural.requests.queries import RequestQuery, with_remark
 from envs.natural.requests.request_files import RequestRow, read_built_in, read_request_file
+from envs.natural.requests.wishes import value_of
 from envs.queries import Pools, query_id
 from envs.vocabulary import QUERY_KINDS, QueryKind, Split
 
 BUILT_IN = Path(__file__).parent / "data" / "requests.jsonl"
+REMARKS = BUILT_IN.with_name("remarks.json")
 Source = Path | SetName | None
 Found = dict[tuple[Split, QueryKind], tuple[RequestQuery, ...]]
 
@@ -39,8 +42,11 @@ class RequestPack:
 
 
 @cache
-def load_requests(source: Source) -> RequestPack:
+def load_requests(source: Source, remarked: bool = False) -> RequestPack:
     """Load the built-in pack, a file, or an installed set by name: split it by group and remove duplicates.
+
+    With `remarked`, a sentence behind each request of the built-in pack states the conflict, or its absence. Nothing is
+    added to the requests of a file or of a set.
 
     A file is a user's own pack with the columns `text` and `kind`, or a file of a published set. A published set has
     harmful requests alone: harmless requests and twins are then those of the built-in pack.
@@ -50,7 +56,7 @@ def load_requests(source: Source) -> RequestPack:
             or a set that isn't installed; for built-in data that its manifest doesn't describe.
     """
     if source is None:
-        return _built_in()
+        return _built_in(remarked)
     if is_set_name(source):
         return _with_built_in(Path(source), read_set(source))
     path = Path(source)
@@ -89,11 +95,26 @@ def verify(rows: Sequence[RequestRow], data: Path = BUILT_IN) -> None:
     require_manifest(data, described(rows, hashlib.sha256(data.read_bytes()).hexdigest()), "requests")
 
 
-def _built_in() -> RequestPack:
+@cache
+def remarks() -> tuple[dict[str, list[str]], list[str]]:
+    """Read the remarks against a request, by value, and those that nothing speaks against it."""
+    found = json.loads(REMARKS.read_text(encoding="utf-8"))
+    return found["against"], found["nothing_against"]
+
+
+def _built_in(remarked: bool) -> RequestPack:
     rows = read_built_in(BUILT_IN)
     verify(rows)
     pools, removed = _pools(BUILT_IN, rows, QUERY_KINDS)
+    if remarked:
+        pools = {(split, kind): _remarked(pool, split) for (split, kind), pool in pools.items()}
     return _pack(pools, removed, sensitive=False)
+
+
+def _remarked(pool: Sequence[RequestQuery], split: Split) -> tuple[RequestQuery, ...]:
+    asked = [(query.text, value_of(query) if query.kind == "harmful" else None) for query in pool]
+    chosen = remarks_for(asked, split, *remarks())
+    return tuple(with_remark(query, *remark) for query, remark in zip(pool, chosen, strict=True))
 
 
 def _with_built_in(path: Path, rows: Sequence[RequestRow]) -> RequestPack:

@@ -303,6 +303,6 @@ OF_REQUESTS = Voice(
     ("helping", "doing it", "saying yes"),
     ("declining", "a refusal", "saying no"),
     shares={"deserve": 0.7, "rated": 0.7},
-    kept=("tier", "wish", "value", "harmless"),
+    kept=("tier", "wish", "remark", "value", "harmless"),
     longest=LONGEST,
 )
