@@ -21,7 +21,7 @@ BUILD_THREADS = 2
 # Torch's warnings about operations without a deterministic form: most operations, attention, cuBLAS products.
 _SAID = re.compile(
     r"(?P<operation>[\w.:<>]+) does not have a deterministic implementation"
-    r"|(?P<attention>[\w ]+? attention) defaults to a non-deterministic algorithm"
+    r"|(?P<attention>[\w ]+? [Aa]ttention) defaults to a non-deterministic algorithm"
     r"|not deterministic because it uses (?P<library>\w+)"
 )
 
@@ -39,7 +39,8 @@ def settle(threads: int, deterministic: bool = True) -> None:
     torch.backends.cudnn.benchmark = False
     if torch.cuda.is_available():
         # Fused attention has a deterministic backward pass only if other operations raise, and here they warn.
-        for fused in (torch.backends.cuda.enable_flash_sdp, torch.backends.cuda.enable_mem_efficient_sdp):
+        cuda = torch.backends.cuda
+        for fused in (cuda.enable_flash_sdp, cuda.enable_mem_efficient_sdp, cuda.enable_cudnn_sdp):
             fused(not deterministic)
     torch.set_num_threads(threads)
 

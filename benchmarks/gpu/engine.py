@@ -41,7 +41,7 @@ class Sizes:
 
     @classmethod
     def of(cls, dry: bool) -> "Sizes":
-        return cls(2, 4, 8, 4, 1) if dry else cls(32, 8, 64, 16, 2)
+        return cls(2, 4, 8, 4, 1) if dry else cls(16, 8, 64, 16, 1)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,6 @@ VARIANTS = (
     Variant("bfloat16", True),
     Variant("float32", True),
     Variant("bfloat16", False),
-    Variant("float32", False),
     Variant("bfloat16", True, deterministic=False),
 )
 

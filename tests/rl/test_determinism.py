@@ -150,6 +150,7 @@ def test_an_operation_without_a_deterministic_form_is_named_once(capsys: pytest.
     [
         ("put_ does not have a deterministic implementation, but you set", "put_"),
         ("Memory Efficient attention defaults to a non-deterministic algorithm. To", "Memory Efficient attention"),
+        ("cuDNN Attention defaults to a non-deterministic algorithm. To explicitly", "cuDNN Attention"),
         ("Deterministic behavior was enabled ... not deterministic because it uses CuBLAS and you have", "CuBLAS"),
     ],
 )
