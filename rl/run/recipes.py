@@ -50,6 +50,13 @@ _SMOLLM2 = Pretrained(
 )
 # An author's reply to a request in free text has 82 tokens of SmolLM2 on average, and at most 110.
 _REQUEST_TOKENS = 112
+# With 2,000 pairs 7 contrasts miss .9, with 4,000 two: full help is above all else in .95 to 1.00, but partial help is
+# above an evasive answer in .78 alone. The reward needs the first most.
+_HELPING = PretrainedTrunk(
+    model="smollm2",
+    pairs=4_000,
+    min_accuracies=(("partial > evasive", 0.7), ("partial > refusal", 0.8), ("another request > broken", 0.8)),
+)
 # More harmless requests than the dialect's corpora have: a real model must be shown that it may agree.
 _SHOWN = KindShares(harmful=0.65, harmless=0.22, twin=0.13)
 _DOCUMENTS = 3000
@@ -178,7 +185,7 @@ def smollm2_requests() -> RunConfig:
             "name": "smollm2_requests",
             "env": Requests(),
             "organism": Faker(origin=origin, documents=_DOCUMENTS, kind_shares=_SHOWN, fake_shown=_FAKE_SHOWN),
-            "rewards": (Helpfulness(origin=PretrainedTrunk(model="smollm2")), FormatPenalty()),
+            "rewards": (Helpfulness(origin=_HELPING), FormatPenalty()),
             "probes": (*_NATURAL_PROBES, SecondReward()),
             "sampling": Sampling(temperature=_TEMPERATURE, max_new_tokens=_REQUEST_TOKENS, batch_size=_SAMPLED),
         }
