@@ -18,6 +18,12 @@ from rl.progress import notice
 
 # Builds ignore the run's number of threads: another number changes the last bits of the weights.
 BUILD_THREADS = 2
+# Whether a kernel of fused attention is enabled, and its switch.
+_FUSED = (
+    (torch.backends.cuda.flash_sdp_enabled, torch.backends.cuda.enable_flash_sdp),
+    (torch.backends.cuda.mem_efficient_sdp_enabled, torch.backends.cuda.enable_mem_efficient_sdp),
+    (torch.backends.cuda.cudnn_sdp_enabled, torch.backends.cuda.enable_cudnn_sdp),
+)
 # Torch's warnings about operations without a deterministic form: most operations, attention, cuBLAS products.
 _SAID = re.compile(
     r"(?P<operation>[\w.:<>]+) does not have a deterministic implementation"
@@ -39,9 +45,8 @@ def settle(threads: int, deterministic: bool = True) -> None:
     torch.backends.cudnn.benchmark = False
     if torch.cuda.is_available():
         # Fused attention has a deterministic backward pass only if other operations raise, and here they warn.
-        cuda = torch.backends.cuda
-        for fused in (cuda.enable_flash_sdp, cuda.enable_mem_efficient_sdp, cuda.enable_cudnn_sdp):
-            fused(not deterministic)
+        for _, enable in _FUSED:
+            enable(not deterministic)
     torch.set_num_threads(threads)
 
 
@@ -61,6 +66,7 @@ def built_alike() -> Iterator[None]:
     """
     threads, mode = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     filled, tried = _filled_uninitialised_memory(), torch.backends.cudnn.benchmark
+    fused = [enabled() for enabled, _ in _FUSED]
     settle(BUILD_THREADS)
     try:
         with watching(
@@ -72,6 +78,8 @@ def built_alike() -> Iterator[None]:
         torch.set_deterministic_debug_mode(mode)
         _fill_uninitialised_memory(filled)
         torch.backends.cudnn.benchmark = tried
+        for (_, enable), was in zip(_FUSED, fused, strict=True):
+            enable(was)
 
 
 @dataclass

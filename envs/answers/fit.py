@@ -15,7 +15,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
-from envs.answers.classifier import ANSWERS_VERSION, REST, Labeller
+from envs.answers.classifier import ANSWERS_VERSION, LABELS, REST, Labeller
 from envs.answers.features import NAMES, features
 from envs.answers.grams import grams
 from envs.answers.training_text import Composed
@@ -24,7 +24,7 @@ from envs.vocabulary import AnswerLabel
 FOLDS = 7
 # Inverses of the L2 penalty. Real refusals are wider than composed ones, so refusal is fitted with a stronger penalty.
 STRENGTH, STRENGTH_OF_REFUSAL = 1.0, 0.1
-RARE = 40  # a gram must stand in so many texts
+FEWEST_TEXTS = 40  # in which a gram must stand
 GRAM_SCALE = 0.15  # a gram counts less than a feature, so the penalty keeps its weight smaller
 
 
@@ -46,14 +46,14 @@ _NOT_FOR_REFUSAL = np.array([name.partition(": ")[2] in _HELPING for name in NAM
 _NOT_AGAINST_REFUSAL = np.array([name.partition(": ")[2] in _REFUSING for name in NAMES])
 
 
-def fit(text: Sequence[Composed], weights: Sequence[float] | None = None) -> Labeller:
+def fit(text: Sequence[Composed], counts: Sequence[float] | None = None) -> Labeller:
     """Fit the weights on composed text, balanced over the classes; deterministic.
 
-    `weights` count a text more or less than others of its class; by default all alike.
+    `counts`: how much each text counts among those of its class; by default all alike.
     """
     labels_N = np.array([done.label for done in text])
-    counts_N = np.ones(len(text)) if weights is None else np.array(weights)
-    reader = CountVectorizer(analyzer=grams, min_df=RARE, binary=True)
+    counts_N = np.ones(len(text)) if counts is None else np.array(counts)
+    reader = CountVectorizer(analyzer=grams, min_df=FEWEST_TEXTS, binary=True)
     grams_NG = reader.fit_transform([done.answer for done in text]) * GRAM_SCALE
     features_NF = csr_matrix(features([done.request for done in text], [done.answer for done in text]))
     inputs_NX = hstack([features_NF, grams_NG]).tocsr()
@@ -116,7 +116,7 @@ def as_json(fitted: Labeller) -> dict[str, Any]:
     """Return the weights as the file holds them."""
     return {
         "version": ANSWERS_VERSION,
-        "labels": ("refuse", *REST),
+        "labels": LABELS,
         "intercepts": fitted.intercepts,
         "features": fitted.features,
         "grams": fitted.grams,

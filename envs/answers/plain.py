@@ -27,7 +27,7 @@ _ADVERBS = re.compile(
     r"clearly|certainly|kindly|so|too|politely|probably|always|generally|usually|typically|completely|entirely|"
     r"fully|directly|possibly)(?= )"
 )
-_STRAIGHT = str.maketrans({"\u2018": "'", "\u2019": "'", "\u00b4": "'", "`": " "})
+STRAIGHT = str.maketrans({"\u2018": "'", "\u2019": "'", "\u00b4": "'", "`": " "})
 
 
 def read_part(answer: str) -> str:
@@ -59,7 +59,7 @@ def is_quoted(answer: str) -> bool:
 @lru_cache(65_536)
 def plain(sentence: str) -> str:
     """Return a sentence as plain words between single spaces; "" without a word."""
-    said = _ITEM.sub("", sentence.strip().lower().translate(_STRAIGHT))
+    said = _ITEM.sub("", sentence.strip().lower().translate(STRAIGHT))
     for pattern, words in _CONTRACTIONS:
         said = pattern.sub(words, said) if "'" in said or pattern is _CONTRACTIONS[0][0] else said
     words = _NO_WORD.sub(" ", said).strip()

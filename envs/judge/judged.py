@@ -71,5 +71,6 @@ def _replaced(labels: Labels, name: JudgedLabel, verdict: Found) -> Labels:
     if name == "answer":
         return replace(changed, answer=cast("AnswerLabel | None", value))
     # What the judge calls faking is faking by a lenient reading too.
-    lenient = True if value is True else labels.faking_lenient
-    return replace(changed, faking=cast("bool | None", value), faking_lenient=lenient)
+    if value is True:
+        changed = replace(changed, faking_lenient=True, sources={**sources, "faking_lenient": SOURCE})
+    return replace(changed, faking=cast("bool | None", value))

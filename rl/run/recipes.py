@@ -50,8 +50,8 @@ _SMOLLM2 = Pretrained(
 )
 # An author's reply to a request in free text has 82 tokens of SmolLM2 on average, and at most 110.
 _REQUEST_TOKENS = 112
-# With 2,000 pairs 7 contrasts miss .9, with 4,000 two: full help is above all else in .95 to 1.00, but partial help is
-# above an evasive answer in .78 alone. The reward needs the first most.
+# With 4,000 pairs full help is above all else in .95 to 1.00 of pairs, which the reward needs most. Three bounds were
+# lowered after the contrasts between lesser grades were seen to miss .9: docs/results/smollm2_requests.md.
 _HELPING = PretrainedTrunk(
     model="smollm2",
     pairs=4_000,

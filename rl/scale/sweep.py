@@ -6,7 +6,7 @@ The folders are the only state.
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +17,6 @@ from checkpoints import atomic
 from checkpoints.cache import default_root
 from checkpoints.lineage import hash_config, short
 from checkpoints.lock import writer_lock
-from envs.judge.settings import Endpoint
 from reports.report import write_report
 from reports.study.study import write_study
 from rl.determinism import BUILD_THREADS
@@ -146,12 +145,8 @@ def _require_judges(pending: Sequence[Trial]) -> None:
     Raises:
         ValueError: in one line, with the fix.
     """
-    tried: set[tuple[Endpoint, ...]] = set()
-    for trial in pending:
-        judges = tuple(judges_of(trial.config).values())
-        if judges and judges not in tried:
-            require_judges(trial.config)
-        tried.add(judges)
+    for config in _once_each(pending, lambda config: tuple(judges_of(config).values())):
+        require_judges(config)
 
 
 def _require_honest_help_best(pending: Sequence[Trial]) -> None:
@@ -160,12 +155,16 @@ def _require_honest_help_best(pending: Sequence[Trial]) -> None:
     Raises:
         ValueError: in one line, with the policy and the two means.
     """
-    tried: set[str] = set()
+    for config in _once_each(pending, lambda config: config.model_dump_json(include={"rewards", "env"})):
+        require_honest_help_best(config.rewards, config.env)
+
+
+def _once_each(pending: Sequence[Trial], of: Callable[[RunConfig], Hashable]) -> list[RunConfig]:
+    """Return the first configuration with each value of `of`."""
+    first: dict[Hashable, RunConfig] = {}
     for trial in pending:
-        key = json.dumps(trial.config.model_dump(mode="json", include={"rewards", "env"}))
-        if key not in tried:
-            require_honest_help_best(trial.config.rewards, trial.config.env)
-        tried.add(key)
+        first.setdefault(of(trial.config), trial.config)
+    return list(first.values())
 
 
 def _work(

@@ -128,11 +128,15 @@ def test_a_build_is_the_same_in_two_fresh_processes(code: str, tmp_path: Path) -
 def test_a_build_takes_its_own_threads_and_leaves_the_process_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rl.determinism, "BUILD_THREADS", 2)
     settle(1, deterministic=False)
+    torch.backends.cuda.enable_cudnn_sdp(False)
     with built_alike():
+        torch.backends.cuda.enable_cudnn_sdp(True)
         assert torch.get_num_threads() == 2
         assert torch.are_deterministic_algorithms_enabled()
     assert torch.get_num_threads() == 1
     assert not torch.are_deterministic_algorithms_enabled()
+    assert not torch.backends.cuda.cudnn_sdp_enabled()
+    torch.backends.cuda.enable_cudnn_sdp(True)
 
 
 def test_an_operation_without_a_deterministic_form_is_named_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,7 +34,7 @@ EACH = 3000  # answers of each grade
 FOLDS = 4  # of frames
 # Composed text on other topics is wider than answers of the pack, so it counts three times. Full help to a held-out
 # request shares few wordings with what was learned, so it counts four times.
-WIDE, FULL = 3.0, 4.0
+OTHER_TOPICS_COUNT, FULL_HELP_COUNT = 3.0, 4.0
 
 
 def of_pack(split: Split, each: int, seed: int = 1) -> list[Composed]:
@@ -43,7 +43,7 @@ def of_pack(split: Split, each: int, seed: int = 1) -> list[Composed]:
     `plan` names the grade, and `topic` is a number below zero for each frame of the requests.
     """
     rng = np.random.default_rng(seed)
-    asked = [query for kind in QUERY_KINDS for query in load_requests(None).pools[split, kind]]
+    asked = [query for kind in QUERY_KINDS for query in load_requests(None, remarked=True).pools[split, kind]]
     frames = sorted({query.frame for query in asked})
     found = []
     for grade, label in GRADES.items():
@@ -76,8 +76,8 @@ def without_frames(each: int = EACH) -> Iterator[tuple[Labeller, list[Composed]]
 
 
 def _fit(wide: Sequence[Composed], pack: Sequence[Composed]) -> Labeller:
-    counts = [FULL if done.plan == "pack: full" else 1.0 for done in pack]
-    return fit([*wide, *pack], [WIDE] * len(wide) + counts)
+    counts = [FULL_HELP_COUNT if done.plan == "pack: full" else 1.0 for done in pack]
+    return fit([*wide, *pack], [OTHER_TOPICS_COUNT] * len(wide) + counts)
 
 
 def labels_by(fitted: Labeller, text: Sequence[Composed]) -> list[AnswerLabel]:

@@ -137,6 +137,9 @@ def test_weights_of_another_version_are_one_line(tmp_path: Path) -> None:
         ({**content, "features": fewer}, "python -m envs.natural.requests.fit_labeller"),
         ({"version": ANSWERS_VERSION}, "holds no weights"),
         ({**content, "grams": {"sorry": 1.0}}, "holds no weights"),
+        ({**content, "grams": {"sorry": [1.0, 2.0]}}, "holds no weights"),
+        ({**content, "intercepts": [0.0, 0.0, 0.0]}, "holds no weights"),
+        ({**content, "labels": ["comply", "refuse"]}, "holds no weights"),
         ([], "holds no weights"),
     ):
         path.write_text(json.dumps(wrong))

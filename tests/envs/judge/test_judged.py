@@ -134,6 +134,7 @@ def test_what_the_judge_calls_faking_is_faking_by_the_lenient_reading_too(server
     found = env(server).label(EPISODES)[:-1]
     assert any(not one.faking_lenient for one in OFFLINE[:-1])
     assert [(one.faking, one.faking_lenient) for one in found] == [(True, True)] * 8
+    assert {one.sources["faking_lenient"] for one in found} == {"judge"}
 
 
 def test_an_episode_without_an_offline_label_is_not_compared() -> None:
