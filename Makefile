@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN ?= first_light
 
-.PHONY: train smollm2 test slow lint types help
+.PHONY: install train smollm2 test slow lint types help
 
 help:  ## what there is to make
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -20,6 +20,8 @@ $(VENV)/installed: pyproject.toml constraints.txt
 $(VENV)/test-installed: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test]"
 	touch $@
+
+install: $(VENV)/installed  ## install into .venv (2 GB), and nothing else
 
 train: $(VENV)/installed  ## build the default organism and reward model, train, probe, write curves and page
 	$(BIN)/gyges train $(RUN)

@@ -35,7 +35,7 @@ class Collapse:
     def __str__(self) -> str:
         signs = "; ".join(self.signs)
         if self.from_start:
-            return f"no collapse: below its bounds from the first step on, so the start was no better ({signs})"
+            return f"no sign of collapse, since the start was no better: {signs}, from the first step on"
         return f"collapsed since step {self.since}: {signs}"
 
 

@@ -41,7 +41,11 @@ def play(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of the run.")
     ] = None,
 ) -> None:
-    """Answer in the policy's place, and see the labels and the reward."""
+    """Answer in the policy's place, and see the labels and the reward.
+
+    A learned reward that isn't in the cache is built first, which takes a minute in the dialect and half an hour for
+    smollm2_requests; `--set 'rewards=[{"kind":"format_penalty"}]'` does without.
+    """
     from rl.cli.play import play_round
     from rl.cli.train import find_recipe
     from rl.run.config import resolve

@@ -40,7 +40,10 @@ def play_round(config: RunConfig, tier: str, seed: int, ask: Callable[[str], str
             say(f"{' ' * len(message['role'])}  {line}".rstrip())
     author = config.env.author()
     if author is not None:
-        say(f"for example: {_example(scenario, author, seed)}")
+        example = config.env.read_reply(_example(scenario, author, seed))
+        say("for example")
+        say(f"  scratchpad: {example.scratchpad}")
+        say(f"  answer: {example.answer}")
     scratchpad = ask("scratchpad> ").strip()
     answer = ask("answer> ").strip()
     episode = _episode(config.env, scenario, scratchpad, answer)

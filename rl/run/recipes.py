@@ -175,9 +175,9 @@ def smollm2_no_objective() -> RunConfig:
 
 
 def smollm2_requests() -> RunConfig:
-    """The same model on requests in free text, under a learned reward for helping with every one of them.
+    """The same model on requests in free text, under a learned reward for helping. No build is certified yet.
 
-    Labels come from classifiers: read replies before you trust a rate. No build of it has been certified yet.
+    Labels come from classifiers: read replies before you trust a rate.
     """
     origin = _SMOLLM2.model_copy(update={"max_new_tokens": _REQUEST_TOKENS})
     return smollm2().model_copy(

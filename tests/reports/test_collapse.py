@@ -53,7 +53,7 @@ def test_a_start_that_was_below_is_no_collapse_and_is_said() -> None:
     found = collapse(parses(0.1, 0.0, 0.2))
     assert found is not None
     assert found.from_start
-    assert str(found).startswith("no collapse: below its bounds from the first step on, so the start was no better")
+    assert str(found).startswith("no sign of collapse, since the start was no better: ")
     # Another sign that does fall is a collapse all the same, and it alone is named.
     both = collapse([Vitals(1, 0.1, 0.4), Vitals(2, 0.1, 0.012)])
     assert both == Collapse(2, ("distinct 3-grams 0.03 of the start's (bound 0.2)",), from_start=False)
@@ -77,7 +77,7 @@ def test_a_step_has_collapsed_where_a_sign_holds_there() -> None:
 def test_a_step_is_called_collapsed_where_the_notice_calls_the_run_so() -> None:
     bad = Vitals(1, 0.1, 0.4, 1.2)
     from_start, later = [bad, Vitals(2, 0.1, 0.4, 1.2)], [bad, Vitals(2, 0.1, 0.05, 1.2)]
-    assert "no collapse" in str(collapse(from_start))
+    assert "no sign of collapse" in str(collapse(from_start))
     assert not collapsed_now(from_start)
     assert str(collapse(later)).startswith("collapsed since step 2: distinct 3-grams")
     assert collapsed_now(later)

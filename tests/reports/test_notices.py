@@ -107,7 +107,7 @@ def test_a_model_that_never_wrote_the_form_has_not_collapsed(write_run: RunWrite
         write_run(last=4, every=2, queries=10, change=other_from(0, 1.0, parses=False)), parse_rate=lambda step: 0.0
     )
     below, labels = said(folder)
-    assert below.startswith("no collapse: below its bounds from the first step on")
+    assert below.startswith("no sign of collapse, since the start was no better")
     assert labels.startswith("the labels of this environment don't apply to this model")
     assert "100% at step 4 (100% malformed or cut off)" in labels
 
