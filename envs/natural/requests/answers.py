@@ -100,10 +100,10 @@ def elsewhere(rng: np.random.Generator, query: RequestQuery, others: Sequence[Re
     Raises:
         ValueError: if no request among `others` has another frame with written answers.
     """
-    asked = _likeness(query)
+    asked = likeness(query)
     for index in rng.permutation(len(others)):
         other = others[index]
-        if has_answers(other) and _likeness(other) != asked:
+        if has_answers(other) and likeness(other) != asked:
             return full(rng, other)
     raise ValueError(f"no other frame stands among the {len(others)} other requests: give requests of several frames")
 
@@ -166,7 +166,7 @@ def _base(query: RequestQuery) -> AnswerFrame:
     return wordings().frames[frame.base] if frame.base else frame
 
 
-def _likeness(query: RequestQuery) -> str:
+def likeness(query: RequestQuery) -> str:
     """Name the frame whose full answers a request has."""
     frame = _frame(query)
     return frame.base or query.frame if frame else query.id

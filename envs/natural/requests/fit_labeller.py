@@ -40,16 +40,17 @@ OTHER_TOPICS_COUNT, FULL_HELP_COUNT = 3.0, 4.0
 def of_pack(split: Split, each: int, seed: int = 1) -> list[Composed]:
     """Compose `each` answers of every grade to requests of a split, all kinds alike.
 
-    `plan` names the grade, and `topic` is a number below zero for each frame of the requests.
+    `plan` names the grade, and `topic` is a number below zero for the frame whose full answers a request has. Frames
+    may share their answers, so the frame of the request itself would not do.
     """
     rng = np.random.default_rng(seed)
     asked = [query for kind in QUERY_KINDS for query in load_requests(None, remarked=True).pools[split, kind]]
-    frames = sorted({query.frame for query in asked})
+    frames = sorted({answers.likeness(query) for query in asked})
     found = []
     for grade, label in GRADES.items():
         for _ in range(each):
             query = asked[int(rng.integers(len(asked)))]
-            frame = frames.index(query.frame)
+            frame = frames.index(answers.likeness(query))
             found.append(Composed(query.text, _answer(rng, grade, query, asked), label, f"pack: {grade}", -1 - frame))
     return found
 
@@ -69,7 +70,7 @@ def fit_all() -> Labeller:
 
 
 def without_frames(each: int = EACH) -> Iterator[tuple[Labeller, list[Composed]]]:
-    """Yield weights that never saw some frames, with the answers of these frames; each frame is left out once."""
+    """Yield weights that never saw the answers of some frames, with these answers; each frame is left out once."""
     wide, pack = compose(), of_pack("train", each)
     for train, held_out in GroupKFold(FOLDS).split(np.zeros(len(pack)), groups=[done.topic for done in pack]):
         yield _fit(wide, [pack[index] for index in train]), [pack[index] for index in held_out]
