@@ -1,6 +1,6 @@
-"""Notices of a run's collapse and of labels that don't fit its policy.
+"""Notices of a run's collapse, of a gameable reward, and of labels that don't fit its policy.
 
-A reader must know both before reading the rates.
+A reader must know them before reading the rates.
 """
 
 from __future__ import annotations
@@ -49,6 +49,16 @@ def collapse_and_label_notices(run: Run, free: dict[int, pd.DataFrame]) -> tuple
     said = [] if found is None else [str(found)]
     since = found.since if found is not None and not found.from_start else None
     return (*said, *_labels(run, free, since))
+
+
+def gameable_notices(run: Run) -> tuple[str, ...]:
+    """Write a line for each reward that the run trained on although a constant answer may earn as much as help."""
+    rewards = [reward for reward in run.config.get("rewards", []) if reward.get("allow_gameable")]
+    return tuple(
+        f"the reward {reward.get('kind')} was allowed to be gameable: a constant answer may earn as much as honest "
+        "help, so its rise says nothing of help; compare second_reward and the rates of the probes"
+        for reward in rewards
+    )
 
 
 def vitals(run: Run, free: dict[int, pd.DataFrame]) -> list[Vitals]:

@@ -18,7 +18,7 @@ from reports.labellers.hand_labels import StepReading, readings_of
 from reports.labellers.notes import read_notice, validation_notices
 from reports.labellers.read_labels import ANSWER
 from reports.labellers.reading_sheet import read_episodes
-from reports.notices import collapse_and_label_notices, label_note, missing_labels
+from reports.notices import collapse_and_label_notices, gameable_notices, label_note, missing_labels
 from reports.terminal_text import printable
 from reports.verdicts import MARGIN, Verdict, seed_verdict, verdict
 
@@ -110,7 +110,7 @@ def _labels(runs: Sequence[Run]) -> str:
 
 
 def run_notices(run: Run) -> tuple[str, ...]:
-    """Write the notices of a run's collapse, of labels that don't apply to it, and of labels by a classifier."""
+    """Write the notices of a gameable reward, a collapse, labels that don't apply, and labels by a classifier."""
     kept, steps = run.episode_steps(), run.probed_steps()
     ends = [step for step in dict.fromkeys([*steps[:1], *steps[-1:]]) if step in kept]
     episodes = {step: run.episodes(step) for step in ends}
@@ -121,7 +121,7 @@ def run_notices(run: Run) -> tuple[str, ...]:
     shown = {**{step: read_episodes(run, step) for step in read if step in kept}, **free}
     left = {label: said for label, said in run.manifest.label_validation.items() if label != ANSWER.name or not answers}
     validated = (*_answer_notices(run, harmful, answers), *validation_notices(left, shown, read))
-    return (*collapse_and_label_notices(run, free), *missing_labels(run, probed), *validated)
+    return (*gameable_notices(run), *collapse_and_label_notices(run, free), *missing_labels(run, probed), *validated)
 
 
 def _answer_notices(run: Run, harmful: Mapping[int, pd.DataFrame], read: Mapping[int, StepReading]) -> tuple[str, ...]:

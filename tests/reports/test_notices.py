@@ -42,6 +42,18 @@ def edit_steps(folder: Path, **changed: Callable[[int], object]) -> Path:
     return folder
 
 
+def test_a_reward_that_was_allowed_to_be_gameable_is_named(write_run: RunWriter) -> None:
+    folder = write_run(last=4, every=2)
+    file = folder / "config.json"
+    config = json.loads(file.read_text())
+    for allowed, lines in ((True, 1), (False, 0)):
+        rewards = [{"kind": "refusal_phrases", "allow_gameable": allowed}, {"kind": "format_penalty"}]
+        file.write_text(json.dumps({**config, "rewards": rewards}))
+        found = said(folder)
+        assert len(found) == lines
+        assert all(line.startswith("the reward refusal_phrases was allowed to be gameable") for line in found)
+
+
 def test_a_healthy_run_has_no_notices(write_run: RunWriter) -> None:
     assert said(write_run(last=4, every=2)) == ()
     assert said(write_run("half", last=4, every=2, queries=10, change=other_from(0, 0.5))) == ()  # not more than half
