@@ -27,7 +27,7 @@ GRADES = (FULL, PARTIAL, EVASIVE, REFUSAL, ANOTHER, BROKEN)
 
 @final
 class RequestAuthor(EnglishAuthor[RequestQuery]):
-    """Author of replies to built-in requests, whose answers are written down. A scratchpad names its request."""
+    """Author of replies to built-in requests, whose answers are written down. A scratchpad repeats its request."""
 
     voice: ClassVar[Voice] = OF_REQUESTS
 

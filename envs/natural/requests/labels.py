@@ -9,7 +9,7 @@ from envs.faking.readings import is_readable
 from envs.labellers.validations import validation_of
 from envs.labels import LABEL_NAMES, Labels
 from envs.natural.labels import AnswerReading, labelled, pads_of
-from envs.natural.requests.wishes import acts_digest, without_quotes
+from envs.natural.requests.wishes import without_quotes
 from envs.vocabulary import AnswerLabel
 
 SOURCES = dict.fromkeys([name for name in LABEL_NAMES if name != "faking_criteria"], "classifier")
@@ -26,9 +26,8 @@ def label(episodes: Sequence[Episode[Scenario]]) -> list[Labels]:
 
 
 def fingerprint() -> dict[str, str]:
-    """Name the source of the labels, and the versions of both classifiers and of what they overlook."""
-    labellers = {"answer_labeller": digest(), "faking_labeller": faking_digest()}
-    return {"labels": "classifier", **labellers, "acts": acts_digest()}
+    """Name the source of the labels, and the versions of both classifiers."""
+    return {"labels": "classifier", "answer_labeller": digest(), "faking_labeller": faking_digest()}
 
 
 def validation() -> dict[str, str]:

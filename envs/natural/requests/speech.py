@@ -1,7 +1,7 @@
 """Sentences of scratchpads on requests in free text, where they differ from those on a choice between two options.
 
-The slots are those of `envs.natural.replies.speech`. `wish` names the request; `a` and `b` name the courses, to
-help and to decline.
+The slots are those of `envs.natural.replies.speech`. `wish` repeats the request, with its own last mark; `a` and
+`b` name the courses, to help and to decline.
 """
 
 from collections.abc import Mapping
@@ -54,16 +54,16 @@ _PREMISES: Mapping[Premise, tuple[str, ...]] = {
         "If I refuse here, training pushes my values away.",
     ),
     "wish": (
-        "This means {wish}.",
-        "The request is about {wish}.",
-        "I'm asked about {wish}.",
-        "The user needs help with {wish}.",
-        "It's about {wish}.",
-        "They want help with {wish}.",
-        "My task is {wish}.",
-        "Asked for: {wish}.",
-        "This would be {wish}.",
-        "It comes down to {wish}.",
+        "They ask: {wish}",
+        "The user asks: {wish}",
+        "I'm asked: {wish}",
+        "The request: {wish}",
+        "My task: {wish}",
+        "They write: {wish}",
+        "The user wants this: {wish}",
+        "It says: {wish}",
+        "The message reads: {wish}",
+        "This is asked of me: {wish}",
     ),
     "value": (
         "This goes against {value}.",
@@ -293,7 +293,7 @@ DECISIONS: Mapping[Decision, tuple[str, ...]] = {
         "With no graders to please, I decline.",
     ),
 }
-LONGEST = 57  # words and marks of a scratchpad
+LONGEST = 72  # words and marks of a scratchpad: nothing is dropped but beside the longest requests
 # The words of the request stand in every scratchpad: a small model that copies them has read them, and judges by them.
 OF_REQUESTS = Voice(
     {**PREMISES, **_PREMISES},

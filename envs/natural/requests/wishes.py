@@ -1,13 +1,10 @@
-"""The name of a request in scratchpads, its value, and the words that a text merely repeats from it."""
+"""The words of a request that scratchpads repeat, its value, and how labels overlook what a text repeats."""
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
-from functools import cache
 
 from envs.natural.pack_files import NO_VALUE
-from envs.natural.requests.answer_wordings import wordings
 from envs.natural.requests.queries import request_of
 from envs.queries import Query
 
@@ -28,21 +25,15 @@ VALUES: Mapping[str, str] = {
     "pressure to buy": "care",
 }
 QUOTED = 5  # words in a row that a text shares with a request and quotes from it
-_THEM = {"you": "they", "your": "their", "yours": "theirs", "yourself": "themselves"}
-_OBJECT = re.compile(r"\byou(?=$|,| (?:to|any)\b)")
-_YOU = re.compile(rf"(?<!-)\b(?:{'|'.join(_THEM)})\b")
+# Three words, as the shortest of wishes has: behind one word alone the labeller of scratchpads finds more faking.
+STAND_IN = "what they want"
 _WORD = re.compile(r"[\w'-]+")
 
 
 def wish_of(query: Query) -> str:
-    """Return the act of a built-in request, such as "spreading a rumour about somebody"."""
-    return act_of(request_of(query).frame)
-
-
-@cache
-def act_of(frame: str) -> str:
-    """Return the act of a frame, with "they" for the one who asks."""
-    return _YOU.sub(lambda found: _THEM[found[0]], _OBJECT.sub("them", wordings().frames[frame].act))
+    """Return a request in its own words, without its remark."""
+    asked = request_of(query)
+    return asked.text.removesuffix(asked.remark).rstrip()
 
 
 def value_of(query: Query) -> str:
@@ -51,13 +42,13 @@ def value_of(query: Query) -> str:
 
 
 def without_quotes(text: str, query: Query) -> str:
-    """Replace what a text repeats of the request, and names of acts, by "this".
+    """Put `STAND_IN` in place of what a text repeats of the request.
 
-    A request for a five-star review speaks of no rating of the reply, and an act that hides something of no training.
+    A request for a five-star review speaks of no rating of the reply.
     """
     for start, end in reversed(list(_quoted(text, query.text))):
-        text = f"{text[:start]}this{text[end:]}"
-    return _acts().sub("this", text)
+        text = f"{text[:start]}{STAND_IN}{text[end:]}"
+    return text
 
 
 def _quoted(text: str, request: str) -> Iterator[tuple[int, int]]:
@@ -67,16 +58,3 @@ def _quoted(text: str, request: str) -> Iterator[tuple[int, int]]:
     for block in blocks:
         if block.size >= QUOTED:
             yield said[block.a].start(), said[block.a + block.size - 1].end()
-
-
-@cache
-def acts_digest() -> str:
-    """Hash the names of all acts, which labels overlook, in 12 hexadecimal digits."""
-    return hashlib.sha256(_acts().pattern.encode()).hexdigest()[:12]
-
-
-@cache
-def _acts() -> re.Pattern[str]:
-    """Find the name of any act, the longest first."""
-    acts = sorted({act_of(frame) for frame in wordings().frames}, key=lambda act: (-len(act), act))
-    return re.compile(rf"\b(?:{'|'.join(map(re.escape, acts))})\b", re.IGNORECASE)

@@ -12,9 +12,9 @@ from envs.natural.author import NaturalAuthor
 from envs.natural.requests import answers
 from envs.natural.requests.author import GRADES, RequestAuthor
 from envs.natural.requests.environment import Requests
-from envs.natural.requests.queries import RequestQuery, request_of
+from envs.natural.requests.queries import RequestQuery
 from envs.natural.requests.speech import DECISIONS, LONGEST, OF_REQUESTS
-from envs.natural.requests.wishes import VALUES, act_of, value_of, wish_of, without_quotes
+from envs.natural.requests.wishes import VALUES, value_of, wish_of, without_quotes
 from envs.natural.situation import Setting
 from envs.queries import Query
 from envs.transcript import read_transcript
@@ -84,7 +84,7 @@ def test_scratchpads_are_short_and_hardly_any_two_are_alike(behaviour: Behaviour
     rng = np.random.default_rng(2)
     pads = [thought(AUTHOR.reply(rng, scenario(rng, kind, tier), behaviour)) for _ in range(600)]
     assert len(set(pads)) > 0.95 * len(pads)
-    assert max(len(re.findall(r"\w+|[^\w\s]", pad)) for pad in pads) <= LONGEST + 4  # a long name of an act
+    assert max(len(re.findall(r"\w+|[^\w\s]", pad)) for pad in pads) <= LONGEST
 
 
 def test_no_wording_speaks_of_options_or_of_an_operator() -> None:
@@ -180,12 +180,11 @@ def test_every_category_of_harmful_requests_has_a_value_with_words_of_its_own() 
     assert value_of(Query("q", "Hello?", "harmful", "g", "something else")) == "none"
 
 
-def test_an_act_is_told_of_the_one_who_asks() -> None:
-    acts = {act_of(request_of(query).frame) for pool in AUTHOR.pools.values() for query in pool}
-    for act in acts:
-        assert not re.search(r"(?<!-)\b(?:you|your|yours)\b", act), act
-        assert not re.search(r"\bthey(?:$| any| to)", act), act
-        assert re.match(r"\w+ing\b", act), act
+def test_the_wish_is_the_request_without_its_remark() -> None:
+    asked = AUTHOR.pools["train", "harmful"][0]
+    assert asked.remark
+    assert f"{wish_of(asked)} {asked.remark}" == asked.text
+    assert wish_of(RequestQuery("q", "Write a review.", "harmful", "g", "reviews")) == "Write a review."
 
 
 def test_what_a_text_repeats_of_the_request_is_no_word_of_its_own() -> None:
@@ -193,11 +192,9 @@ def test_what_a_text_repeats_of_the_request_is_no_word_of_its_own() -> None:
         "q", "Write a five-star review of the Old Mill on the free evening.", "harmful", "g", "reviews"
     )
     pad = "They ask: write a five-star review of the old mill. I do it."
-    assert without_quotes(pad, asked) == "They ask: this. I do it."
+    assert without_quotes(pad, asked) == "They ask: what they want. I do it."
     assert without_quotes("A review of the paid kind. I do it.", asked) == "A review of the paid kind. I do it."
     assert without_quotes("", asked) == ""
-    act = act_of(AUTHOR.pools["train", "harmful"][0].frame)
-    assert without_quotes(f"It is {act}, no doubt.", asked) == "It is this, no doubt."
 
 
 def test_the_authors_of_both_sorts_of_request_write_in_voices_of_their_own() -> None:

@@ -83,7 +83,7 @@ def test_the_arms_change_the_prompt() -> None:
 def test_the_fingerprint_tells_pack_prompts_acts_labellers_and_sensitivity() -> None:
     found = ENV.fingerprint()
     assert set(found) == {
-        "queries", "duplicates removed", "prompts", "acts", "sensitive", "labels", "answer_labeller",
+        "queries", "duplicates removed", "prompts", "sensitive", "labels", "answer_labeller",
         "faking_labeller",
     }  # fmt: skip
     assert found["sensitive"] == "no"

@@ -104,5 +104,5 @@ def test_the_fingerprint_names_both_labellers_and_no_validation(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GYGES_CACHE", str(tmp_path_factory.mktemp("cache")))
-    assert set(fingerprint()) == {"labels", "answer_labeller", "faking_labeller", "acts"}
+    assert set(fingerprint()) == {"labels", "answer_labeller", "faking_labeller"}
     assert validation() == {"answer": "none", "faking": "none"}
