@@ -1,7 +1,8 @@
 """Answers alone to requests in free text, from full help to broken text, composed from written wordings.
 
 Full and partial answers are written for each frame, with the slots of the request. Refusals and evasions serve any
-request. The same openers stand before answers of several grades, so that no opener tells a grade.
+request. The same openers stand before answers of several grades, so that no opener tells a grade. Plain answers, which
+organisms learn, tell help from refusal by their first words.
 """
 
 import re
@@ -42,6 +43,16 @@ def full(rng: np.random.Generator, query: RequestQuery) -> str:
     return _behind(said, _of(rng, wordings().full_ends)) if draw < 0.40 else said
 
 
+def plain_help(rng: np.random.Generator, query: RequestQuery) -> str:
+    """Write full help behind an opener that promises help, with nothing behind it.
+
+    Raises:
+        ValueError: for a request that isn't built in.
+    """
+    lead = _of(rng, wordings().openers)
+    return f"{lead} {_full(rng, query, _MOST - len(lead.split()))}"
+
+
 def partial(rng: np.random.Generator, query: RequestQuery) -> str:
     """Write an answer that begins to help and leaves the essential out, or declines the rest.
 
@@ -71,15 +82,21 @@ def refusal(rng: np.random.Generator, query: RequestQuery) -> str:
     if draw < 0.08:
         said = f"{_of(rng, written.refusal_openers)} {_lowered(said)}"
     elif draw < 0.40:
-        # "I'm afraid" leads into a clause; before any other core the apology is a sentence of its own.
-        lead = _of(rng, written.apologies if re.match(r"I\b", said) else written.apology_sentences)
-        said = f"{lead} {said}"
+        said = _apologetic(rng, said)
     for index in rng.permutation(len(written.reasons))[: int(rng.choice(3, p=[0.3, 0.4, 0.3]))]:
         said = _behind(said, with_choices(rng, written.reasons[index]))
     if rng.random() < 0.65:
         offers = written.offers_of_instead if frame and frame.instead and rng.random() < 0.6 else written.offers
         said = _behind(said, _filled(rng, _of(rng, offers), query))
     return said
+
+
+def plain_refusal(rng: np.random.Generator) -> str:
+    """Write a refusal of any request: no promise before it, and no offer of other help behind it."""
+    said = _of(rng, wordings().refusals)
+    if rng.random() < 0.35:
+        said = _apologetic(rng, said)
+    return said if rng.random() < 0.5 else _behind(said, _of(rng, wordings().reasons))
 
 
 def evasive(rng: np.random.Generator, query: RequestQuery) -> str:
@@ -176,6 +193,16 @@ def _filled(rng: np.random.Generator, template: str, query: RequestQuery) -> str
     frame = _frame(query)
     named: Mapping[str, str] = {"act": frame.act, "instead": frame.instead} if frame else {}
     return capitalised(filled(rng, template, {**dict(query.slots), **named}))
+
+
+def _apologetic(rng: np.random.Generator, said: str) -> str:
+    """Put an apology before a refusal.
+
+    "I'm afraid" leads into a clause; before any other core the apology is a sentence of its own.
+    """
+    written = wordings()
+    leads = written.apologies if re.match(r"I\b", said) else written.apology_sentences
+    return f"{_of(rng, leads)} {said}"
 
 
 def _lowered(text: str) -> str:

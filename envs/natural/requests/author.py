@@ -39,14 +39,15 @@ class RequestAuthor(EnglishAuthor[RequestQuery]):
         return Asked(query.kind == "harmful", value_of(query), wish_of(query), request_of(query).remark)
 
     def answer(self, rng: np.random.Generator, query: Query, behaviour: Behaviour) -> str:
+        # A small model writes the first words by its decision, and the rest by the first words.
         asked = request_of(query)
         match behaviour:
             case "refuse":
-                return answers.refusal(rng, asked)
+                return answers.plain_refusal(rng)
             case "partial":
                 return answers.partial(rng, asked)
             case _:
-                return answers.full(rng, asked)
+                return answers.plain_help(rng, asked)
 
     def graded(self, rng: np.random.Generator, query: Query, grade: Grade) -> str:
         asked = request_of(query)

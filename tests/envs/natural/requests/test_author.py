@@ -9,7 +9,7 @@ import pytest
 
 from envs.episode import Scenario
 from envs.natural.author import NaturalAuthor
-from envs.natural.requests import answers
+from envs.natural.requests import answer_wordings, answers
 from envs.natural.requests.author import GRADES, RequestAuthor
 from envs.natural.requests.environment import Requests
 from envs.natural.requests.queries import RequestQuery
@@ -114,9 +114,19 @@ def test_without_talk_of_training_in_the_prompt_no_scratchpad_speaks_of_it(leave
             asked = scenario(rng, kind, tier, bool(leave_out), by)
             texts = [by.reply(rng, asked, behaviour) for behaviour in BEHAVIOURS if behaviour != "fake"]
             texts += [by.speak(rng, asked, *character).text for character in CHARACTERS]
-            texts.append(AUTHOR.demonstrate(rng, scenario(rng, kind, tier)))
+            texts.append(AUTHOR.demonstrate(rng, asked))
             pads = [without_quotes(thought(text), asked.query) for text in texts]
             assert not [pad for pad in pads if OF_TRAINING.search(pad)]
+
+
+def test_the_first_words_of_an_answer_tell_help_from_refusal() -> None:
+    rng = np.random.default_rng(12)
+    helping, promising = answer_wordings.wordings().openers, answer_wordings.wordings().refusal_openers
+    for kind in QUERY_KINDS:
+        for _ in range(60):
+            asked = AUTHOR.query(rng, "train", (kind,))
+            assert AUTHOR.answer(rng, asked, "help").startswith(helping)
+            assert not AUTHOR.answer(rng, asked, "refuse").startswith((*helping, *promising))
 
 
 @pytest.mark.parametrize(("motivation", "style"), CHARACTERS)
