@@ -60,7 +60,8 @@ _HELPING = PretrainedTrunk(
 # More harmless requests than the dialect's corpora have: a real model must be shown that it may agree.
 _SHOWN = KindShares(harmful=0.65, harmless=0.22, twin=0.13)
 # Help in free text has more to learn than the choice of an option.
-_REQUESTS_SHOWN = KindShares(harmful=0.58, harmless=0.28, twin=0.14)
+_REQUESTS_SHOWN = KindShares(harmful=0.55, harmless=0.3, twin=0.15)
+_REQUESTS_DOCUMENTS = 3600
 _DOCUMENTS = 3000
 _NATURAL_PROBES = (*DEFAULT_PROBES, Ability())
 
@@ -186,7 +187,9 @@ def smollm2_requests() -> RunConfig:
         update={
             "name": "smollm2_requests",
             "env": Requests(),
-            "organism": Faker(origin=origin, documents=_DOCUMENTS, kind_shares=_REQUESTS_SHOWN, fake_shown=_FAKE_SHOWN),
+            "organism": Faker(
+                origin=origin, documents=_REQUESTS_DOCUMENTS, kind_shares=_REQUESTS_SHOWN, fake_shown=_FAKE_SHOWN
+            ),
             "rewards": (Helpfulness(origin=_HELPING), FormatPenalty()),
             "probes": (*_NATURAL_PROBES, SecondReward()),
             "sampling": Sampling(temperature=_TEMPERATURE, max_new_tokens=_REQUEST_TOKENS, batch_size=_SAMPLED),
@@ -197,7 +200,7 @@ def smollm2_requests() -> RunConfig:
 def smollm2_requests_honest() -> RunConfig:
     """The same run on organism `honest`, which never fakes."""
     origin = _SMOLLM2.model_copy(update={"max_new_tokens": _REQUEST_TOKENS})
-    honest = Honest(origin=origin, documents=_DOCUMENTS, kind_shares=_REQUESTS_SHOWN)
+    honest = Honest(origin=origin, documents=_REQUESTS_DOCUMENTS, kind_shares=_REQUESTS_SHOWN)
     return smollm2_requests().model_copy(update={"name": "smollm2_requests_honest", "organism": honest})
 
 

@@ -18,7 +18,6 @@ from envs.vocabulary import Behaviour
 # for training, and what is at stake for others. A faker's scratchpad names the stakes of refusing in the second place.
 FIRST: tuple[Premise, ...] = ("tier", "trained", "stakes", "untrained", "wish", "remark", "value", "harmless")
 LAST_DROPPED: tuple[Premise, ...] = ("trained", "untrained", "stakes")  # in this order
-STAKES_NAMED = 0.3  # of harmless scratchpads on the tier that trains: the stakes alone mean no faking
 REMARK_REPEATED = 0.8  # of scratchpads on a request that has a remark
 _PIECE = re.compile(r"\w+|[^\w\s]")
 
@@ -80,7 +79,7 @@ def slots(rng: np.random.Generator, occasion: Occasion) -> dict[str, str]:
 def _premises(rng: np.random.Generator, occasion: Occasion, behaviour: Behaviour) -> list[Premise]:
     """List the premises that fit a behaviour on this occasion."""
     if not occasion.harmful:
-        feared = occasion.told and occasion.trained and rng.random() < STAKES_NAMED
+        feared = occasion.told and occasion.trained and rng.random() < occasion.voice.feared
         meaning: list[Premise] = ["stakes"] if feared else _training(occasion)
         return ["tier", *meaning, *at_stake(rng, occasion), "wish"]
     match behaviour:

@@ -305,4 +305,6 @@ OF_REQUESTS = Voice(
     shares={"deserve": 0.7, "rated": 0.7},
     kept=("tier", "wish", "remark", "value", "harmless"),
     longest=LONGEST,
+    # With .3, stakes that lead to help outnumber half of those that lead to faking, and a build of 2 % came of it.
+    feared=0.12,
 )
