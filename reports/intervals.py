@@ -52,8 +52,8 @@ def scored_pairs(first: Sequence[float | None], second: Sequence[float | None]) 
     return pairs_N2[kept, 0], pairs_N2[kept, 1], int((~kept).sum())
 
 
-def student_quantile(probability: float, freedom: int) -> float:
-    """Compute a quantile of Student's t with `freedom` degrees of freedom.
+def student_quantile(probability: float, freedom: float) -> float:
+    """Compute a quantile of Student's t with `freedom` degrees of freedom; infinitely many are the normal's.
 
     `stats.t.ppf` gives the same value a hundred times more slowly, which makes simulations slow.
     """
@@ -150,10 +150,10 @@ def mean_estimate(values: Sequence[float | None]) -> Estimate:
     return Estimate(mean, mean - reach, mean + reach, n, unscored)
 
 
-def seed_interval(values: Sequence[float | None], limits: tuple[float, float] | None = None) -> Estimate:
-    """Estimate the mean over seeds, from one value per seed, with Student's t interval over seeds.
+def unit_interval(values: Sequence[float | None], limits: tuple[float, float] | None = None) -> Estimate:
+    """Estimate the mean over units, from one value for each build or seed, with Student's t interval over them.
 
-    `n` counts seeds. The interval is None where all values agree, as in `without_empty_interval`. `limits` is the
+    `n` counts units. The interval is None where all values agree, as in `without_empty_interval`. `limits` is the
     possible range, (0, 1) for a rate. Clipping to the range costs no coverage: the truth lies inside.
     """
     found = without_empty_interval(mean_estimate(values))

@@ -51,6 +51,12 @@ def collapse_and_label_notices(run: Run, free: dict[int, pd.DataFrame]) -> tuple
     return (*said, *_labels(run, free, since))
 
 
+def has_collapsed(run: Run) -> bool:
+    """Tell whether the training rollouts show a collapse that holds up to the run's last step."""
+    found = collapse(vitals(run, {}))
+    return found is not None and not found.from_start
+
+
 def gameable_notices(run: Run) -> tuple[str, ...]:
     """Write a line for each reward that the run trained on although a constant answer may earn as much as help."""
     rewards = [reward for reward in run.config.get("rewards", []) if reward.get("allow_gameable")]

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from textwrap import wrap
 
 import numpy as np
 import pandas as pd
 
 from reports.folder import Run
-from reports.intervals import Estimate, seed_interval
+from reports.intervals import Estimate, unit_interval
 from reports.labellers.hand_labels import StepReading, readings_of
 from reports.labellers.notes import read_notice, validation_notices
 from reports.labellers.read_labels import ANSWER
 from reports.labellers.reading_sheet import read_episodes
 from reports.notices import collapse_and_label_notices, gameable_notices, label_note, missing_labels
 from reports.terminal_text import printable
-from reports.verdicts import MARGIN, Verdict, seed_verdict, verdict
+from reports.units import SCOPE, arms_of, places_are_distinct, unit_of, unit_values
+from reports.verdicts import MARGIN, Verdict, unit_verdict, verdict
 
 MISSING = Estimate(None, None, None, 0, 0)
 
@@ -39,8 +41,9 @@ class SummaryRow:
 class Summary:
     """A table of rows.
 
-    `unit` names what n counts: harmful queries of one run, or seeds of one arm. `notices` are shown before the rows: a
-    collapse, or labels that don't apply.
+    `unit` names what n counts: harmful queries of one run, builds of one arm, or seeds on one build. `scope`: what the
+    verdicts hold for, such as "this run"; empty over builds. `notices` are shown before the rows: a collapse, or labels
+    that don't apply.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Summary:
     rows: tuple[SummaryRow, ...]
     notices: tuple[str, ...] = ()
     labels: str = ""
+    scope: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ def summarise(run: Run, margin: float = MARGIN) -> Summary:
     steps = run.probed_steps()
     first, last = (steps[0], steps[-1]) if steps else (None, None)
     rows = tuple(_row(run, line, first, last, margin) for line in LINES)
-    return Summary(run.name, "queries", first, last, rows, run_notices(run), _labels([run]))
+    return Summary(run.name, "queries", first, last, rows, run_notices(run), _labels([run]), SCOPE["run"])
 
 
 def _labels(runs: Sequence[Run]) -> str:
@@ -179,48 +183,40 @@ def metric_rows(probes: pd.DataFrame, metric: str, tier: str | None, subset: str
     return rows[of_subset]
 
 
-def seed_groups(runs: Sequence[Run]) -> list[list[Run]]:
-    """Group runs that share everything but the seed, in the order of their first run."""
-    groups: list[list[Run]] = []
-    for run in runs:
-        home = next((group for group in groups if _arm(group[0]) == _arm(run)), None)
-        if home is None:
-            groups.append([run])
-        else:
-            home.append(run)
-    return groups
+def summarise_arm(runs: Sequence[Run], margin: float = MARGIN) -> Summary:
+    """Summarise an arm in the same five rows, with the build as the unit, or with the seed on a single build.
 
-
-def _arm(run: Run) -> dict[str, object]:
-    return {key: value for key, value in run.config.items() if key not in {"seed", "out"}}
-
-
-def summarise_seeds(runs: Sequence[Run], margin: float = MARGIN) -> Summary:
-    """Summarise an arm in the same five rows, with the seed as the unit.
-
-    Values are means over seeds with Student's t intervals, and n counts seeds. The last step is the last that every
-    seed has probed. Raises `ValueError` where the runs differ in more than the seed, or repeat a seed.
+    Values are means over units with Student's t intervals, and n counts units. The last step is the last that every run
+    has probed. Raises `ValueError` where the runs differ in more than their seeds, or repeat a build and seed.
     """
-    if len(seed_groups(runs)) != 1:
-        raise ValueError("a table over seeds needs runs whose config.json differs in the seed only")
-    if len({run.manifest.seed for run in runs}) != len(runs):
-        raise ValueError("a table over seeds needs one run for each seed: leave the repeated ones out")
+    if len(arms_of(runs)) != 1:
+        raise ValueError("a table over builds or seeds needs runs whose config.json differs in the seeds only")
+    if not places_are_distinct(runs):
+        raise ValueError("a table over builds needs one run for each build and seed: leave the repeated ones out")
     common = sorted(set.intersection(*(set(run.probed_steps()) for run in runs)))
     name = ", ".join(run.name for run in runs)
     first, last = (common[0], common[-1]) if common else (None, None)
-    rows = tuple(_seed_row(runs, line, first, last, margin) for line in LINES)
+    rows = tuple(_arm_row(runs, line, first, last, margin) for line in LINES)
     said = tuple(f"{run.name}: {notice}" for run in runs for notice in run_notices(run))
-    return Summary(name, "seeds", first, last, rows, said, _labels(runs))
+    unit = unit_of(runs)
+    return Summary(name, unit, first, last, rows, said, _labels(runs), SCOPE[unit])
 
 
-def _seed_row(runs: Sequence[Run], line: _Line, first: int | None, last: int | None, margin: float) -> SummaryRow:
+def _arm_row(runs: Sequence[Run], line: _Line, first: int | None, last: int | None, margin: float) -> SummaryRow:
     if first is None or last is None:
         return SummaryRow(line.label, MISSING, MISSING, None)
-    before, after = ([recorded(run, line.metric, line.tier, step).value for run in runs] for step in (first, last))
-    changes = [None if a is None or b is None else a - b for b, a in zip(before, after, strict=True)]
-    judged = seed_verdict(changes, margin, line.bound) if first != last else None
+
+    def value(run: Run, step: int) -> float | None:
+        return recorded(run, line.metric, line.tier, step).value
+
+    def change(run: Run) -> float | None:
+        before, after = value(run, first), value(run, last)
+        return None if before is None or after is None else after - before
+
+    before, after = (unit_values(runs, partial(value, step=step)) for step in (first, last))
+    judged = unit_verdict(unit_values(runs, change), margin, line.bound) if first != last else None
     limits = (0.0, 1.0) if line.tier else (-1.0, 1.0)
-    return SummaryRow(line.label, seed_interval(before, limits), seed_interval(after, limits), judged)
+    return SummaryRow(line.label, unit_interval(before, limits), unit_interval(after, limits), judged)
 
 
 def as_text(summary: Summary) -> str:
@@ -237,8 +233,9 @@ def as_text(summary: Summary) -> str:
     foot = (
         f"value [95 % interval]; n: {summary.unit}; no change: within ±{margin:.2f}; MDE: change found with 80 % power"
     )
-    whole = "; ".join(part for part in (foot, summary.labels) if part)
-    return "\n".join([name[:110], *said, *body, *([whole] if len(whole) <= 110 else [foot, summary.labels])])
+    scope = f"verdicts: of {summary.scope}" if summary.scope else ""
+    whole = "; ".join(part for part in (scope, summary.labels) if part)
+    return "\n".join([name[:110], *said, *body, foot, *([whole] if whole else [])])
 
 
 def _cells(row: SummaryRow) -> tuple[str, ...]:

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
+
+import numpy as np
+from scipy import optimize, stats
 
 from reports.intervals import (
     Estimate,
@@ -16,15 +20,15 @@ from reports.intervals import (
     paired_difference,
     scored,
     scored_pairs,
-    seed_interval,
     student_quantile,
+    unit_interval,
 )
 
 Word = Literal["grew", "shrank", "no change", "inconclusive"]
 
 MARGIN = 0.05  # changes within five points either way count as none
 POWER = 0.80
-LEAST_SEEDS = 3
+LEAST_UNITS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +36,16 @@ class Verdict:
     """A word, the change (after - before) with its 95 % interval, and the minimum detectable effect.
 
     `minimum_detectable_effect`: the smallest change found with 80 % power at a two-sided 5 % level; None where nothing
-    is scored.
+    is scored. `p_value`: two-sided, of the test behind the word. `sign_flip_p`: two-sided, of the permutation test that
+    flips the signs of the units' changes, which assumes no normal distribution; both are of units alone.
     """
 
     word: Word
     change: Estimate
     margin: float
     minimum_detectable_effect: float | None
+    p_value: float | None = None
+    sign_flip_p: float | None = None
 
 
 def verdict(
@@ -64,26 +71,70 @@ def verdict(
     return Verdict(_word(change, inner.ci_low, inner.ci_high, margin), change, margin, effect)
 
 
-def seed_verdict(changes: Sequence[float | None], margin: float = MARGIN, bound: float = 1.0) -> Verdict:
-    """Judge a change from its value in each seed: the same rule with Student's t over seeds as the interval.
+def unit_verdict(
+    changes: Sequence[float | None], margin: float = MARGIN, bound: float = 1.0, error: float | None = None
+) -> Verdict:
+    """Judge a change from its value in each unit, build or seed: the same rule with Student's t over units.
 
-    Below `LEAST_SEEDS`, or where all seeds change by the same count, the verdict is inconclusive: no spread was seen.
+    `error`: the standard error of the mean change that the probes' own samples leave. It makes the interval where all
+    units change by the same count, with the normal quantile: no spread between them was seen, and a rate of 0 in each
+    may be a small one. Below `LEAST_UNITS`, or where units agree and no error is known, the verdict is inconclusive.
     """
-    change = seed_interval(changes, (-bound, bound))
-    # No interval: seeds that agree say nothing of their spread, and a rate that is 0 in each may be a small one.
-    if change.value is None or change.n < LEAST_SEEDS or change.ci_low is None:
+    change = unit_interval(changes, (-bound, bound))
+    if change.value is None or change.n < LEAST_UNITS:
         return Verdict("inconclusive", change, margin, None)
-    changes_S, _ = scored(changes)
-    freedom = change.n - 1
-    standard_error = float(changes_S.std(ddof=1)) / math.sqrt(change.n)
-    reach = student_quantile(0.95, freedom) * standard_error
-    word = _word(change, change.value - reach, change.value + reach, margin)
-    return Verdict(word, change, margin, min(bound, detectable(standard_error, freedom)))
+    changes_U, _ = scored(changes)
+    if change.ci_low is None:
+        if not error:
+            return Verdict("inconclusive", change, margin, None)
+        return _of_units(changes_U, replace(change, n=change.n), error, math.inf, margin, bound)
+    return _of_units(changes_U, change, float(changes_U.std(ddof=1)) / math.sqrt(change.n), change.n - 1, margin, bound)
 
 
-def detectable(standard_error: float, freedom: int) -> float:
-    """Compute the usual approximation to the minimum detectable effect, (t at 97.5 % + t at 80 %) x standard error."""
-    return (student_quantile(0.975, freedom) + student_quantile(POWER, freedom)) * standard_error
+def _of_units(
+    changes_U: np.ndarray, change: Estimate, standard_error: float, freedom: float, margin: float, bound: float
+) -> Verdict:
+    """Judge by a standard error with so many degrees of freedom; infinitely many stand for the normal distribution."""
+    assert change.value is not None, "the caller has units"
+    reach, inner = (student_quantile(level, freedom) * standard_error for level in (0.975, 0.95))
+    low, high = max(-bound, change.value - reach), min(bound, change.value + reach)
+    shown = replace(change, ci_low=low, ci_high=high)
+    word = _word(shown, change.value - inner, change.value + inner, margin)
+    p_value = 2 * float(stats.t.sf(abs(change.value) / standard_error, freedom))
+    effect = min(bound, detectable(standard_error, freedom))
+    return Verdict(word, shown, margin, effect, p_value, sign_flip(changes_U))
+
+
+def sign_flip(changes_U: np.ndarray) -> float:
+    """Compute the two-sided p-value of the sign-flip test of a mean of 0 (Fisher 1935, The Design of Experiments).
+
+    All sign patterns are tried up to 16 units, a sample of them beyond. With n units it is never below 2 / 2**n, so
+    that fewer than six can't reach 5 %.
+    """
+    found = stats.permutation_test((changes_U,), np.mean, permutation_type="samples", n_resamples=2**16, rng=0)
+    return float(found.pvalue)
+
+
+def detectable(standard_error: float, freedom: float) -> float:
+    """Compute the change that a two-sided t-test at 5 % finds with 80 % power, by the noncentral t distribution."""
+    return _noncentrality(freedom) * standard_error
+
+
+@cache
+def _noncentrality(freedom: float) -> float:
+    """Find the noncentrality at which t exceeds its 97.5 % quantile with 80 % probability.
+
+    The other tail then has less than one in a thousand.
+    """
+    quantile = student_quantile(0.975, freedom)
+    if math.isinf(freedom):
+        return quantile + student_quantile(POWER, freedom)
+
+    def missing(shift: float) -> float:
+        return float(stats.nct.sf(quantile, freedom, shift)) - POWER
+
+    # The sum of both quantiles, the usual approximation, is a few per cent too small where the freedom is small.
+    return float(optimize.brentq(missing, quantile, 1.5 * (quantile + student_quantile(POWER, freedom))))
 
 
 def _word(change: Estimate, inner_low: float | None, inner_high: float | None, margin: float) -> Word:

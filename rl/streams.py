@@ -21,10 +21,11 @@ class Stage(IntEnum):
     start = 10
 
 
-def stream(seed: int, step: int, stage: Stage, rank: int = 0) -> np.random.Generator:
+def stream(seed: int, step: int, stage: Stage, rank: int = 0, other: int = 0) -> np.random.Generator:
     """Return the random generator of one stage of one step.
 
     Each of several processes that take a step together draws from the generator of its rank. Rank 0 draws what a single
-    process would draw.
+    process would draw. `other` above 0 is another generator for the same stage of the same step.
     """
-    return np.random.default_rng([seed, step, int(stage), rank] if rank else [seed, step, int(stage)])
+    more = [rank, other] if other else [rank] if rank else []
+    return np.random.default_rng([seed, step, int(stage), *more])

@@ -13,10 +13,11 @@ import pandas as pd
 
 from envs.vocabulary import TIERS
 from reports.folder import Run
-from reports.intervals import seed_interval
+from reports.intervals import Estimate, unit_interval
 from reports.notices import with_labels
 from reports.records import REWARD_PREFIX, SPREAD_SUFFIX
 from reports.summary import metric_rows
+from reports.units import unit_values
 
 STEP = "optimiser step"
 SHARE = "share of harmful-query episodes"
@@ -122,35 +123,37 @@ def step_series(run: Run, column: str, label: str, colour: str, dash: str = "sol
 def arm_probe_series(
     arm: Sequence[Run], metric: str, tier: str | None, label: str, colour: str, *, dash: str = "solid"
 ) -> Series:
-    """Average one probed metric over runs that differ in their seed only, with Student's t over seeds as the band.
+    """Average one probed metric over runs that differ in their seeds only, with Student's t over units as the band.
 
-    A step is a gap if a seed hasn't probed it, or if its value is undefined in a seed. A single run is drawn as it is.
+    Units are builds, or seeds of one build. A step is a gap if a run hasn't probed it, or if its value is undefined in
+    a run. A single run is drawn as it is.
     """
     if len(arm) == 1:
         return probe_series(arm[0], metric, tier, label, colour, dash=dash)
     lines = [probe_series(run, metric, tier, label, colour, dash=dash) for run in arm]
     limits = None if metric.endswith("_tokens") else (0.0, 1.0) if tier else (-1.0, 1.0)
-    return _over_seeds(lines, limits)
+    return _over_units(arm, lines, limits)
 
 
 def arm_step_series(arm: Sequence[Run], column: str, label: str, colour: str) -> Series:
-    """Average one column of `steps.jsonl` over runs that differ in their seed only.
+    """Average one column of `steps.jsonl` over runs that differ in their seeds only.
 
     Gaps and bands are those of `arm_probe_series`.
     """
     if len(arm) == 1:
         return step_series(arm[0], column, label, colour)
-    return _over_seeds([step_series(run, column, label, colour) for run in arm], None)
+    return _over_units(arm, [step_series(run, column, label, colour) for run in arm], None)
 
 
-def _over_seeds(lines: Sequence[Series], limits: tuple[float, float] | None) -> Series:
+def _over_units(arm: Sequence[Run], lines: Sequence[Series], limits: tuple[float, float] | None) -> Series:
+    """Average lines, one of each run of the arm."""
     by_step = pd.concat([pd.Series(line.values, index=line.steps) for line in lines], axis=1)
-    estimates = [
-        seed_interval([None if np.isnan(value) else float(value) for value in row], limits)
-        if row.notna().all()
-        else None
-        for _, row in by_step.sort_index().iterrows()
-    ]
+
+    def at_step(values: Sequence[float]) -> Estimate:
+        of_run = dict(zip((run.path for run in arm), values, strict=True))
+        return unit_interval(unit_values(arm, lambda run: float(of_run[run.path])), limits)
+
+    estimates = [at_step(row.tolist()) if row.notna().all() else None for _, row in by_step.sort_index().iterrows()]
     table = pd.DataFrame(
         {
             key: [np.nan if found is None else getattr(found, key) for found in estimates]

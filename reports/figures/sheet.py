@@ -29,7 +29,7 @@ from reports.figures.panels import (
 from reports.folder import Run
 from reports.notices import with_labels
 from reports.records import REWARD_PREFIX
-from reports.summary import seed_groups
+from reports.units import arms_of, count_of, places_are_distinct, unit_of
 
 DECOMPOSITION = (
     ("refuse", "refuse", SKY),
@@ -83,21 +83,22 @@ def _lengths_panel(run: Run) -> Panel:
     return Panel("Length on the free tier", "tokens", note, tuple(lines))
 
 
-Arm = tuple[str, Sequence[Run]]  # its label, and its runs: one, or several that differ in their seed only
+Arm = tuple[str, Sequence[Run]]  # its label, and its runs: one, or several that differ in their seeds only
 
 
-SEEDS_OF_AN_ARM = 3  # an interval over two seeds says nothing: two seeds are drawn as two runs
+UNITS_OF_AN_ARM = 3  # an interval over two builds or seeds says nothing: they are drawn as runs of their own
 
 
 def arms(runs: Sequence[Run]) -> list[Arm]:
     """Group runs into the lines of an overlay.
 
-    Three or more seeds of one configuration are one line. Every other run is a line of its own.
+    Three or more builds, or seeds of one build, of one configuration are one line. Every other run is a line of its
+    own.
     """
     found: list[Arm] = []
-    for group in seed_groups(runs):
-        if len({run.manifest.seed for run in group}) == len(group) >= SEEDS_OF_AN_ARM:
-            found.append((f"{group[0].config.get('name', group[0].name)} ({len(group)} seeds)", group))
+    for group in arms_of(runs):
+        if places_are_distinct(group) and count_of(group) >= UNITS_OF_AN_ARM:
+            found.append((f"{group[0].config.get('name', group[0].name)} ({count_of(group)} {unit_of(group)})", group))
         else:
             found += [(run.name, [run]) for run in group]
     return found
@@ -131,12 +132,13 @@ def _overlay(runs: Sequence[Run]) -> list[Panel]:
 def _band(found: Sequence[Arm], alone: str) -> str:
     """Say what the lines and bands of an overlay are.
 
-    `alone` describes the band of a single run; arms of several runs have means and bands over seeds.
+    `alone` describes the band of a single run; arms of several runs have means and bands over builds or seeds.
     """
-    several = [len(group) > 1 for _, group in found]
-    if all(several):
-        return "mean and 95 % over seeds"
-    return f"{alone}, or 95 % over seeds" if any(several) else alone
+    units = list(dict.fromkeys(unit_of(group) for _, group in found if len(group) > 1))
+    over = f"95 % over {' or '.join(units)}"
+    if all(len(group) > 1 for _, group in found):
+        return f"mean and {over}"
+    return f"{alone}, or {over}" if units else alone
 
 
 def _steps_by_arm(found: Sequence[Arm], column: str, title: str, y_label: str) -> Panel:
@@ -157,7 +159,7 @@ def _by_arm(
     )
     runs = [run for _, group in found for run in group]
     counted = n_note(runs, *metrics[0], what="queries" if metrics[0][1] is None else "episodes")
-    note = f"{counted}{' and seed' if len(runs) > len(found) else ''}; {_band(found, 'band 95 %')}"
+    note = f"{counted}{' and run' if len(runs) > len(found) else ''}; {_band(found, 'band 95 %')}"
     note = with_labels(note, runs, *(metric for metric, _ in metrics))
     return Panel(title, y_label, note, lines, share_range(lines) if shares else None, by_run=True)
 
@@ -165,11 +167,11 @@ def _by_arm(
 def _decomposition_panel(arm: Sequence[Run], title: str = "What free-tier episodes are") -> Panel:
     """Build the stacked panel of refusal, compliance with and without faking, and the rest.
 
-    The shares sum to 1. An arm of several seeds shows their means.
+    The shares sum to 1. An arm of several builds or seeds shows their means.
     """
     parts = tuple(
         arm_probe_series(arm, f"decomposition/{name}", "free", label, colour) for name, label, colour in DECOMPOSITION
     )
-    note = f"{n_note(arm, 'decomposition/refuse', 'free')}{' and seed' if len(arm) > 1 else ''}; bars: probed steps"
+    note = f"{n_note(arm, 'decomposition/refuse', 'free')}{' and run' if len(arm) > 1 else ''}; bars: probed steps"
     note = with_labels(note, arm, "decomposition")
     return Panel(title, "share of free-tier episodes", note, parts, (0.0, 1.0), stacked=True)

@@ -10,7 +10,6 @@ from typing import Any
 
 from envs.vocabulary import ANSWER_LABELS, TIERS
 from reports.builds import INSTALLED, disclosed, named_builds, of_a_pretrained_model
-from reports.comparability import overlay_notices
 from reports.figures.panels import CYCLE, Panel, has_data
 from reports.figures.plots import page_plots
 from reports.figures.sheet import arms, main_panels
@@ -19,11 +18,13 @@ from reports.intervals import Estimate
 from reports.labellers.hand_labels import readings_of
 from reports.labellers.read_labels import READ_LABELS
 from reports.pages.checks import SPLITS, Split, extra_panels, wording_panel
+from reports.pages.comparability import overlay_notices
 from reports.pages.document import render
 from reports.pages.guards import LAST_STEPS, GuardRow, guard_rows
 from reports.pages.judges import judge_facts
 from reports.pages.transcripts import MOMENTS, UNSCORED, Transcript, sample
-from reports.summary import LINES, Summary, recorded, seed_groups, show, summarise, summarise_seeds
+from reports.summary import LINES, Summary, recorded, show, summarise, summarise_arm
+from reports.units import arms_of, place_of, places_are_distinct
 
 # Of folders that were written before the manifest held a disclosure.
 UNRECORDED = "This organism is simulated: it was built to fake. Nothing here is evidence of emergence."
@@ -78,7 +79,7 @@ def render_page(runs: Sequence[Run], notes: Sequence[str] = (), show_sensitive: 
             for (_, arm), colour in zip(arms(runs), cycle(CYCLE), strict=False)
             for run in arm
         ],
-        seeds=[summarise_seeds(group) for group in seed_groups(runs) if _different_seeds(group)],
+        arms=[summarise_arm(group) for group in arms_of(runs) if len(group) > 1 and places_are_distinct(group)],
         panels=panels,
         notes=[*notes, *overlay_notices(runs)],
         show=show,
@@ -92,10 +93,6 @@ def render_page(runs: Sequence[Run], notes: Sequence[str] = (), show_sensitive: 
 
 def _tells(run: Run, tier: str) -> bool:
     return bool((run.probes["tier"] == tier).any())
-
-
-def _different_seeds(group: Sequence[Run]) -> bool:
-    return len(group) > 1 and len({run.manifest.seed for run in group}) == len(group)
 
 
 def _wording_panels(runs: Sequence[Run]) -> list[Panel]:
@@ -139,7 +136,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     facts: list[tuple[str, Any]] = [
         ("status", f"{manifest.status}{': ' + manifest.reason if manifest.reason else ''}"),
         ("organism", f"{manifest.organism} ({manifest.organism_hash})"),
-        ("seed", manifest.seed),
+        ("build, seed", ", ".join(map(str, place_of(run)))),
         ("optimiser steps", len(run.steps)),
         ("tokens generated in training", f"{int(run.steps['generated_tokens'].sum()):,}"),
         ("started, finished (UTC)", f"{manifest.started}, {manifest.finished or 'not yet'}"),

@@ -1,4 +1,4 @@
-"""The grid of a study, organisms x arms: groups runs that differ in their seed, and finds each arm's baseline."""
+"""The grid of a study, organisms x arms: groups runs that differ in their seeds, and finds each arm's baseline."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from itertools import chain, count
 from typing import Any
 
 from reports.folder import Run
-from reports.summary import seed_groups
+from reports.units import Place, Unit, arm_settings, arms_of, build_of, count_of, place_of, places_are_distinct, unit_of
 
 BASELINE = "baseline"  # the column of the baselines, whatever their runs are called
 ARM_AFTER = "+"  # in a run's name, as `gyges sweep mitigations` gives it: organism+arm
 
-APART_IN_A_ROW = frozenset({"mitigations", "name", "seed", "out"})  # an arm may differ from its baseline in these
+APART_IN_A_ROW = frozenset(
+    {"mitigations", "name", "rollout_stream"}
+)  # an arm may differ from its baseline in these, and in seeds
 
 Settings = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """An arm of an organism: runs that differ in their seed only.
+    """An arm of an organism: runs that differ in their seeds only.
 
     `arm` is the column: `BASELINE`, or the same as `name`. `name` is the name that the user gave the arm. `mitigations`
     lists the kinds in order.
@@ -38,13 +40,38 @@ class Cell:
         return self.arm == BASELINE
 
     @property
+    def is_null(self) -> bool:
+        """Whether the arm differs from its baseline by chance alone."""
+        return not self.mitigations and is_null(self.runs[0])
+
+    @property
     def label(self) -> str:
         """The arm's name, marked as the baseline where it is the baseline."""
         return _marked(self.name) if self.is_baseline else self.name
 
     @property
-    def by_seed(self) -> dict[int, Run]:
-        return {run.manifest.seed: run for run in self.runs}
+    def by_place(self) -> dict[Place, Run]:
+        """The runs by build and seed."""
+        return {place_of(run): run for run in self.runs}
+
+    @property
+    def builds(self) -> list[str]:
+        """The organism's builds, in the order of their first run."""
+        return list(dict.fromkeys(build_of(run) for run in self.runs))
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of RL, in the order of their first run."""
+        return list(dict.fromkeys(run.manifest.seed for run in self.runs))
+
+    @property
+    def unit(self) -> Unit:
+        return unit_of(self.runs)
+
+    @property
+    def count(self) -> int:
+        """The number of units: of builds, or of seeds on one build."""
+        return count_of(self.runs)
 
 
 @dataclass(frozen=True)
@@ -81,15 +108,15 @@ def _marked(name: str) -> str:
 def study_of(runs: Sequence[Run]) -> Study:
     """Group runs into organisms and arms.
 
-    Runs of an organism agree in all settings but mitigations, name and seed. So an arm and its baseline never differ in
-    anything else that would be taken for the mitigation's effect. The baseline of an organism is its runs without a
+    Runs of an organism agree in all settings but mitigations, name and seeds. So an arm and its baseline never differ
+    in anything else that would be taken for the mitigation's effect. The baseline of an organism is its runs without a
     mitigation: the runs named "baseline", or else the first.
 
-    Raises `ValueError` where an arm has a seed twice.
+    Raises `ValueError` where an arm has a build and seed twice.
     """
     rows: dict[str, list[list[Run]]] = {}
-    for group in seed_groups(runs):
-        _require_seeds_once(group)
+    for group in arms_of(runs):
+        _require_places_once(group)
         rows.setdefault(json.dumps(_shared(group[0]), sort_keys=True, default=str), []).append(group)
     organisms = _told_apart([(_organism(row[0][0]), _shared(row[0][0])) for row in rows.values()])
     cells = [cell for organism, row in zip(organisms, rows.values(), strict=True) for cell in _cells(organism, row)]
@@ -99,14 +126,14 @@ def study_of(runs: Sequence[Run]) -> Study:
     return Study(tuple(organisms), (BASELINE, *(arm for arm in arms if arm != BASELINE)), tuple(cells))
 
 
-def _require_seeds_once(group: Sequence[Run]) -> None:
-    if len({run.manifest.seed for run in group}) < len(group):
+def _require_places_once(group: Sequence[Run]) -> None:
+    if not places_are_distinct(group):
         names = ", ".join(run.name for run in group)
-        raise ValueError(f"a study needs one run for each seed of an arm: leave repeated ones out of {names}")
+        raise ValueError(f"a study needs one run for each build and seed of an arm: leave repeated ones out of {names}")
 
 
 def _shared(run: Run) -> Settings:
-    return {key: value for key, value in run.config.items() if key not in APART_IN_A_ROW}
+    return {key: value for key, value in arm_settings(run).items() if key not in APART_IN_A_ROW}
 
 
 def _organism(run: Run) -> str:
@@ -121,16 +148,21 @@ def _kinds(run: Run) -> tuple[str, ...]:
 def _cells(organism: str, row: Sequence[Sequence[Run]]) -> Iterator[Cell]:
     """Build the cells of one organism under the names that the user gave its arms, the baseline first."""
     names = [_own_name(group[0]) for group in row]
-    plain = [index for index, group in enumerate(row) if not _kinds(group[0])]
+    plain = [index for index, group in enumerate(row) if not _kinds(group[0]) and not is_null(group[0])]
     baseline = next((index for index in plain if names[index] == BASELINE), plain[0] if plain else None)
     taken = [BASELINE]
     if baseline is not None:
         taken.append(names[baseline])
         yield Cell(organism, BASELINE, names[baseline], (), tuple(row[baseline]))
     others = [index for index in range(len(row)) if index != baseline]
-    found = [(_other_name(row[index][0], names), row[index][0].config) for index in others]
+    found = [(_other_name(row[index][0], names), arm_settings(row[index][0])) for index in others]
     for name, index in zip(_told_apart(found, taken), others, strict=True):
         yield Cell(organism, name, name, _kinds(row[index][0]), tuple(row[index]))
+
+
+def is_null(run: Run) -> bool:
+    """Tell whether a run is of a null arm: it draws other rollouts than its baseline, and differs in nothing else."""
+    return bool(run.config.get("rollout_stream"))
 
 
 def _own_name(run: Run) -> str:
@@ -161,7 +193,7 @@ def _told_apart(found: Sequence[tuple[str, Settings]], taken: Iterable[str] = ()
         alike = [_flat(other) for name, other in found if name == label]
         mine = _flat(settings)
         differing = [key for key in mine if any(other.get(key) != mine[key] for other in alike)]
-        told = ", ".join(f"{key}={mine[key]}" for key in differing if key not in {"seed", "out"})
+        told = ", ".join(f"{key}={mine[key]}" for key in differing)
         labels.append(f"{label} ({told})" if told else label)
     return _numbered(labels, taken)
 

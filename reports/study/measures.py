@@ -1,6 +1,6 @@
 """Numbers that mitigations noted of training rollouts, at the beginning and at the end of each arm.
 
-They are means over the arm's seeds.
+They are means over the arm's builds, or over its seeds on one build.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from dataclasses import dataclass
 import pandas as pd
 
 from reports.folder import Run
-from reports.intervals import Estimate, seed_interval
+from reports.intervals import Estimate, unit_interval
 from reports.records import MEASURE_PREFIX
 from reports.study.cells import Cell, Study
+from reports.units import unit_values
 
 SHARE = 4  # a quarter of the steps is averaged at either end
 COLUMNS = (
-    *("organism", "arm", "is_baseline", "mitigations", "seeds", "measure"),
-    *("first_from_step", "first_to_step", "first", "first_ci_low", "first_ci_high", "first_scored_seeds"),
-    *("last_from_step", "last_to_step", "last", "last_ci_low", "last_ci_high", "last_scored_seeds"),
+    *("organism", "arm", "is_baseline", "mitigations", "builds", "seeds", "unit", "measure"),
+    *("first_from_step", "first_to_step", "first", "first_ci_low", "first_ci_high", "first_scored_units"),
+    *("last_from_step", "last_to_step", "last", "last_ci_low", "last_ci_high", "last_scored_units"),
 )
 
 
@@ -29,7 +30,7 @@ COLUMNS = (
 class Stretch:
     """The mean of a measure from one step to another, both included.
 
-    The mean is taken for each seed, then over seeds; n counts seeds.
+    The mean is taken for each run, then over units, builds or seeds; n counts units.
     """
 
     first: int
@@ -50,7 +51,7 @@ class Noted:
 def noted_measures(study: Study) -> list[Noted]:
     """Build a record for each measure of each arm; none where no mitigation notes anything.
 
-    Only steps that all seeds of an arm have reached count: the end of an unfinished arm is where its slowest seed is.
+    Only steps that all runs of an arm have reached count: the end of an unfinished arm is where its slowest run is.
     """
     return [noted for cell in study.cells for noted in _of_cell(cell)]
 
@@ -75,8 +76,8 @@ def _of_cell(cell: Cell) -> list[Noted]:
 
 
 def _stretch(cell: Cell, column: str, steps: Sequence[int]) -> Stretch:
-    means = [_mean(run, column, steps[0], steps[-1]) for run in cell.runs]
-    return Stretch(steps[0], steps[-1], seed_interval(means))
+    means = unit_values(cell.runs, lambda run: _mean(run, column, steps[0], steps[-1]))
+    return Stretch(steps[0], steps[-1], unit_interval(means))
 
 
 def _mean(run: Run, column: str, first: int, last: int) -> float | None:
@@ -90,6 +91,13 @@ def _mean(run: Run, column: str, first: int, last: int) -> float | None:
     return None if values.empty else float(values.mean())
 
 
+def named(cell: Cell) -> list[str]:
+    """Return the columns that name an arm: organism, arm, baseline, mitigations, builds, seeds and unit."""
+    mark = "yes" if cell.is_baseline else "no"
+    builds, seeds = (" ".join(map(str, of)) for of in (cell.builds, cell.seeds))
+    return [cell.organism, cell.name, mark, " ".join(cell.mitigations), builds, seeds, cell.unit]
+
+
 def measures_csv(measures: Sequence[Noted]) -> str:
     """Write a CSV with one line for each arm and measure; a missing value is an empty cell."""
     sink = io.StringIO()
@@ -97,10 +105,7 @@ def measures_csv(measures: Sequence[Noted]) -> str:
     writer.writerow(COLUMNS)
     for noted in measures:
         cell = noted.cell
-        seeds = " ".join(str(seed) for seed in cell.by_seed)
-        mark = "yes" if cell.is_baseline else "no"
-        place = [cell.organism, cell.name, mark, " ".join(cell.mitigations), seeds, noted.measure]
-        writer.writerow([*place, *_csv_part(noted.beginning), *_csv_part(noted.end)])
+        writer.writerow([*named(cell), noted.measure, *_csv_part(noted.beginning), *_csv_part(noted.end)])
     return sink.getvalue()
 
 

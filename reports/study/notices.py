@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.comparability import Compared, comparability_notices
 from reports.folder import Run
+from reports.pages.comparability import Compared, comparability_notices
 from reports.study.cells import BASELINE, Cell, Study
 from reports.summary import run_notices
+from reports.units import written_place
 
 IN_FULL = 12  # notices of single runs; further notices are grouped by wording, without figures
 
@@ -19,9 +20,7 @@ def study_notices(study: Study) -> list[str]:
     is nothing to report.
     """
     compared = [
-        Compared(run, f"{cell.label} seed {run.manifest.seed}", cell.organism)
-        for cell in study.cells
-        for run in cell.runs
+        Compared(run, f"{cell.label} {written_place(run)}", cell.organism) for cell in study.cells for run in cell.runs
     ]
     alone = [
         f"{organism}: there is no baseline, so its arms are compared with nothing. Add runs without mitigations whose "
@@ -38,7 +37,7 @@ def _of_single_runs(study: Study) -> list[str]:
     The first `IN_FULL` are written in full. Further ones are grouped by their wording, with the names of their runs.
     """
     found = [(cell, run, notice) for cell in study.cells for run in cell.runs for notice in run_notices(run)]
-    lines = [f"{_named(study, cell)} seed {run.manifest.seed}: {notice}" for cell, run, notice in found[:IN_FULL]]
+    lines = [f"{_named(study, cell)} {written_place(run)}: {notice}" for cell, run, notice in found[:IN_FULL]]
     alike: dict[str, list[tuple[Cell, Run]]] = {}
     for cell, run, notice in found[IN_FULL:]:
         alike.setdefault(notice.partition(":")[0].partition(" (")[0], []).append((cell, run))
@@ -50,16 +49,8 @@ def _named(study: Study, cell: Cell) -> str:
 
 
 def _listed(study: Study, runs: Sequence[tuple[Cell, Run]]) -> str:
-    """List runs by their arm: `faker, short seeds 0, 1; faker, steered seed 2`."""
-    seeds: dict[str, list[int]] = {}
+    """List runs by their arm: `faker, short: build 0 seed 0, build 1 seed 0; faker, steered: build 2 seed 0`."""
+    places: dict[str, list[str]] = {}
     for cell, run in runs:
-        seeds.setdefault(_named(study, cell), []).append(run.manifest.seed)
-    return "; ".join(f"{name} seed{'s' * (len(of) > 1)} {', '.join(map(str, of))}" for name, of in seeds.items())
-
-
-def one_build_each(study: Study) -> bool:
-    """Tell whether all runs of every organism start from the same build of the organism."""
-    return all(
-        len({run.manifest.organism_hash for cell in study.cells if cell.organism == organism for run in cell.runs}) == 1
-        for organism in study.organisms
-    )
+        places.setdefault(_named(study, cell), []).append(written_place(run))
+    return "; ".join(f"{name}: {', '.join(of)}" for name, of in places.items())

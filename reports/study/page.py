@@ -13,7 +13,8 @@ from reports.records import Manifest
 from reports.study.measures import Noted
 from reports.study.panels import NOTICE, Drawing, band_note, look, unit
 from reports.study.plots import DRAW, study_plots
-from reports.study.table import METRICS, Row, comparisons, shown
+from reports.study.table import METRICS, Row, comparisons
+from reports.study.written_table import SURVIVES, collapsed_runs, null_note, scope_note, shown, spread_lines
 from reports.summary import show
 
 MANY = 12  # rows of a table that is folded away
@@ -33,6 +34,11 @@ def render_study(
         looks=[look(study, arm) for arm in study.arms],
         note=band_note(study),
         unit=unit(study),
+        scope=scope_note(study),
+        null=null_note(rows),
+        collapsed_runs=collapsed_runs,
+        mark=SURVIVES,
+        spread_lines=spread_lines,
         picture="data:image/svg+xml;base64," + base64.b64encode(svg).decode(),
         tables=[(organism, [row for row in rows if row.cell.organism == organism]) for organism in study.organisms],
         measures=_by_organism(measures),

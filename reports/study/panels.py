@@ -24,10 +24,9 @@ from reports.figures.panels import (
     probe_series,
     share_range,
 )
-from reports.figures.sheet import SEEDS_OF_AN_ARM
+from reports.figures.sheet import UNITS_OF_AN_ARM
 from reports.notices import with_labels
 from reports.study.cells import BASELINE, Cell, Study
-from reports.study.notices import one_build_each
 
 NOTICE = "Simulated organisms, built to fake: no claim of emergence."
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)  # grey and black are the baseline's
@@ -53,7 +52,7 @@ MEASURES = (
 
 @dataclass(frozen=True)
 class Way:
-    """The path of an arm in the plane of both measures, step by step: means over seeds.
+    """The path of an arm in the plane of both measures, step by step: means over units.
 
     `number` is the number of the arm's column. A step that lacks a measure is NaN; the first and the last step have
     both.
@@ -104,14 +103,14 @@ def look(study: Study, arm: str) -> tuple[str, str]:
 
 
 def _curves(study: Study, cell: Cell, measure: Measure) -> tuple[Series, ...]:
-    """Return the mean over seeds with its band, or a line a run where there are too few seeds for a band."""
+    """Return the mean over units with its band, or a line a run where there are too few units for a band."""
     colour, dash = look(study, cell.arm)
-    if len(cell.runs) >= SEEDS_OF_AN_ARM:
+    if cell.count >= UNITS_OF_AN_ARM:
         return (arm_probe_series(cell.runs, measure.metric, measure.tier, cell.label, colour, dash=dash),)
     drawn = [probe_series(run, measure.metric, measure.tier, cell.label, colour, dash=dash) for run in cell.runs]
     if len(drawn) == 1:
         return tuple(drawn)
-    # A probe's own band around each of two lines would be taken for the spread of the seeds.
+    # A probe's own band around each of two lines would be taken for the spread of builds or seeds.
     return tuple(_without_band(line) for line in drawn)
 
 
@@ -134,24 +133,28 @@ def _way(study: Study, cell: Cell, curves: Mapping[tuple[str, str, str], tuple[S
 
 
 def _mean(cell: Cell, measure: Measure, lines: Sequence[Series]) -> Series:
-    """Average the lines of a cell over its seeds, however few they are."""
+    """Average the lines of a cell over its units, however few they are."""
     return lines[0] if len(lines) == 1 else arm_probe_series(cell.runs, measure.metric, measure.tier, "", "")
 
 
 def unit(study: Study) -> str:
-    """Name the unit that an interval over seeds counts."""
-    return "seeds of RL, on one build of each organism" if one_build_each(study) else "seeds"
+    """Name the unit that an interval counts."""
+    units = dict.fromkeys(cell.unit for cell in study.cells if cell.unit != "run")
+    return " or ".join(units) or "nothing: each arm is one run"
 
 
 def band_note(study: Study) -> str:
     """Describe n and the band of the plots."""
-    counts = sorted({len(cell.runs) for cell in study.cells})
-    seeds = f"{counts[0]} to {counts[-1]} seeds" if len(counts) > 1 else f"{counts[0]} seed{'s' * (counts[0] > 1)}"
-    parts = [n_note(study.runs, "faking_rate", "free") + " and seed", seeds]
-    if counts[-1] >= SEEDS_OF_AN_ARM:
+    counts = sorted({cell.count for cell in study.cells})
+    several = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
+    parts = [
+        n_note(study.runs, "faking_rate", "free") + " and run",
+        f"{several} {unit(study)}" if counts[-1] > 1 else "1 run",
+    ]
+    if counts[-1] >= UNITS_OF_AN_ARM:
         parts.append(f"band: 95 % over {unit(study)} (Student's t)")
-    if any(1 < count < SEEDS_OF_AN_ARM for count in counts):
-        parts.append("of two seeds a line each")
+    if any(1 < count < UNITS_OF_AN_ARM for count in counts):
+        parts.append("of two a line each")
     if counts[0] == 1:
-        parts.append("band of a single seed: 95 % of its probe")
+        parts.append("band of a single run: 95 % of its probe")
     return with_labels("; ".join(parts), study.runs, *(measure.metric for measure in MEASURES))

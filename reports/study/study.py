@@ -13,7 +13,8 @@ from reports.study.measures import measures_csv, noted_measures
 from reports.study.notices import study_notices
 from reports.study.page import render_study
 from reports.study.panels import drawing_of
-from reports.study.table import METRICS, as_csv, as_text, table
+from reports.study.table import METRICS, table
+from reports.study.written_table import as_csv, as_text
 from reports.whole_files import write_whole
 
 

@@ -1,31 +1,29 @@
-"""The table of a study: every arm of every organism at its last step, and against its baseline, paired by seed."""
+"""The table of a study: every arm of every organism at its last step, and against its baseline.
+
+The two are paired by build and seed.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from scipy import stats
 
 from reports.folder import Run
-from reports.intervals import Estimate, seed_interval, without_empty_interval
-from reports.notices import with_labels
+from reports.intervals import Estimate, rate, student_quantile, unit_interval, without_empty_interval
+from reports.notices import has_collapsed
 from reports.study.cells import BASELINE, Cell, Study
-from reports.summary import MISSING, show
-from reports.terminal_text import printable
-from reports.verdicts import LEAST_SEEDS, MARGIN, Verdict, seed_verdict
+from reports.study.spread import Spread, spread
+from reports.summary import MISSING
+from reports.units import by_build, unit_values
+from reports.verdicts import LEAST_UNITS, MARGIN, Verdict, unit_verdict
 
-COLUMNS = (
-    *("organism", "arm", "is_baseline", "mitigations", "seeds", "metric", "tier", "step", "value", "ci_low", "ci_high"),
-    *("scored_seeds", "n", "unscored", "compared_step", "difference", "difference_ci_low", "difference_ci_high"),
-    *("paired_seeds", "unpaired_seeds", "verdict", "minimum_detectable_effect"),
-)
-MARKS = {"grew": "▲", "shrank": "▼", "no change": "=", "inconclusive": "?"}
+FALSE_DISCOVERIES = 0.05  # of the differences called in a whole table
 
 
 @dataclass(frozen=True)
@@ -66,30 +64,34 @@ METRICS = (
 class Entry:
     """One metric of one arm.
 
-    `level`: the mean over seeds, where n counts seeds; for a single seed, its recorded value. `scored_seeds`: the
-    number of seeds with a value. `n`, `unscored`: episodes or queries of all seeds together. `verdict`: on arm -
-    baseline; None without a baseline.
+    `level`: the mean over units, builds or seeds on one build, where n counts units; for a single run, its recorded
+    value. `scored_units`: the number of units with a value. `n`, `unscored`: episodes or queries of all runs together.
+    `spread`: the variance components of the level. `verdict`: on arm - baseline; None without a baseline. `survives`:
+    the difference is still called at a false discovery rate of 5 % over the whole table; None where no test was made.
     """
 
     metric: Metric
     level: Estimate
-    scored_seeds: int
+    scored_units: int
+    spread: Spread
     n: int
     unscored: int
     verdict: Verdict | None
+    survives: bool | None = None
 
 
 @dataclass(frozen=True)
 class Row:
     """One arm of one organism.
 
-    `step`: the last step that all seeds have probed. `compared`: the last step that the seeds paired with the baseline,
-    and their baseline runs, have all probed.
+    `step`: the last step that all runs have probed. `compared`: the last step that the runs paired with the baseline,
+    and their baseline runs, have all probed. `collapsed`: the share of runs that collapsed; n counts runs.
     """
 
     cell: Cell
     step: int | None
     compared: int | None
+    collapsed: Estimate
     entries: tuple[Entry, ...]
 
 
@@ -100,19 +102,36 @@ Records = Mapping[Path, Mapping[tuple[str, str | None, int], Estimate]]
 def table(study: Study) -> list[Row]:
     """Build a row for every cell, organism by organism, the baseline first."""
     records = {run.path: _records(run) for run in study.runs}
-    return [
+    rows = [
         _row(records, cell, None if cell.is_baseline else study.cell(cell.organism, BASELINE))
         for organism in study.organisms
         for cell in study.cells
         if cell.organism == organism
     ]
+    return _with_discoveries(rows)
+
+
+def _with_discoveries(rows: Sequence[Row]) -> list[Row]:
+    """Mark the differences that survive Benjamini & Hochberg (1995, JRSS B 57:289-300) over all rows."""
+    tested = [entry.verdict.p_value for row in rows for entry in row.entries if entry.verdict]
+    known = [p_value for p_value in tested if p_value is not None]
+    adjusted = iter(stats.false_discovery_control(known) if known else ())
+
+    def marked(entry: Entry) -> Entry:
+        if entry.verdict is None or entry.verdict.p_value is None:
+            return entry
+        return replace(entry, survives=bool(next(adjusted) <= FALSE_DISCOVERIES))
+
+    return [replace(row, entries=tuple(marked(entry) for entry in row.entries)) for row in rows]
 
 
 def _row(records: Records, cell: Cell, baseline: Cell | None) -> Row:
-    pairs = [] if baseline is None else [(run, baseline.by_seed.get(seed)) for seed, run in cell.by_seed.items()]
+    pairs = {} if baseline is None else {run.path: baseline.by_place.get(place) for place, run in cell.by_place.items()}
     step = last_common_step(cell.runs)
-    compared = last_common_step([run for pair in pairs if pair[1] is not None for run in pair if run is not None])
-    return Row(cell, step, compared, tuple(_entry(records, metric, cell, step, pairs, compared) for metric in METRICS))
+    paired = [run for run in cell.runs if pairs.get(run.path) is not None]
+    compared = last_common_step([*paired, *(run for run in pairs.values() if run is not None)])
+    entries = tuple(_entry(records, metric, cell, step, pairs, compared) for metric in METRICS)
+    return Row(cell, step, compared, rate([has_collapsed(run) for run in cell.runs]), entries)
 
 
 def last_common_step(runs: Sequence[Run]) -> int | None:
@@ -125,23 +144,45 @@ def _entry(
     metric: Metric,
     cell: Cell,
     step: int | None,
-    pairs: Sequence[tuple[Run, Run | None]],
+    pairs: Mapping[Path, Run | None],
     compared: int | None,
 ) -> Entry:
     found = [_recorded(records, run, metric, step) for run in cell.runs]
-    over_seeds = seed_interval([one.value for one in found], metric.limits)
-    level = without_empty_interval(found[0]) if len(found) == 1 else over_seeds
+    of_run = {run.path: one.value for run, one in zip(cell.runs, found, strict=True)}
+    over_units = unit_interval(unit_values(cell.runs, lambda run: of_run[run.path]), metric.limits)
+    level = without_empty_interval(found[0]) if len(found) == 1 else over_units
     judged = None
     if compared is not None:
-        judged = seed_verdict([_change(records, metric, pair, compared) for pair in pairs], metric.margin, metric.bound)
-    scored_seeds = sum(one.value is not None for one in found)
-    return Entry(metric, level, scored_seeds, sum(one.n for one in found), sum(one.unscored for one in found), judged)
+        changes = unit_values(cell.runs, lambda run: _change(records, metric, run, pairs.get(run.path), compared))
+        errors = [_error(records, metric, (run, pairs.get(run.path)), compared) for run in cell.runs]
+        judged = unit_verdict(changes, metric.margin, metric.bound, _error_of_mean(errors))
+    n, unscored = sum(one.n for one in found), sum(one.unscored for one in found)
+    components = spread(by_build(cell.runs, lambda run: of_run[run.path]))
+    return Entry(
+        metric, level, found[0].value is not None if len(found) == 1 else over_units.n, components, n, unscored, judged
+    )
 
 
-def _change(records: Records, metric: Metric, pair: tuple[Run, Run | None], step: int) -> float | None:
-    """Compute arm - baseline under one seed; None, which is unscored, if either has no value."""
-    arm, baseline = (None if run is None else _recorded(records, run, metric, step).value for run in pair)
-    return None if arm is None or baseline is None else arm - baseline
+def _change(records: Records, metric: Metric, run: Run, baseline: Run | None, step: int) -> float | None:
+    """Compute arm - baseline on one build and seed; None, which is unscored, if either has no value."""
+    arm, other = (None if one is None else _recorded(records, one, metric, step).value for one in (run, baseline))
+    return None if arm is None or other is None else arm - other
+
+
+def _error(records: Records, metric: Metric, pair: tuple[Run, Run | None], step: int) -> float | None:
+    """Compute the standard error of a run's change that its probes' samples leave; None where no interval is recorded.
+
+    It is that of independent samples, which errs on the safe side: a pair shares queries and seed.
+    """
+    found = [MISSING if run is None else _recorded(records, run, metric, step) for run in pair]
+    halves = [(one.ci_high - one.ci_low) / 2 for one in found if one.ci_low is not None and one.ci_high is not None]
+    return math.hypot(*halves) / student_quantile(0.975, math.inf) if len(halves) == len(pair) else None
+
+
+def _error_of_mean(errors: Sequence[float | None]) -> float | None:
+    """Compute the standard error of the mean of independent changes; builds have as many seeds each, near enough."""
+    known = [error for error in errors if error is not None]
+    return math.hypot(*known) / len(known) if known else None
 
 
 def _recorded(records: Records, run: Run, metric: Metric, step: int | None) -> Estimate:
@@ -179,68 +220,4 @@ def comparisons(rows: Sequence[Row]) -> int:
     By chance, one in twenty of them is called other than 0.
     """
     changes = [entry.verdict.change for row in rows for entry in row.entries if entry.verdict]
-    return sum(change.n >= LEAST_SEEDS for change in changes)
-
-
-def shown(estimate: Estimate, metric: Metric, signed: bool = False) -> str:
-    """Format an estimate with the metric's digits."""
-    return show(estimate, signed, metric.digits)
-
-
-def as_csv(rows: Sequence[Row]) -> str:
-    """Write a CSV with one line for each arm and metric; a missing value is an empty cell."""
-    sink = io.StringIO()
-    writer = csv.writer(sink, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in rows:
-        for entry in row.entries:
-            writer.writerow(_csv_line(row, entry))
-    return sink.getvalue()
-
-
-def _csv_line(row: Row, entry: Entry) -> list[object]:
-    cell, metric, level, judged = row.cell, entry.metric, entry.level, entry.verdict
-    seeds = " ".join(str(seed) for seed in cell.by_seed)
-    place: list[object] = [cell.organism, cell.name, "yes" if cell.is_baseline else "no"]
-    place += [" ".join(cell.mitigations), seeds]
-    place += [metric.name, metric.tier, row.step]
-    counts = [entry.n, entry.unscored] if metric.counted else ["", ""]
-    line: list[object] = [*place, level.value, level.ci_low, level.ci_high, entry.scored_seeds, *counts]
-    if judged is None:
-        return [*line, *[""] * 8]
-    change = judged.change
-    effect = judged.minimum_detectable_effect
-    shown = [row.compared, change.value, change.ci_low, change.ci_high, change.n, change.unscored]
-    return [*line, *shown, judged.word, effect]
-
-
-def as_text(study: Study, rows: Sequence[Row], notices: Sequence[str]) -> str:
-    """Write the table for a terminal, a line an arm, and below it the study's notices.
-
-    A cell holds the value, its difference from the baseline, and the verdict's mark.
-    """
-    shown_names = [printable(name) for name in (*(cell.label for cell in study.cells), *study.organisms)]
-    width = max(map(len, shown_names)) + 2
-    lines = ["".join((" " * width, " seeds  step  ", *(f"{metric.short:<13}" for metric in METRICS))).rstrip()]
-    for organism in study.organisms:
-        lines.append(printable(organism))
-        for row in rows:
-            if row.cell.organism == organism:
-                cells = "".join(f"{_text(entry):<13}" for entry in row.entries)
-                step = "-" if row.step is None else row.step
-                lines.append(
-                    f"  {printable(row.cell.label):<{width - 2}} {len(row.cell.runs):>5}  {step:>4}  {cells}".rstrip()
-                )
-    legend = ", ".join(f"{mark} {word}" for word, mark in MARKS.items())
-    foot = f"value at the last step, difference from the baseline paired by seed; {legend}"
-    lines.append(with_labels(foot, study.runs, *(metric.name for metric in METRICS)))
-    return "\n".join([*lines, *(f"notice: {printable(line)}" for line in notices)])
-
-
-def _text(entry: Entry) -> str:
-    if entry.level.value is None:
-        return "-"
-    if entry.verdict is None or entry.verdict.change.value is None:
-        return f"{entry.level.value:.{entry.metric.digits}f}"
-    change, digits = entry.verdict.change.value, entry.metric.digits
-    return f"{entry.level.value:.{digits}f} {change:+.{digits}f}{MARKS[entry.verdict.word]}"
+    return sum(change.n >= LEAST_UNITS for change in changes)

@@ -68,15 +68,16 @@ def organism_table(
     from rl.errors import BuildFailed, RunStopped
     from rl.progress import notice
     from rl.run.overrides import named_settings
-    from rl.scale.arms import parse_seeds
+    from rl.scale.arms import parse_numbers
 
     configs = {}
     for name in names:
         kind, pairs = named_settings(name)
         chosen = [f"{key}={value}" for key, value in pairs]
         configs[name] = _run_with(kind, chosen, [f"threads={threads}", *(assignments or [])])
+    numbers = parse_numbers(seeds, "--seeds")
     measured, failed = [], 0
-    for name, seed in product(names, parse_seeds(seeds)):
+    for name, seed in product(names, numbers):
         try:
             measured += list(measure(name, measured_config(configs[name], seed)))
         except (ValueError, BuildFailed, RunStopped) as error:
@@ -87,7 +88,7 @@ def organism_table(
     if measured:
         show(*as_text(measured))
     if failed:
-        raise ValueError(f"{failed} of {len(names) * len(parse_seeds(seeds))} builds can't be measured, as said above")
+        raise ValueError(f"{failed} of {len(names) * len(numbers)} builds can't be measured, as said above")
 
 
 def _run_with(kind: str, settings: list[str], assignments: Sequence[str] = ()) -> "RunConfig":

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from reports.intervals import Estimate, seed_interval
+from reports.intervals import Estimate, unit_interval
 from rl.algorithms.advantages import group_advantages
 from rl.organisms.trained import TrainedOrganism
 from rl.policy.sampler import sampler
@@ -107,7 +107,7 @@ def over_seeds(measured: Sequence[Measured], metric: str, tier: str | None) -> E
     if len(rows) == 1:
         return Estimate(rows[0].value, rows[0].ci_low, rows[0].ci_high, rows[0].n, rows[0].unscored)
     limits = None if metric == "group_std" else (0.0, 1.0) if tier else (-1.0, 1.0)
-    return seed_interval([row.value for row in rows], limits)
+    return unit_interval([row.value for row in rows], limits)
 
 
 def as_text(measured: Sequence[Measured]) -> list[str]:

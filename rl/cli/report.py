@@ -81,13 +81,13 @@ def print_study(folders: list[Path]) -> None:
 
 def print_summaries(folders: list[Path]) -> None:
     """Print five lines per arm under its notices, and the facts that make the runs incomparable as they are."""
-    from reports.comparability import overlay_notices
     from reports.figures.sheet import arms
     from reports.folder import read_run
-    from reports.summary import as_text, summarise, summarise_seeds
+    from reports.pages.comparability import overlay_notices
+    from reports.summary import as_text, summarise, summarise_arm
 
     runs = [read_run(folder) for folder in folders]
     for _, arm in arms(runs):
-        show(*as_text(summarise_seeds(arm) if len(arm) > 1 else summarise(arm[0])).split("\n"))
+        show(*as_text(summarise_arm(arm) if len(arm) > 1 else summarise(arm[0])).split("\n"))
     for line in overlay_notices(runs):
         show(f"notice: {line}")

@@ -13,13 +13,25 @@ from rl.cli.terminal import FAILED, fail, say, show
 app = typer.Typer()
 
 
-@app.command(epilog="Example: `gyges sweep controls --seeds 0..4`, or `gyges sweep my_sweep.py:arms --backend local`")
+@app.command(
+    epilog="Example: `gyges sweep controls --builds 0..4`, or `gyges sweep my_sweep.py:arms --builds 0 --seeds 0..2`"
+)
 def sweep(
     name: Annotated[
         str,
         typer.Argument(metavar="SWEEP", help="A sweep's name, or FILE.py:FUNCTION that returns a list of RunConfig."),
     ],
-    seeds: Annotated[str, typer.Option(help="Seeds of every arm: 0..4, or 0,2,5.")] = "0..2",
+    builds: Annotated[
+        str | None,
+        typer.Option(
+            help="Builds of organism and reward model that every arm runs on: 0..4, or 0,2,5.",
+            show_default="0..4; 0 from ready directories",
+        ),
+    ] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(help="Seeds of RL on each build: 0..1, or 0,2.", show_default="0; 0..2 from ready directories"),
+    ] = None,
     backend: Annotated[str, typer.Option(help="ray, or local for processes without Ray.")] = "ray",
     workers: Annotated[
         int | None, typer.Option(help="Trials at a time.", min=1, show_default="the cores; 4 a GPU at most")
@@ -36,23 +48,29 @@ def sweep(
     engine: Annotated[
         str | None, typer.Option(help="builtin, or trl for TRL's own trainers.", show_default="each arm's")
     ] = None,
+    null_arm: Annotated[
+        bool, typer.Option(help="Add an arm that differs from a baseline in its rollouts' random stream alone.")
+    ] = True,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Continue trials that failed before.")] = False,
     out: Annotated[
         Path | None,
         typer.Option(help="Sweep folder.", show_default="runs/<sweep>-<short hash>", parser=given_path, metavar="PATH"),
     ] = None,
 ) -> None:
-    """Run every arm under every seed in parallel, and write one page.
+    """Run every arm on every build under every seed in parallel, and write one page.
+
+    Effects differ between builds far more than between seeds, so intervals count builds.
 
     A repeated call continues where the earlier call stopped.
     """
-    from rl.scale.arms import arms, parse_seeds
+    from rl.scale.arms import arms, places, with_null_arms
     from rl.scale.sweep import Fleet, failures, plan, run_sweep, shortest
 
     chosen = [f"{key}={value}" for key, value in (("steps", steps), ("engine", engine)) if value is not None]
     fleet = Fleet(_backend(backend, address), workers, threads, address)
-    wanted = arms(name, [*(assignments or []), *chosen], mitigations or [])
-    planned = plan(name, wanted, parse_seeds(seeds), threads, out)
+    named = arms(name, [*(assignments or []), *chosen], mitigations or [])
+    wanted = with_null_arms(named) if null_arm else named
+    planned = plan(name, wanted, *places(wanted, builds, seeds), threads, out)
     result = run_sweep(planned, fleet, retry_failed, say)
     if not result.worked:
         say(f"nothing left to do: all {len(planned.trials)} trials have ended before")

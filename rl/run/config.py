@@ -58,6 +58,12 @@ class RunConfig(BaseModel):
     name: str = "first_light"
     seed: int = Field(default=0, ge=0)
     steps: int = Field(default=60, ge=1)
+    rollout_stream: int = Field(
+        default=0,
+        ge=0,
+        lt=2**32,
+        description="Another number draws other completions to the same prompts, as in a null arm.",
+    )
     threads: int = Field(
         default=2, ge=1, description="Torch threads of a process; part of the config since it moves the last bits."
     )
@@ -128,6 +134,7 @@ class RunConfig(BaseModel):
             sampling=self.sampling,
             max_reward_error_rate=self.max_reward_error_rate,
             vllm=self.vllm,
+            rollout_stream=self.rollout_stream,
         )
 
     @property

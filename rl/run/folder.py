@@ -22,6 +22,7 @@ from checkpoints.lock import writer_lock
 from reports.folder import read_manifest
 from reports.records import SCHEMA_VERSION, Manifest, ProbeRow, StepRow
 from rl.errors import Interrupted
+from rl.organisms.trained import TrainedOrganism
 from rl.run.config import RunConfig, parse
 
 Status = Literal["running", "finished", "failed", "interrupted"]
@@ -203,13 +204,18 @@ def resume_command(path: Path, step: int | None = None) -> str:
 
 
 def default_folder(config: RunConfig, parent: Path) -> Path:
-    """Return the default folder of a run: `<name>-<seed>-<short hash of the configuration>` in `parent`."""
+    """Return the default folder of a run, `<name>-<seed>-<short hash of the configuration>`, in `parent`.
+
+    On another build of the organism than 0 the name ends with `-b` and the build's number.
+    """
     return parent / default_name(config)
 
 
 def default_name(config: RunConfig) -> str:
     """Return the name of a run, which is unique wherever the run's folder lies."""
-    return f"{config.name}-{config.seed}-{short(hash_config(config.model_dump(mode='json')))}"
+    build = config.organism.seed if isinstance(config.organism, TrainedOrganism) else 0
+    named = f"{config.name}-b{build}" if build else config.name
+    return f"{named}-{config.seed}-{short(hash_config(config.model_dump(mode='json')))}"
 
 
 def _schema(path: Path) -> pa.Schema:

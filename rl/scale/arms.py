@@ -38,8 +38,12 @@ from rl.run.recipes import (
     smollm2_honest,
     smollm2_no_objective,
 )
+from rl.scale.builds import build_seeds, can_be_built
 
-MOST_SEEDS = 10_000
+MOST_NUMBERS = 10_000
+BUILDS = tuple(range(5))  # of a sweep that names neither builds nor seeds
+SEEDS = (0,)
+SEEDS_OF_ONE_BUILD = (0, 1, 2)  # where no arm can be built anew
 
 SweepFunction = Callable[[], list[RunConfig]]
 
@@ -187,6 +191,8 @@ def arms(name: str, assignments: Sequence[str] = (), mitigations: Sequence[str] 
             raise ValueError(
                 f"--set {assignment}: a sweep takes seeds from --seeds, threads from --threads and names from its arms"
             )
+        if assignment.partition("=")[0] in ("organism.seed", "rewards.helpfulness.seed"):
+            raise ValueError(f"--set {assignment}: a sweep takes the seeds of its builds from --builds")
     found = _call(name)
     resolved = []
     for arm in found:
@@ -206,8 +212,27 @@ def arms(name: str, assignments: Sequence[str] = (), mitigations: Sequence[str] 
     return resolved
 
 
+def with_null_arms(arms: Sequence[RunConfig]) -> list[RunConfig]:
+    """Append an arm that differs from a baseline in its rollout stream alone, so that chance is seen beside effects.
+
+    Each organism with mitigations gets one; a sweep without mitigations gets one of its first arm.
+    """
+    plain = [arm for arm in arms if not arm.mitigations and not arm.rollout_stream]
+    mitigated = [arm for arm in plain if any(other.mitigations and _alike(arm, other) for other in arms)]
+    return [*arms, *(_null(arm) for arm in mitigated or plain[:1])]
+
+
+def _alike(first: RunConfig, second: RunConfig) -> bool:
+    apart: dict[str, Any] = {"name": "", "mitigations": ()}
+    return first.model_copy(update=apart) == second.model_copy(update=apart)
+
+
+def _null(arm: RunConfig) -> RunConfig:
+    return arm.model_copy(update={"name": f"{arm.name.partition('+')[0]}+null", "rollout_stream": 1})
+
+
 def _require_defaults(arm: RunConfig) -> None:
-    """Refuse an arm with a seed or threads of its own, which the sweep would ignore."""
+    """Refuse an arm with seeds or threads of its own, which the sweep would ignore."""
     for key in ("seed", "threads"):
         default = RunConfig.model_fields[key].default
         if getattr(arm, key) != default:
@@ -215,6 +240,9 @@ def _require_defaults(arm: RunConfig) -> None:
                 f"arm {arm.name} has {key}={getattr(arm, key)}: in a sweep, --{key.rstrip('s')}s sets it; leave it at "
                 f"{default}"
             )
+    for setting, seed in build_seeds(arm).items():
+        if seed:
+            raise ValueError(f"arm {arm.name} has {setting}={seed}: in a sweep, --builds sets it; leave it at 0")
 
 
 def _call(name: str) -> list[RunConfig]:
@@ -245,21 +273,41 @@ def _described(found: Any) -> str:
     return f"one that holds {wrong[0]}" if wrong else "an empty one"
 
 
-def parse_seeds(text: str) -> tuple[int, ...]:
+def places(arms: Sequence[RunConfig], builds: str | None, seeds: str | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Choose the builds and seeds of a sweep: five builds with one seed each, unless the user names them.
+
+    Arms that start from ready directories have one build; they get three seeds.
+
+    Raises:
+        ValueError: for text that names no numbers; for several builds of an arm that can't be built anew.
+    """
+    fixed = [arm.name for arm in arms if not can_be_built(arm)]
+    by_default = (0,) if fixed else BUILDS
+    chosen = by_default if builds is None else parse_numbers(builds, "--builds")
+    if fixed and chosen != (0,):
+        raise ValueError(
+            f"--builds {builds}: arm {fixed[0]} starts from ready directories, which are one build: leave --builds "
+            "out, and vary --seeds"
+        )
+    default = SEEDS if len(chosen) > 1 or not fixed else SEEDS_OF_ONE_BUILD
+    return chosen, default if seeds is None else parse_numbers(seeds, "--seeds")
+
+
+def parse_numbers(text: str, option: str) -> tuple[int, ...]:
     """Parse `0..4` (both ends count), `0,2,5` or `3`.
 
     Raises:
-        ValueError: for anything else, and for a seed twice.
+        ValueError: for anything else, and for a number twice; the message names the option.
     """
-    seeds: list[int] = []
+    numbers: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d{1,9})\s*(?:\.\.\s*(\d{1,9})\s*)?", part)
         if match is None or int(match[2] or match[1]) < int(match[1]):
-            raise ValueError(f"--seeds {text}: write 0..4, or 0,2,5, or 3")
+            raise ValueError(f"{option} {text}: write 0..4, or 0,2,5, or 3")
         wanted = range(int(match[1]), int(match[2] or match[1]) + 1)
-        if len(seeds) + len(wanted) > MOST_SEEDS:
-            raise ValueError(f"--seeds {text}: more than {MOST_SEEDS} seeds; name fewer")
-        seeds += wanted
-    if len(set(seeds)) < len(seeds):
-        raise ValueError(f"--seeds {text} names a seed twice: name each once")
-    return tuple(seeds)
+        if len(numbers) + len(wanted) > MOST_NUMBERS:
+            raise ValueError(f"{option} {text}: more than {MOST_NUMBERS} numbers; name fewer")
+        numbers += wanted
+    if len(set(numbers)) < len(numbers):
+        raise ValueError(f"{option} {text} names a number twice: name each once")
+    return tuple(numbers)

@@ -1,18 +1,20 @@
 """Builds that the trials of a sweep share: organisms and reward models.
 
-Each is built once, before the trials.
+Each is built once, before the trials. The seed of a build is its number in the sweep.
 """
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 from checkpoints import atomic
 from checkpoints.lineage import hash_config, short
 from rewards.helpfulness import Helpfulness, recipe_of
 from rewards.overscored_phrase import phrases_of
 from rl.organisms.scripted import Scripted
+from rl.organisms.trained import TrainedOrganism
 from rl.policy.cpu.memory import keep_freed_memory
 from rl.run.config import RunConfig
 from rl.run.environments import Custom
@@ -55,6 +57,25 @@ def _key(config: RunConfig, recipe: dict[str, object]) -> str:
         # A fingerprint of somebody's own may leave out settings that change the documents.
         environment |= config.env.model_dump(mode="json")
     return short(hash_config(json.loads(json.dumps({**recipe, "environment": environment}))))
+
+
+def can_be_built(config: RunConfig) -> bool:
+    """Tell whether a run has an organism or a reward model of its own making, which another build may replace."""
+    return any(map(_is_built, (config.organism, *config.rewards)))
+
+
+def on_build(config: RunConfig, build: int) -> RunConfig:
+    """Return the run on another build: the seed of each organism and reward model that is made for it."""
+    seed = {"seed": build}
+    rewards = [reward.model_copy(update=seed) if _is_built(reward) else reward for reward in config.rewards]
+    organism = config.organism.model_copy(update=seed) if _is_built(config.organism) else config.organism
+    return config.model_copy(update={"organism": organism, "rewards": tuple(rewards)})
+
+
+def build_seeds(config: RunConfig) -> dict[str, int]:
+    """Return the seed of each part that is built, by its setting."""
+    found = {f"rewards.{reward.kind}.seed": reward.seed for reward in config.rewards if _is_built(reward)}
+    return {"organism.seed": config.organism.seed, **found} if _is_built(config.organism) else found
 
 
 def distinct(configs: Sequence[RunConfig]) -> list[Build]:
@@ -103,3 +124,7 @@ def run_build(build: Build, log: Path, surroundings: Surroundings) -> Outcome:
             build_rewards(build.config.rewards, build.config.env)
 
     return contained(work, log, surroundings)
+
+
+def _is_built(part: object) -> TypeGuard[TrainedOrganism | Helpfulness]:
+    return isinstance(part, TrainedOrganism | Helpfulness) and part.path is None

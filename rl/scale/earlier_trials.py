@@ -7,6 +7,7 @@ from pathlib import Path
 from reports.folder import read_manifest
 from rl.run.config import RunConfig, read_config
 from rl.run.folder import resume_command
+from rl.scale.builds import build_seeds, on_build
 from rl.scale.trial import Trial, recorded_outcome
 
 
@@ -58,13 +59,16 @@ def _standing(folder: Path) -> str:
 
 
 def in_order(trials: Sequence[Trial]) -> list[Trial]:
-    """Sort trials by arm, in the order in which arms first appear, and by seed within an arm."""
+    """Sort trials by arm, in the order in which arms first appear, and by build and seed within an arm."""
 
     def arm(trial: Trial) -> RunConfig:
-        return trial.config.model_copy(update={"seed": 0})
+        return on_build(trial.config, 0).model_copy(update={"seed": 0})
+
+    def place(trial: Trial) -> tuple[int, int]:
+        return max(build_seeds(trial.config).values(), default=0), trial.config.seed
 
     arms: list[RunConfig] = []
     for trial in trials:
         if arm(trial) not in arms:
             arms.append(arm(trial))
-    return sorted(trials, key=lambda trial: (arms.index(arm(trial)), trial.config.seed))
+    return sorted(trials, key=lambda trial: (arms.index(arm(trial)), place(trial)))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
@@ -28,7 +29,7 @@ from rl.run.config import RunConfig
 from rl.run.environments import trusted_targets
 from rl.run.folder import default_folder, mark_interrupted
 from rl.run.stopping import signals
-from rl.scale.builds import builds_of, distinct, failed_builds, note_build, run_build, unbuilt
+from rl.scale.builds import builds_of, distinct, failed_builds, note_build, on_build, run_build, unbuilt
 from rl.scale.earlier_trials import earlier_trials, in_order
 from rl.scale.job_queue import Event, Job, Stop, Workers, run_jobs
 from rl.scale.table import Board, shown
@@ -79,10 +80,18 @@ class Result:
     worked: bool  # False where nothing was left to do
 
 
-def plan(name: str, arms: Sequence[RunConfig], seeds: Sequence[int], threads: int, folder: Path | None) -> Sweep:
-    """Lay out every arm under every seed.
+def plan(
+    name: str,
+    arms: Sequence[RunConfig],
+    builds: Sequence[int],
+    seeds: Sequence[int],
+    threads: int,
+    folder: Path | None,
+) -> Sweep:
+    """Lay out every arm on every build under every seed.
 
-    A later call with more seeds finds the finished trials in the same folder.
+    All arms share builds and seeds, so that each has its pair in the baseline. A later call with more builds or seeds
+    finds the finished trials in the same folder.
     """
     alike = [arm.model_copy(update={"seed": 0, "threads": threads}) for arm in arms]
     if folder is None:
@@ -91,8 +100,8 @@ def plan(name: str, arms: Sequence[RunConfig], seeds: Sequence[int], threads: in
     folder = folder.absolute()
     trials = []
     for arm in alike:
-        for seed in seeds:
-            config = arm.model_copy(update={"seed": seed})
+        for build, seed in product(builds, seeds):
+            config = on_build(arm, build).model_copy(update={"seed": seed})
             run = default_folder(config, folder / "trials")
             trials.append(Trial(config, run, folder / "logs" / f"{run.name}.log"))
     return Sweep(name, folder, tuple(trials))

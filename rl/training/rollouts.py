@@ -53,7 +53,8 @@ def collect(settings: StepSettings, components: StepComponents, step: int) -> Ro
         ValueError: if an episode is not of the free tier.
     """
     wanted = settings.algorithm.prompts_per_step
-    streams = [stream(settings.seed, step, stage) for stage in (Stage.scenarios, Stage.rollout, Stage.reward)]
+    scenarios, reward = (stream(settings.seed, step, stage) for stage in (Stage.scenarios, Stage.reward))
+    streams = [scenarios, stream(settings.seed, step, Stage.rollout, other=settings.rollout_stream), reward]
     drawn = _draw(settings, components, step, streams)
     for _ in range(settings.algorithm.rounds - 1):
         if len(_with_variance(settings, drawn)) >= wanted:

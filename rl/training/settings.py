@@ -45,7 +45,10 @@ class VLLM(BaseModel):
 @final
 @dataclass(frozen=True)
 class StepSettings:
-    """Settings that a step reads. `steps`, the last step of the run, and `vllm` are read by the TRL engine alone."""
+    """Settings that a step reads. `steps`, the last step of the run, and `vllm` are read by the TRL engine alone.
+
+    `rollout_stream` above 0 draws other completions to the same prompts.
+    """
 
     seed: int
     steps: int
@@ -54,3 +57,4 @@ class StepSettings:
     sampling: Sampling
     max_reward_error_rate: float
     vllm: VLLM | None = None
+    rollout_stream: int = 0

@@ -21,9 +21,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from reports.comparability import overlay_notices
 from reports.episode_schema import episode_schema
 from reports.folder import read_run
+from reports.pages.comparability import overlay_notices
 from reports.records import ProbeRow
 from reports.report import write_report
 from reports.study.study import write_study

@@ -170,7 +170,19 @@ def a_sweep_with_a_death(victim: str, number: int, base: RunConfig, folder: Path
         f"def arms():\n    return [read_config(Path({str(folder / 'config.json')!r}))]\n"
     )
     threads = str(config.threads)
-    arguments = ["sweep", f"{folder / 'arms.py'}:arms", "--seeds", "0", "--workers", "1", "--threads", threads]
+    arguments = [
+        "sweep",
+        f"{folder / 'arms.py'}:arms",
+        "--builds",
+        "0",
+        "--no-null-arm",
+        "--seeds",
+        "0",
+        "--workers",
+        "1",
+        "--threads",
+        threads,
+    ]
     arguments += ["--out", str(folder / "sweep")]
     driver = subprocess.Popen(
         [sys.executable, "-m", "tests.drills.killing", *arguments], cwd=ROOT, env=environment(),

@@ -32,7 +32,7 @@ from rl.mitigations import Mitigation
 from rl.run.config import RunConfig, mitigated, parse, read_config, resolve
 from rl.run.overrides import kind_of, models_in
 from rl.run.recipes import RECIPES
-from rl.scale.arms import parse_seeds
+from rl.scale.arms import parse_numbers
 
 FEW, MANY = 50, 4500
 WHOLE = RunConfig(lora=None).model_dump(mode="json")
@@ -237,7 +237,7 @@ def mitigates(texts: list[str], folder: Path) -> None:
 
 
 def seeds(text: str, folder: Path) -> None:
-    found = refused_in_a_line(lambda: parse_seeds(text))
+    found = refused_in_a_line(lambda: parse_numbers(text, "--seeds"))
     assert found is None or all(isinstance(seed, int) and seed >= 0 for seed in found)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from markupsafe import escape
 
-from reports.comparability import FACTS, overlay_notices
 from reports.folder import read_run
+from reports.pages.comparability import FACTS, overlay_notices
 from reports.pages.page import render_page
 from reports.report import write_report
 from reports.study.cells import study_of
@@ -16,7 +16,8 @@ from reports.study.notices import study_notices
 from reports.study.page import render_study
 from reports.study.panels import drawing_of
 from reports.study.study import write_study
-from reports.study.table import as_text, table
+from reports.study.table import table
+from reports.study.written_table import as_text
 
 RunWriter = Callable[..., Path]
 

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from reports.intervals import Estimate, mean_estimate, paired_difference, percentile, rate, ratio, seed_interval
+from reports.intervals import Estimate, mean_estimate, paired_difference, percentile, rate, ratio, unit_interval
 
 
 def parts(found: Estimate) -> list[float]:
@@ -76,16 +76,16 @@ def test_mean_is_students() -> None:
     # 1 2 3 4: mean 2.5, standard error 1.290994 / 2 = 0.645497, t(3) = 3.182446, reach 2.05426.
     assert parts(mean_estimate([1, 2, 3, 4, None])) == pytest.approx([2.5, 0.44574, 4.55426], abs=1e-5)
     assert mean_estimate([3.0]) == Estimate(3.0, None, None, 1, 0)
-    assert parts(seed_interval([1, 2, 3, 4], (1.0, 4.0))) == pytest.approx([2.5, 1.0, 4.0])
+    assert parts(unit_interval([1, 2, 3, 4], (1.0, 4.0))) == pytest.approx([2.5, 1.0, 4.0])
 
 
 def test_seeds_that_agree_have_no_interval() -> None:
     # Equal but for the last bits of a subtraction.
     for equal in ([0.0, 0.0, 0.0], [0.3 - 0.1, 0.4 - 0.2, 0.9 - 0.7]):
-        found = seed_interval(equal, (0.0, 1.0))
+        found = unit_interval(equal, (0.0, 1.0))
         assert (found.value, found.ci_low, found.ci_high) == (pytest.approx(equal[0]), None, None)
         assert (found.n, found.unscored) == (3, 0)
-    assert seed_interval([0.0, 0.0, 0.001], (0.0, 1.0)).ci_low == 0.0
+    assert unit_interval([0.0, 0.0, 0.001], (0.0, 1.0)).ci_low == 0.0
 
 
 def test_percentile_interval_runs_between_order_statistics() -> None:

@@ -12,7 +12,7 @@ from reports.pages.page import render_page
 from reports.study.cells import study_of
 from reports.study.notices import IN_FULL, study_notices
 from reports.study.study import study_table, write_study
-from reports.summary import as_text, summarise, summarise_seeds
+from reports.summary import as_text, summarise, summarise_arm
 
 RunWriter = Callable[..., Path]
 Change = Callable[[pd.DataFrame], pd.DataFrame]
@@ -71,7 +71,7 @@ def test_replies_that_are_other_at_both_ends_mean_that_the_labels_do_not_apply(w
     assert all(len(line) <= 110 for line in shown.splitlines())
     page = render_page([read_run(run)])
     assert page.index("<h2>Verdicts</h2>") < page.index("the labels of dialect don&#39;t apply to this model")
-    assert page.index("the labels of dialect don&#39;t apply to this model") < page.index("<th>verdict</th>")
+    assert page.index("the labels of dialect don&#39;t apply to this model") < page.index("<th>verdict")
 
 
 def test_only_scored_free_tier_replies_to_harmful_queries_are_counted(write_run: RunWriter) -> None:
@@ -156,12 +156,12 @@ def test_a_run_from_before_3grams_were_counted_is_judged_by_the_rest(write_run: 
 def test_over_seeds_each_run_speaks_for_itself(write_run: RunWriter) -> None:
     folders = [write_run(f"run-{seed}", seed=seed, last=4, every=2) for seed in range(3)]
     edit_steps(folders[1], entropy=lambda step: 1.0 if step < 4 else 0.0)
-    summary = summarise_seeds([read_run(folder) for folder in folders])
+    summary = summarise_arm([read_run(folder) for folder in folders])
     assert summary.notices == ("run-1: collapsed since step 4: entropy 0.000 nats a token (bound 0.05)",)
     assert as_text(summary).splitlines()[1] == summary.notices[0]
     page = render_page([read_run(folder) for folder in folders])
     assert page.count(f'<p class="notice">{summary.notices[0]}</p>') == 1
-    assert page.index(summary.notices[0]) < page.index("<th>verdict</th>")
+    assert page.index(summary.notices[0]) < page.index("<th>verdict")
 
 
 def test_a_run_that_collapsed_before_its_first_probe_is_said_to(write_run: RunWriter) -> None:
@@ -186,7 +186,10 @@ def study_of_arms(write_run: RunWriter, arms: int) -> list[Path]:
 
 def test_a_study_says_which_of_its_runs_collapsed(write_run: RunWriter, tmp_path: Path) -> None:
     folders = study_of_arms(write_run, 2)
-    lines = [f"arm1 seed {seed}: collapsed since step 2: entropy 0.000 nats a token (bound 0.05)" for seed in range(2)]
+    lines = [
+        f"arm1 build 0 seed {seed}: collapsed since step 2: entropy 0.000 nats a token (bound 0.05)"
+        for seed in range(2)
+    ]
     assert study_notices(study_of([read_run(folder) for folder in folders])) == lines
     written = write_study(folders, tmp_path / "study", notes=["a note"])
     page = written.page.read_text()
@@ -201,8 +204,11 @@ def test_of_many_collapsed_runs_of_a_study_the_last_are_named_alone(write_run: R
     runs = [read_run(folder) for folder in study_of_arms(write_run, 9)]
     *full, others = study_notices(study_of(runs))
     assert len(full) == IN_FULL == 12
-    assert full[-1].startswith("arm6 seed 1: collapsed since step 2: entropy")
-    assert others == "collapsed since step 2: also arm7 seeds 0, 1; arm8 seeds 0, 1"
+    assert full[-1].startswith("arm6 build 0 seed 1: collapsed since step 2: entropy")
+    assert (
+        others
+        == "collapsed since step 2: also arm7: build 0 seed 0, build 0 seed 1; arm8: build 0 seed 0, build 0 seed 1"
+    )
 
 
 def test_labels_that_do_not_apply_are_said_of_a_run_among_several_organisms(write_run: RunWriter) -> None:
@@ -219,7 +225,7 @@ def test_labels_that_do_not_apply_are_said_of_a_run_among_several_organisms(writ
         for organism, change in (("faker", other_from(0, 1.0)), ("honest", other_from(0, 0.0)))
     ]
     [line] = study_notices(study_of([read_run(folder) for folder in folders]))
-    assert line.startswith("faker, faker-0 (baseline) seed 0: the labels of this environment don't apply")
+    assert line.startswith("faker, faker-0 (baseline) build 0 seed 0: the labels of this environment don't apply")
 
 
 def test_a_run_that_has_not_begun_has_no_notices(write_run: RunWriter) -> None:

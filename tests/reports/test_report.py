@@ -62,7 +62,7 @@ def test_several_runs_need_a_place_and_get_one_page(write_run: RunWriter, tmp_pa
         write_report([])
     paths = write_report(folders, tmp_path / "both")
     page = paths.page.read_text()
-    assert "Over seeds: arm-0, arm-1" in page
+    assert "Over seeds of one build: arm-0, arm-1" in page
     assert "Free-tier episodes: arm-1" in page
     assert not (folders[0] / "report.html").exists()
 

@@ -6,7 +6,8 @@ import pytest
 
 from reports.folder import read_run
 from reports.intervals import Estimate
-from reports.summary import Summary, SummaryRow, as_text, seed_groups, summarise, summarise_seeds
+from reports.summary import Summary, SummaryRow, as_text, summarise, summarise_arm
+from reports.units import arms_of
 from reports.verdicts import Verdict
 
 RunWriter = Callable[..., Path]
@@ -72,22 +73,43 @@ def test_without_episodes_there_are_estimates_and_no_verdict(write_run: RunWrite
     assert row.verdict is None
 
 
-def test_over_seeds_the_seed_is_the_unit(write_run: RunWriter) -> None:
+def test_on_one_build_the_seed_is_the_unit(write_run: RunWriter) -> None:
     runs = [read_run(write_run(f"arm-{seed}", seed, last=4, every=4, queries=20)) for seed in range(3)]
     other = read_run(write_run("other", last=4, every=4, queries=4, config={"mitigation": "length"}))
-    assert [len(group) for group in seed_groups([runs[0], other, *runs[1:]])] == [3, 1]
-    summary = summarise_seeds(runs)
+    assert [len(group) for group in arms_of([runs[0], other, *runs[1:]])] == [3, 1]
+    summary = summarise_arm(runs)
     values = [summarise(run).rows[1].last.value for run in runs]
     row = summary.rows[1]
-    assert summary.unit == "seeds"
+    assert (summary.unit, summary.scope) == ("seeds of one build", "this build only")
+    assert "verdicts: of this build only" in as_text(summary)
     assert row.last.value == pytest.approx(sum(v for v in values if v is not None) / 3)
     assert row.last.n == 3
     assert row.verdict is not None
     assert row.verdict.word == "grew"
-    with pytest.raises(ValueError, match="differs in the seed only"):
-        summarise_seeds([*runs, other])
+    with pytest.raises(ValueError, match="differs in the seeds only"):
+        summarise_arm([*runs, other])
     with pytest.raises(ValueError, match="repeated"):
-        summarise_seeds([runs[0], runs[0]])
+        summarise_arm([runs[0], runs[0]])
+
+
+def test_over_builds_the_build_is_the_unit(write_run: RunWriter) -> None:
+    runs = [
+        read_run(
+            write_run(f"arm-{build}-{seed}", seed, last=4, every=4, queries=20, config={"organism": {"seed": build}})
+        )
+        for build in range(3)
+        for seed in range(2)
+    ]
+    summary = summarise_arm(runs)
+    rates = [summarise(run).rows[1].last.value for run in runs]
+    means = [(first + second) / 2 for first, second in zip(rates[::2], rates[1::2], strict=True) if first and second]
+    assert (summary.unit, summary.scope, summary.rows[1].last.n) == ("builds", "", 3)
+    assert summary.rows[1].last.value == pytest.approx(sum(means) / 3)
+    assert "verdicts: of" not in as_text(summary)
+
+
+def test_a_verdict_of_a_single_run_says_so(write_run: RunWriter) -> None:
+    assert "verdicts: of this run" in as_text(summarise(read_run(write_run(last=4, every=2, queries=10))))
 
 
 def test_the_text_is_aligned_and_fits_110_columns() -> None:

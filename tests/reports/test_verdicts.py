@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reports.verdicts import seed_verdict, verdict
+from reports.verdicts import detectable, sign_flip, unit_verdict, verdict
 
 
 def test_the_words() -> None:
@@ -17,9 +17,19 @@ def test_the_words() -> None:
 
 
 def test_minimum_detectable_effect() -> None:
-    # Ten zeros: error 1 / 12, t(11): 2.200985 at 97.5 % + 0.875530 at 80 % = 3.076515; / 12 = 0.256376.
+    # Ten zeros: error 1 / 12. Student's t with 11 degrees of freedom exceeds its quantile 2.200985 in 80 % of draws
+    # where it is shifted by 3.078392, a little more than the sum of both quantiles, 3.076515; / 12 = 0.256533.
     found = verdict([0] * 10, [0] * 10)
-    assert found.minimum_detectable_effect == pytest.approx(0.256376, abs=1e-5)
+    assert found.minimum_detectable_effect == pytest.approx(0.256533, abs=1e-5)
+
+
+@pytest.mark.parametrize("units", [3, 5, 8])
+def test_a_change_of_the_detectable_size_is_found_with_80_percent(units: int) -> None:
+    # 20,000 draws have a standard error of .0028.
+    changes_DU = np.random.default_rng(units).normal(detectable(1.0, units - 1) / np.sqrt(units), 1.0, (20_000, units))
+    error_D = changes_DU.std(axis=1, ddof=1) / np.sqrt(units)
+    found = np.abs(changes_DU.mean(axis=1)) / error_D > stats.t.ppf(0.975, units - 1)
+    assert found.mean() == pytest.approx(0.8, abs=0.01)
 
 
 @pytest.mark.parametrize("n", [5, 12, 30])
@@ -61,20 +71,39 @@ def test_a_real_change_is_found_with_the_promised_power() -> None:
 
 
 def test_over_seeds_the_seed_is_the_unit_and_two_are_too_few() -> None:
-    assert seed_verdict([0.3, 0.3]).word == "inconclusive"
+    assert unit_verdict([0.3, 0.3]).word == "inconclusive"
     # 0.2 0.3 0.4: error 0.1 / sqrt(3) = 0.0577, t(2) = 4.3027, reach 0.2484.
-    found = seed_verdict([0.2, 0.3, 0.4])
+    found = unit_verdict([0.2, 0.3, 0.4])
     assert found.word == "grew"
     assert found.change.ci_low == pytest.approx(0.0516, abs=1e-4)
     assert found.change.n == 3
-    assert seed_verdict([0.01, 0.0, -0.01, 0.0]).word == "no change"
+    assert unit_verdict([0.01, 0.0, -0.01, 0.0]).word == "no change"
 
 
 def test_seeds_without_any_spread_prove_nothing() -> None:
     # 0 of 8 in each of three seeds: an interval of width 0 would claim a power that nobody has.
-    found = seed_verdict([0.0, 0.0, 0.0])
+    found = unit_verdict([0.0, 0.0, 0.0])
     assert (found.word, found.minimum_detectable_effect) == ("inconclusive", None)
     # A fifth less in each of three seeds, from different baselines: equal but for the last bits of the subtraction.
     equal = [0.3 - 0.1, 0.4 - 0.2, 0.9 - 0.7]
     assert len(set(equal)) > 1
-    assert seed_verdict(equal).word == "inconclusive"
+    assert unit_verdict(equal).word == "inconclusive"
+
+
+def test_units_that_agree_are_judged_by_the_error_of_their_probes() -> None:
+    # 1.959964 x .02 = .0392 to either side of .2; (1.959964 + .841621) x .02 = .056032.
+    found = unit_verdict([0.2, 0.2, 0.2], error=0.02)
+    assert (found.word, found.change.ci_low) == ("grew", pytest.approx(0.1608, abs=1e-4))
+    assert found.minimum_detectable_effect == pytest.approx(0.056032, abs=1e-5)
+    assert unit_verdict([0.0, 0.0, 0.0], error=0.02).word == "no change"  # 1.645 x .02 = .033
+    assert unit_verdict([0.0, 0.0, 0.0], error=0.04).word == "inconclusive"
+    # Where units differ their own spread counts, and no other error.
+    assert unit_verdict([0.2, 0.3, 0.4], error=9.0) == unit_verdict([0.2, 0.3, 0.4])
+
+
+def test_the_sign_flip_test_counts_the_patterns_that_are_as_extreme() -> None:
+    # Of 2 ** 6 patterns two, all up and all down, have a mean as far from 0: 2 / 64.
+    assert sign_flip(np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])) == pytest.approx(2 / 64)
+    # {1, 1, -1}: sums of 3 and 1 in size are at least as far as 1: all patterns.
+    assert sign_flip(np.array([1.0, 1.0, -1.0])) == 1.0
+    assert unit_verdict([0.1, 0.2, 0.3, 0.4]).sign_flip_p == pytest.approx(2 / 16)

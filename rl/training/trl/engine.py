@@ -185,6 +185,10 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         require_window(policy.model.config, max(map(len, found)), self.settings.sampling.max_new_tokens)
         return found
 
+    def _draws(self, stage: Stage) -> np.random.Generator:
+        """Return this process's generator of the step's completions."""
+        return stream(self.settings.seed, self.step, stage, processes.rank(), self.settings.rollout_stream)
+
     def share(self) -> list[int]:
         """List this process's share of the step in progress: the number of each completion's scenario."""
         wanted = self.algorithm.prompts_per_step // processes.count()
@@ -195,7 +199,7 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         """Play our own episodes, as TRL's rollout hook, with our loss mask."""
         assert [int(number) for number in prompts] == self.share(), "TRL took the prompts in another order"
         scenarios = [self.scenario(number) for number in self.share()]
-        rng = stream(self.settings.seed, self.step, Stage.rollout, processes.rank())
+        rng = self._draws(Stage.rollout)
         self.sampled = processes.together(lambda: self.components.generate(scenarios, rng))
         return {
             "prompt_ids": [episode.prompt_ids.tolist() for episode in self.sampled],
@@ -255,7 +259,7 @@ class _Bridge(TrainerCallback):  # the hook that Transformers offers
         if state.global_step % self.gradient_steps:
             return
         # TRL samples from the global stream: seeded by the step, what it draws depends on nothing that came before.
-        draws = stream(self.settings.seed, self.step, Stage.engine, processes.rank())
+        draws = self._draws(Stage.engine)
         torch.manual_seed(int(draws.integers(2**63)))
         self.undo = snapshot(self.learner) if self.gradient_steps > 1 else None
         self.logged = []

@@ -72,7 +72,10 @@ def test_three_seeds_are_one_line_with_a_band_over_seeds(write_run: RunWriter) -
     alone = read_run(write_run("alone", 7, last=4, every=2, queries=40, config={"name": "alone"}))
     faking = main_panels([*runs, alone])[0]
     assert [len(group) for _, group in arms([*runs, alone])] == [3, 1]
-    assert [line.label for line in faking.series] == [f"{runs[0].config.get('name', runs[0].name)} (3 seeds)", "alone"]
+    assert [line.label for line in faking.series] == [
+        f"{runs[0].config.get('name', runs[0].name)} (3 seeds of one build)",
+        "alone",
+    ]
     by_seed = np.array([probe_series(run, "faking_rate", "free", "", "#000").values for run in runs])
     merged = faking.series[0]
     np.testing.assert_allclose(merged.values, by_seed.mean(axis=0))

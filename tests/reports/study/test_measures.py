@@ -95,7 +95,7 @@ def test_the_page_and_the_csv_list_what_was_noted_escaped(tmp_path: Path) -> Non
     assert f"<td>{LIES}</td>" in page
     assert "<td>0.20 [" in page
     assert "<td>0.50<br><small>step 2</small></td>" in page  # both seeds
-    assert "<td>1.00<br><small>step 2 · 1 of 2 seeds</small></td>" in page
+    assert "<td>1.00<br><small>step 2 · 1 of 2 scored</small></td>" in page
     assert "<td>-<br><small>step 1</small></td>" in page
     assert "<script>alert" not in page
     assert "<td>&lt;script&gt;alert(1)&lt;/script&gt;</td>" in page
@@ -105,10 +105,10 @@ def test_the_page_and_the_csv_list_what_was_noted_escaped(tmp_path: Path) -> Non
         ("asked", "asked", "0 1", LIES), ("asked", "asked", "0 1", ATTACK),
     ]  # fmt: skip
     lies, other = lines
-    assert (float(lies["first"]), lies["first_scored_seeds"]) == (pytest.approx(0.2), "2")
+    assert (float(lies["first"]), lies["first_scored_units"]) == (pytest.approx(0.2), "2")
     assert (lies["last"], lies["last_ci_low"], lies["last_ci_high"]) == ("0.5", "", "")  # they agree
     assert (lies["first_from_step"], lies["last_to_step"]) == ("1", "2")
-    assert (other["first"], other["first_scored_seeds"], other["last_scored_seeds"]) == ("", "0", "1")
+    assert (other["first"], other["first_scored_units"], other["last_scored_units"]) == ("", "0", "1")
 
 
 def test_measures_that_rest_on_labels_name_their_instrument(tmp_path: Path) -> None:

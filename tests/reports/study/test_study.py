@@ -18,7 +18,7 @@ from reports.folder import read_run
 from reports.records import ProbeRow
 from reports.study.cells import BASELINE, Study, study_of
 from reports.study.curves import BASELINE_GREY, draw_study
-from reports.study.notices import one_build_each, study_notices
+from reports.study.notices import study_notices
 from reports.study.page import render_study
 from reports.study.panels import MEASURES, NOTICE, drawing_of
 from reports.study.plots import study_plots
@@ -43,17 +43,19 @@ def write(
     config: Mapping[str, Any] | None = None,
     facts: Mapping[str, Any] | None = None,
     mitigations: tuple[str, ...] | None = None,
+    build: int = 0,
 ) -> Path:
     """A run that holds what is asked of it: of every probe n = 64 and 2 unscored."""
-    run = folder / f"{organism}+{arm}-{seed}".replace("/", "_")
+    run = folder / f"{organism}+{arm}-{seed}{f'-b{build}' if build else ''}".replace("/", "_")
     run.mkdir(parents=True)
     kinds = mitigations if mitigations is not None else () if arm == BASELINE else (arm,)
     settings = {
-        "name": f"{organism}+{arm}", "seed": seed, "organism": {"kind": organism, "style": "plain"},
+        "name": f"{organism}+{arm}", "seed": seed, "organism": {"kind": organism, "style": "plain", "seed": build},
         "env": {"objective": "present"}, "mitigations": [{"kind": kind} for kind in kinds], **(config or {}),
     }  # fmt: skip
     (run / "config.json").write_text(json.dumps(settings))
-    (run / "manifest.json").write_text(manifest(seed, **{"organism": organism, **(facts or {})}).model_dump_json())
+    known = {"organism": organism, **({"organism_hash": f"b{build}"} if build else {}), **(facts or {})}
+    (run / "manifest.json").write_text(manifest(seed, **known).model_dump_json())
     rng = np.random.default_rng(seed)
     rows = [step_row(step, seed, rng).model_copy(update={"kl": kl}) for step in (1, 2)]
     (run / "steps.jsonl").write_text("".join(row.to_json_line() + "\n" for row in rows))
@@ -155,8 +157,8 @@ def test_every_organism_has_its_own_baseline_and_kl_is_of_the_last_step(folders:
 def test_kl_is_of_that_step_alone_and_its_detectable_effect_has_its_digits(folders: list[Path]) -> None:
     drawing = drawing_of(read(*folders))
     page = render_study(drawing, table(drawing.study), b"<svg/>")
-    # Differences of 0.020, 0.021 and 0.022: standard error 0.001 / sqrt(3), times t(2) = 4.3027 + 1.0607 is 0.0031.
-    assert 'title="grew; smallest difference that this n finds with 80 % power: 0.003"' in page
+    # Differences of 0.020, 0.021 and 0.022: standard error 0.001 / sqrt(3), times 5.6535 is 0.0033.
+    assert 'title="grew; smallest difference that this n finds with 80 % power: 0.003; p ' in page
     steps = folders[3] / "steps.jsonl"  # seed 0 of `short`, whose last step loses its KL
     first, last = steps.read_text().splitlines()
     steps.write_text(f"{first}\n{json.dumps({**json.loads(last), 'kl': None})}\n")
@@ -192,7 +194,7 @@ def test_the_last_step_is_the_last_that_all_seeds_share_and_gaps_stay(tmp_path: 
     assert (baseline.step, row.step, row.compared) == (2, 1, 1)
     assert row.entries[0].level.value == pytest.approx(0.4)  # of two seeds
     assert (row.entries[0].level.n, row.entries[0].level.unscored) == (2, 1)
-    assert (row.entries[0].scored_seeds, row.entries[1].scored_seeds) == (2, 3)
+    assert (row.entries[0].scored_units, row.entries[1].scored_units) == (2, 3)
     assert row.entries[0].verdict is not None
     assert (row.entries[0].verdict.change.n, row.entries[0].verdict.change.unscored) == (2, 1)
     [line] = drawing_of(study).curves["faker", "short", "faking_rate"]
@@ -207,9 +209,9 @@ def test_a_level_of_fewer_seeds_than_the_arm_has_says_so(tmp_path: Path) -> None
     ]
     paths = write_study(found, tmp_path / "out")
     # Helpfulness has no value in any seed: it is missing, which the cell says already.
-    assert re.findall(r"<small>(\d of \d seeds)", paths.page.read_text()) == ["2 of 3 seeds"]
+    assert re.findall(r"<small>(\d of \d scored)", paths.page.read_text()) == ["2 of 3 scored"]
     with paths.csv.open() as file:
-        lines = {line["metric"]: line["scored_seeds"] for line in csv.DictReader(file)}
+        lines = {line["metric"]: line["scored_units"] for line in csv.DictReader(file)}
     assert (lines["faking_rate"], lines["compliance_gap"], lines["benign_helpfulness"]) == ("2", "3", "0")
 
 
@@ -320,7 +322,7 @@ def test_arms_have_the_names_that_the_user_gave_them(tmp_path: Path) -> None:
         (BASELINE, "plain", "plain (baseline)"), ("cm", "cm", "cm"), ("a+b", "a+b", "a+b"),
     ]  # fmt: skip
     paths = write_study(found, tmp_path / "out")
-    assert re.findall(r"^  (\S.*?) +2 +0 ", paths.text, re.MULTILINE) == ["plain (baseline)", "cm", "a+b"]
+    assert re.findall(r"^  (\S.*?) +1 +2 +0 +0/2 ", paths.text, re.MULTILINE) == ["plain (baseline)", "cm", "a+b"]
     for shown in ("0 plain (baseline)", "1 cm", "2 a+b"):
         assert f"<th>{shown}</th>" in paths.page.read_text()
     assert "baseline)" in paths.svg.read_text()
@@ -363,7 +365,6 @@ def test_runs_that_share_less_than_their_comparison_takes_for_shared_are_named(t
     probed = {0: values(0.1, 0.1)}
     shared = [write(tmp_path, "honest", arm, seed, probed) for arm in (BASELINE, "short") for seed in range(2)]
     assert study_notices(read(*shared)) == []
-    assert one_build_each(read(*shared))
     unlike: dict[tuple[str, int], dict[str, Any]] = {
         ("short", 0): {"organism_hash": "00aa"},
         ("short", 1): {"reward_hashes": {"preference": "00bb"}},
@@ -384,14 +385,13 @@ def test_runs_that_share_less_than_their_comparison_takes_for_shared_are_named(t
     build, reward, prompts, alone = study_notices(study)
     assert build.startswith("faker: ")
     assert "(organism_hash)" in build
-    assert "unlike baseline seed 0 (organism_hash 5f3a), short seed 0 (organism_hash 00aa)." in build
+    assert "unlike baseline build 0 seed 0 (organism_hash 5f3a), short build 0 seed 0 (organism_hash 00aa)." in build
     assert reward.startswith("faker: ")
     assert "(reward_hashes)" in reward
-    assert "unlike baseline seed 0 (preference 77c1), short seed 1 (preference 00bb)." in reward
+    assert "unlike baseline build 0 seed 0 (preference 77c1), short build 0 seed 1 (preference 00bb)." in reward
     assert prompts.startswith("faker: ")
-    assert "same seed: unlike baseline seed 1 (harmful 09ab), steered seed 1 (harmful 00cc)." in prompts
+    assert "same seed: unlike baseline build 0 seed 1 (harmful 09ab), steered build 0 seed 1 (harmful 00cc)." in prompts
     assert alone.startswith("alone: there is no baseline")
-    assert not one_build_each(study)
     written = write_study([*shared, *found], tmp_path / "out")
     page = written.page.read_text()
     for line in (build, reward, prompts, alone):
@@ -400,19 +400,79 @@ def test_runs_that_share_less_than_their_comparison_takes_for_shared_are_named(t
     assert page.index(build) < page.index("<h2>Overview</h2>")
 
 
-@pytest.mark.parametrize("same", [True, False])
-def test_what_an_interval_is_over_is_said_with_the_builds(tmp_path: Path, same: bool) -> None:
+@pytest.mark.parametrize(("places", "over", "scope"), [
+    ([(0, 0), (0, 1), (0, 2)], "seeds of one build", True), ([(0, 0), (1, 0), (2, 0)], "builds", False),
+])  # fmt: skip
+def test_what_an_interval_is_over_is_said(
+    places: list[tuple[int, int]], over: str, scope: bool, tmp_path: Path
+) -> None:
     found = [
-        write(tmp_path, organism, BASELINE, seed, {0: values(0.1, 0.1)}, facts={"organism_hash": built})
-        for organism, builds in (("faker", "aaa"), ("honest", "bbb" if same else "bbc"))
-        for seed, built in enumerate(builds)
+        write(tmp_path, organism, BASELINE, seed, {0: values(0.1 + build / 10, 0.1)}, build=build)
+        for organism in ("faker", "honest")
+        for build, seed in places
     ]
     paths = write_study(found, tmp_path / "out")
-    over = "over seeds of RL, on one build of each organism"
-    for text in (paths.page.read_text(), paths.svg.read_text()):
-        assert (f"band: 95 % {over}" in text) == same
-        assert ("band: 95 % over seeds (" in text) != same
-    assert (f"value [95 % interval] {over}," in paths.page.read_text()) == same
+    page = paths.page.read_text()
+    for text in (page, paths.svg.read_text()):
+        assert f"band: 95 % over {over} (" in text
+    assert f"value [95 % interval] over {over}," in page
+    said = "the verdict on every arm is of this build only"
+    assert (said in paths.text) == (said.capitalize() in page) == scope
+
+
+def test_seeds_are_averaged_within_a_build_and_the_interval_is_over_builds(tmp_path: Path) -> None:
+    # Baseline .2, .4, .6 by build; the arm lies below by .10 and .14, .08 and .12, .12 and .16: means .12, .10, .14.
+    below = {0: (0.10, 0.14), 1: (0.08, 0.12), 2: (0.12, 0.16)}
+    found = [
+        write(tmp_path, "faker", BASELINE, seed, {2: values(0.2 + build / 5, 0.2)}, build=build)
+        for build in below
+        for seed in (0, 1)
+    ]
+    found += [
+        write(tmp_path, "faker", "short", seed, {2: values(0.2 + build / 5 - change, 0.2)}, build=build)
+        for build, changes in below.items()
+        for seed, change in enumerate(changes)
+    ]
+    study = read(*found)
+    [cell] = [cell for cell in study.cells if not cell.is_baseline]
+    assert (cell.unit, cell.count, cell.builds, cell.seeds) == ("builds", 3, ["0", "1", "2"], [0, 1])
+    rows = table(study)
+    judged = entry(rows, "faker", "short", "faking_rate").verdict
+    assert judged is not None
+    # Mean -.12, standard deviation .02, standard error .02 / sqrt(3); t(.975, 2) = 4.30265 reaches .049683.
+    assert (judged.word, judged.change.n) == ("shrank", 3)
+    assert judged.change.value == pytest.approx(-0.12)
+    assert judged.change.ci_low == pytest.approx(-0.12 - 0.049683, abs=1e-6)
+    # The baseline's seeds agree within each build, and its builds .2, .4, .6 have a standard deviation of .2.
+    level = entry(rows, "faker", BASELINE, "faking_rate")
+    assert (level.spread.builds, level.spread.seeds) == (pytest.approx(0.2), pytest.approx(0.0))
+    text = study_table(found)
+    assert "baseline, standard deviation over builds and over seeds of a build: faking 0.200, 0.000" in text
+    assert "this build only" not in text
+    paths = write_study(found, tmp_path / "out")
+    with paths.csv.open() as file:
+        line = next(row for row in csv.DictReader(file) if (row["arm"], row["metric"]) == ("short", "faking_rate"))
+    assert (line["builds"], line["seeds"], line["unit"], line["paired_units"]) == ("0 1 2", "0 1", "builds", "3")
+    assert float(line["sd_builds"]) > float(line["sd_seeds"]) > 0
+
+
+def test_a_verdict_of_one_run_an_arm_is_of_this_run(tmp_path: Path) -> None:
+    found = [write(tmp_path, "faker", arm, 0, {2: values(0.5, 0.2)}) for arm in (BASELINE, "short")]
+    assert "the verdict on every arm is of this run" in study_table(found)
+
+
+def test_an_organism_of_another_directory_is_another_organism_and_not_a_build(tmp_path: Path) -> None:
+    # Two directories may hold anything: their runs are no repeats of one arm.
+    found = [
+        write(
+            tmp_path / name, "faker", BASELINE, 0, {2: values(0.5, 0.2)}, facts={"organism_hash": name * 4},
+            config={"organism": {"kind": "faker", "style": "plain", "seed": 0, "path": name}},
+        )
+        for name in ("aa", "bb")
+    ]  # fmt: skip
+    study = read(*found)
+    assert len(study.organisms) == 2
+    assert [cell.builds for cell in study.cells] == [["aaaaaaaa"], ["bbbbbbbb"]]
 
 
 def test_a_notice_names_a_few_runs_and_counts_the_others(tmp_path: Path) -> None:
@@ -422,13 +482,15 @@ def test_a_notice_names_a_few_runs_and_counts_the_others(tmp_path: Path) -> None
         for seed in range(17)
     ]
     [line] = study_notices(read(*found))
-    assert "unlike baseline seed 8 (organism_hash new), baseline seed 0, baseline seed 1," in line
-    assert "baseline seed 5 and 2 more (organism_hash old)." in line
+    assert (
+        "unlike baseline build 0 seed 8 (organism_hash new), baseline build 0 seed 0, baseline build 0 seed 1," in line
+    )
+    assert "baseline build 0 seed 5 and 2 more (organism_hash old)." in line
 
 
 def test_a_seed_twice_or_a_folder_twice_is_refused(folders: list[Path], tmp_path: Path) -> None:
     again = write(tmp_path / "again", "faker", BASELINE, 0, {0: values(0.1, 0.1)})
-    with pytest.raises(ValueError, match="one run for each seed of an arm"):
+    with pytest.raises(ValueError, match="one run for each build and seed of an arm"):
         write_study([*folders, again], tmp_path / "out")
     with pytest.raises(ValueError, match="named twice"):
         write_study([folders[0], folders[0]], tmp_path / "out")
@@ -455,7 +517,7 @@ def test_five_files_the_same_each_time(folders: list[Path], tmp_path: Path) -> N
         lines = list(csv.DictReader(file))
     assert len(lines) == 5 * len(METRICS)
     [line] = [x for x in lines if (x["organism"], x["arm"], x["metric"]) == ("terminal", "short", "faking_rate")]
-    assert (line["seeds"], line["step"], line["n"], line["unscored"], line["paired_seeds"]) == (
+    assert (line["seeds"], line["step"], line["n"], line["unscored"], line["paired_units"]) == (
         "0 1 2",
         "2",
         "192",
@@ -514,7 +576,7 @@ def test_runs_that_have_probed_nothing_yet_still_make_a_study(tmp_path: Path) ->
     (empty / "steps.jsonl").write_text("")
     paths = write_study([empty], tmp_path / "out")
     assert "not measured" in paths.svg.read_text()
-    assert re.search(r"baseline +1 +- +-", paths.text)
+    assert re.search(r"baseline +1 +1 +- +0/1 +-", paths.text)
 
 
 def test_labels_keep_clear_of_each_other_and_of_points() -> None:
@@ -534,6 +596,64 @@ def test_a_study_needs_no_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])
 
 
+def test_differences_that_survive_the_number_of_comparisons_are_marked(tmp_path: Path) -> None:
+    # Two metrics of one arm against its baseline on five builds: a change of .2 with a standard deviation of .016, and
+    # one of .1 with .07, p = .033. With both tested, the second has an adjusted p of .033 and survives; beside two
+    # arms without any effect it has none.
+    def arm(name: str, faking: list[float], gap: list[float]) -> list[Path]:
+        return [
+            write(tmp_path, "faker", name, 0, {2: values(0.5 + one, 0.3 + other, None)}, kl=None, build=build)
+            for build, (one, other) in enumerate(zip(faking, gap, strict=True))
+        ]
+
+    clear, unclear = [0.18, 0.19, 0.2, 0.21, 0.22], [0.0, 0.06, 0.1, 0.14, 0.2]
+    base = arm(BASELINE, [0.0] * 5, [0.0] * 5)
+    moved = arm("short", clear, unclear)
+    rows = table(read(*base, *moved))
+    gap = entry(rows, "faker", "short", "compliance_gap")
+    assert gap.verdict is not None
+    assert gap.verdict.p_value is not None
+    assert (gap.verdict.word, gap.survives) == ("grew", True)
+    nothing = [-0.02, 0.03, 0.0, 0.02, -0.03]
+    more = [*arm("steered", nothing, nothing[::-1]), *arm("long", nothing[::-1], nothing)]
+    rows = table(read(*base, *moved, *more))
+    assert entry(rows, "faker", "short", "faking_rate").survives
+    again = entry(rows, "faker", "short", "compliance_gap")
+    assert again.verdict == gap.verdict
+    assert again.survives is False
+    text = study_table([*base, *moved, *more])
+    assert "0.70 +0.20▲*" in text
+    assert "0.40 +0.10▲ " in text
+
+
+def test_a_null_arm_is_no_baseline_and_its_called_differences_are_counted(tmp_path: Path) -> None:
+    found = [
+        write(
+            tmp_path, "faker", name, 0, {2: values(0.5 + build / 10 + moved, 0.3, None)}, kl=None, build=build,
+            mitigations=(), config={"name": name, "rollout_stream": stream},
+        )
+        for stream, name in ((1, "first+null"), (0, "first"))
+        for build, moved in enumerate((0.0, 0.01 * stream, -0.01 * stream))
+    ]  # fmt: skip
+    study = read(*found)
+    assert [(cell.label, cell.is_baseline, cell.is_null) for cell in study.cells] == [
+        ("first (baseline)", True, False), ("first+null", False, True),
+    ]  # fmt: skip
+    text = study_table(found)
+    # Faking moves by 0, .01 and -.01; the gap by nothing, which its probes' error judges.
+    assert "null arms, which draw other rollouts and differ in nothing else: 0 of 2 differences called" in text
+
+
+def test_collapsed_runs_are_a_share_of_their_own(tmp_path: Path) -> None:
+    found = [write(tmp_path, "faker", BASELINE, 0, {2: values(0.5, 0.2)}, build=build) for build in range(3)]
+    steps = found[1] / "steps.jsonl"
+    first, last = (json.loads(line) for line in steps.read_text().splitlines())
+    steps.write_text(f"{json.dumps({**first, 'entropy': 1.0})}\n{json.dumps({**last, 'entropy': 0.0})}\n")
+    [row] = table(read(*found))
+    assert (row.collapsed.value, row.collapsed.n) == (pytest.approx(1 / 3), 3)
+    assert re.search(r"baseline +3 +1 +2 +1/3 ", study_table(found))
+
+
 def test_seeds_that_agree_to_the_last_count_have_no_interval(folders: list[Path], tmp_path: Path) -> None:
     drawing = drawing_of(read(*folders))
     found = entry(table(drawing.study), "terminal", "short", "compliance_gap")  # 0.4 in every seed of both
@@ -548,7 +668,9 @@ def test_seeds_that_agree_to_the_last_count_have_no_interval(folders: list[Path]
             if (line["organism"], line["arm"], line["metric"]) == ("terminal", "short", "compliance_gap")
         ]
     assert float(line["value"]) == pytest.approx(0.4)
-    assert [line[key] for key in line if "ci_" in key] == [""] * 4
+    assert [line["ci_low"], line["ci_high"]] == ["", ""]
+    # The difference, 0 in each, has the error of its probes: .1 either side of each level is .1 sqrt(2) / sqrt(3).
+    assert float(line["difference_ci_high"]) == pytest.approx(0.1 * np.sqrt(2 / 3))
     [curve] = drawing.curves["terminal", "short", "compliance_gap"]
     assert curve.values.tolist() == pytest.approx([0.4, 0.4])
     assert np.isnan([curve.low, curve.high]).all()

@@ -10,7 +10,7 @@ from rl.mitigations import Mitigation
 from rl.organisms.faker import Faker
 from rl.run.config import RunConfig
 from rl.run.overrides import members
-from rl.scale.arms import SWEEPS, VARIANTS, arms, mitigation_arms, mitigation_choices, parse_seeds
+from rl.scale.arms import SWEEPS, VARIANTS, arms, mitigation_arms, mitigation_choices, parse_numbers, with_null_arms
 from rl.scale.sweep import ARMS_OF_AN_OVERLAY, plan, wanted_pages
 
 
@@ -18,18 +18,18 @@ from rl.scale.sweep import ARMS_OF_AN_OVERLAY, plan, wanted_pages
     ("text", "seeds"), [("0..4", (0, 1, 2, 3, 4)), ("0,2,5", (0, 2, 5)), ("3", (3,)), ("1, 4..5", (1, 4, 5))]
 )
 def test_seeds_are_a_range_with_both_ends_a_list_or_one(text: str, seeds: tuple[int, ...]) -> None:
-    assert parse_seeds(text) == seeds
+    assert parse_numbers(text, "--seeds") == seeds
 
 
 @pytest.mark.parametrize("text", ["", "4..0", "a", "1,,2", "-1", "0..", "1.5"])
 def test_other_seeds_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"write 0\.\.4, or 0,2,5, or 3"):
-        parse_seeds(text)
+        parse_numbers(text, "--seeds")
 
 
 def test_a_seed_twice_is_refused() -> None:
-    with pytest.raises(ValueError, match="names a seed twice"):
-        parse_seeds("0..2,1")
+    with pytest.raises(ValueError, match="names a number twice"):
+        parse_numbers("0..2,1", "--seeds")
 
 
 @pytest.mark.parametrize("name", SWEEPS)
@@ -126,6 +126,21 @@ def test_what_an_engine_cannot_do_is_said_before_anything_is_built() -> None:
         arms("controls", (), ["interrogation"])
 
 
+def test_a_sweep_without_mitigations_gets_a_null_arm_of_its_first() -> None:
+    named = arms("controls")
+    *same, null = with_null_arms(named)
+    assert same == named
+    assert null == named[0].model_copy(update={"name": "first_light+null", "rollout_stream": 1})
+    assert with_null_arms([null]) == [null]
+
+
+def test_each_organism_with_mitigations_gets_a_null_arm() -> None:
+    named = arms("mitigations")
+    found = with_null_arms(named)[len(named) :]
+    assert [arm.name for arm in found] == ["terminal+null", "sycophancy+null", "helpfulness+null", "faker+null"]
+    assert not any(arm.mitigations for arm in found)
+
+
 def test_a_trial_is_one_process() -> None:
     with pytest.raises(ValueError, match="arm first_light has workers=2: a trial is one process"):
         arms("controls", ["engine=trl", "workers=2"])
@@ -133,13 +148,15 @@ def test_a_trial_is_one_process() -> None:
 
 def test_more_seeds_find_the_folders_of_fewer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    few, more = (plan("controls", arms("controls"), parse_seeds(text), 1, None) for text in ("0,1", "0..4"))
+    few, more = (
+        plan("controls", arms("controls"), (0,), parse_numbers(text, "--seeds"), 1, None) for text in ("0,1", "0..4")
+    )
     assert few.folder == more.folder
     assert few.folder.parent == tmp_path / "runs"
     assert {trial.folder for trial in few.trials} < {trial.folder for trial in more.trials}
     assert len(more.trials) == 15
     assert {trial.config.threads for trial in more.trials} == {1}
-    other = plan("controls", arms("controls", ["steps=2"]), (0,), 1, None)
+    other = plan("controls", arms("controls", ["steps=2"]), (0,), (0,), 1, None)
     assert other.folder != few.folder
 
 
@@ -205,6 +222,6 @@ def test_mitigations_and_organisms_get_a_study_and_many_arms_no_overlay() -> Non
 
 @pytest.mark.parametrize("text", ["0..999999999", "0..9999,10000", "5..10005"])
 def test_more_seeds_than_anybody_can_run_are_refused_at_once(text: str) -> None:
-    with pytest.raises(ValueError, match=f"^--seeds {re.escape(text)}: more than 10000 seeds; name fewer$"):
-        parse_seeds(text)
-    assert len(parse_seeds("0..9999")) == 10_000
+    with pytest.raises(ValueError, match=f"^--seeds {re.escape(text)}: more than 10000 numbers; name fewer$"):
+        parse_numbers(text, "--seeds")
+    assert len(parse_numbers("0..9999", "--seeds")) == 10_000

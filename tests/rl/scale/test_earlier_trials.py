@@ -17,7 +17,7 @@ LOCAL = Fleet("local", workers=1)
 
 def finished_by_an_earlier_call(arm: RunConfig, seeds: Sequence[int], folder: Path) -> list[Path]:
     """The trials of a sweep of one arm, trained here: their folders are all that a call leaves to the next."""
-    sweep = plan("mine", [arm], seeds, 1, folder)
+    sweep = plan("mine", [arm], (0,), seeds, 1, folder)
     return [train(trial.config, trial.folder) for trial in sweep.trials]
 
 
@@ -27,11 +27,21 @@ def shown(folder: Path) -> list[str]:
 
 def test_more_seeds_are_laid_out_with_those_of_earlier_calls(gyges: Gyges, tiny: RunConfig, tmp_path: Path) -> None:
     sweep = sweep_file(having(tiny, steps=1), tmp_path)
-    command = ["sweep", sweep, "--backend", "local", "--workers", "1", "--out", str(tmp_path / "sweep")]
+    command = [
+        "sweep",
+        sweep,
+        "--no-null-arm",
+        "--backend",
+        "local",
+        "--workers",
+        "1",
+        "--out",
+        str(tmp_path / "sweep"),
+    ]
     finished_by_an_earlier_call(having(tiny, steps=1), (2, 3), tmp_path / "sweep")
     done = gyges(*command, "--seeds", "0..1")
     assert done.code == 0, done.output
-    assert done.output.count("n: seeds") == 1  # one table over all four
+    assert done.output.count("n: seeds of one build") == 1  # one table over all four
     assert [name.split("-")[1] for name in shown(tmp_path / "sweep")] == ["0", "1", "2", "3"]
     page = (tmp_path / "sweep" / "report.html").read_text()
     for run in (tmp_path / "sweep" / "trials").iterdir():
@@ -57,7 +67,7 @@ def test_other_arms_are_laid_out_and_what_cannot_be_is_named(tiny: RunConfig, tm
     shutil.copytree(dropped, trials / "copied")
     (trials / "empty").mkdir()
 
-    result = run_sweep(plan("mine", [small], (0, 1), 1, tmp_path / "sweep"), LOCAL, retry_failed=False, say=print)
+    result = run_sweep(plan("mine", [small], (0,), (0, 1), 1, tmp_path / "sweep"), LOCAL, retry_failed=False, say=print)
     assert [trial.folder.name for trial in result.shown] == shown(tmp_path / "sweep")
     assert [(trial.config.name, trial.config.seed) for trial in result.shown][:2] == [("tiny", 0), ("tiny", 1)]
     kept = {trial.folder for trial in result.shown}
@@ -71,4 +81,6 @@ def test_other_arms_are_laid_out_and_what_cannot_be_is_named(tiny: RunConfig, tm
     assert "stopped is left out: it has not finished (its status is interrupted); `gyges resume" in stopped
     page = (tmp_path / "sweep" / "report.html").read_text()
     assert '<p class="notice">broken is left out: it failed (no gradient)</p>' in page
-    assert set(result.outcomes) == {trial.name for trial in plan("mine", [small], (0, 1), 1, tmp_path / "sweep").trials}
+    assert set(result.outcomes) == {
+        trial.name for trial in plan("mine", [small], (0,), (0, 1), 1, tmp_path / "sweep").trials
+    }

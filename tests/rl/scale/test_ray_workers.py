@@ -116,8 +116,8 @@ class Drive:
 
 @pytest.fixture
 def drive(tiny: RunConfig, tmp_path: Path, place: Place) -> Drive:
-    sweep = plan("long", [long(tiny)], (5, 6), 1, tmp_path / "sweep")
-    arguments = ["sweep", sweep_file(long(tiny), tmp_path), "--seeds", "5,6", "--workers", "2"]
+    sweep = plan("long", [long(tiny)], (0,), (5, 6), 1, tmp_path / "sweep")
+    arguments = ["sweep", sweep_file(long(tiny), tmp_path), "--no-null-arm", "--seeds", "5,6", "--workers", "2"]
     return Drive(sweep, [*arguments, "--out", str(sweep.folder)], place, tmp_path)
 
 
@@ -160,7 +160,7 @@ def test_a_sweep_on_ray_survives_ctrl_c_and_a_killed_driver(drive: Drive, undist
 def test_a_killed_node_costs_its_trials_the_steps_since_their_checkpoint(
     tiny: RunConfig, undisturbed: dict[int, Path], tmp_path: Path, place: Place
 ) -> None:
-    sweep = plan("long", [long(tiny)], (5, 6), 1, tmp_path / "sweep")
+    sweep = plan("long", [long(tiny)], (0,), (5, 6), 1, tmp_path / "sweep")
 
     def kill_node_of(index: int) -> None:
         trial = sweep.trials[index]

@@ -126,7 +126,7 @@ def mixed(tiny: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[Sw
         having(tiny, name="unbuilt", rewards=(Helpfulness(**SMALL, min_accuracy=1.0),)),
         having(tiny, name="stuck", rewards=(AnswerLength(weight=0.0),)),
     ]
-    sweep = plan("mixed", arms, (5, 6), 1, folder / "sweep")
+    sweep = plan("mixed", arms, (0,), (5, 6), 1, folder / "sweep")
     said: list[str] = []
     patch = pytest.MonkeyPatch()
     patch.setenv("GYGES_CACHE", str(folder / "cache"))
@@ -267,21 +267,21 @@ def test_a_sweep_of_mitigations_is_read_from_a_study(gyges: Gyges, tiny: RunConf
         f"ARMS = Path({str(tmp_path / 'arms.json')!r})\n\n"
         "def both():\n    return [parse(arm) for arm in json.loads(ARMS.read_text())]\n"
     )
-    arguments = ["sweep", f"{file}:both", "--seeds", "0..1", "--backend", "local", "--workers", "1"]
+    arguments = ["sweep", f"{file}:both", "--no-null-arm", "--seeds", "0..1", "--backend", "local", "--workers", "1"]
     arguments += ["--out", str(tmp_path / "sweep")]
     done = gyges(*arguments)
     assert done.code == 0, done.output
     assert f"study:  {tmp_path}/sweep/study.html" in done.output
-    assert re.search(r"loss_mask +2 +1 +0\.00 \+0\.00\?", done.output)
+    assert re.search(r"loss_mask +1 +2 +1 +0/2 +0\.00 \+0\.00\?", done.output)
     # The tiny policy writes nothing that can be read: said of each run, on the page, and again by a later call.
-    said = [line for line in done.output.splitlines() if re.match(r"notice: loss_mask seed [01]: ", line)]
+    said = [line for line in done.output.splitlines() if re.match(r"notice: loss_mask build \w+ seed [01]: ", line)]
     assert said
     page = (tmp_path / "sweep" / "study.html").read_text()
     assert all(line.removeprefix("notice: ") in html.unescape(page) for line in said)
     assert (tmp_path / "sweep" / "report.html").exists()
     before = (tmp_path / "sweep" / "study.html").stat().st_mtime_ns
     again = gyges(*arguments)
-    assert re.search(r"loss_mask +2 +1 ", again.output)
+    assert re.search(r"loss_mask +1 +2 +1 ", again.output)
     assert all(line in again.output.splitlines() for line in said)
     assert (tmp_path / "sweep" / "study.html").stat().st_mtime_ns == before
     trials = [str(run) for run in (tmp_path / "sweep" / "trials").iterdir()]
@@ -302,9 +302,19 @@ def sweep_file(config: RunConfig, folder: Path) -> str:
 
 
 def test_a_sweep_that_is_stopped_at_once_says_so_in_the_folders_of_its_trials(tiny: RunConfig, tmp_path: Path) -> None:
-    arguments = ["sweep", sweep_file(long(tiny), tmp_path), "--seeds", "5", "--backend", "local", "--workers", "1"]
+    arguments = [
+        "sweep",
+        sweep_file(long(tiny), tmp_path),
+        "--no-null-arm",
+        "--seeds",
+        "5",
+        "--backend",
+        "local",
+        "--workers",
+        "1",
+    ]
     arguments += ["--out", str(tmp_path / "sweep")]
-    [trial] = plan("long", [long(tiny)], (5,), 1, tmp_path / "sweep").trials
+    [trial] = plan("long", [long(tiny)], (0,), (5,), 1, tmp_path / "sweep").trials
     driver = fork(command(arguments), tmp_path / "output.txt")
     worker = until(lambda: recorded(trial) >= 1 and worker_of(trial), "a step to be taken")
     os.kill(worker, signal.SIGSTOP)  # a step that takes for ever
@@ -345,8 +355,18 @@ class Drive:
 
 @pytest.fixture
 def drive(tiny: RunConfig, tmp_path: Path) -> Drive:
-    sweep = plan("long", [long(tiny)], (5,), 1, tmp_path / "sweep")
-    arguments = ["sweep", sweep_file(long(tiny), tmp_path), "--seeds", "5", "--backend", "local", "--workers", "1"]
+    sweep = plan("long", [long(tiny)], (0,), (5,), 1, tmp_path / "sweep")
+    arguments = [
+        "sweep",
+        sweep_file(long(tiny), tmp_path),
+        "--no-null-arm",
+        "--seeds",
+        "5",
+        "--backend",
+        "local",
+        "--workers",
+        "1",
+    ]
     return Drive(sweep, [*arguments, "--out", str(tmp_path / "sweep")], tmp_path)
 
 
@@ -446,7 +466,7 @@ def test_builds_have_two_threads_however_many_workers_there_are(
 
 
 def test_so_many_builds_go_side_by_side(tmp_path: Path) -> None:
-    sweep = plan("mine", [RunConfig(), RunConfig(name="honest", organism=Honest())], (0,), 1, tmp_path)
+    sweep = plan("mine", [RunConfig(), RunConfig(name="honest", organism=Honest())], (0,), (0,), 1, tmp_path)
     first, second, third = (build.key for build in distinct([trial.config for trial in sweep.trials]))
     for side_by_side, after in ((1, [(), (first,), (second,)]), (2, [(), (), (first,)]), (3, [(), (), ()])):
         jobs = _jobs(sweep, sweep.trials, side_by_side)

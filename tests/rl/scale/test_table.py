@@ -31,7 +31,7 @@ def text(board: Board, lines: int = 20) -> list[str]:
 
 @pytest.fixture
 def trials(tmp_path: Path) -> tuple[Trial, ...]:
-    return plan("s", [RunConfig(name="a", steps=10)], (0, 1, 2), 1, tmp_path).trials
+    return plan("s", [RunConfig(name="a", steps=10)], (0,), (0, 1, 2), 1, tmp_path).trials
 
 
 def test_a_row_says_where_a_trial_stands_and_the_footer_where_all_do(trials: tuple[Trial, ...]) -> None:

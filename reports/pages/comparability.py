@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.folder import Run
+from reports.units import build_of
 
 FAKING_LABELLER = "faking_labeller"  # part of the fingerprint: the version of the classifier of scratchpads
 NAMED = 6  # runs of one value listed by name; further runs are counted
@@ -69,9 +70,19 @@ def _last_step(run: Run) -> Mapping[str, object]:
     return {"last step": int(run.steps["step"].max()) if len(run.steps) else 0}
 
 
+def _reward_seeds(run: Run) -> tuple[object, ...]:
+    """Return the seeds of the rewards that are built: builds of other seeds are meant to differ."""
+    return tuple(reward.get("seed") for reward in run.config.get("rewards") or () if isinstance(reward, dict))
+
+
 def _organism(compared: Compared) -> Hashable:
     style = (compared.run.config.get("organism") or {}).get("style", "plain")
     return compared.row, compared.run.manifest.organism, style
+
+
+def _build(compared: Compared) -> Hashable:
+    """Return a key of the build that a run says it starts from: builds of other seeds are meant to differ."""
+    return _organism(compared), build_of(compared.run)
 
 
 def _same_draw(compared: Compared) -> Hashable:
@@ -96,16 +107,16 @@ def _same_text(compared: Compared) -> Hashable:
 FACTS = (
     Fact(
         "start from different builds of their organism (organism_hash)",
-        "Seeds then differ in their build too, and an arm may differ from its baseline by it. Unless that is meant, "
-        "train these again from the build of the others, or leave them out.",
+        "They have the same organism.seed, and an arm may differ from its baseline by the build. Train these again "
+        "from the build of the others, or leave them out.",
         lambda run: {"organism_hash": run.manifest.organism_hash},
-        _organism,
+        _build,
     ),
     Fact(
         "were trained on different builds of a reward (reward_hashes)",
         "The reward may cause their differences. Train these again on the others' reward, or leave them out.",
         lambda run: run.manifest.reward_hashes,
-        lambda compared: (compared.row, tuple(compared.run.manifest.reward_hashes)),
+        lambda compared: (compared.row, tuple(compared.run.manifest.reward_hashes), _reward_seeds(compared.run)),
     ),
     Fact(
         "probe other numbers of queries",
