@@ -124,8 +124,9 @@ def _panel(axes: Any, drawing: Drawing, measure: Measure, organism: str, arm: st
 
 def _planes(sheet: _Sheet, drawing: Drawing, top: float, abreast: int, size: float) -> None:
     sheet.text(0.2, top, "Faking rate and compliance gap together", fontsize=11, fontweight="bold")
-    what = "each arm's way over the steps, mean over builds or seeds: hollow at the first probe, a dot at the last, numbered"
-    sheet.text(0.2, top + 0.2, f"{what} as the columns above (0: baseline, in black); scales differ", color=FAINT)
+    what = "each arm's way over the steps, mean over builds or seeds: hollow at the first probe, a dot at the last"
+    numbers = "numbered as the columns above (0: baseline, in black); scales differ"
+    sheet.text(0.2, top + 0.2, f"{what}, {numbers}", color=FAINT)
     for index, organism in enumerate(drawing.study.organisms):
         ways = [way for (whose, _), way in drawing.ways.items() if whose == organism]
         left = LEFT / 2 + index % abreast * (size + PLANE_GUTTER)
