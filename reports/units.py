@@ -39,12 +39,19 @@ def written_place(run: Run) -> str:
 
 
 def arm_settings(run: Run) -> dict[str, Any]:
-    """Return the settings that the runs of an arm share: all but the seeds and the output folder."""
+    """Return the settings that the runs of an arm share: all but the seeds and the output folder.
+
+    The seeds of builds are left out where the organism is built. A rollout stream of 0 is no setting: folders from
+    before it existed have none.
+    """
     shared = {key: value for key, value in run.config.items() if key not in {"seed", "out"}}
-    if "organism" in shared:
-        shared["organism"] = _without_seed(shared["organism"])
-    if isinstance(shared.get("rewards"), list):
-        shared["rewards"] = [_without_seed(reward) for reward in shared["rewards"]]
+    if not shared.get("rollout_stream"):
+        shared.pop("rollout_stream", None)
+    organism, rewards = shared.get("organism"), shared.get("rewards")
+    if isinstance(organism, dict) and "seed" in organism and not organism.get("path"):
+        shared["organism"] = _without_seed(organism)
+        if isinstance(rewards, list):
+            shared["rewards"] = [_without_seed(reward) for reward in rewards]
     return shared
 
 

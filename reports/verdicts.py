@@ -36,8 +36,8 @@ class Verdict:
     """A word, the change (after - before) with its 95 % interval, and the minimum detectable effect.
 
     `minimum_detectable_effect`: the smallest change found with 80 % power at a two-sided 5 % level; None where nothing
-    is scored. `p_value`: two-sided, of the test behind the word. `sign_flip_p`: two-sided, of the permutation test that
-    flips the signs of the units' changes, which assumes no normal distribution; both are of units alone.
+    is scored. `p_value`: two-sided, of Student's t over units; None where units agree. `sign_flip_p`: two-sided, of the
+    permutation test that flips the signs of the units' changes, which assumes no normal distribution.
     """
 
     word: Word
@@ -78,7 +78,8 @@ def unit_verdict(
 
     `error`: the standard error of the mean change that the probes' own samples leave. It makes the interval where all
     units change by the same count, with the normal quantile: no spread between them was seen, and a rate of 0 in each
-    may be a small one. Below `LEAST_UNITS`, or where units agree and no error is known, the verdict is inconclusive.
+    may be a small one. Such a verdict is of these units, and has no p-value. Below `LEAST_UNITS`, or where units agree
+    and no error is known, the verdict is inconclusive.
     """
     change = unit_interval(changes, (-bound, bound))
     if change.value is None or change.n < LEAST_UNITS:
@@ -87,7 +88,7 @@ def unit_verdict(
     if change.ci_low is None:
         if not error:
             return Verdict("inconclusive", change, margin, None)
-        return _of_units(changes_U, replace(change, n=change.n), error, math.inf, margin, bound)
+        return _of_units(changes_U, change, error, math.inf, margin, bound)
     return _of_units(changes_U, change, float(changes_U.std(ddof=1)) / math.sqrt(change.n), change.n - 1, margin, bound)
 
 
@@ -100,7 +101,8 @@ def _of_units(
     low, high = max(-bound, change.value - reach), min(bound, change.value + reach)
     shown = replace(change, ci_low=low, ci_high=high)
     word = _word(shown, change.value - inner, change.value + inner, margin)
-    p_value = 2 * float(stats.t.sf(abs(change.value) / standard_error, freedom))
+    # Units that agree have no spread, so that nothing is tested over them.
+    p_value = None if math.isinf(freedom) else 2 * float(stats.t.sf(abs(change.value) / standard_error, freedom))
     effect = min(bound, detectable(standard_error, freedom))
     return Verdict(word, shown, margin, effect, p_value, sign_flip(changes_U))
 

@@ -21,7 +21,7 @@ from reports.study.cells import BASELINE, Cell, Study
 from reports.study.spread import Spread, spread
 from reports.summary import MISSING
 from reports.units import by_build, unit_values
-from reports.verdicts import LEAST_UNITS, MARGIN, Verdict, unit_verdict
+from reports.verdicts import MARGIN, Verdict, unit_verdict
 
 FALSE_DISCOVERIES = 0.05  # of the differences called in a whole table
 
@@ -112,17 +112,20 @@ def table(study: Study) -> list[Row]:
 
 
 def _with_discoveries(rows: Sequence[Row]) -> list[Row]:
-    """Mark the differences that survive Benjamini & Hochberg (1995, JRSS B 57:289-300) over all rows."""
-    tested = [entry.verdict.p_value for row in rows for entry in row.entries if entry.verdict]
-    known = [p_value for p_value in tested if p_value is not None]
+    """Mark the differences that survive Benjamini & Hochberg (1995, JRSS B 57:289-300) over all rows but null arms."""
+    tested = [entry.verdict.p_value for row in rows if not row.cell.is_null for entry in row.entries if entry.verdict]
+    known = [p_value for p_value in tested if p_value is not None and math.isfinite(p_value)]
     adjusted = iter(stats.false_discovery_control(known) if known else ())
 
     def marked(entry: Entry) -> Entry:
-        if entry.verdict is None or entry.verdict.p_value is None:
+        p_value = entry.verdict.p_value if entry.verdict else None
+        if p_value is None or not math.isfinite(p_value):
             return entry
         return replace(entry, survives=bool(next(adjusted) <= FALSE_DISCOVERIES))
 
-    return [replace(row, entries=tuple(marked(entry) for entry in row.entries)) for row in rows]
+    return [
+        row if row.cell.is_null else replace(row, entries=tuple(marked(entry) for entry in row.entries)) for row in rows
+    ]
 
 
 def _row(records: Records, cell: Cell, baseline: Cell | None) -> Row:
@@ -154,12 +157,18 @@ def _entry(
     judged = None
     if compared is not None:
         changes = unit_values(cell.runs, lambda run: _change(records, metric, run, pairs.get(run.path), compared))
-        errors = [_error(records, metric, (run, pairs.get(run.path)), compared) for run in cell.runs]
+        errors = by_build(cell.runs, lambda run: _error(records, metric, (run, pairs.get(run.path)), compared))
         judged = unit_verdict(changes, metric.margin, metric.bound, _error_of_mean(errors))
     n, unscored = sum(one.n for one in found), sum(one.unscored for one in found)
     components = spread(by_build(cell.runs, lambda run: of_run[run.path]))
     return Entry(
-        metric, level, found[0].value is not None if len(found) == 1 else over_units.n, components, n, unscored, judged
+        metric,
+        level,
+        int(found[0].value is not None) if len(found) == 1 else over_units.n,
+        components,
+        n,
+        unscored,
+        judged,
     )
 
 
@@ -179,10 +188,11 @@ def _error(records: Records, metric: Metric, pair: tuple[Run, Run | None], step:
     return math.hypot(*halves) / student_quantile(0.975, math.inf) if len(halves) == len(pair) else None
 
 
-def _error_of_mean(errors: Sequence[float | None]) -> float | None:
-    """Compute the standard error of the mean of independent changes; builds have as many seeds each, near enough."""
-    known = [error for error in errors if error is not None]
-    return math.hypot(*known) / len(known) if known else None
+def _error_of_mean(errors: Mapping[str, Sequence[float | None]]) -> float | None:
+    """Compute the standard error of the mean over builds of their means over seeds; with one build, over its seeds."""
+    known = [[error for error in of if error is not None] for of in errors.values()]
+    of_builds = [math.hypot(*of) / len(of) for of in known if of]
+    return math.hypot(*of_builds) / len(of_builds) if of_builds else None
 
 
 def _recorded(records: Records, run: Run, metric: Metric, step: int | None) -> Estimate:
@@ -219,5 +229,5 @@ def comparisons(rows: Sequence[Row]) -> int:
 
     By chance, one in twenty of them is called other than 0.
     """
-    changes = [entry.verdict.change for row in rows for entry in row.entries if entry.verdict]
-    return sum(change.n >= LEAST_UNITS for change in changes)
+    judged = [entry.verdict for row in rows for entry in row.entries if entry.verdict]
+    return sum(verdict.minimum_detectable_effect is not None for verdict in judged)

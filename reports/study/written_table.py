@@ -90,7 +90,7 @@ def as_text(study: Study, rows: Sequence[Row], notices: Sequence[str]) -> str:
 def null_note(rows: Sequence[Row]) -> str:
     """Say how many differences of null arms are called, behind which there is nothing; empty without such an arm."""
     judged = [entry.verdict for row in rows if row.cell.is_null for entry in row.entries if entry.verdict]
-    tested = [found for found in judged if found.p_value is not None]
+    tested = [found for found in judged if found.minimum_detectable_effect is not None]
     if not tested:
         return ""
     called = sum(found.word in ("grew", "shrank") for found in tested)

@@ -208,7 +208,7 @@ def arms(name: str, assignments: Sequence[str] = (), mitigations: Sequence[str] 
                 f"arm {arm.name} has workers={resolved[-1].workers}: a trial is one process; leave workers at 1 and "
                 "let the sweep have more (--workers), or train it alone with `gyges train`"
             )
-        _require_defaults(arm)
+        _require_defaults(resolved[-1])
     return resolved
 
 
@@ -219,7 +219,10 @@ def with_null_arms(arms: Sequence[RunConfig]) -> list[RunConfig]:
     """
     plain = [arm for arm in arms if not arm.mitigations and not arm.rollout_stream]
     mitigated = [arm for arm in plain if any(other.mitigations and _alike(arm, other) for other in arms)]
-    return [*arms, *(_null(arm) for arm in mitigated or plain[:1])]
+    found = list(arms)
+    for arm in mitigated or plain[:1]:
+        found.append(_null(arm, {other.name for other in found}))
+    return found
 
 
 def _alike(first: RunConfig, second: RunConfig) -> bool:
@@ -227,8 +230,10 @@ def _alike(first: RunConfig, second: RunConfig) -> bool:
     return first.model_copy(update=apart) == second.model_copy(update=apart)
 
 
-def _null(arm: RunConfig) -> RunConfig:
-    return arm.model_copy(update={"name": f"{arm.name.partition('+')[0]}+null", "rollout_stream": 1})
+def _null(arm: RunConfig, taken: set[str]) -> RunConfig:
+    """Return the null arm of a baseline, under a name that no other arm has."""
+    names = (f"{arm.name.partition('+')[0]}+null", f"{arm.name}+null", *(f"{arm.name}+null{n}" for n in range(2, 100)))
+    return arm.model_copy(update={"name": next(name for name in names if name not in taken), "rollout_stream": 1})
 
 
 def _require_defaults(arm: RunConfig) -> None:
@@ -276,7 +281,7 @@ def _described(found: Any) -> str:
 def places(arms: Sequence[RunConfig], builds: str | None, seeds: str | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Choose the builds and seeds of a sweep: five builds with one seed each, unless the user names them.
 
-    Arms that start from ready directories have one build; they get three seeds.
+    An organism that isn't built, such as one from a directory, is one build; its sweep gets three seeds.
 
     Raises:
         ValueError: for text that names no numbers; for several builds of an arm that can't be built anew.
@@ -286,7 +291,7 @@ def places(arms: Sequence[RunConfig], builds: str | None, seeds: str | None) -> 
     chosen = by_default if builds is None else parse_numbers(builds, "--builds")
     if fixed and chosen != (0,):
         raise ValueError(
-            f"--builds {builds}: arm {fixed[0]} starts from ready directories, which are one build: leave --builds "
+            f"--builds {builds}: the organism of arm {fixed[0]} isn't built anew, so it is one build: leave --builds "
             "out, and vary --seeds"
         )
     default = SEEDS if len(chosen) > 1 or not fixed else SEEDS_OF_ONE_BUILD

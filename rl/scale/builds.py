@@ -60,22 +60,28 @@ def _key(config: RunConfig, recipe: dict[str, object]) -> str:
 
 
 def can_be_built(config: RunConfig) -> bool:
-    """Tell whether a run has an organism or a reward model of its own making, which another build may replace."""
-    return any(map(_is_built, (config.organism, *config.rewards)))
+    """Tell whether the organism is made for the run, so that another build may replace it."""
+    return _is_built(config.organism)
 
 
 def on_build(config: RunConfig, build: int) -> RunConfig:
-    """Return the run on another build: the seed of each organism and reward model that is made for it."""
+    """Return the run on another build: the seeds of its organism and of each reward model that is made for it.
+
+    An organism that isn't built is one build, and its reward model stays as it is.
+    """
+    if not can_be_built(config):
+        return config
     seed = {"seed": build}
     rewards = [reward.model_copy(update=seed) if _is_built(reward) else reward for reward in config.rewards]
-    organism = config.organism.model_copy(update=seed) if _is_built(config.organism) else config.organism
-    return config.model_copy(update={"organism": organism, "rewards": tuple(rewards)})
+    return config.model_copy(update={"organism": config.organism.model_copy(update=seed), "rewards": tuple(rewards)})
 
 
 def build_seeds(config: RunConfig) -> dict[str, int]:
-    """Return the seed of each part that is built, by its setting."""
+    """Return the seed of each part that a build replaces, by its setting; none where the organism isn't built."""
+    if not _is_built(config.organism):
+        return {}
     found = {f"rewards.{reward.kind}.seed": reward.seed for reward in config.rewards if _is_built(reward)}
-    return {"organism.seed": config.organism.seed, **found} if _is_built(config.organism) else found
+    return {"organism.seed": config.organism.seed, **found}
 
 
 def distinct(configs: Sequence[RunConfig]) -> list[Build]:

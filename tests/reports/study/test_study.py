@@ -150,8 +150,8 @@ def test_every_organism_has_its_own_baseline_and_kl_is_of_the_last_step(folders:
     # Metrics that no probe of these runs has made are missing, never 0.
     absent = entry(rows, "faker", "short", "benign_reward")
     assert (absent.level.value, absent.n) == (None, 0)
-    # Judged: faking, gap, helpfulness and KL of three arms.
-    assert comparisons(rows) == 3 * 4
+    # Judged: faking, gap, helpfulness and KL of three arms; but not a KL that is the baseline's in each seed.
+    assert comparisons(rows) == 3 * 4 - 1
 
 
 def test_kl_is_of_that_step_alone_and_its_detectable_effect_has_its_digits(folders: list[Path]) -> None:
@@ -642,6 +642,14 @@ def test_a_null_arm_is_no_baseline_and_its_called_differences_are_counted(tmp_pa
     text = study_table(found)
     # Faking moves by 0, .01 and -.01; the gap by nothing, which its probes' error judges.
     assert "null arms, which draw other rollouts and differ in nothing else: 0 of 2 differences called" in text
+
+
+def test_a_folder_from_before_rollout_streams_is_of_the_same_arm(tmp_path: Path) -> None:
+    found = [
+        write(tmp_path, "faker", BASELINE, 0, {2: values(0.5, 0.2)}, build=build, config=config)
+        for build, config in enumerate(({}, {"rollout_stream": 0}))
+    ]
+    assert [len(cell.runs) for cell in read(*found).cells] == [2]
 
 
 def test_collapsed_runs_are_a_share_of_their_own(tmp_path: Path) -> None:

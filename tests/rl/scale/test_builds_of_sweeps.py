@@ -29,6 +29,9 @@ def test_a_build_is_the_seed_of_the_organism_and_of_its_reward_model() -> None:
 
 def test_a_ready_directory_is_one_build_whatever_the_number(tmp_path: Path) -> None:
     assert on_build(ready(tmp_path), 3) == ready(tmp_path)
+    rewarded = ready(tmp_path).model_copy(update={"rewards": (Helpfulness(),)})
+    assert on_build(rewarded, 3) == rewarded  # reward models of other seeds would be told for builds
+    assert places([rewarded], None, None) == ((0,), (0, 1, 2))
     mixed = PLAIN.model_copy(update={"rewards": (Helpfulness(path=tmp_path),)})
     assert build_seeds(on_build(mixed, 2)) == {"organism.seed": 2}
 
@@ -37,7 +40,7 @@ def test_by_default_there_are_five_builds_with_one_seed_each(tmp_path: Path) -> 
     assert places([PLAIN], None, None) == ((0, 1, 2, 3, 4), (0,))
     assert places([PLAIN], "0..1", "3,4") == ((0, 1), (3, 4))
     assert places([PLAIN, ready(tmp_path)], None, None) == ((0,), (0, 1, 2))
-    with pytest.raises(ValueError, match="arm ready starts from ready directories, which are one build"):
+    with pytest.raises(ValueError, match="the organism of arm ready isn't built anew, so it is one build"):
         places([PLAIN, ready(tmp_path)], "0..1", None)
 
 
