@@ -41,7 +41,7 @@ class Cell:
 
     @property
     def is_null(self) -> bool:
-        """Whether the arm differs from its baseline by chance alone."""
+        """True for an arm that differs from its baseline by chance alone."""
         return not self.mitigations and is_null(self.runs[0])
 
     @property
